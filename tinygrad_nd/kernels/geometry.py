@@ -6,12 +6,18 @@ entry per spatial axis, so a rank is a length and never a special case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 IntN = int | Sequence[int]
 Pairs = tuple[tuple[int, int], ...]
+Padding = IntN | Sequence[int | tuple[int, int]] | str
+
+PADDINGS = ("valid", "same", "same_lower", "full", "causal")
+ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "reference")
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,304 @@ class PoolSpec:
     @property
     def rank(self) -> int:
         return len(self.size)
+
+
+# The three specs a public function builds.
+
+
+def conv_spec(
+    where: str,
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    stride: IntN = 1,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+) -> ConvSpec:
+    """The spec of correlating x (N, C, *n) with a weight (M, C/groups, *k), checked."""
+    rank = _conv_rank(where, x_shape, w_shape, "(M, C/groups, *k)")
+    groups = _groups(where, groups)
+    m, per_group = w_shape[:2]
+    if x_shape[1] != per_group * groups:
+        _channel_error(where, x_shape, per_group, groups)
+    if m % groups:
+        raise ValueError(f"{where}: weight {tuple(w_shape)} makes {m} channels, which groups={groups} does not divide")
+    size, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
+    pairs = resolve_padding(where, padding, size, kernel, stride, dilation)
+    _fits(where, size, kernel, pairs, dilation)
+    return ConvSpec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
+
+
+def transpose_spec(
+    where: str,
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    stride: IntN = 1,
+    padding: Padding = 0,
+    output_padding: IntN = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    output_size: IntN | None = None,
+    algorithm: str = "auto",
+) -> ConvSpec:
+    """The spec whose `input_grad` is the transposed convolution of x (N, C, *o) with a weight (C, M/groups, *k).
+
+    Its `out` is x's spatial size, its `size` the result's: (o-1)s - (a+b) + d(k-1) + 1 + output_padding, or output_size.
+    The words "same" and "causal" give o*s, the surplus trimmed evenly or at the end; "valid" trims nothing.
+    """
+    rank = _conv_rank(where, x_shape, w_shape, "(C, M/groups, *k)")
+    groups = _groups(where, groups)
+    c = x_shape[1]
+    if c != w_shape[0]:
+        hint = _layout_hint(x_shape, w_shape[0])
+        raise ValueError(f"{where}: weight {tuple(w_shape)} takes {w_shape[0]} channels, but x {tuple(x_shape)} has {c}{hint}")
+    if c % groups:
+        raise ValueError(f"{where}: x {tuple(x_shape)} has {c} channels, which groups={groups} does not divide")
+    o, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
+    extra = per_axis(output_padding, rank, "output_padding", where)
+    for e, s, d in zip(extra, stride, dilation):
+        if not 0 <= e < max(s, d):
+            raise ValueError(f"{where}: output_padding={output_padding} must be at least 0 and less than the stride or the dilation ({s}, {d})")
+    if isinstance(padding, str):
+        pairs, grown = _transpose_words(where, padding, kernel, stride, dilation)
+    else:
+        pairs, grown = resolve_padding(where, padding, o, kernel, stride, dilation), (0,) * rank
+    least = tuple((m - 1) * s - a - b + d * (k - 1) + 1 for m, k, s, (a, b), d in zip(o, kernel, stride, pairs, dilation))
+    if output_size is None:
+        size = tuple(n + e + e0 for n, e, e0 in zip(least, extra, grown))
+    else:
+        size = per_axis(output_size, rank, "output_size", where)
+        most = tuple(n + s - 1 for n, s in zip(least, stride))
+        if any(not lo <= n <= hi for lo, n, hi in zip(least, size, most)):
+            raise ValueError(f"{where}: output_size={size} must lie between {least} and {most} for x {tuple(x_shape)} and stride {stride}")
+    if min(size, default=1) < 1:
+        raise ValueError(f"{where}: the result would have spatial size {size}; padding {pairs} trims more than there is, use less")
+    # What is grown at the end is padding not asked of the forward convolution: (n + a + b - d(k-1) - 1) is then (o-1)s exactly.
+    pairs = tuple((a, b - (n - lo)) for (a, b), n, lo in zip(pairs, size, least))
+    return ConvSpec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
+
+
+def pool_spec(
+    where: str,
+    size: Sequence[int],
+    kernel_size: IntN,
+    stride: IntN | None = None,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    ceil_mode: bool = False,
+) -> PoolSpec:
+    """The spec of pooling over axes of the given sizes; stride=None is the kernel size.
+
+    With ceil_mode a last window may overhang the padded end, but one that would start in the right padding is dropped.
+    """
+    rank = len(size)
+    kernel = per_axis(kernel_size, rank, "kernel_size", where)
+    n, kernel, stride, dilation = _window(where, size, kernel, kernel if stride is None else stride, dilation, rank)
+    pairs = resolve_padding(where, padding, n, kernel, stride, dilation)
+    if any(p < 0 for pair in pairs for p in pair):
+        raise ValueError(f"{where}: padding={padding} is negative; a pool cannot crop, slice the input first")
+    extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
+    if ceil_mode:
+        out = tuple(-((e - m - a - b) // s) + 1 for m, e, s, (a, b) in zip(n, extents, stride, pairs))
+        out = tuple(o - 1 if (o - 1) * s >= m + a else o for o, m, s, (a, _) in zip(out, n, stride, pairs))
+    else:
+        out = tuple((m + a + b - e) // s + 1 for m, e, s, (a, b) in zip(n, extents, stride, pairs))
+    if min(out, default=1) < 1:
+        _fits(where, n, kernel, pairs, dilation)
+    return PoolSpec(n, kernel, stride, pairs, dilation, out)
+
+
+# Spec transforms: both gradients of a correlation are correlations.
+
+
+def input_grad_spec(spec: ConvSpec) -> ConvSpec:
+    """The correlation that is the input gradient, once g is dilated by the stride and the kernel rotated.
+
+    y[j] = sum_t x[sj + dt - a] w[t], so dx[i] = sum_t G[i + a - dt] w[t] with G[sj] = g[j]; with t' = k-1-t that is
+    sum_t' G[i - (d(k-1) - a) + dt'] w[k-1-t']: a correlation padded by d(k-1) - a before, and after by what the size asks for.
+    """
+    dilated = tuple(s * (o - 1) + 1 for s, o in zip(spec.stride, spec.out))
+    spans = tuple(d * (k - 1) for d, k in zip(spec.dilation, spec.kernel))
+    padding = tuple((e - a, n - m + a) for e, (a, _), n, m in zip(spans, spec.padding, spec.size, dilated))
+    return ConvSpec(dilated, spec.kernel, (1,) * spec.rank, padding, spec.dilation, spec.groups, spec.algorithm)
+
+
+def weight_grad_spec(spec: ConvSpec) -> ConvSpec:
+    """The correlation of x with g as its kernel that is the weight gradient of one group: stride and dilation change places.
+
+    dw[t] = sum_j x[sj + dt - a] g[j]: the kernel index is now j, dilated by s, and t the output index, with stride d.
+    """
+    padding = tuple(
+        (a, d * (k - 1) + s * (o - 1) + 1 - n - a)
+        for (a, _), d, k, s, o, n in zip(spec.padding, spec.dilation, spec.kernel, spec.stride, spec.out, spec.size)
+    )
+    return ConvSpec(spec.size, spec.out, spec.dilation, padding, spec.stride, 1, spec.algorithm)
+
+
+# The padding grammar.
+
+
+def resolve_padding(
+    where: str, padding: Padding, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Pairs:
+    """A (before, after) pair per axis, from an int, an int or a pair per axis, or a word.
+
+    >>> resolve_padding("conv_nd", "same", (5, 5), (3, 2), (1, 1), (1, 1))
+    ((1, 1), (0, 1))
+    """
+    rank = len(size)
+    if isinstance(padding, str):
+        return _padding_words(where, padding, size, kernel, stride, dilation)
+    if not isinstance(padding, Iterable):
+        p = _integer(padding, "padding", where)
+        return ((p, p),) * rank
+    entries: list[Any] = list(padding)
+    if rank and len(entries) == 2 * rank and all(_is_integer(p) for p in entries):
+        meant = tuple((int(a), int(b)) for a, b in zip(entries[::2], entries[1::2]))
+        raise ValueError(
+            f"{where}: padding={padding} is a flat list of {2 * rank} for {rank} spatial {_axes(rank)}; give pairs, probably padding={meant}"
+        )
+    if len(entries) != rank:
+        raise ValueError(f"{where}: padding={padding} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give an int or a pair for each")
+    return tuple(_pair(p, padding, where) for p in entries)
+
+
+def _padding_words(
+    where: str, word: str, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Pairs:
+    spans = [d * (k - 1) for d, k in zip(dilation, kernel)]
+    if word == "valid":
+        return ((0, 0),) * len(spans)
+    if word == "full":
+        return tuple((e, e) for e in spans)
+    if word == "causal":
+        return tuple((e, 0) for e in spans)
+    if word in ("same", "same_lower"):  # ceil(n/s) outputs span (ceil(n/s) - 1)s + d(k-1) + 1
+        totals = [max(0, (-(-n // s) - 1) * s + e + 1 - n) for n, s, e in zip(size, stride, spans)]
+        halves = [(t // 2, t - t // 2) for t in totals]
+        return tuple(halves if word == "same" else [(b, a) for a, b in halves])
+    raise ValueError(f"{where}: unknown padding {word!r}; the words are {', '.join(PADDINGS)}")
+
+
+def _transpose_words(
+    where: str, word: str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[Pairs, tuple[int, ...]]:
+    """(what to trim, what to grow at the end) for a transposed convolution."""
+    surplus = [d * (k - 1) + 1 - s for k, s, d in zip(kernel, stride, dilation)]
+    trim = [max(t, 0) for t in surplus]
+    grow = tuple(max(-t, 0) for t in surplus)
+    if word == "valid":
+        return ((0, 0),) * len(trim), (0,) * len(trim)
+    if word == "same":
+        return tuple((t // 2, t - t // 2) for t in trim), grow
+    if word == "same_lower":
+        return tuple((t - t // 2, t // 2) for t in trim), grow
+    if word == "causal":
+        return tuple((0, t) for t in trim), grow
+    raise ValueError(f"{where}: padding {word!r} means nothing here; use 'valid', 'same', 'same_lower', 'causal', ints or pairs")
+
+
+def _pair(entry: Any, padding: Any, where: str) -> tuple[int, int]:
+    if not isinstance(entry, Iterable) or isinstance(entry, str):
+        p = _integer(entry, "padding", where)
+        return p, p
+    pair = [_integer(p, "padding", where) for p in entry]
+    if len(pair) != 2:
+        raise ValueError(f"{where}: padding={padding} must hold an int or a (before, after) pair per spatial axis")
+    return pair[0], pair[1]
+
+
+# Checks.
+
+
+def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
+    """One int per axis from an int or a sequence of ints.
+
+    >>> per_axis(2, 3, "stride", "conv_nd")
+    (2, 2, 2)
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (_integer(value, what, where),) * rank
+    entries = tuple(_integer(v, what, where) for v in value)
+    if len(entries) != rank:
+        raise ValueError(f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give one int, or one per axis")
+    return entries
+
+
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _integer(value: Any, what: str, where: str) -> int:
+    if not _is_integer(value):
+        raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
+    return int(value)
+
+
+def _axes(rank: int) -> str:
+    return "axis" if rank == 1 else "axes"
+
+
+def _conv_rank(where: str, x_shape: Sequence[int], w_shape: Sequence[int], form: str) -> int:
+    if len(w_shape) < 2:
+        raise ValueError(f"{where}: weight must be {form}, at least 2 axes; it is {tuple(w_shape)}")
+    rank = len(w_shape) - 2
+    if len(x_shape) != rank + 2:
+        raise ValueError(
+            f"{where}: weight {tuple(w_shape)} has {rank} spatial {_axes(rank)}, so x must be (N, C, *n) with {rank + 2} axes; "
+            f"x {tuple(x_shape)} has {len(x_shape)}"
+        )
+    return rank
+
+
+def _groups(where: str, groups: Any) -> int:
+    groups = _integer(groups, "groups", where)
+    if groups < 1:
+        raise ValueError(f"{where}: groups={groups} must be at least 1")
+    return groups
+
+
+def _channel_error(where: str, x_shape: Sequence[int], per_group: int, groups: int) -> None:
+    c = x_shape[1]
+    gives = f" and groups={groups} gives {c // groups if c % groups == 0 else f'{c}/{groups}'}" if groups > 1 else ""
+    takes = f"{per_group} channels per group" if groups > 1 else f"{per_group} channels"
+    hint = _layout_hint(x_shape, per_group * groups)
+    raise ValueError(f"{where}: weight takes {takes}, but x {tuple(x_shape)} has {c}{gives}{hint}")
+
+
+def _layout_hint(x_shape: Sequence[int], channels: int) -> str:
+    return "; x looks channels-last: pass layout='N*C'" if len(x_shape) > 2 and x_shape[-1] == channels else ""
+
+
+def _window(
+    where: str, size: Sequence[int], kernel: Sequence[int], stride: IntN, dilation: IntN, rank: int
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    strides, dilations = per_axis(stride, rank, "stride", where), per_axis(dilation, rank, "dilation", where)
+    for what, values in (("kernel size", kernel), ("stride", strides), ("dilation", dilations)):
+        if min(values, default=1) < 1:
+            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 on every axis")
+    return tuple(map(int, size)), tuple(map(int, kernel)), strides, dilations
+
+
+def _fits(where: str, size: Sequence[int], kernel: Sequence[int], padding: Pairs, dilation: Sequence[int]) -> None:
+    for axis, (n, k, (a, b), d) in enumerate(zip(size, kernel, padding, dilation)):
+        extent = d * (k - 1) + 1
+        if n + a + b < extent:
+            spread = f" (with dilation {d}: {extent})" if d > 1 else ""
+            raise ValueError(
+                f"{where}: kernel {k}{spread} does not fit the input {n} padded by {a} + {b} on spatial axis {axis}; "
+                f"it needs {extent - n} of padding in all, or a smaller kernel"
+            )
+
+
+def _algorithm(where: str, algorithm: str) -> str:
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"{where}: unknown algorithm {algorithm!r}; known are {', '.join(ALGORITHMS)}")
+    return algorithm
