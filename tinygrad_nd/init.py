@@ -1,0 +1,204 @@
+"""Initial values of weights, as plain arrays: each initialiser is `(shape, *, dtype=None, rng=None)`.
+
+Weights are (M, C/groups, *k) at any rank, and (out, in) for a dense layer. Fans follow from the shape: fan_in = C/groups * prod(k) terms
+are summed into an output, and fan_out = M * prod(k) outputs are reached from a channel of the input.
+
+`rng` is a `np.random.Generator`, a seed, or None (unpredictable). `dtype` defaults to `nd.set_default_dtype`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .tensor import default_dtype
+
+Shape = int | Sequence[int]
+Rng = np.random.Generator | int | None
+
+__all__ = [
+    "constant", "dirac", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",
+    "normal", "orthogonal", "truncated_normal", "uniform", "zeros",
+]  # fmt: skip
+
+
+def he_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Normal of variance 2 / fan_in: keeps the variance of activations through layers of ReLUs, which halve it.
+
+    Source: He et al., Delving Deep into Rectifiers, 2015.
+    """
+    return _scaled("he_normal", shape, dtype, rng)
+
+
+def he_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Uniform of variance 2 / fan_in. Source: He et al., Delving Deep into Rectifiers, 2015."""
+    return _scaled("he_uniform", shape, dtype, rng)
+
+
+def glorot_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Normal of variance 2 / (fan_in + fan_out): a compromise between activations (1 / fan_in) and gradients (1 / fan_out).
+
+    Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    """
+    return _scaled("glorot_normal", shape, dtype, rng)
+
+
+def glorot_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Uniform of variance 2 / (fan_in + fan_out). Source: Glorot and Bengio, 2010."""
+    return _scaled("glorot_uniform", shape, dtype, rng)
+
+
+def lecun_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Normal of variance 1 / fan_in, for linear, tanh and SELU layers.
+
+    Source: LeCun et al., Efficient BackProp, 1998; Klambauer et al., Self-Normalizing Neural Networks, 2017.
+    """
+    return _scaled("lecun_normal", shape, dtype, rng)
+
+
+def lecun_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Uniform of variance 1 / fan_in. Source: LeCun et al., Efficient BackProp, 1998."""
+    return _scaled("lecun_uniform", shape, dtype, rng)
+
+
+def orthogonal(shape: Shape, *, gain: float = 1.0, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """A random (semi-)orthogonal matrix M x (everything else), times `gain`: rows orthonormal, or columns where there are fewer.
+
+    Source: Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013.
+    """
+    shape = _shape("orthogonal", shape, at_least=2)
+    rows, columns = shape[0], prod(shape[1:])
+    q, r = np.linalg.qr(_generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns))))
+    q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)  # signs of R's diagonal make Q uniform over the orthogonal group
+    return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(_dtype("orthogonal", dtype))
+
+
+def dirac(shape: Shape, *, groups: int = 1, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """The convolution that copies its input: a one at the middle of kernel (i, i), per group, for as many channels as there are.
+
+    Odd kernels with padding k // 2 then give the identity. `rng` is accepted for a uniform signature and not used.
+    """
+    shape = _shape("dirac", shape, at_least=2)
+    if groups < 1 or shape[0] % groups:
+        raise ValueError(f"dirac: groups={groups} must be at least 1 and divide the {shape[0]} output channels of {shape}")
+    weight = np.zeros(shape, _dtype("dirac", dtype, "fc"))
+    per_group = shape[0] // groups
+    channel = np.arange(min(per_group, shape[1]))
+    middle = tuple(k // 2 for k in shape[2:])
+    for g in range(groups):
+        weight[(g * per_group + channel, channel, *middle)] = 1
+    return weight
+
+
+def normal(shape: Shape, *, mean: float = 0.0, std: float = 1.0, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Normal with the given mean and standard deviation."""
+    return _normal("normal", shape, mean, std, dtype, rng)
+
+
+def truncated_normal(
+    shape: Shape,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    low: float = -2.0,
+    high: float = 2.0,
+    dtype: npt.DTypeLike | None = None,
+    rng: Rng = None,
+) -> np.ndarray:
+    """Normal conditioned on lying between `mean + low * std` and `mean + high * std`; what falls outside is drawn again.
+
+    `std` is the deviation before truncation; between -2 and 2 it shrinks by 0.88.
+    """
+    shape, generator, dtype = _shape("truncated_normal", shape), _generator("truncated_normal", rng), _dtype("truncated_normal", dtype)
+    if not (low < high and low < 3 and high > -3):
+        raise ValueError(f"truncated_normal: low={low} and high={high} (in deviations) must be in order and leave part of [-3, 3]")
+    z = generator.standard_normal(prod(shape))
+    outside = np.flatnonzero((z < low) | (z > high))
+    while outside.size:
+        z[outside] = generator.standard_normal(outside.size)
+        outside = outside[(z[outside] < low) | (z[outside] > high)]
+    return (mean + std * z).reshape(shape).astype(dtype)
+
+
+def uniform(shape: Shape, *, low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Uniform over [low, high)."""
+    return _uniform("uniform", shape, low, high, dtype, rng)
+
+
+def zeros(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """Zeros. `rng` is accepted for a uniform signature and not used."""
+    return np.zeros(_shape("zeros", shape), _dtype("zeros", dtype, "fc"))
+
+
+def constant(shape: Shape, value: float = 0.0, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+    """`value` everywhere. `rng` is accepted for a uniform signature and not used."""
+    return np.full(_shape("constant", shape), value, _dtype("constant", dtype, "fc"))
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight (M, C/groups, *k) or (out, in).
+
+    >>> fans((40, 3, 4, 4))
+    (48, 640)
+    """
+    shape = _shape("fans", shape, at_least=2)
+    window = prod(shape[2:])
+    return shape[1] * window, shape[0] * window
+
+
+_SCALING = {  # variance times fan, and which fan
+    "he": (2.0, "in"),
+    "glorot": (1.0, "mean"),
+    "lecun": (1.0, "in"),
+}
+
+
+def _scaled(name: str, shape: Shape, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
+    """The member `name` ("he_normal", ...) of the variance-scaling family."""
+    family, distribution = name.split("_")
+    scale, which = _SCALING[family]
+    fan_in, fan_out = fans(_shape(name, shape, at_least=2))
+    variance = scale / max(fan_in if which == "in" else (fan_in + fan_out) / 2, 1)
+    if distribution == "normal":
+        return _normal(name, shape, 0.0, sqrt(variance), dtype, rng)
+    bound = sqrt(3 * variance)  # the variance of a uniform over (-b, b) is b^2 / 3
+    return _uniform(name, shape, -bound, bound, dtype, rng)
+
+
+def _normal(name: str, shape: Shape, mean: float, std: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
+    if not std >= 0:
+        raise ValueError(f"{name}: std={std} must be at least 0")
+    return (mean + std * _generator(name, rng).standard_normal(_shape(name, shape))).astype(_dtype(name, dtype))
+
+
+def _uniform(name: str, shape: Shape, low: float, high: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
+    if not low <= high:
+        raise ValueError(f"{name}: low={low} must not be above high={high}")
+    return _generator(name, rng).uniform(low, high, _shape(name, shape)).astype(_dtype(name, dtype))
+
+
+def _shape(name: str, shape: Shape, at_least: int = 0) -> tuple[int, ...]:
+    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"{name}: shape {shape} has a negative size")
+    if len(shape) < at_least:
+        raise ValueError(f"{name}: needs a weight (M, C/groups, *k) or (out, in), but shape {shape} has {len(shape)} axes")
+    return shape
+
+
+def _dtype(name: str, dtype: npt.DTypeLike | None, kinds: str = "f") -> np.dtype[Any]:
+    chosen = default_dtype() if dtype is None else np.dtype(dtype)
+    if chosen.kind not in kinds:
+        hint = "; draw real and imaginary parts apart" if chosen.kind == "c" else ""
+        raise TypeError(f"{name}: needs a floating dtype, but got {chosen}{hint}")
+    return chosen
+
+
+def _generator(name: str, rng: Any) -> np.random.Generator:
+    if rng is not None and not isinstance(rng, (int, np.integer, np.random.Generator)):
+        raise TypeError(f"{name}: rng must be None, a seed or a np.random.Generator, but got {type(rng).__name__}")
+    return np.random.default_rng(rng)
