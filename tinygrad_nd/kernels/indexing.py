@@ -1,0 +1,63 @@
+"""The transposes of indexing: values added up where they were taken from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of `shape`, plus g at `index` (NumPy's meaning), as often as an entry is named."""
+    arrays = [i for i in index if isinstance(i, np.ndarray) and i.dtype.kind in "iu"]
+    if not arrays:
+        out = np.zeros(shape, g.dtype)
+        out[index] = g
+        return out
+    if len(index) == 1 and shape:
+        return scatter_along(g, arrays[0], 0, shape[0])
+    places = np.arange(int(np.prod(shape))).reshape(shape)[index].ravel()
+    return _binned(places, np.ravel(g), shape)
+
+
+def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """The transpose of np.take along an axis: slices of g, one per entry of the index, summed into `size` places."""
+    g = g.reshape(*g.shape[:axis], index.size, *g.shape[axis + index.ndim :])
+    index = index.ravel()
+    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    if index.size and out.size:
+        index = np.where(index < 0, index + size, index)
+        order = np.argsort(index, kind="stable")
+        taken = index[order]
+        starts = np.flatnonzero(np.r_[True, taken[1:] != taken[:-1]])
+        out[(slice(None),) * axis + (taken[starts],)] = np.add.reduceat(g.take(order, axis), starts, axis, dtype=g.dtype)
+    return out
+
+
+def survivors(index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray | None:
+    """For an assignment x[index] = v: which values of v are still there afterwards; None if all of them must be."""
+    if not any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
+        return None
+    writer = np.zeros(shape, np.intp)
+    number = np.arange(writer[index].size).reshape(writer[index].shape)
+    writer[index] = number
+    left: np.ndarray = writer[index] == number
+    return None if left.all() else left
+
+
+def rounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The entries x[index] names, as rounds in which no place repeats: (flat places in x, flat positions in x[index])."""
+    places = np.arange(int(np.prod(shape))).reshape(shape)[index].ravel()
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    first = np.r_[True, ordered[1:] != ordered[:-1]] if ordered.size else np.zeros(0, bool)
+    start = np.flatnonzero(first)[np.cumsum(first) - 1] if ordered.size else np.zeros(0, np.intp)
+    turn = np.arange(ordered.size) - start
+    return [(ordered[turn == t], order[turn == t]) for t in range(int(turn.max(initial=-1)) + 1)]
+
+
+def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    size = int(np.prod(shape))
+    if g.dtype.kind == "c":
+        return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
+    return np.bincount(places, weights=g, minlength=size).astype(g.dtype).reshape(shape)

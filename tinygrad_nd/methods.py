@@ -1,0 +1,178 @@
+"""What a Tensor can do beyond being one: operators, methods and NumPy's protocols, as explicit tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import sweep
+from .node import recording
+from .ops import elementwise, index, linalg, reduce, shape
+from .tensor import Tensor
+
+T: Any = Tensor
+
+
+def _reflected(op: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
+    return lambda self, other: op(other, self)
+
+
+# ---- operators
+
+for name, op in {
+    "add": elementwise.add,
+    "sub": elementwise.subtract,
+    "mul": elementwise.multiply,
+    "truediv": elementwise.divide,
+    "pow": elementwise.power,
+    "mod": elementwise.remainder,
+    "floordiv": elementwise.floor_divide,
+    "matmul": linalg.matmul,
+}.items():
+    setattr(T, f"__{name}__", op)
+    setattr(T, f"__r{name}__", _reflected(op))
+T.__neg__ = elementwise.negative
+T.__pos__ = elementwise.positive
+T.__abs__ = elementwise.absolute
+T.__eq__ = elementwise.equal
+T.__ne__ = elementwise.not_equal
+T.__lt__ = elementwise.less
+T.__le__ = elementwise.less_equal
+T.__gt__ = elementwise.greater
+T.__ge__ = elementwise.greater_equal
+T.__and__ = elementwise.logical_and
+T.__or__ = elementwise.logical_or
+T.__invert__ = elementwise.logical_not
+T.__getitem__ = index.getitem
+T.__iter__ = lambda self: (self[i] for i in range(len(self)))
+
+# ---- values that change their handle: this tensor gets the new value, any other handle keeps the old one
+
+
+def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any], Tensor]:
+    def update(self: Tensor, other: Any) -> Tensor:
+        _rebind(self, op(self, other), f"x {symbol}= y")
+        return self
+
+    return update
+
+
+def _setitem(self: Tensor, place: Any, value: Any) -> None:
+    _rebind(self, index.setitem(self, place, value), "x[index] = value")
+
+
+def _rebind(self: Tensor, new: Tensor, what: str) -> None:
+    leaf = self.is_leaf and self.requires_grad
+    if leaf and recording.get():
+        raise RuntimeError(
+            f"{what}: this tensor is a leaf that requires grad, and a new value would cut it from its gradient; "
+            "update it under nd.no_grad(), or compute a new tensor (x.at[index].set(v))"
+        )
+    if new.shape != self.shape:
+        raise ValueError(f"{what}: the result has shape {new.shape}, which does not fit into x {self.shape}")
+    if new.dtype != self.dtype:
+        if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"{what}: the result has dtype {new.dtype}, which does not fit into x of dtype {self.dtype}")
+        new = new.astype(self.dtype)
+    self._data = new._data
+    if not leaf:
+        self._node = new._node
+
+
+for name, op, symbol in (
+    ("add", elementwise.add, "+"),
+    ("sub", elementwise.subtract, "-"),
+    ("mul", elementwise.multiply, "*"),
+    ("truediv", elementwise.divide, "/"),
+    ("pow", elementwise.power, "**"),
+    ("matmul", linalg.matmul, "@"),
+):
+    setattr(T, f"__i{name}__", _in_place(op, symbol))
+T.__setitem__ = _setitem
+T.at = property(index.At, doc="Functional updates: x.at[index].set(v), .add, .mul, .min, .max.")
+
+# ---- methods
+
+
+def _sizes(args: tuple[Any, ...]) -> Any:
+    """Sizes or axes given one by one, or as one sequence."""
+    return args[0] if len(args) == 1 else args
+
+
+T.T = property(shape.transpose, doc="All axes reversed.")
+T.mT = property(shape.matrix_transpose, doc="The last two axes swapped.")
+T.real = property(elementwise.real)
+T.imag = property(elementwise.imag)
+T.backward = sweep.backward
+T.reshape = lambda self, *sizes: shape.reshape(self, _sizes(sizes))
+T.transpose = lambda self, *axes: shape.transpose(self, _sizes(axes) if axes else None)
+T.flatten = shape.ravel
+T.ravel = shape.ravel
+T.squeeze = shape.squeeze
+T.swapaxes = shape.swapaxes
+T.astype = elementwise.astype
+T.clip = elementwise.clip
+T.conj = T.conjugate = elementwise.conj
+T.copy = elementwise.positive
+T.dot = linalg.dot
+T.take = index.take
+for method in ("sum", "mean", "var", "std", "prod", "max", "min", "argmax", "argmin", "all", "any"):
+    setattr(T, method, getattr(reduce, method))
+
+# ---- NumPy's protocols: np.f(tensor) is the operation of the same name
+
+UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
+    u: getattr(elementwise, u.__name__)
+    for u in vars(np).values()
+    if isinstance(u, np.ufunc) and u is not np.matmul and hasattr(elementwise, u.__name__)
+} | {np.matmul: linalg.matmul, np.conjugate: elementwise.conj}
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    getattr(np, name): getattr(module, name)
+    for module, names in (
+        (elementwise, "where clip real imag"),
+        (reduce, "sum mean var std prod max min argmax argmin all any"),
+        (
+            shape,
+            "reshape transpose matrix_transpose swapaxes moveaxis expand_dims squeeze ravel broadcast_to concatenate stack split flip pad",
+        ),
+        (index, "take"),
+        (linalg, "dot inner outer tensordot einsum"),
+    )
+    for name in names.split()
+} | {np.permute_dims: shape.transpose, np.concat: shape.concatenate, np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
+
+_REDUCERS = {np.add: reduce.sum, np.multiply: reduce.prod, np.maximum: reduce.max, np.minimum: reduce.min}
+
+
+def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    if kwargs.pop("out", None) is not None:
+        raise TypeError(
+            f"np.{ufunc.__name__}: cannot write into out= (nor `array {ufunc.__name__}= tensor`), the gradient would be lost; assign the result"
+        )
+    if method == "reduce" and ufunc in _REDUCERS:
+        return _REDUCERS[ufunc](*inputs, **{"axis": 0, **{k: v for k, v in kwargs.items() if k in ("axis", "keepdims")}})
+    if method != "__call__" or ufunc not in UFUNCS:
+        raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+    if kwargs:
+        raise TypeError(f"np.{ufunc.__name__}: {', '.join(kwargs)}= is not supported on tensors; use astype or where")
+    return UFUNCS[ufunc](*inputs)
+
+
+def _array_function(self: Tensor, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if func not in FUNCTIONS:
+        raise _unsupported(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
+    return FUNCTIONS[func](*args, **kwargs)
+
+
+def _unsupported(name: str) -> TypeError:
+    return TypeError(
+        f"{name} is not an operation on tensors: it would leave the graph. Compute on plain arrays with {name}(x.data), "
+        "use another operation, or declare one with @nd.primitive"
+    )
+
+
+T.__array_ufunc__ = _array_ufunc
+T.__array_function__ = _array_function

@@ -1,0 +1,108 @@
+"""What a graph is made of: nodes, and the recording state under which they are made."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .tape import Op
+    from .tensor import Tensor
+
+_clock = itertools.count()
+recording: ContextVar[bool] = ContextVar("recording", default=True)
+current_scope: ContextVar[str] = ContextVar("current_scope", default="")
+
+
+class Node:
+    """One recorded operation, or a leaf (`op` is None).
+
+    Nodes are numbered as they are made, so descending `index` is a reverse topological order. `parents` lines up with the operation's
+    tensor arguments (None where an argument was a bare array or a number); `saved` holds what its VJPs read, until the backward sweep
+    drops it; `params` are the operation's keywords. `extra` is a dict for what few nodes have: name, hooks, handle.
+    """
+
+    __slots__ = ("index", "op", "parents", "saved", "params", "shape", "dtype", "scope", "extra", "__weakref__")
+    tracked: ClassVar[bool] = True
+
+    def __init__(self, op: Op | None, parents: tuple[Any, ...], saved: Any, params: dict[str, Any], data: np.ndarray) -> None:
+        self.index = next(_clock)
+        self.op = op
+        self.parents = parents
+        self.saved = saved
+        self.params = params
+        self.shape = data.shape
+        self.dtype = data.dtype
+        self.scope = current_scope.get()
+        self.extra: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.extra.get("name") if self.extra else None
+
+    @property
+    def handle(self) -> Tensor | None:
+        """The Tensor that receives this node's gradient (a leaf's, or one that asked by `retain_grad`), if it still lives."""
+        ref = self.extra.get("handle") if self.extra else None
+        return ref() if ref else None
+
+    def note(self, **facts: Any) -> None:
+        self.extra = {**(self.extra or {}), **facts}
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name if self.op else 'leaf'} #{self.index}{f' in {self.scope}' if self.scope else ''} {self.shape} {self.dtype}>"
+
+
+class Constant:
+    """The place of a tensor that needs no gradient, for pictures: it has a name and a shape, and nothing is swept through it."""
+
+    __slots__ = ("name", "shape", "dtype", "__weakref__")
+    tracked: ClassVar[bool] = False
+    index: ClassVar[int] = -1
+    op: ClassVar[None] = None
+    parents: ClassVar[tuple[()]] = ()
+    params: ClassVar[dict[str, Any]] = {}
+    scope: ClassVar[str] = ""
+    extra: ClassVar[None] = None
+
+    def __init__(self, data: np.ndarray, name: str | None = None) -> None:
+        self.name, self.shape, self.dtype = name, data.shape, data.dtype
+
+
+@contextmanager
+def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def no_grad() -> Any:
+    """Context manager (and decorator): operations inside are not recorded.
+
+    >>> x = tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+    return _set(recording, False)
+
+
+def enable_grad() -> Any:
+    """Context manager (and decorator): operations inside are recorded, also within `no_grad`."""
+    return _set(recording, True)
+
+
+def scope(name: str) -> Any:
+    """Context manager (and decorator): nodes made inside carry `name`; scopes nest as `"encoder/block1"`, and drawings show them as boxes."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
+    outer = current_scope.get()
+    return _set(current_scope, f"{outer}/{name}" if outer else name)

@@ -1,0 +1,245 @@
+"""Convolution at any rank: one trilinear form, T(x, w, g) = <g, correlate(x, w)>, and the three contractions that each leave one argument out.
+
+The VJPs of each contraction are the other two, so derivatives of every order stay inside these three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..kernels import choose
+from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .elementwise import conj
+from .reduce import sum as sum_along
+from .shape import axes_of, broadcast_to, expand_dims, flip, moveaxis, pad, reshape, squeeze, transpose
+
+
+@primitive(
+    x=lambda g, w, spec: input_grad(g, conj(w), spec),
+    w=lambda g, x, spec: weight_grad(conj(x), g, spec),
+    bias=lambda g: sum_along(g, (0, *range(2, g.ndim))),
+)
+def _correlate(x: Any, w: Any, bias: Any, *, spec: ConvSpec, algorithm: str) -> Any:
+    return choose.correlate(x, w, spec, algorithm, bias)
+
+
+@primitive(g=lambda h, w, spec: correlate(h, conj(w), None, spec), w=lambda h, g, spec: weight_grad(h, conj(g), spec))
+def _input_grad(g: Any, w: Any, *, spec: ConvSpec, algorithm: str) -> Any:
+    return choose.input_grad(g, w, spec, algorithm)
+
+
+@primitive(x=lambda h, g, spec: input_grad(conj(g), h, spec), g=lambda h, x, spec: correlate(x, h, None, spec))
+def _weight_grad(x: Any, g: Any, *, spec: ConvSpec, algorithm: str) -> Any:
+    return choose.weight_grad(x, g, spec, algorithm)
+
+
+def correlate(x: Tensor, w: Tensor, bias: Tensor | None, spec: ConvSpec) -> Tensor:
+    """y (N, M, *o) of x (N, C, *n) and w (M, C/groups, *k), by the row that suits."""
+    row = choose.pick("correlate", x.shape[0], x.shape[1], w.shape[0], spec, x.dtype)
+    return _correlate(x, w, bias, spec=spec, algorithm=row)
+
+
+def input_grad(g: Tensor, w: Tensor, spec: ConvSpec) -> Tensor:
+    """dx (N, C, *n) of g (N, M, *o) and w: the transpose of `correlate` in x."""
+    row = choose.pick("input_grad", g.shape[0], w.shape[1] * spec.groups, w.shape[0], spec, g.dtype)
+    return _input_grad(g, w, spec=spec, algorithm=row)
+
+
+def weight_grad(x: Tensor, g: Tensor, spec: ConvSpec) -> Tensor:
+    """dw (M, C/groups, *k) of x (N, C, *n) and g (N, M, *o): the transpose of `correlate` in w."""
+    row = choose.pick("weight_grad", x.shape[0], x.shape[1], g.shape[1], spec, x.dtype)
+    return _weight_grad(x, g, spec=spec, algorithm=row)
+
+
+def conv_nd(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: IntN = 1,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str | Sequence[str] = "zeros",
+    layout: str | None = None,
+    algorithm: str = "auto",
+) -> Tensor:
+    """N-dimensional convolution as networks mean it (a correlation: the kernel is not rotated), at any spatial rank from 0 up.
+
+    Shapes: x (N, C, *n) or (C, *n), weight (M, C/groups, *k), bias (M,) -> (N, M, *o) or (M, *o); o = floor((n + padding - d(k-1) - 1) / s) + 1.
+    With layout="N*C" channels are the last axis of x and of the result.
+
+    padding: an int, an int per axis, a (before, after) pair per axis (negative crops), or "valid", "same", "same_lower", "full", "causal".
+    padding_mode: "zeros", "reflect", "replicate" or "circular", one for all axes or one per axis.
+    algorithm: "auto" picks by a cost model (see `explain_conv`), or "gemm", "fft", "winograd", "direct".
+
+    Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
+
+    >>> conv_nd([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]]).tolist()
+    [[-1.0, -1.0, -1.0]]
+    """
+    x, weight, bias = _same_dtype(x, weight, bias)
+    rank = weight.ndim - 2
+    x, restore = _channels_second("conv_nd", x, rank, layout)
+    spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm)
+    _check_bias("conv_nd", bias, weight.shape[0])
+    x, spec = _pad_by_mode(x, spec, padding_mode)
+    return restore(correlate(x, weight, bias, spec))
+
+
+def conv_transpose_nd(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: IntN = 1,
+    padding: Padding = 0,
+    output_padding: IntN = 0,
+    groups: int = 1,
+    dilation: IntN = 1,
+    *,
+    output_size: IntN | None = None,
+    layout: str | None = None,
+    algorithm: str = "auto",
+) -> Tensor:
+    """The transpose of `conv_nd` in its input: what maps a convolution's output gradient to its input gradient.
+
+    Shapes: x (N, C, *o) or (C, *o), weight (C, M/groups, *k), bias (M,) -> (N, M, *n); n = (o-1)s - padding + d(k-1) + 1 + output_padding, or
+    `output_size`, which settles the sizes that a stride leaves open.
+
+    Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
+    """
+    x, weight, bias = _same_dtype(x, weight, bias)
+    rank = weight.ndim - 2
+    x, restore = _channels_second("conv_transpose_nd", x, rank, layout)
+    spec = transpose_spec(
+        "conv_transpose_nd", x.shape, weight.shape, stride, padding, output_padding, dilation, groups, output_size, algorithm
+    )
+    _check_bias("conv_transpose_nd", bias, weight.shape[1] * spec.groups)
+    y = input_grad(x, weight, spec)
+    return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * rank)))
+
+
+def convolve_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
+    """Discrete convolution of a with v along `axes` (all of them by default); other axes broadcast. SciPy's `fftconvolve`.
+
+    mode: "full" (n + k - 1), "same" (the size of a, centred) or "valid" (only where the smaller fits wholly in the larger).
+    """
+    a, v, _ = _same_dtype(a, v, None)
+    if a.ndim != v.ndim:
+        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must have as many axes")
+    over = axes_of(axes, a.ndim, "convolve_nd")
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolve_nd: mode must be 'full', 'same' or 'valid', but is {mode!r}")
+    n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
+    if mode == "valid" and any(p < q for p, q in zip(n, k)):
+        if any(p > q for p, q in zip(n, k)):
+            raise ValueError(f"convolve_nd: for mode='valid' one of a {a.shape} and v {v.shape} must be the larger along every axis")
+        a, v, n, k = v, a, k, n
+    if 0 in n or 0 in k:
+        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must have entries along the axes {over}")
+    halves = [((q - 1) - (q - 1) // 2, (q - 1) // 2) for q in k]
+    padding: Any = "full" if mode == "full" else halves if mode == "same" else "valid"
+    rest = [i for i in range(a.ndim) if i not in over]
+    try:
+        lead = np.broadcast_shapes([a.shape[i] for i in rest], [v.shape[i] for i in rest])
+    except ValueError:
+        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must broadcast along the axes {tuple(rest)} that are not convolved") from None
+    order = (*rest, *over)
+    x, w = transpose(a, order), flip(transpose(v, order), tuple(range(len(rest), a.ndim)))
+    count = prod(lead)
+    if prod(w.shape[: len(rest)]) == 1:
+        y = conv_nd(reshape(x, (count, 1, *n)), reshape(w, (1, 1, *k)), padding=padding, algorithm=algorithm)
+    elif prod(x.shape[: len(rest)]) == 1:
+        y = conv_nd(reshape(x, (1, 1, *n)), reshape(w, (count, 1, *k)), padding=padding, algorithm=algorithm)
+    else:
+        x, w = broadcast_to(x, (*lead, *n)), broadcast_to(w, (*lead, *k))
+        y = conv_nd(reshape(x, (1, count, *n)), reshape(w, (count, 1, *k)), padding=padding, groups=count, algorithm=algorithm)
+    return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
+
+
+def correlate_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
+    """Cross-correlation of a with v (conjugated if complex) along `axes`: convolution with v reversed. SciPy's `correlate`."""
+    v = astensor(v)
+    return convolve_nd(a, flip(conj(v), axes), mode, axes=axes, algorithm=algorithm)
+
+
+def explain_conv(
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    stride: IntN = 1,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    *,
+    dtype: Any = np.float32,
+    algorithm: str = "auto",
+) -> str:
+    """A table of every algorithm for this convolution and its two gradients: predicted seconds, workspace bytes, and the one that runs."""
+    spec = conv_spec("explain_conv", tuple(x_shape), tuple(w_shape), stride, padding, dilation, groups, algorithm)
+    return choose.explain(tuple(x_shape), tuple(w_shape), spec, np.dtype(dtype))
+
+
+# ---- what the public functions share
+
+
+def _same_dtype(x: Any, w: Any, bias: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+    tensors = [None if t is None else astensor(t) for t in (x, w, bias)]
+    dtype = np.result_type(*[t.dtype for t in tensors if t is not None])
+    x, w, bias = (t if t is None or t.dtype == dtype else t.astype(dtype) for t in tensors)
+    return x, w, bias
+
+
+def _check_bias(where: str, bias: Tensor | None, channels: int) -> None:
+    if bias is not None and bias.shape != (channels,):
+        raise ValueError(f"{where}: bias needs shape ({channels},), one per output channel, but has {bias.shape}")
+
+
+def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tuple[Tensor, Any]:
+    """x as (N, C, *n), and the function that gives a result the form x came in."""
+    last = is_channels_last(where, layout)
+    single = x.ndim == rank + 1
+    if single:
+        x = expand_dims(x, 0)
+    if last and x.ndim > 1:
+        x = moveaxis(x, -1, 1)
+
+    def restore(y: Tensor) -> Tensor:
+        y = moveaxis(y, 1, -1) if last else y
+        return squeeze(y, 0) if single else y
+
+    return x, restore
+
+
+def is_channels_last(where: str, layout: str | None) -> bool:
+    """Whether `layout` is "N*C"; None means "NC*"."""
+    if layout not in (None, "NC*", "N*C"):
+        raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {layout!r}')
+    return layout == "N*C"
+
+
+_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
+    """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
+    modes = (padding_mode,) * spec.rank if isinstance(padding_mode, str) else tuple(padding_mode)
+    if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
+        raise ValueError(
+            f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "
+            f"but is {padding_mode!r}"
+        )
+    size, left = list(spec.size), list(spec.padding)
+    for i, (mode, (a, b)) in enumerate(zip(modes, spec.padding)):
+        if mode != "zeros" and (a > 0 or b > 0):
+            grow = [(0, 0)] * x.ndim
+            grow[2 + i] = (max(a, 0), max(b, 0))
+            x = pad(x, grow, _MODES[mode])
+            size[i], left[i] = x.shape[2 + i], (min(a, 0), min(b, 0))
+    return x, replace(spec, size=tuple(size), padding=tuple(left))

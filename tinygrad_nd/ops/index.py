@@ -1,0 +1,138 @@
+"""Indexing, and its transpose: adding values up where they were taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..kernels import indexing as kernel
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .elementwise import maximum, minimum, multiply, where
+from .shape import axes_of, broadcast_to, ravel, reshape, take_along
+
+Index = tuple[Any, ...]
+
+
+@primitive(x=lambda g, x_shape, index: scatter(g, index=index, shape=x_shape))
+def _getitem(x: Any, *, index: Index) -> Any:
+    return x[index]
+
+
+@primitive(g=lambda h, index: _getitem(h, index=index))
+def scatter(g: Any, *, index: Index, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` to which g is added at `index`, as often as an entry is named."""
+    return kernel.scatter(g, index, shape)
+
+
+@primitive(x=lambda g, index: _setitem(g, 0, index=index), v=lambda g, index: _survived(_getitem(g, index=index), g.shape, index))
+def _setitem(x: Any, v: Any, *, index: Index) -> Any:
+    out = x.copy(order="K")
+    out[index] = v
+    return out
+
+
+def _survived(g: Tensor, shape: tuple[int, ...], index: Index) -> Tensor:
+    """The cotangent of assigned values: 0 for one that a later value at the same place overwrote."""
+    left = kernel.survivors(index, shape)
+    return g if left is None else where(left, g, 0)
+
+
+def getitem(x: Any, index: Any) -> Tensor:
+    """x[index] with NumPy's meaning: ints, slices, ..., None, integer and boolean arrays or tensors."""
+    return _getitem(astensor(x), index=normalise(index))
+
+
+def setitem(x: Any, index: Any, value: Any) -> Tensor:
+    """A new tensor: x with `value` at x[index]. The dtype stays x's."""
+    x, index, value = astensor(x), normalise(index), astensor(value)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind") and value.ndim:
+        raise TypeError(f"x[index] = value: a value of dtype {value.dtype} does not fit into x of dtype {x.dtype}; convert it with .astype")
+    return _setitem(x, value, index=index)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """The entries of x at integer `indices` along an axis; of the flattened x if `axis` is None."""
+    x = astensor(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    index = np.array(indices)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
+    (axis,) = axes_of(axis, x.ndim, "take")
+    n = x.shape[axis]
+    if index.size and (index.min() < -n or index.max() >= n):
+        raise ValueError(f"take: indices reach from {index.min()} to {index.max()}, but axis {axis} has {n} entries")
+    return take_along(x, index=index, axis=axis)
+
+
+class At:
+    """`x.at[index]`: functional updates. `.set(v) .add(v) .mul(v) .min(v) .max(v)` each give a new tensor and leave x as it is.
+
+    An entry that `index` names several times is updated by each of its values in turn (`set`: the last one stays).
+
+    >>> tensor([1.0, 2.0, 3.0]).at[[0, 0]].add(10.0).tolist()
+    [21.0, 2.0, 3.0]
+    """
+
+    __slots__ = ("_x", "_index")
+
+    def __init__(self, x: Tensor, index: Index | None = None) -> None:
+        self._x, self._index = x, index
+
+    def __getitem__(self, index: Any) -> At:
+        return At(self._x, normalise(index))
+
+    def set(self, value: Any) -> Tensor:
+        return setitem(self._x, self._place(), value)
+
+    def add(self, value: Any) -> Tensor:
+        index = self._place()
+        named = getitem(self._x, index)
+        return self._x + scatter(broadcast_to(astensor(value, named.dtype), named.shape), index=index, shape=self._x.shape)
+
+    def mul(self, value: Any) -> Tensor:
+        return self._fold(multiply, value)
+
+    def min(self, value: Any) -> Tensor:
+        return self._fold(minimum, value)
+
+    def max(self, value: Any) -> Tensor:
+        return self._fold(maximum, value)
+
+    def _fold(self, update: Callable[..., Tensor], value: Any) -> Tensor:
+        """Rounds in which no place repeats, so that each is a plain read, update and write."""
+        x, index = self._x, self._place()
+        values = ravel(broadcast_to(astensor(value, x.dtype), getitem(x, index).shape))
+        flat = ravel(x)
+        for places, positions in kernel.rounds(index, x.shape):
+            flat = _setitem(flat, update(flat[places], values[positions]), index=(places,))
+        return reshape(flat, x.shape)
+
+    def _place(self) -> Index:
+        if self._index is None:
+            raise TypeError("at: say where first, as in x.at[index].set(v)")
+        return self._index
+
+
+def normalise(index: Any) -> Index:
+    """An index as a tuple, with private arrays in place of tensors and lists.
+
+    Raises TypeError for what cannot index, such as floats.
+    """
+    return tuple(_part(p) for p in (index if isinstance(index, tuple) else (index,)))
+
+
+def _part(p: Any) -> Any:
+    if p is None or p is Ellipsis or (isinstance(p, int) and not isinstance(p, bool)):
+        return p
+    if isinstance(p, slice):
+        return slice(*(None if v is None else v.__index__() for v in (p.start, p.stop, p.step)))
+    array = np.array(p.data if isinstance(p, Tensor) else p)
+    if not array.size and isinstance(p, (list, tuple)):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iub":
+        raise TypeError(f"index: needs integers, booleans, slices, ... or None, but got {type(p).__name__} of dtype {array.dtype}")
+    return array if array.ndim or array.dtype.kind == "b" else int(array)

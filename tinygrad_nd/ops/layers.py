@@ -1,0 +1,40 @@
+"""Dense layers and dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .activation import floating
+from .elementwise import multiply
+from .linalg import matmul
+from .shape import transpose
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
+    """x @ weight.T + bias. Shapes: x (*lead, in), weight (out, in), bias (out,) -> (*lead, out)."""
+    x, weight = astensor(x), astensor(weight)
+    if weight.ndim != 2:
+        raise ValueError(f"linear: weight needs shape (out, in), but has {weight.shape}")
+    if not x.ndim or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: weight {weight.shape} takes {weight.shape[1]} features, but x has shape {x.shape}")
+    if bias is not None and astensor(bias).shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {astensor(bias).shape}")
+    y = matmul(x, transpose(weight))
+    return y if bias is None else y + astensor(bias)
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: np.random.Generator | int | None = None) -> Tensor:
+    """x with each entry zeroed with probability p and the rest scaled by 1 / (1 - p), so that the mean stays; x itself if not training.
+
+    `rng` is a Generator, a seed, or None for fresh randomness.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p must lie in [0, 1], but is {p}")
+    x = floating(x)
+    if not training or p == 0:
+        return x
+    keep = np.random.default_rng(rng).random(x.shape, np.float32) >= p
+    return multiply(x, astensor(keep.astype(x.dtype) * x.dtype.type(1 / (1 - p) if p < 1 else 0)))

@@ -1,0 +1,104 @@
+"""Losses: each returns the mean over the batch unless `reduction` says "sum" or "none"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .activation import floating, log_softmax
+from .elementwise import square
+from .reduce import mean, sum
+from .shape import moveaxis
+
+
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """The mean of squared differences. Shapes must be equal: a loss never broadcasts."""
+    input, target = floating(input), astensor(target)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"mse_loss: input {input.shape} and target {target.shape} must have the same shape; reshape one of them, a loss does not broadcast"
+        )
+    return reduced(square(input - target), reduction, "mse_loss")
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy of logits `input` (N, C, *n) against class indices (N, *n), or against probabilities (N, C, *n).
+
+    An unbatched (C,) with a single class is accepted. `weight` (C,) scales classes (and the mean divides by the weights met, as in
+    PyTorch); targets equal to `ignore_index` count for nothing; `label_smoothing` mixes the target with the uniform distribution.
+    """
+    input = floating(input)
+    if not input.ndim:
+        raise ValueError("cross_entropy: input needs a class axis, (C,) or (N, C, *n), but is a number")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], but is {label_smoothing}")
+    axis = 1 if input.ndim > 1 else 0
+    classes = input.shape[axis]
+    if weight is not None and astensor(weight).shape != (classes,):
+        raise ValueError(f"cross_entropy: weight needs shape ({classes},), one per class, but has {astensor(weight).shape}")
+    logs = moveaxis(log_softmax(input, axis), axis, -1)  # (N, *n, C)
+    per_class = None if weight is None else astensor(weight).astype(input.dtype)
+    t = astensor(target)
+    if t.dtype.kind in "fc":
+        return _against_probabilities(logs, moveaxis(_same_shape(input, t), axis, -1), per_class, label_smoothing, reduction)
+    labels = _labels(t.data, logs.shape[:-1], classes, ignore_index, input.shape)
+    counted = labels != ignore_index
+    safe = np.where(counted, labels, 0)
+    factor = (np.ones(classes, input.dtype) if per_class is None else per_class.data)[safe] * counted.astype(input.dtype)
+    picked = logs[(*np.indices(safe.shape), safe)]
+    loss = -picked * factor
+    if label_smoothing:
+        spread = -sum(logs if per_class is None else logs * per_class, -1) * counted.astype(input.dtype)
+        loss = loss * (1 - label_smoothing) + spread * (label_smoothing / classes)
+    if reduction != "mean":
+        return reduced(loss, reduction, "cross_entropy")
+    total = factor.sum(dtype=factor.dtype)
+    return sum(loss) / total if total else sum(loss) * (0.0 if not loss.size else float("nan"))
+
+
+def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / logs.shape[-1]
+    loss = -sum(logs * target if weight is None else logs * target * weight, -1)
+    return reduced(loss, reduction, "cross_entropy")
+
+
+def _same_shape(input: Tensor, target: Tensor) -> Tensor:
+    if target.shape != input.shape:
+        raise ValueError(
+            f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, but has {target.shape}; "
+            "class indices must be integers"
+        )
+    return target
+
+
+def _labels(labels: np.ndarray, shape: tuple[int, ...], classes: int, ignore: int, input_shape: tuple[int, ...]) -> np.ndarray:
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: target must hold class indices (integers) or probabilities (floats), but is {labels.dtype}")
+    if labels.shape != shape:
+        raise ValueError(f"cross_entropy: input {input_shape} needs a target of shape {shape}, but got {labels.shape}")
+    wrong = labels[(labels != ignore) & ((labels < 0) | (labels >= classes))]
+    if wrong.size:
+        raise ValueError(f"cross_entropy: target holds class {wrong[0]}, but input {input_shape} has classes 0 to {classes - 1}")
+    return labels
+
+
+def reduced(loss: Tensor, reduction: str, where: str) -> Tensor:
+    """The mean, the sum, or the losses themselves."""
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum(loss)
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', but is {reduction!r}")

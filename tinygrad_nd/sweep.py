@@ -1,0 +1,217 @@
+"""The sweep: cotangents pulled back through the tape, from the newest node to the oldest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .kernels.elementwise import apply, add_into
+from .kernels.tiles import freeze
+from .node import Node, recording
+from .ops.elementwise import add, cast, real
+from .ops.shape import sum_to
+from .tape import FREED
+from .tensor import Tensor, astensor, handle
+
+_accumulating = threading.Lock()
+
+
+def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+    """Adds the gradient of `output` into `.grad` of every leaf it was computed from.
+
+    `gradient` is the cotangent of `output` (its shape; 1 for a scalar). `retain_graph` keeps the graph for another sweep; `create_graph`
+    records the sweep, so that gradients can be differentiated (and retains the graph).
+
+    Raises ValueError for a non-scalar without `gradient`, or one of another shape; RuntimeError for a graph already freed.
+    """
+    g = _cotangent("backward", output, gradient)
+    arrived = sweep([output], [g], None, retain_graph=retain_graph or create_graph, create_graph=create_graph)
+    with _accumulating:
+        for node, g in arrived.items():
+            leaf = node.handle
+            if leaf is not None:
+                leaf._grad = g if leaf.grad is None else add(leaf.grad, g)
+
+
+def gradients(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> Any:
+    """The gradients of `outputs` with respect to `inputs` (leaves or any tensors on the way), without touching `.grad`.
+
+    A tensor for one input, a tuple for a sequence of them; zeros where an input has no part in the outputs. `grad_outputs` matches
+    `outputs` and may be left out for scalars. `retain_graph` defaults to `create_graph`.
+
+    >>> x = tensor(3.0, requires_grad=True)
+    >>> y = x ** 3
+    >>> dy = gradients(y, x, create_graph=True)
+    >>> float(gradients(dy, x))
+    18.0
+    """
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = [grad_outputs] if isinstance(outputs, Tensor) else [None] * len(ys) if grad_outputs is None else list(grad_outputs)
+    if len(given) != len(ys):
+        raise ValueError(f"gradients: {len(ys)} outputs need as many grad_outputs, but got {len(given)}")
+    for x in xs:
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise ValueError("gradients: every input must be a tensor that requires grad; make leaves with requires_grad=True")
+    pairs = [(y, _cotangent("gradients", y, g)) for y, g in zip(ys, given) if isinstance(y, Tensor) and y.requires_grad]
+    if not pairs:
+        raise ValueError("gradients: no output requires grad, so nothing can be differentiated")
+    retain = create_graph if retain_graph is None else retain_graph
+    targets = [x._node for x in xs]
+    arrived = sweep(*zip(*pairs), targets, retain_graph=retain, create_graph=create_graph)  # type: ignore[arg-type]
+    found = [arrived[x._node] if x._node in arrived else handle(np.zeros(x.shape, x.dtype), None) for x in xs]  # type: ignore[index]
+    return found[0] if isinstance(inputs, Tensor) else tuple(found)
+
+
+def sweep(
+    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], targets: Iterable[Node] | None, *, retain_graph: bool, create_graph: bool
+) -> dict[Node, Tensor]:
+    """Pulls cotangents from `outputs` back to `targets` (None: to every leaf) and returns what arrived there.
+
+    Creation order is a topological order, so one pass from newest to oldest sees each node when its cotangent is complete. A node from
+    which no target can be reached is never visited. After its rules ran, a node drops what it saved, unless `retain_graph`.
+    """
+    roots = [t._node for t in outputs]
+    nodes = _reachable(roots)
+    wanted = {n for n in nodes if n.op is None} if targets is None else set(targets)
+    reported = wanted | {n for n in nodes if n.extra and n.handle is not None} if targets is None else wanted
+    order = _leading_to(wanted, nodes)
+    for n in order:
+        if n.saved is FREED and any([p in order for p in n.parents]):
+            _raise_freed(n)
+    pending: dict[Node, Tensor] = {}
+    owned: set[Node] = set()
+    arrived: dict[Node, Tensor] = {}
+    token = recording.set(create_graph)
+    try:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            for root, g in zip(roots, cotangents):
+                if root in order:
+                    _receive(pending, owned, root, g, create_graph)  # type: ignore[arg-type]
+            for node in order:
+                if node not in pending:
+                    continue
+                g = pending.pop(node)
+                if node in owned:
+                    owned.remove(node)
+                    freeze(g._data)
+                if node.extra and (hooks := node.extra.get("hooks")):
+                    for hook in hooks.values():
+                        g = _hooked(hook(g), g)
+                if node in reported:
+                    arrived[node] = g
+                pulled = False
+                for i, parent in enumerate(node.parents):
+                    if parent in order:
+                        pulled = True
+                        _receive(pending, owned, parent, _fit(node.op.pull(node, i, g), parent), create_graph)  # type: ignore[union-attr]
+                del g
+                if pulled and not retain_graph:
+                    node.saved = FREED
+    finally:
+        recording.reset(token)
+    return arrived
+
+
+def depends_on_others(outputs: Sequence[Tensor], known: Iterable[Node]) -> bool:
+    """Whether `outputs` were computed from any leaf beyond the nodes in `known`."""
+    return any(n.op is None for n in _reachable([t._node for t in outputs], known))
+
+
+def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> set[Node]:
+    """The tracked nodes on paths back from `roots`, not looking past `barred`."""
+    seen: set[Node] = set(barred)
+    first = {n for n in roots if n is not None and n.tracked and n not in seen}
+    seen |= first
+    stack = list(first)
+    while stack:
+        for p in stack.pop().parents:
+            if p is not None and p not in seen and p.tracked:
+                seen.add(p)
+                stack.append(p)
+    return seen.difference(barred)
+
+
+def _leading_to(targets: set[Node], nodes: set[Node]) -> dict[Node, None]:
+    """The nodes from which a target can be reached, newest first (a dict for its order and its quick `in`)."""
+    leading: set[Node] = set()
+    ordered = sorted(nodes, key=lambda n: n.index)
+    for n in ordered:
+        if n in targets:
+            leading.add(n)
+        else:
+            for p in n.parents:
+                if p in leading:
+                    leading.add(n)
+                    break
+    return dict.fromkeys(n for n in reversed(ordered) if n in leading)
+
+
+def _receive(pending: dict[Node, Tensor], owned: set[Node], node: Node, g: Tensor, recorded: bool) -> None:
+    """Adds g to the node's cotangent. The first is borrowed; a sum made here is the sweep's own and is added into."""
+    if node not in pending:
+        pending[node] = g
+    elif recorded:
+        pending[node] = add(pending[node], g)
+    elif node in owned:
+        add_into(pending[node]._data, g._data)
+    else:
+        pending[node] = handle(apply(np.add, pending[node]._data, g._data), None)
+        owned.add(node)
+
+
+def _fit(g: Any, parent: Node) -> Tensor:
+    """The cotangent in its input's shape and dtype: summed over what was broadcast, its real part where the input is real."""
+    if g.shape != parent.shape:
+        g = sum_to(g, shape=parent.shape)
+    if g.dtype != parent.dtype:
+        if g.dtype.kind == "c" and parent.dtype.kind != "c":
+            g = real(g)
+        if g.dtype != parent.dtype:
+            g = cast(g, dtype=parent.dtype)
+    return g  # type: ignore[no-any-return]
+
+
+def _raise_freed(node: Node) -> None:
+    scope = f" in scope {node.scope!r}" if node.scope else ""
+    raise RuntimeError(
+        f"backward: an earlier sweep has freed this graph (at {node.op.name if node.op else 'leaf'}{scope}, shape {node.shape}); "
+        "pass retain_graph=True to the first sweep to run another"
+    )
+
+
+def _hooked(replacement: Any, g: Tensor) -> Tensor:
+    if replacement is None:
+        return g
+    if not isinstance(replacement, Tensor) or replacement.shape != g.shape:
+        raise ValueError(f"hook: must return None or a tensor of the gradient's shape {g.shape}, but returned {replacement!r}")
+    return replacement
+
+
+def _cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
+    if not output.requires_grad:
+        raise ValueError(
+            f"{where}: this tensor {output.shape} does not depend on any tensor that requires grad, so there is nothing to differentiate; "
+            "make a leaf with requires_grad=True, and compute outside no_grad()"
+        )
+    if gradient is None:
+        if output.size != 1:
+            raise ValueError(
+                f"{where}: the output has shape {output.shape}; only a scalar has a gradient by itself. "
+                "Reduce it (.sum(), .mean()) or pass the cotangent of that shape"
+            )
+        return handle(np.ones(output.shape, output.dtype), None)
+    g = astensor(gradient)
+    if g.shape != output.shape:
+        raise ValueError(f"{where}: the output has shape {output.shape}, but the gradient given has {g.shape}")
+    return _fit(g, output._node)  # type: ignore[arg-type]

@@ -1,0 +1,203 @@
+"""Derivatives of functions: grad, vjp, jvp, jacobian, hessian, hvp. Each runs the function on a tape of its own and sweeps it.
+
+They nest: what they return is differentiable wherever the function's inputs, or what it closes over, required grad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .node import enable_grad
+from .ops.elementwise import alias
+from .ops.reduce import sum
+from .ops.shape import reshape, stack
+from .sweep import depends_on_others, gradients
+from .tensor import Tensor, astensor
+
+Function = Callable[..., Any]
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """A function that returns (f(*args), gradient of the scalar f with respect to the arguments in `argnums`).
+
+    The gradient is a tensor for an int `argnums`, a tuple of them for a sequence.
+    """
+
+    @wraps(f)
+    def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        picked = _argnums(argnums, len(args), "grad")
+        with enable_grad():
+            fresh, inputs = _inputs(args, picked, "grad")
+            y = _scalar(f(*fresh, **kwargs))
+            found = _pull([y], inputs, None)
+        value = y if y.requires_grad and depends_on_others([y], [t._node for t in inputs]) else y.detach()  # type: ignore[misc]
+        return value, found[0] if isinstance(argnums, (int, np.integer)) else found
+
+    return valued
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The gradient of a scalar function, as a function.
+
+    >>> float(grad(grad(lambda x: x**3))(2.0))
+    12.0
+    """
+    both = value_and_grad(f, argnums)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, ...]]]:
+    """(f(*primals), pullback): the pullback maps a cotangent of the result to a tuple of cotangents of the primals, as often as asked."""
+    with enable_grad():
+        fresh, inputs = _inputs(primals, range(len(primals)), "vjp")
+        out = f(*fresh)
+    ys = [out] if isinstance(out, Tensor) else list(out)
+
+    def pullback(cotangent: Any) -> tuple[Tensor, ...]:
+        given = [cotangent] if isinstance(out, Tensor) else list(cotangent)
+        if len(given) != len(ys):
+            raise ValueError(f"vjp: the function has {len(ys)} results, but got {len(given)} cotangents")
+        return _pull(ys, inputs, given, retain=True)
+
+    return out.detach() if isinstance(out, Tensor) and not _outer(ys, inputs) else out, pullback
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """(f(*primals), the directional derivative along `tangents`).
+
+    The VJP is linear in its cotangent u; its own transpose in u is the JVP, whatever the value of u, so one at u = 0 serves.
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: {len(primals)} primals need as many tangents, but got {len(tangents)}")
+    with enable_grad():
+        fresh, inputs = _inputs(primals, range(len(primals)), "jvp")
+        out = f(*fresh)
+        ys = [out] if isinstance(out, Tensor) else list(out)
+        directions = [_tangent(t, x) for t, x in zip(tangents, inputs)]
+        outer = _outer(ys, inputs) or any(t.requires_grad for t in directions)
+        live = [y for y in ys if y.requires_grad]
+        us = [astensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in live]
+        pulled = gradients(live, inputs, us, create_graph=True) if live else ()
+        linear = [(g, t) for g, t in zip(pulled, directions) if g.requires_grad]
+        if linear:
+            moved = gradients([g for g, _ in linear], us, [t for _, t in linear], create_graph=outer)
+        else:
+            moved = tuple(astensor(np.zeros(y.shape, y.dtype)) for y in live)
+    found = {id(y): m for y, m in zip(live, moved)}
+    results = [found.get(id(y), astensor(np.zeros(y.shape, y.dtype))) for y in ys]
+    values = [y if outer else y.detach() for y in ys]
+    return (values[0], results[0]) if isinstance(out, Tensor) else (tuple(values), tuple(results))
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The matrix of all first derivatives, as a function: its shape is that of f(x) followed by that of x."""
+
+    @wraps(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        picked = _argnums(argnums, len(args), "jacobian")
+        with enable_grad():
+            fresh, inputs = _inputs(args, picked, "jacobian")
+            y = f(*fresh, **kwargs)
+            if not isinstance(y, Tensor):
+                raise TypeError(f"jacobian: the function must return a tensor, but returned {type(y).__name__}")
+            rows = [_pull([y], inputs, [basis], retain=True) for basis in _basis(y)]
+            found = tuple(
+                reshape(stack(list(column)), (*y.shape, *x.shape)) if rows else astensor(np.zeros((*y.shape, *x.shape), x.dtype))
+                for column, x in zip(zip(*rows) if rows else [()] * len(inputs), inputs)
+            )
+        return found[0] if isinstance(argnums, (int, np.integer)) else found
+
+    return matrix
+
+
+def hessian(f: Function, argnums: int = 0) -> Function:
+    """The matrix of all second derivatives of a scalar function, as a function: shape (*x.shape, *x.shape)."""
+    if not isinstance(argnums, (int, np.integer)):
+        raise TypeError("hessian: argnums must be one int")
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
+    """The Hessian of a scalar function of the primals times `vector`, without forming it.
+
+    `primals` is a sequence of arguments and `vector` one of the same shapes; a single tensor or array stands for a sequence of one.
+    """
+    single = not isinstance(primals, (list, tuple))
+    points: Sequence[Any] = [primals] if single else primals
+    vectors = [vector] if single or (len(points) == 1 and not isinstance(vector, (list, tuple))) else list(vector)
+    if len(points) != len(vectors):
+        raise ValueError(f"hvp: {len(points)} primals need as many vectors, but got {len(vectors)}")
+    every = tuple(range(len(points)))
+
+    def slope(*args: Any) -> Tensor:
+        total: Any = 0.0
+        for g, v in zip(grad(f, every)(*args), vectors):
+            total = total + sum(g * _tangent(v, g))
+        return total  # type: ignore[no-any-return]
+
+    found = grad(slope, every)(*points)
+    return found[0] if single or not isinstance(vector, (list, tuple)) else found
+
+
+# ---- shared
+
+
+def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int, ...]:
+    picked = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    for i in picked:
+        if not -count <= i < count:
+            raise ValueError(f"{where}: argnums={argnums} does not fit {count} positional arguments")
+    return tuple(int(i) % count for i in picked)
+
+
+def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[list[Any], list[Tensor]]:
+    """The arguments with fresh inputs at `picked`: leaves, or aliases of tensors that already belong to a graph."""
+    fresh = list(args)
+    for i in picked:
+        t = astensor(args[i])
+        if t.dtype.kind not in "fc":
+            raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values can be differentiated; use .astype(float)")
+        fresh[i] = alias(t) if t.requires_grad else astensor(t.data, requires_grad=True, name=t.name)
+    return fresh, [fresh[i] for i in picked]
+
+
+def _scalar(y: Any) -> Tensor:
+    if not isinstance(y, Tensor):
+        raise TypeError(f"grad: the function must return a tensor, but returned {type(y).__name__}")
+    if y.size != 1:
+        raise ValueError(f"grad: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
+    return y
+
+
+def _outer(ys: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
+    """Whether the results depend on a graph beyond the fresh inputs; then derivatives must be differentiable, too."""
+    nodes = [x._node for x in inputs]
+    return any(n.op is not None for n in nodes) or depends_on_others(ys, nodes)  # type: ignore[union-attr, misc]
+
+
+def _pull(ys: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Any] | None, *, retain: bool = False) -> tuple[Tensor, ...]:
+    if not any(y.requires_grad for y in ys):
+        return tuple(astensor(np.zeros(x.shape, x.dtype)) for x in inputs)
+    outer = _outer(ys, inputs) or any(isinstance(c, Tensor) and c.requires_grad for c in cotangents or ())
+    return gradients(ys, inputs, cotangents, retain_graph=retain or outer, create_graph=outer)  # type: ignore[no-any-return]
+
+
+def _tangent(t: Any, x: Tensor) -> Tensor:
+    t = astensor(t)
+    if t.shape != x.shape:
+        raise ValueError(f"tangent: must have the primal's shape {x.shape}, but has {t.shape}")
+    return t if t.dtype == x.dtype else t.astype(x.dtype)
+
+
+def _basis(y: Tensor) -> list[np.ndarray]:
+    """Every unit cotangent of y."""
+    return list(np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape))
