@@ -1,0 +1,130 @@
+"""Every row of the table of algorithms meets the reference on one set of hard specs."""
+
+import numpy as np
+import pytest
+
+from tinygrad_nd.kernels import choose, reference
+from tinygrad_nd.kernels.geometry import ConvSpec
+
+HARD = {
+    "plain": ConvSpec((9, 8), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    "point kernel": ConvSpec((5, 4), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    "point kernel, strided": ConvSpec((5, 8), (1, 1), (2, 3), ((0, 0), (1, 0)), (1, 1)),
+    "kernel = input": ConvSpec((4, 5), (4, 5), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    "stride > kernel": ConvSpec((11, 9), (2, 3), (3, 5), ((1, 0), (0, 2)), (1, 1)),
+    "stride = kernel": ConvSpec((8, 9), (2, 3), (2, 3), ((0, 0), (0, 0)), (1, 1)),
+    "stride that does not tile": ConvSpec((10, 11), (3, 3), (2, 4), ((0, 0), (0, 0)), (1, 1)),
+    "one-sided padding": ConvSpec((6, 7), (3, 3), (1, 2), ((2, 0), (0, 3)), (1, 1)),
+    "negative padding": ConvSpec((9, 8), (3, 2), (1, 2), ((-2, 0), (-1, -2)), (1, 1)),
+    "cropped past the end": ConvSpec((3, 6), (2, 2), (1, 1), ((-4, 8), (9, -7)), (1, 1)),
+    "padding > kernel": ConvSpec((4, 3), (2, 2), (1, 3), ((5, 4), (3, 6)), (1, 1)),
+    "dilated": ConvSpec((12, 9), (3, 3), (1, 1), ((2, 2), (0, 1)), (3, 2)),
+    "dilated and strided": ConvSpec((13, 12), (3, 4), (2, 3), ((2, 2), (3, 1)), (3, 2)),
+    "dilation = stride": ConvSpec((12, 12), (3, 3), (2, 3), ((1, 1), (0, 0)), (2, 3)),
+    "groups": ConvSpec((7, 6), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 3),
+    "groups, strided": ConvSpec((7, 6), (3, 2), (2, 2), ((1, 1), (0, 1)), (1, 1), 2),
+    "rank 0": ConvSpec((), (), (), (), ()),
+    "rank 0, groups": ConvSpec((), (), (), (), (), 2),
+    "rank 1": ConvSpec((40,), (7,), (1,), ((3, 3),), (1,)),
+    "rank 1, long kernel": ConvSpec((80,), (33,), (2,), ((32, 0),), (1,)),
+    "rank 3": ConvSpec((6, 5, 7), (3, 2, 3), (1, 2, 1), ((1, 1), (0, 1), (1, 1)), (1, 1, 2)),
+    "rank 4": ConvSpec((4, 5, 3, 4), (3, 2, 1, 3), (1, 2, 1, 1), ((1, 1), (0, 1), (0, 0), (1, 1)), (1, 1, 1, 1), 2),
+    "rank 5": ConvSpec((3, 4, 3, 2, 4), (2, 2, 1, 2, 3), (1, 2, 1, 1, 1), ((1, 1), (0, 1), (0, 0), (0, 0), (1, 1)), (1, 1, 1, 1, 1)),
+}
+DEPTHWISE = {f"depthwise {name}": HARD[name] for name in ("plain", "negative padding", "dilated and strided", "padding > kernel", "rank 1", "rank 3")}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "complex64": 1e-5, "complex128": 1e-12, "float16": 4e-3}
+
+
+def operands(name, spec, dtype, n=2):
+    rng = np.random.default_rng(len(name))
+    g = 5 if name.startswith("depthwise") else spec.groups
+    c, m = (1, 2) if name.startswith("depthwise") else (3, 4)
+    shapes = (n, c * g, *spec.size), (m * g, c, *spec.kernel), (n, m * g, *spec.out)
+    draw = (lambda s: rng.standard_normal(s) + 1j * rng.standard_normal(s)) if "complex" in dtype else rng.standard_normal
+    return tuple(np.asarray(draw(s)).astype(dtype) for s in shapes)
+
+
+def cases():
+    for name, spec in (HARD | DEPTHWISE).items():
+        groups = 5 if name.startswith("depthwise") else spec.groups
+        yield name, ConvSpec(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, groups)
+
+
+def channels_last(a):
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+def supported(row, contraction, spec, operand):
+    if choose.ROWS[row].refuses(contraction, spec, operand.dtype):
+        pytest.skip("not for this row")
+
+
+def assert_close(actual, expected, dtype, what):
+    assert actual.shape == expected.shape and actual.dtype == expected.dtype
+    scale = max(1.0, np.abs(expected).max(initial=0))
+    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=TOLERANCE[dtype], err_msg=what)
+
+
+ROWS = [name for name in choose.ROWS if name != "reference"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+@pytest.mark.parametrize("name, spec", list(cases()), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_meets_the_reference(row, name, spec, dtype):
+    x, w, g = operands(name, spec, dtype)
+    ran = 0
+    for order in (np.ascontiguousarray, channels_last):
+        for contraction, arguments in (("correlate", (order(x), w)), ("input_grad", (order(g), w)), ("weight_grad", (order(x), order(g)))):
+            if not choose.ROWS[row].refuses(contraction, spec, x.dtype):
+                expected = getattr(reference, contraction)(*arguments, spec)
+                assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, dtype, f"{row} {contraction} {spec}")
+                ran += 1
+    if not ran:
+        pytest.skip("not for this row")
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("dtype", ["float16", "complex64"])
+def test_narrow_dtypes_stay_and_sum_in_wider_ones(row, dtype):
+    for spec in (HARD["plain"], ConvSpec((6, 5), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1), 3)):
+        x, w, g = operands("plain", spec, dtype)
+        for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+            if choose.ROWS[row].refuses(contraction, spec, x.dtype):
+                continue
+            expected = getattr(reference, contraction)(*arguments, spec)
+            assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, dtype, f"{row} {contraction} {spec}")
+
+
+@pytest.mark.parametrize("row", ["reference", *ROWS])
+def test_bias_is_added_per_output_channel(row):
+    spec = HARD["one-sided padding"] if row != "winograd" else HARD["plain"]
+    x, w, _ = operands("", spec, "float64")
+    supported(row, "correlate", spec, x)
+    bias = np.arange(4.0)
+    expected = reference.correlate(x, w, spec) + bias[:, None, None]
+    np.testing.assert_allclose(choose.correlate(x, w, spec, row, bias), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", ["reference", *ROWS])
+@pytest.mark.parametrize("n, c", [(0, 2), (2, 0), (0, 0)])
+def test_nothing_in_gives_zeros_out(row, n, c):
+    spec = HARD["plain"]
+    x, w, g = np.ones((n, c, *spec.size)), np.ones((3, c, *spec.kernel)), np.ones((n, 3, *spec.out))
+    y = choose.correlate(x, w, spec, row, np.ones(3))
+    assert y.shape == g.shape and (y == 1).all()
+    assert choose.input_grad(g, w, spec, row).shape == x.shape
+    dw = choose.weight_grad(x, g, spec, row)
+    assert dw.shape == w.shape and not dw.any()
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_work_on_many_tiles_and_threads_meets_the_reference(row):
+    for spec, c, m in ((ConvSpec((70, 61), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 12, 10), (ConvSpec((50, 40), (5, 4), (2, 2), ((1, 2), (3, 0)), (1, 1)), 8, 16)):
+        rng = np.random.default_rng(0)
+        x, w, g = (rng.standard_normal(s) for s in ((7, c, *spec.size), (m, c, *spec.kernel), (7, m, *spec.out)))
+        for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+            if choose.ROWS[row].refuses(contraction, spec, x.dtype):
+                continue
+            expected = getattr(reference, contraction)(*arguments, spec)
+            assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, "float64", f"{row} {contraction}")

@@ -1,0 +1,125 @@
+"""Boxes of output and the input they see: how a kernel walks over an array without a padded or reordered copy of it.
+
+Everything here is channels-last: the spatial axes lie between the batch and the channels, (N, *n, C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from . import tiles
+from .geometry import ConvSpec
+
+Array = NDArray[Any]
+Box = tuple[slice, ...]  # of images and of output points, (N, *o)
+
+SLAB = 1 << 20  # bytes of input worked on at a time: what a core's own cache holds
+
+
+def boxes(extents: Sequence[int], nbytes: Callable[[Sequence[int]], int], limit: int) -> list[Box]:
+    """Cut a grid into boxes of at most `limit` bytes (or one point), keeping the inner axes whole as far as they fit.
+
+    >>> boxes((2, 3), lambda lengths: 8 * lengths[0] * lengths[1], 24)
+    [(slice(0, 1, None), slice(0, 3, None)), (slice(1, 2, None), slice(0, 3, None))]
+    """
+    lengths = [1] * len(extents)
+    for axis in reversed(range(len(extents))):
+        whole = extents[axis]
+        lengths[axis] = whole
+        if nbytes(lengths) > limit:
+            low, high = 1, whole  # the longest that fits, and then pieces of even length
+            while low < high:
+                lengths[axis] = (low + high + 1) // 2
+                low, high = (lengths[axis], high) if nbytes(lengths) <= limit else (low, lengths[axis] - 1)
+            pieces = -(-whole // low)
+            lengths[axis] = -(-whole // pieces)
+            break
+    cuts = [[slice(i, min(i + length, n)) for i in range(0, n, length)] for n, length in zip(extents, lengths)]
+    return _product(cuts)
+
+
+def _product(cuts: list[list[slice]]) -> list[Box]:
+    found: list[Box] = [()]
+    for cut in cuts:
+        found = [(*box, piece) for box in found for piece in cut]
+    return found
+
+
+def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limit: int = SLAB) -> list[Box]:
+    """Boxes of (N, *o) whose input takes at most `limit` bytes, a few for each of `parts` threads where there is enough work."""
+
+    def nbytes(lengths: Sequence[int]) -> int:
+        seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, lengths[1:], spec.dilation, spec.kernel))
+        return lengths[0] * prod(seen) * channels * itemsize
+
+    extents = (n, *spec.out)
+    small = min(limit, nbytes(extents) // (4 * parts)) if parts > 1 else limit
+    return boxes(extents, nbytes, small)
+
+
+def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
+    """What the outputs in `box` see of x (N, *n, C), zero-padded: a view where it can be one, else in this thread's scratch."""
+    inside, lengths, before, after = [box[0]], [box[0].stop - box[0].start], [], []
+    for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
+        start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
+        low, high = min(max(start, 0), n), min(max(stop, 0), n)
+        inside.append(slice(low, high))
+        lengths.append(stop - start)
+        before.append(min(max(-start, 0), stop - start))
+        after.append(before[-1] + high - low)
+    source = x[tuple(inside)]
+    if not any(before) and source.shape[1:-1] == tuple(lengths[1:]) and x.dtype == dtype and _rows_are_dense(x):
+        return source
+    slab = tiles.scratch(key, (*lengths, x.shape[-1]), dtype)
+    core = slab
+    for axis, (low, high, length) in enumerate(zip(before, after, lengths[1:]), 1):
+        lead = (slice(None),) * axis
+        if low:
+            core[(*lead, slice(0, low))] = 0
+        if high < length:
+            core[(*lead, slice(high, None))] = 0
+        core = core[(*lead, slice(low, high))]
+    if core.shape[-1] <= 4:  # a long loop per channel rather than a short one per point
+        for c in range(core.shape[-1]):
+            core[..., c] = source[..., c]
+    else:
+        core[...] = source
+    return slab
+
+
+def _rows_are_dense(x: Array) -> bool:
+    return x.strides[-1] == x.itemsize and (x.ndim < 3 or x.strides[-2] == x.itemsize * x.shape[-1])
+
+
+def windows(slab: Array, spec: ConvSpec, outputs: Sequence[int]) -> Array:
+    """A read-only view (G, N, *o, *k, C/G) of a fetched slab (N, *n, C): the window of every output point."""
+    steps, groups, channels = slab.strides[1:-1], spec.groups, slab.shape[-1] // spec.groups
+    shape = (groups, slab.shape[0], *outputs, *spec.kernel, channels)
+    strides = (
+        slab.strides[-1] * channels,
+        slab.strides[0],
+        *(a * s for a, s in zip(steps, spec.stride)),
+        *(a * d for a, d in zip(steps, spec.dilation)),
+        slab.strides[-1],
+    )
+    return as_strided(slab, shape, strides, writeable=False)
+
+
+def copy_windows(out: Array, view: Array) -> None:
+    """out[...] = view, in pieces as long as both are dense: NumPy copies many short rows faster as items of an opaque type."""
+    axis, piece = view.ndim, out.itemsize
+    while axis and (view.shape[axis - 1] == 1 or view.strides[axis - 1] == piece):
+        axis -= 1
+        piece *= view.shape[axis]
+    if axis == view.ndim or piece > 1024 or view.dtype != out.dtype or not view.size:
+        out[...] = view
+    else:
+        lead = view.shape[:axis]
+        item = np.dtype((np.void, piece))
+        out.reshape(*lead, -1).view(item)[...] = view.reshape(*lead, -1).view(item)
