@@ -132,19 +132,23 @@ class Op:
                 raise _named(error, op.name) from error
             if type(out) is not np.ndarray:
                 out = np.asarray(out)
-            if out.flags.writeable:
-                if any([out is a for a in arrays]):
+            for a in arrays:
+                if a is out:
                     out = out.view()
+            if out.base is None:
+                out.setflags(write=False)
+            else:
                 freeze(out)
             t = object.__new__(Tensor)
             t._data = out
-            t._node = None
             if mask and differentiable and record() and out.dtype.kind in "fc":
                 finds, slots = plans.get((mask, len(args))) or op._plan(mask, len(args))
                 saved = [finds]
                 for kind, i in slots:
-                    saved.append(_snapshot(arrays[i]) if kind == "input" else out if kind == "out" else np.shape(arrays[i]))
+                    saved.append(immutable(arrays[i]) if kind == "input" else out if kind == "out" else np.shape(arrays[i]))
                 t._node = Node(op, tuple([a._node if isinstance(a, Tensor) else None for a in args]), saved, params, out)
+            else:
+                t._node = None
             return t
 
         call.op = self  # type: ignore[attr-defined]
@@ -223,10 +227,6 @@ def _as_operand(a: Any, where: str) -> Any:
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{where}: operands must be tensors, arrays or numbers, but got {type(a).__name__}")
     return array
-
-
-def _snapshot(a: Any) -> Any:
-    return immutable(a) if type(a) is np.ndarray else a
 
 
 def _as_tensor(a: Any, node: Any) -> Any:

@@ -272,14 +272,16 @@ def handle(data: np.ndarray, node: Node | Constant | None) -> Tensor:
     return t
 
 
-def immutable(array: np.ndarray) -> np.ndarray:
-    """`array` itself if nobody can write to its memory, else a read-only copy."""
+def immutable(array: Any) -> Any:
+    """`array` itself if nobody can write to its memory (or it is a number), else a read-only copy."""
+    if type(array) is not np.ndarray:
+        return array
     if not array.flags.writeable:
         base = array.base
         if base is None or (isinstance(base, np.ndarray) and not base.flags.writeable):
             return array
     array = array.copy(order="K")
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 

@@ -1,0 +1,194 @@
+"""One row or more for every registered operation: how to call it, and on what.
+
+A row's function takes tensors and uses the public surface; its arrays are float64. `smooth=False` marks functions whose derivative jumps
+(arrays keep away from the jump); `linear=True` marks those that must pass the dot test; `step=True` those whose gradient is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import tinygrad_nd as nd
+from tinygrad_nd.ops import conv, elementwise, index, pool, reduce, shape
+from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
+
+rng = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    op: str
+    f: Callable[..., Any]
+    args: tuple[Any, ...]
+    linear: bool = False
+    differentiable: bool = True
+    order: int = 2
+
+
+def normal(*shape: int) -> np.ndarray:
+    return rng.standard_normal(shape)
+
+
+def positive(*shape: int) -> np.ndarray:
+    return 0.5 + rng.random(shape)
+
+
+def within(*shape: int) -> np.ndarray:
+    """In (-0.8, 0.8), the inside of every bounded domain."""
+    return 1.6 * rng.random(shape) - 0.8
+
+
+def apart(*shape: int) -> np.ndarray:
+    """Distinct values, far enough from each other and from 0 for differences to see no jump."""
+    n = int(np.prod(shape))
+    return (rng.permutation(n) - n // 2 + 0.3).reshape(shape).astype(float)
+
+
+def rows(op: str, f: Callable[..., Any], *cases: tuple[Any, ...], **flags: Any) -> list[Sample]:
+    return [Sample(op, f, case, **flags) for case in cases]
+
+
+X = (normal(3, 4),)
+PAIR = ((normal(3, 4), normal(3, 4)), (normal(3, 4), normal(4)), (normal(2, 1, 4), normal(3, 1)), (normal(), normal(2)))
+
+SAMPLES: list[Sample] = [
+    # products that keep zero
+    *rows("scale", elementwise.scale, *PAIR),
+    *rows("over", lambda g, d: elementwise.over(g, d), (normal(3), positive(3)), (normal(2, 3), positive(3))),
+    # arithmetic
+    *rows("add", nd.add, *PAIR, linear=True),
+    *rows("subtract", nd.subtract, *PAIR, linear=True),
+    *rows("multiply", nd.multiply, *PAIR),
+    *rows("multiply", lambda x: 2.5 * x, X, linear=True),
+    *rows("divide", nd.divide, (normal(3, 4), positive(4)), (normal(2, 1), positive(1, 3))),
+    *rows("divide", lambda x: 3 / x, (positive(3),)),
+    *rows("negative", nd.negative, X, linear=True),
+    *rows("positive", nd.positive, X, linear=True),
+    *rows("reciprocal", nd.reciprocal, (positive(3),)),
+    *rows("square", nd.square, X),
+    *rows("remainder", nd.remainder, (apart(5), positive(5) * 0 + 2.7)),
+    *rows("floor_divide", nd.floor_divide, (apart(5) + 0.2, positive(5) * 0 + 2.7)),
+    *rows("conjugate", nd.conj, (normal(3) + 1j * normal(3),)),
+    *rows("power", nd.power, (positive(3, 4), normal(3, 4)), (positive(3), normal(2, 1))),
+    *rows("power", lambda x: x**3, X),
+    *rows("power", lambda x: x**2, X),
+    *rows("power", lambda x: 2.0**x, X),
+    # one row each
+    *[s for f in (nd.exp, nd.exp2, nd.expm1, nd.sin, nd.cos, nd.arctan, nd.sinh, nd.cosh, nd.tanh, nd.arcsinh, nd.sigmoid)
+      for s in rows(f.__name__, f, X, (normal(),), (normal(0, 2),))],
+    *[s for f in (nd.log, nd.log2, nd.log10, nd.log1p, nd.sqrt, nd.cbrt) for s in rows(f.__name__, f, (positive(3, 2),), (positive(),))],
+    *[s for f in (nd.tan, nd.arcsin, nd.arccos, nd.arctanh) for s in rows(f.__name__, f, (within(3, 2),))],
+    *rows("arccosh", nd.arccosh, (1 + positive(3),)),
+    *rows("arctan2", nd.arctan2, (apart(4), apart(4)), (apart(2, 1), apart(3))),
+    *rows("hypot", nd.hypot, (apart(4), apart(4)), (apart(2, 1), apart(3))),
+    *rows("logaddexp", nd.logaddexp, *PAIR),
+    *rows("relu", nd.relu, (apart(3, 4),)),
+    *rows("keep_positive", lambda g: elementwise.keep_positive(g, apart(3, 4) * 0 + 1.0), X, linear=True),
+    *rows("absolute", nd.abs, (apart(3, 4),), (normal(3) + 1j * normal(3),)),
+    # steps
+    *[s for f in (nd.sign, nd.floor, nd.ceil, nd.trunc, nd.rint) for s in rows(f.__name__, f, (apart(3, 4),))],
+    # comparison
+    *[s for f in (nd.equal, nd.not_equal, nd.less, nd.less_equal, nd.greater, nd.greater_equal, nd.logical_and, nd.logical_or, nd.logical_xor)
+      for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)],
+    *[s for f in (nd.logical_not, nd.isnan, nd.isinf, nd.isfinite, nd.signbit) for s in rows(f.__name__, f, X, differentiable=False)],
+    # choice
+    *rows("where", lambda x, y: nd.where(np.arange(4) % 2 == 0, x, y), *PAIR[:2], linear=True),
+    *rows("maximum", nd.maximum, (apart(3, 4), apart(3, 4) + 0.5)),
+    *rows("minimum", nd.minimum, (apart(3, 4), apart(3, 4) + 0.5)),
+    *rows("won", lambda x, y: elementwise.won(x, y, beats=np.greater), (apart(3), apart(3)), differentiable=False),
+    *rows("where", lambda x: nd.clip(x, -2.0, 3.0), (apart(3, 4),)),
+    # parts and kinds
+    *rows("real", nd.real, (normal(3) + 1j * normal(3),)),
+    *rows("imag", nd.imag, (normal(3) + 1j * normal(3),)),
+    *rows("cast", lambda x: nd.astype(x, np.complex128).real, X, linear=True),
+    *rows("alias", elementwise.alias, X, linear=True),
+    # shape
+    *rows("reshape", lambda x: nd.reshape(x, (2, -1)), X, linear=True),
+    *rows("transpose", nd.transpose, X, (normal(2, 3, 4),), linear=True),
+    *rows("transpose", lambda x: nd.moveaxis(x, 0, -1), (normal(2, 3, 4),), linear=True),
+    *rows("broadcast_to", lambda x: nd.broadcast_to(x, (5, 3, 4)), X, (normal(3, 1),), linear=True),
+    *rows("sum_to", lambda x: shape.sum_to(x, shape=(1, 4)), X, (normal(2, 3, 4),), linear=True),
+    *rows("flip", nd.flip, X, linear=True),
+    *rows("zero_pad", lambda x: nd.pad(x, ((1, 0), (2, 3))), X, linear=True),
+    *rows("crop", lambda x: nd.split(x, [1, 3], 1)[1], X, linear=True),
+    *rows("concatenate", lambda x, y: nd.concatenate([x, y, x], 1), (normal(3, 4), normal(3, 2))),
+    *rows("concatenate", lambda x, y: nd.stack([x, y], -1), (normal(3, 4), normal(3, 4))),
+    *rows("take_along", lambda x: nd.take(x, [[0, 2], [2, -1]], 1), X, linear=True),
+    *rows("take_along", lambda x: nd.pad(x, 2, "reflect"), X, linear=True),
+    *rows("put_along", lambda g: shape.put_along(g, index=np.array([0, 2, 2, 1]), axis=1, size=3), X, linear=True),
+    # index
+    *rows("getitem", lambda x: x[1:, ::-2], X, linear=True),
+    *rows("getitem", lambda x: x[[0, 2, 2], :, None], X, linear=True),
+    *rows("getitem", lambda x: x[np.array([True, False, True]), [1, 1]], X, linear=True),
+    *rows("scatter", lambda g: index.scatter(g, index=([0, 2, 0],), shape=(3, 4)), X, linear=True),
+    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True),
+    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].mul(v), (normal(3, 4), normal(3, 4))),
+    *rows("scatter", lambda x, v: x.at[1:, [0, 0]].add(v), (normal(3, 4), normal(2, 2)), linear=True),
+    # reduce
+    *[s for axis in (None, 0, (0, -1)) for s in rows("sum", lambda x, a=axis: nd.sum(x, a), (normal(2, 3, 4),), linear=True)],
+    *[s for axis in (None, 1) for s in rows("mean", lambda x, a=axis: nd.mean(x, a, keepdims=True), X, linear=True)],
+    *rows("mean", lambda x: nd.var(x, 0, ddof=1), X),
+    *rows("sqrt", lambda x: nd.std(x, 1), X),
+    *[s for f in (nd.max, nd.min) for a in (None, 1) for s in rows(f.__name__, lambda x, f=f, a=a: f(x, a), (apart(3, 4),))],
+    *rows("winners", lambda x: reduce._winners(x, nd.max(x), axes=(0, 1)), (apart(3, 4),), differentiable=False),
+    *[s for a in (None, 0) for s in rows("logsumexp", lambda x, a=a: nd.logsumexp(x, a), X)],
+    *[s for a in (None, 1) for s in rows("prod", lambda x, a=a: nd.prod(x, a), X)],
+    *rows("softmax", nd.softmax, X, (normal(2, 3, 4),)),
+    *rows("softmax", lambda x: nd.softmax(x, 0), X),
+    *rows("log_softmax", nd.log_softmax, X, (normal(2, 3, 4),)),
+    # products
+    *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),
+    *rows("matmul", nd.matmul, (normal(4), normal(4, 2)), (normal(3, 4), normal(4)), (normal(4), normal(4))),
+    *rows("matmul", nd.tensordot, (normal(2, 3, 4), normal(3, 4, 2))),
+    *rows("matmul", nd.dot, (normal(2, 3), normal(4, 3, 2)), (normal(2, 3), normal(3))),
+    *rows("matmul", lambda a, b: nd.einsum("bij,bkj->bik", a, b), (normal(2, 3, 4), normal(2, 5, 4))),
+    *rows("matmul", lambda a, b, c: nd.einsum("...ii,ij,jk->...k", a, b, c), (normal(2, 3, 3), normal(3, 2), normal(2, 4))),
+    *rows("matmul", nd.linear, (normal(2, 3, 4), normal(5, 4), normal(5))),
+]
+
+
+def _conv_samples() -> list[Sample]:
+    """Ranks 0 to 3, with groups, strides, dilation and one-sided padding; and each contraction by itself."""
+    found: list[Sample] = []
+    for x_shape, w_shape, options in (
+        ((2, 3), (4, 3), {}),
+        ((2, 4, 7), (6, 2, 3), dict(stride=2, padding=((2, 0),), groups=2)),
+        ((2, 2, 5, 6), (3, 2, 2, 3), dict(stride=(1, 2), padding=((0, 1), (2, 1)), dilation=(2, 1))),
+        ((1, 2, 4, 3, 4), (2, 2, 2, 1, 3), dict(padding="same", stride=(2, 1, 1))),
+    ):
+        spec = conv_spec("sample", x_shape, w_shape, **options)
+        x, w, bias = normal(*x_shape), normal(*w_shape), normal(w_shape[0])
+        g = normal(x_shape[0], w_shape[0], *spec.out)
+        found += rows("correlate", lambda x, w, b, o=options: nd.conv_nd(x, w, b, **o), (x, w, bias))
+        found += rows("input_grad", lambda g, w, s=spec: conv.input_grad(g, w, s), (g, w))
+        found += rows("weight_grad", lambda x, g, s=spec: conv.weight_grad(x, g, s), (x, g))
+    found += rows("input_grad", lambda x, w, b: nd.conv_transpose_nd(x, w, b, stride=2, padding=1), (normal(2, 3, 4), normal(3, 2, 3), normal(2)))
+    found += rows("correlate", lambda x, w: nd.conv_nd(x, w, padding=2, padding_mode="circular"), (normal(1, 2, 5), normal(2, 2, 3)))
+    found += rows("correlate", lambda a, v: nd.convolve_nd(a, v, "same"), (normal(5, 4), normal(2, 3)))
+    return found
+
+
+def _pool_samples() -> list[Sample]:
+    found: list[Sample] = []
+    for x_shape, size, options in (
+        ((2, 3, 7), (3,), dict(stride=2, padding=1)),
+        ((1, 2, 5, 6), (2, 3), dict(stride=(2, 1), ceil_mode=True)),
+        ((1, 2, 4, 3, 4), (2, 1, 3), {}),
+    ):
+        spec = pool_spec("sample", x_shape[2:], size, **options)
+        x = apart(*x_shape)
+        winner = pool.kernel.max_pool(x, spec, True)[1]
+        y_shape = (*x_shape[:2], *spec.out)
+        found += rows("max_pool", lambda x, k=size, o=options: nd.max_pool_nd(x, k, **o), (x,))
+        found += rows("pool_gather", lambda x, w=winner, s=spec: pool._pool_gather(x, w, spec=s), (normal(*x_shape),), linear=True)
+        found += rows("pool_scatter", lambda g, w=winner, s=spec: pool._pool_scatter(g, w, spec=s), (normal(*y_shape),), linear=True)
+        found += rows("window_sum", lambda x, k=size, o=options: nd.avg_pool_nd(x, k, **o), (normal(*x_shape),), linear=True)
+        found += rows("window_sum_adjoint", lambda g, s=spec: pool._window_sum_adjoint(g, spec=s), (normal(*y_shape),), linear=True)
+    return found
+
+
+SAMPLES += _conv_samples() + _pool_samples()
