@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choose, reference
+from tinygrad_nd.kernels import choose, gemm, reference
 from tinygrad_nd.kernels.geometry import ConvSpec
 
 HARD = {
@@ -128,3 +128,15 @@ def test_work_on_many_tiles_and_threads_meets_the_reference(row):
                 continue
             expected = getattr(reference, contraction)(*arguments, spec)
             assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, "float64", f"{row} {contraction}")
+
+
+@pytest.mark.parametrize(
+    "a, b",
+    [((300, 200), (200, 310)), ((7, 5, 90, 80), (80, 90)), ((64, 40, 50), (64, 50, 60)), ((3, 1, 90, 80), (4, 80, 90)), ((5,), (5, 2)), ((2, 9000), (9000, 40))],
+)
+def test_matmul_is_numpys(a, b):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal(a), rng.standard_normal(b)
+    np.testing.assert_allclose(gemm.matmul(a, b), np.matmul(a, b), atol=1e-10)
+    if a.ndim == b.ndim == 2:
+        np.testing.assert_allclose(gemm.matmul(b.T, a.T), np.matmul(b.T, a.T), atol=1e-10)

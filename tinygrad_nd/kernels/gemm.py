@@ -22,6 +22,7 @@ Array = NDArray[Any]
 Write = Callable[[Box, Array], None]
 
 TILE = 1 << 20  # bytes of windows side by side
+SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 
 
@@ -138,6 +139,29 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     dw = total.reshape(groups, *spec.kernel, c, m)  # to (M, C/G, *k) in the memory of (M, *k, C/G)
     dw = np.moveaxis(dw, -1, 1).reshape(groups * m, *spec.kernel, c)
     return np.moveaxis(dw, -1, 1).astype(dtype, copy=False)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """np.matmul, its work split over our threads where it is large: two pools of threads would fight for the same cores."""
+    if a.ndim < 2 or b.ndim < 2 or a.size * b.shape[-1] < SMALL or np.result_type(a, b).char not in "fdFD":
+        return np.asarray(np.matmul(a, b))
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    out = tiles.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    parts = tiles.num_threads() if a.size * b.shape[-1] > ALONE else 1
+    axis = next((i for i, n in enumerate(batch) if n >= 2 * parts), out.ndim - 2 if out.shape[-2] >= out.shape[-1] else out.ndim - 1)
+    cuts = [out.shape[axis] * i // parts for i in range(parts + 1)]
+    lead = (slice(None),) * axis
+
+    def work(part: int) -> None:
+        at = (*lead, slice(cuts[part], cuts[part + 1]))
+        np.matmul(a if axis == out.ndim - 1 else a[at], b if axis == out.ndim - 2 else b[at], out=out[at])
+
+    with tiles.single_blas():
+        tiles.run(range(parts), work)
+    return out
 
 
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, y: Array | None = None, bias: Array | None = None, write: Write | None = None) -> None:
