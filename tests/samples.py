@@ -1,7 +1,7 @@
 """One row or more for every registered operation: how to call it, and on what.
 
-A row's function takes tensors and uses the public surface; its arrays are float64. `smooth=False` marks functions whose derivative jumps
-(arrays keep away from the jump); `linear=True` marks those that must pass the dot test; `step=True` those whose gradient is 0.
+A row's function takes tensors; its arrays are float64 (or complex128) and keep away from jumps. `linear` rows must pass the dot test; rows
+that are not `differentiable` must give constants; `keeps_dtype=False` marks functions that choose their own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Sample:
     args: tuple[Any, ...]
     linear: bool = False
     differentiable: bool = True
+    keeps_dtype: bool = True
     order: int = 2
 
 
@@ -104,7 +105,7 @@ SAMPLES: list[Sample] = [
     # parts and kinds
     *rows("real", nd.real, (normal(3) + 1j * normal(3),)),
     *rows("imag", nd.imag, (normal(3) + 1j * normal(3),)),
-    *rows("cast", lambda x: nd.astype(x, np.complex128).real, X, linear=True),
+    *rows("cast", lambda x: nd.astype(x, np.complex128).real, X, linear=True, keeps_dtype=False),
     *rows("alias", elementwise.alias, X, linear=True),
     # shape
     *rows("reshape", lambda x: nd.reshape(x, (2, -1)), X, linear=True),
@@ -124,7 +125,7 @@ SAMPLES: list[Sample] = [
     *rows("getitem", lambda x: x[1:, ::-2], X, linear=True),
     *rows("getitem", lambda x: x[[0, 2, 2], :, None], X, linear=True),
     *rows("getitem", lambda x: x[np.array([True, False, True]), [1, 1]], X, linear=True),
-    *rows("scatter", lambda g: index.scatter(g, index=([0, 2, 0],), shape=(3, 4)), X, linear=True),
+    *rows("scatter", lambda g: index.scatter(g, index=(np.array([0, 2, 0]),), shape=(3, 4)), X, linear=True),
     *rows("setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True),
     *rows("setitem", lambda x, v: x.at[[0, 2, 0]].mul(v), (normal(3, 4), normal(3, 4))),
     *rows("scatter", lambda x, v: x.at[1:, [0, 0]].add(v), (normal(3, 4), normal(2, 2)), linear=True),

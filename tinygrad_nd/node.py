@@ -104,5 +104,11 @@ def scope(name: str) -> Any:
     """Context manager (and decorator): nodes made inside carry `name`; scopes nest as `"encoder/block1"`, and drawings show them as boxes."""
     if not isinstance(name, str) or not name:
         raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
+    return _inner_scope(name)
+
+
+@contextmanager
+def _inner_scope(name: str) -> Iterator[None]:
     outer = current_scope.get()
-    return _set(current_scope, f"{outer}/{name}" if outer else name)
+    with _set(current_scope, f"{outer}/{name}" if outer else name):
+        yield

@@ -14,7 +14,7 @@ from .node import Node, recording
 from .ops.elementwise import add, cast, real
 from .ops.shape import sum_to
 from .tape import FREED
-from .tensor import Tensor, astensor, handle
+from .tensor import Tensor, astensor, handle, immutable
 
 _accumulating = threading.Lock()
 
@@ -33,7 +33,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
         for node, g in arrived.items():
             leaf = node.handle
             if leaf is not None:
-                leaf._grad = g if leaf.grad is None else add(leaf.grad, g)
+                leaf._grad = _own_handle(g, leaf) if leaf.grad is None else add(leaf.grad, g)
 
 
 def gradients(
@@ -69,8 +69,8 @@ def gradients(
     retain = create_graph if retain_graph is None else retain_graph
     targets = [x._node for x in xs]
     arrived = sweep(*zip(*pairs), targets, retain_graph=retain, create_graph=create_graph)  # type: ignore[arg-type]
-    found = [arrived[x._node] if x._node in arrived else handle(np.zeros(x.shape, x.dtype), None) for x in xs]  # type: ignore[index]
-    return found[0] if isinstance(inputs, Tensor) else tuple(found)
+    found = tuple(_own_handle(arrived.get(x._node), x) for x in xs)  # type: ignore[arg-type]
+    return found[0] if isinstance(inputs, Tensor) else found
 
 
 def sweep(
@@ -198,6 +198,11 @@ def _hooked(replacement: Any, g: Tensor) -> Tensor:
     return replacement
 
 
+def _own_handle(g: Tensor | None, x: Tensor) -> Tensor:
+    """A gradient for one owner (tensors change their value by handle), or zeros where none arrived."""
+    return handle(np.zeros(x.shape, x.dtype), None) if g is None else handle(g._data, g._node)
+
+
 def _cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
     if not output.requires_grad:
         raise ValueError(
@@ -212,6 +217,7 @@ def _cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
             )
         return handle(np.ones(output.shape, output.dtype), None)
     g = astensor(gradient)
+    g = handle(immutable(g._data), g._node)
     if g.shape != output.shape:
         raise ValueError(f"{where}: the output has shape {output.shape}, but the gradient given has {g.shape}")
     return _fit(g, output._node)  # type: ignore[arg-type]

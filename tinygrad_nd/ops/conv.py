@@ -181,9 +181,14 @@ def explain_conv(
     dtype: Any = np.float32,
     algorithm: str = "auto",
 ) -> str:
-    """A table of every algorithm for this convolution and its two gradients: predicted seconds, workspace bytes, and the one that runs."""
+    """Prints every algorithm for this convolution and its two gradients: predicted seconds, workspace bytes, and the one that runs.
+
+    Returns the table as text.
+    """
     spec = conv_spec("explain_conv", tuple(x_shape), tuple(w_shape), stride, padding, dilation, groups, algorithm)
-    return choose.explain(tuple(x_shape), tuple(w_shape), spec, np.dtype(dtype))
+    table = choose.explain(tuple(x_shape), tuple(w_shape), spec, np.dtype(dtype))
+    print(table)
+    return table
 
 
 # ---- what the public functions share
