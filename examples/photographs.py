@@ -25,10 +25,11 @@ def load() -> list[np.ndarray]:
     return near + [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
 
 
-def crops(images: list[np.ndarray], count: int, half: str, rng: np.random.Generator, *, mirror: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """`count` random crops of one half ("left" or "right"), the classes in equal parts and shuffled; mirrored at random on request.
+def crops(images: list[np.ndarray], count: int, half: str, rng: np.random.Generator, *, vary: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """`count` random crops of one half ("left" or "right"), the classes in equal parts and shuffled.
 
-    Returns x (count, 3, 96, 96) float32 in [-1, 1], channels-last in memory as images are, and the class of each (count,).
+    With `vary`, crops are mirrored at random and their brightness, contrast and tint vary a little, as between two photographs of a thing.
+    Returns x (count, 3, 96, 96) float32, about -1 to 1, channels-last in memory as images are, and the class of each (count,).
     """
     y = rng.permutation(np.arange(count) % len(images))
     x = np.empty((count, SIZE, SIZE, 3), np.float32)
@@ -37,6 +38,10 @@ def crops(images: list[np.ndarray], count: int, half: str, rng: np.random.Genera
         start = 0 if half == "left" else columns // 2
         i, j = rng.integers(rows - SIZE + 1), start + rng.integers(columns // 2 - SIZE + 1)
         crop[...] = images[label][i : i + SIZE, j : j + SIZE]
-        if mirror and rng.random() < 0.5:
-            crop[...] = crop[:, ::-1].copy()
-    return np.moveaxis(x / 127.5 - 1, -1, 1), y
+    x = x / 127.5 - 1
+    if vary:
+        mirrored = rng.random(count) < 0.5
+        x[mirrored] = x[mirrored, :, ::-1]
+        x *= np.exp(0.15 * rng.standard_normal((count, 1, 1, 1), np.float32))
+        x += 0.075 * rng.standard_normal((count, 1, 1, 3), np.float32)
+    return np.moveaxis(x, -1, 1), y

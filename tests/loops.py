@@ -21,9 +21,7 @@ def taps(n, k, stride, padding, dilation):
     for o in indices(*out_size(n, k, stride, padding, dilation)):
         for t in indices(*k):
             i = tuple(oi * s + ti * d - a for oi, ti, s, (a, _), d in zip(o, t, stride, padding, dilation))
-            # an index cropped away by negative padding is outside as well
-            cropped = any(ii < max(0, -a) or ii >= ni + min(0, b) for ii, ni, (a, b) in zip(i, n, padding))
-            if not cropped:
+            if all(0 <= ii < ni for ii, ni in zip(i, n)):
                 yield o, t, i
 
 
@@ -121,61 +119,3 @@ def softmax_cross_entropy(z, labels):
         for m in range(z.shape[1]):
             dz[n, m] = (e[m] / total - (m == labels[n])) / z.shape[0]
     return loss, dz
-
-
-def conv_channels_last(x, w, stride, pad):
-    """Case D's own form: x (m, H, W, C_in), w (fh, fw, C_in, C_out), zero padding ((top, bottom), (left, right)); four nested loops."""
-    m, h, wd, _ = x.shape
-    fh, fw, _, filters = w.shape
-    (top, bottom), (left, right) = pad
-    padded = np.zeros((m, h + top + bottom, wd + left + right, x.shape[3]), x.dtype)
-    padded[:, top : top + h, left : left + wd] = x
-    rows, columns = (padded.shape[1] - fh) // stride[0] + 1, (padded.shape[2] - fw) // stride[1] + 1
-    z = np.zeros((m, rows, columns, filters), x.dtype)
-    for image, i, j, f in indices(m, rows, columns, filters):
-        z[image, i, j, f] = np.sum(padded[image, i * stride[0] :, j * stride[1] :][:fh, :fw] * w[..., f])
-    return z
-
-
-def conv_channels_last_backward(dz, x, w, stride, pad):
-    """(dx, dw, db) of `conv_channels_last`."""
-    m, h, wd, _ = x.shape
-    fh, fw, _, filters = w.shape
-    (top, bottom), (left, right) = pad
-    padded = np.zeros((m, h + top + bottom, wd + left + right, x.shape[3]), x.dtype)
-    padded[:, top : top + h, left : left + wd] = x
-    dpadded, dw, db = np.zeros_like(padded), np.zeros_like(w), np.zeros(filters, x.dtype)
-    for image, i, j, f in indices(m, *dz.shape[1:3], filters):
-        rows, columns = slice(i * stride[0], i * stride[0] + fh), slice(j * stride[1], j * stride[1] + fw)
-        dpadded[image, rows, columns] += w[..., f] * dz[image, i, j, f]
-        dw[..., f] += padded[image, rows, columns] * dz[image, i, j, f]
-        db[f] += dz[image, i, j, f]
-    return dpadded[:, top : top + h, left : left + wd], dw, db
-
-
-def im2col_layer(x, w, b, stride):
-    """Case C as its author writes it: (sigmoid(z), columns, positions), the whole column matrix gathered by fancy indexing.
-
-    x (n, depth, row, col), w (filters, depth, frow, fcol); one integer stride, no padding.
-    """
-    n, depth, rows, cols = x.shape
-    filters, _, frow, fcol = w.shape
-    orow, ocol = (rows - frow) // stride + 1, (cols - fcol) // stride + 1
-    d = np.repeat(np.arange(depth), frow * fcol)[:, None]
-    i = np.tile(np.repeat(np.arange(frow), fcol), depth)[:, None] + stride * np.repeat(np.arange(orow), ocol)
-    j = np.tile(np.tile(np.arange(fcol), frow), depth)[:, None] + stride * np.tile(np.arange(ocol), orow)
-    columns = x[:, d, i, j]  # (n, depth frow fcol, orow ocol)
-    z = w.reshape(filters, -1) @ columns + b[:, None]
-    return (1 / (1 + np.exp(-z))).reshape(n, filters, orow, ocol), columns, (d, i, j)
-
-
-def im2col_layer_backward(g, y, columns, positions, x_shape, w):
-    """(dx, dw, db) of `im2col_layer`, scattered back with np.add.at."""
-    n, filters = y.shape[:2]
-    dz = (g * y * (1 - y)).reshape(n, filters, -1)
-    dw = np.einsum("nfp,nkp->fk", dz, columns).reshape(w.shape)
-    dcolumns = w.reshape(filters, -1).T @ dz
-    dx = np.zeros(x_shape, g.dtype)
-    d, i, j = positions
-    np.add.at(dx, (slice(None), d, i, j), dcolumns)
-    return dx, dw, dz.sum((0, 2))
