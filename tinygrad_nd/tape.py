@@ -221,9 +221,12 @@ def _named(error: Exception, name: str) -> Exception:
 
 
 def _as_operand(a: Any, where: str) -> Any:
+    """A NumPy scalar as it is, anything else as an array of numbers."""
     if isinstance(a, np.generic):
         return a
-    array = np.asarray([x._data if isinstance(x, Tensor) else x for x in a] if isinstance(a, (list, tuple)) else a)
+    if isinstance(a, (list, tuple)) and any(isinstance(x, Tensor) and x.requires_grad for x in a):
+        raise TypeError(f"{where}: an operand is a {type(a).__name__} of tensors that require grad; join them with nd.stack")
+    array = np.asarray(a)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{where}: operands must be tensors, arrays or numbers, but got {type(a).__name__}")
     return array
