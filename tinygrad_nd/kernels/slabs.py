@@ -25,22 +25,20 @@ SLAB = 1 << 20  # bytes of input worked on at a time: what a core's own cache ho
 def boxes(extents: Sequence[int], nbytes: Callable[[Sequence[int]], int], limit: int) -> list[Box]:
     """Cut a grid into boxes of at most `limit` bytes (or one point), keeping the inner axes whole as far as they fit.
 
-    >>> boxes((2, 3), lambda lengths: 8 * lengths[0] * lengths[1], 24)
+    >>> boxes((2, 3), lambda shape: 8 * shape[0] * shape[1], 24)
     [(slice(0, 1, None), slice(0, 3, None)), (slice(1, 2, None), slice(0, 3, None))]
     """
-    lengths = [1] * len(extents)
+    shape = [1] * len(extents)
     for axis in reversed(range(len(extents))):
-        whole = extents[axis]
-        lengths[axis] = whole
-        if nbytes(lengths) > limit:
-            low, high = 1, whole  # the longest that fits, and then pieces of even length
+        whole = shape[axis] = extents[axis]
+        if nbytes(shape) > limit:
+            low, high = 1, whole  # bisect for the longest that fits, then cut evenly
             while low < high:
-                lengths[axis] = (low + high + 1) // 2
-                low, high = (lengths[axis], high) if nbytes(lengths) <= limit else (low, lengths[axis] - 1)
-            pieces = -(-whole // low)
-            lengths[axis] = -(-whole // pieces)
+                shape[axis] = (low + high + 1) // 2
+                low, high = (shape[axis], high) if nbytes(shape) <= limit else (low, shape[axis] - 1)
+            shape[axis] = -(-whole // -(-whole // low))
             break
-    cuts = [[slice(i, min(i + length, n)) for i in range(0, n, length)] for n, length in zip(extents, lengths)]
+    cuts = [[slice(i, min(i + length, n)) for i in range(0, n, length)] for n, length in zip(extents, shape)]
     return _product(cuts)
 
 
@@ -54,9 +52,9 @@ def _product(cuts: list[list[slice]]) -> list[Box]:
 def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limit: int = SLAB) -> list[Box]:
     """Boxes of (N, *o) whose input takes at most `limit` bytes, a few for each of `parts` threads where there is enough work."""
 
-    def nbytes(lengths: Sequence[int]) -> int:
-        seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, lengths[1:], spec.dilation, spec.kernel))
-        return lengths[0] * prod(seen) * channels * itemsize
+    def nbytes(shape: Sequence[int]) -> int:
+        seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, shape[1:], spec.dilation, spec.kernel))
+        return shape[0] * prod(seen) * channels * itemsize
 
     extents = (n, *spec.out)
     small = min(limit, nbytes(extents) // (4 * parts)) if parts > 1 else limit
@@ -65,20 +63,20 @@ def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limi
 
 def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view where it can be one, else in this thread's scratch."""
-    inside, lengths, before, after = [box[0]], [box[0].stop - box[0].start], [], []
+    inside, sizes, before, after = [box[0]], [box[0].stop - box[0].start], [], []
     for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
         start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
         low, high = min(max(start, 0), n), min(max(stop, 0), n)
         inside.append(slice(low, high))
-        lengths.append(stop - start)
+        sizes.append(stop - start)
         before.append(min(max(-start, 0), stop - start))
         after.append(before[-1] + high - low)
     source = x[tuple(inside)]
-    if not any(before) and source.shape[1:-1] == tuple(lengths[1:]) and x.dtype == dtype and _rows_are_dense(x):
+    if not any(before) and source.shape[1:-1] == tuple(sizes[1:]) and x.dtype == dtype and _rows_are_dense(x):
         return source
-    slab = tiles.scratch(key, (*lengths, x.shape[-1]), dtype)
+    slab = tiles.scratch(key, (*sizes, x.shape[-1]), dtype)
     core = slab
-    for axis, (low, high, length) in enumerate(zip(before, after, lengths[1:]), 1):
+    for axis, (low, high, length) in enumerate(zip(before, after, sizes[1:]), 1):
         lead = (slice(None),) * axis
         if low:
             core[(*lead, slice(0, low))] = 0
@@ -91,6 +89,20 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "
     else:
         core[...] = source
     return slab
+
+
+def dense(a: Array, dtype: np.dtype[Any], key: str = "dense") -> Array:
+    """`a` itself where it is C-ordered and of this dtype, else a copy in scratch."""
+    if a.dtype == dtype and a.flags.c_contiguous:
+        return a
+    copy = tiles.scratch(key, a.shape, dtype)
+    copy[...] = a
+    return copy
+
+
+def lengths(box: Box) -> list[int]:
+    """The extents of a box."""
+    return [part.stop - part.start for part in box]
 
 
 def _rows_are_dense(x: Array) -> bool:

@@ -1,0 +1,139 @@
+"""The forward contraction and the input gradient as one job for any engine: a correlation on channels-last arrays.
+
+An engine correlates x (N, *n, C) with kernels (G, *k, C/G, P) and delivers y (N, *o, G * P) to a Target, box by box. That is all it has to
+know; where the results go, in which dtype, and with what added, is settled here once for all engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import tiles
+from .geometry import ConvSpec
+from .slabs import Box, lengths
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it."""
+
+    channels: int
+    dtype: np.dtype[Any]
+    put: Callable[[Box, Array], None]
+    y: Array | None = None  # what tiles may be written into directly
+
+    def tile(self, box: Box) -> Array:
+        if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
+            return inside
+        return tiles.scratch("tile", (*lengths(box), self.channels), self.dtype)
+
+
+Engine = Callable[[Array, Array, ConvSpec, Target], None]
+
+
+def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
+    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
+    groups, (m, c) = spec.groups, w.shape[:2]
+    dtype = np.result_type(x, w)
+    y = tiles.channels_last((x.shape[0], m, *spec.out), dtype)
+    last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
+    rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
+    kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
+
+    def put(box: Box, tile: Array) -> None:
+        if bias is not None:
+            tile += bias
+        if dtype != wide or not np.may_share_memory(tile, last):
+            last[box] = tile
+
+    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, put, last if dtype == wide else None))
+    return y
+
+
+def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
+    """dx (N, C, *n) of g (N, M, *o): one stride-1 correlation of g for all phases of the stride, then its channels go to their places.
+
+    dx[i] = sum over taps t of g[(i + a - dt) / s] w[t], where s divides. Write i + a = sq + e and dt = sj + e: points with the same
+    remainder e (a phase) use only the taps with that remainder, and dx[q, e] = sum over j of g[q - j] w[j, e] is a stride-1
+    correlation with the rotated kernel j, whose output channels are (phases, C). No inserted zero is ever multiplied.
+    """
+    axes = [_Phases(*axis) for axis in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out)]
+    groups, m, c = spec.groups, w.shape[0] // spec.groups, w.shape[1]
+    dtype = np.result_type(g, w)
+    wide = wide_dtype(dtype)
+    dx = tiles.channels_last((g.shape[0], groups * c, *spec.size), dtype)
+    if not all(axis.cover for axis in axes):
+        dx[...] = 0
+    counts, taps = tuple(len(axis.remainders) for axis in axes), tuple(axis.taps for axis in axes)
+    phased = ConvSpec(spec.out, taps, (1,) * spec.rank, tuple(axis.padding for axis in axes), tuple(axis.step for axis in axes), groups)
+    if min(phased.out, default=1) < 1:  # no tap reaches any point
+        return dx
+    kernels = np.zeros((groups, *taps, m, *counts, c), wide)
+    swapped = np.moveaxis(w.reshape(groups, m, c, *spec.kernel), (1, 2), (-2, -1))  # (G, *k, M/G, C/G)
+    for t in np.ndindex(spec.kernel):
+        j, e = tuple(zip(*(axis.place[i] for axis, i in zip(axes, t)))) or ((), ())
+        kernels[(slice(None), *j, slice(None), *e)] = swapped[(slice(None), *t)]
+    last = np.moveaxis(dx, 1, -1)
+    places = last.reshape(*last.shape[:-1], groups, c)
+
+    def spread(box: Box, tile: Array) -> None:
+        tile = tile.reshape(*tile.shape[:-1], groups, *counts, c)
+        for e in product(*(range(count) for count in counts)):
+            pairs = [axis.slices(part, i) for axis, part, i in zip(axes, box[1:], e)]
+            to, source = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+            places[(box[0], *to)] = tile[(slice(None), *source, slice(None), *e)]
+
+    def put(box: Box, tile: Array) -> None:
+        if dtype != wide or not np.may_share_memory(tile, last):
+            last[box] = tile
+
+    dense = all(s == 1 for s in spec.stride)
+    target = Target(groups * prod(counts) * c, wide, put if dense else spread, last if dense and dtype == wide else None)
+    engine(np.moveaxis(g, 1, -1), kernels.reshape(groups, *taps, m, prod(counts) * c), phased, target)
+    return dx
+
+
+class _Phases:
+    """One axis of input_grad: the remainders modulo the stride that some tap reaches, and the stride-1 correlation they share."""
+
+    def __init__(self, n: int, k: int, s: int, padding: tuple[int, int], d: int, o: int) -> None:
+        at = [divmod(d * t, s) for t in range(k)]  # (j, e) of each tap
+        self.n, self.s, self.a = n, s, padding[0]
+        self.remainders = sorted({e for _, e in at})
+        self.cover = len(self.remainders) == s
+        self.step = gcd(*(j for j, _ in at)) or 1
+        self.taps = at[-1][0] // self.step + 1
+        self.place = [(self.taps - 1 - j // self.step, self.remainders.index(e)) for j, e in at]  # rotated
+        self.first = -((self.remainders[-1] - self.a) // s)  # the least q that puts some phase at i >= 0
+        last = (n - 1 + self.a - self.remainders[0]) // s
+        span = self.step * (self.taps - 1)
+        self.padding = (span - self.first, last + 1 - o)
+
+    def slices(self, part: slice, phase: int) -> tuple[slice, slice]:
+        """Where the outputs q in `part` of one phase go in dx, and which of them do."""
+        shift = self.s * self.first + self.remainders[phase] - self.a
+        low = max(part.start, -(shift // self.s))  # sq + shift >= 0
+        high = max(low, min(part.stop, (self.n - 1 - shift) // self.s + 1))
+        start = self.s * low + shift
+        return slice(start, start + self.s * (high - low), self.s), slice(low - part.start, high - part.start)
+
+
+def as_weight(sums: Array, dtype: np.dtype[Any]) -> Array:
+    """(G, *k, C/G, M/G) as a weight (M, C/G, *k), in the memory of (M, *k, C/G)."""
+    groups, *kernel, c, m = sums.shape
+    rows = np.moveaxis(sums, -1, 1).reshape(groups * m, *kernel, c)
+    return np.moveaxis(rows, -1, 1).astype(dtype, copy=False)
+
+
+def wide_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What sums are kept in: float32 for halves, else the dtype itself."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
