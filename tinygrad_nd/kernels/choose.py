@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, reference
+from . import gemm, reference, transform
 from .geometry import ConvSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -89,5 +89,15 @@ _add(
         gemm.correlate,
         gemm.input_grad,
         gemm.weight_grad,
+    )
+)
+_add(
+    Algorithm(
+        "fft",
+        lambda contraction, spec, dtype: None,
+        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
+        transform.correlate,
+        transform.input_grad,
+        transform.weight_grad,
     )
 )

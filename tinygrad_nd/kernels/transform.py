@@ -1,0 +1,227 @@
+"""Convolution by the discrete Fourier transform, in overlapping tiles (overlap-save).
+
+A correlation is a product of spectra, y = F^-1(F(x) * conj(F(w))), if the transform is long enough that nothing wraps round into the points
+that are kept. The image is cut into tiles of length f that overlap by the extent of the kernel less one; each tile gives the f - d(k-1)
+points it sees whole. So a tile is a window: of kernel f and stride f - d(k-1) (or the multiple of s below), and is fetched like one.
+
+Cost: transforms of all tiles of x, w and y, and one complex matrix product over channels per frequency. It does not grow with the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import product
+from math import log2, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import phases, tiles
+from .geometry import ConvSpec
+from .phases import Target, wide_dtype
+from .slabs import Box, boxes, fetch, lengths, windows
+
+Array = NDArray[Any]
+
+BATCH = 1 << 22  # bytes of spectra one thread works on at a time
+SPECTRA = 1 << 28  # bytes of weight spectra that are too many
+
+
+def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
+    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
+    return phases.correlate(_correlate, x, w, spec, bias)
+
+
+def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
+    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
+    return phases.input_grad(_correlate, g, w, spec)
+
+
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the product of the spectra of a tile of x and of the cotangents it gave, summed."""
+    dtype = np.result_type(x, g)
+    wide = wide_dtype(dtype)
+    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
+    tiling = plan(x.shape[0], x.shape[1], g.shape[1], spec, wide)
+    transform = _Transform(tiling.length, wide)
+    axes = tuple(range(1, 1 + spec.rank))
+    given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * spec.rank, (1,) * spec.rank)
+    sums: dict[int, Array] = {}
+
+    def share(batches: Sequence[Box], part: int) -> None:
+        for batch in batches:
+            a = transform.forward(_cut(last, tiling.windows, batch, wide), axes).reshape(-1, transform.count, groups, c)
+            b = transform.forward(_dilate(_cut(cotangents, given, batch, wide, "cotangent").conj(), spec.stride), axes).conj()
+            b = b.reshape(-1, transform.count, groups, m)
+            if part not in sums:
+                sums[part] = np.zeros((transform.count, groups, c, m), a.dtype)
+            for i in range(len(a)) if c == m == 1 else ():
+                sums[part] += (a[i] * b[i])[..., None]
+            if c > 1 or m > 1:
+                sums[part] += np.matmul(a.transpose(1, 2, 3, 0), b.transpose(1, 2, 0, 3))
+
+    with tiles.single_blas():
+        parts = tiles.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
+    total = sums[0]
+    for part in range(1, parts):
+        total += sums[part]
+    spatial = total.reshape(*transform.shape, groups, c, m)
+    dw = transform.inverse(spatial, tuple(range(spec.rank)))
+    dw = dw[tuple(slice(0, d * (k - 1) + 1, d) for k, d in zip(spec.kernel, spec.dilation))]
+    return phases.as_weight(np.moveaxis(dw, -3, 0), dtype)
+
+
+def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
+    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
+    transform = _Transform(tiling.length, dtype)
+    spectra = _kernel_spectra(kernels, spec, transform)  # (F, G, C/G, P)
+    axes = tuple(range(1, 1 + r))
+    kept = tuple(slice(0, s * (o - 1) + 1, s) for s, o in zip(spec.stride, tiling.points))
+
+    def work(batch: Box) -> None:
+        a = transform.forward(_cut(x, tiling.windows, batch, dtype), axes).reshape(-1, transform.count, groups, c)
+        if c == 1:
+            b = a[..., None] * spectra  # (tiles, F, G, 1, P)
+        elif p == 1:
+            b = np.einsum("bfgc,fgc->bfg", a, spectra[..., 0])
+        else:
+            b = np.empty((*a.shape[:-1], p), a.dtype)
+            np.matmul(a.transpose(1, 2, 0, 3), spectra, out=b.transpose(1, 2, 0, 3))
+        y = transform.inverse(b.reshape(-1, *transform.shape, groups * p), axes)[(slice(None), *kept)]
+        y = y.reshape(*lengths(batch), *tiling.points, groups * p)
+        for t in product(*(range(n) for n in lengths(batch)[1:])):
+            starts = [(part.start + i) * o for part, i, o in zip(batch[1:], t, tiling.points)]
+            box = (batch[0], *(slice(at, min(at + o, n)) for at, o, n in zip(starts, tiling.points, spec.out)))
+            target.put(box, y[(slice(None), *t)][(slice(None), *(slice(0, part.stop - part.start) for part in box[1:]))])
+
+    with tiles.single_blas():
+        tiles.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
+
+
+def _kernel_spectra(kernels: Array, spec: ConvSpec, transform: _Transform) -> Array:
+    """(G, *k, C/G, P) to conj(F(w)), (F, G, C/G, P)."""
+    groups, *_, c, p = kernels.shape
+    spread = _dilate(np.moveaxis(kernels, 0, -3).conj()[None], spec.dilation)[0]  # (*extent, G, C/G, P)
+    spectra = tiles.empty((*transform.shape, groups, c, p), transform.complex)
+
+    def work(channel: tuple[int, int]) -> None:
+        i, j = channel
+        np.conj(transform.forward(spread[..., i, j, :], tuple(range(spec.rank))), out=spectra[..., i, j, :])
+
+    tiles.run(list(product(range(groups), range(c))), work)
+    return spectra.reshape(transform.count, groups, c, p)
+
+
+def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
+    """The tiles of a batch, (tiles, *f, C), from x (N, *n, C)."""
+    view = windows(fetch(x, tile, batch, dtype, key), tile, lengths(batch)[1:])[0]
+    return view.reshape(-1, *tile.kernel, x.shape[-1])
+
+
+def _dilate(a: Array, stride: Sequence[int]) -> Array:
+    """s - 1 zeros between neighbours along the axes after the first."""
+    if all(s == 1 for s in stride):
+        return a
+    r = len(stride)
+    out = np.zeros((a.shape[0], *(s * (n - 1) + 1 for s, n in zip(stride, a.shape[1:])), *a.shape[1 + r :]), a.dtype)
+    out[(slice(None), *(slice(None, None, s) for s in stride))] = a
+    return out
+
+
+# Transforms.
+
+
+class _Transform:
+    """The Fourier transform of tiles of one shape: of half the frequencies where the input is real."""
+
+    def __init__(self, length: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.length, self.real = length, dtype.kind != "c" and bool(length)
+        self.shape = (*length[:-1], length[-1] // 2 + 1) if self.real else length
+        self.count = prod(self.shape)
+        self.complex = np.result_type(dtype, np.complex64) if length else dtype
+        self.bytes_per_channel = self.count * self.complex.itemsize
+
+    def forward(self, a: Array, axes: tuple[int, ...]) -> Array:
+        if not axes:
+            return a
+        return np.asarray((_fft().rfftn if self.real else _fft().fftn)(a, self.length, axes))
+
+    def inverse(self, a: Array, axes: tuple[int, ...]) -> Array:
+        if not axes:
+            return a
+        return np.asarray((_fft().irfftn if self.real else _fft().ifftn)(a, self.length, axes))
+
+
+@cache
+def _fft() -> Any:
+    try:
+        import scipy.fft
+    except ImportError:
+        return np.fft
+    return scipy.fft
+
+
+@lru_cache(1024)
+def fast_length(n: int) -> int:
+    """The least length from n on with no prime factor above 7.
+
+    >>> fast_length(97)
+    98
+    """
+    while True:
+        rest = n
+        for factor in (2, 3, 5, 7):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return n
+        n += 1
+
+
+# The size of the tiles.
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `length` per axis, each giving `points` outputs; `windows` is the spec whose windows they are."""
+
+    length: tuple[int, ...]
+    points: tuple[int, ...]
+    windows: ConvSpec
+    count: tuple[int, ...]
+    flops: tuple[float, float]  # of transforms, of products
+    nbytes: int
+
+    def batches(self, n: int, nbytes: int) -> list[Box]:
+        """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many."""
+        total = n * prod(self.count)
+        limit = min(BATCH // max(1, nbytes), -(-total // (2 * tiles.num_threads())))
+        return boxes((n, *self.count), prod, max(1, limit))
+
+
+@lru_cache(1024)
+def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
+    """The tiles that cost least, among some lengths between one kernel and the whole image."""
+    extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
+    whole = [fast_length(s * (o - 1) + e) for s, o, e in zip(spec.stride, spec.out, extents)]
+    sizes = {max(whole, default=1)} | {int(max(extents, default=1) * by) for by in (1.5, 2, 2.5, 3, 4, 6, 8, 12, 16, 24)}
+    found = [_tiling(n, c, m, spec, dtype, tuple(min(max(fast_length(e), fast_length(f)), w) for e, w in zip(extents, whole))) for f in sizes]
+    return min(found, key=lambda t: t.flops[0] / 4 + t.flops[1] / 16 + t.nbytes * 2 + (1e18 if t.nbytes > SPECTRA else 0))
+
+
+def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length: tuple[int, ...]) -> Tiling:
+    extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
+    points = tuple(min((f - e) // s + 1, o) for f, e, s, o in zip(length, extents, spec.stride, spec.out))
+    count = tuple(-(-o // step) for o, step in zip(spec.out, points))
+    step = tuple(o * s for o, s in zip(points, spec.stride))
+    cut = ConvSpec(spec.size, length, step, spec.padding, (1,) * spec.rank)
+    f, total, products = prod(length), n * prod(count), c * m // spec.groups
+    transforms = 2.5 * f * log2(max(f, 2)) * (total * (c + m) + products)
+    kernel_bytes = 4 * f * products * np.dtype(dtype).itemsize // 4
+    return Tiling(length, points, cut, count, (transforms, 4.0 * f * total * products), kernel_bytes)
