@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pictures import save_graph
 
 import tinygrad_nd as nd
 
@@ -92,7 +93,7 @@ def stamps(out: Path) -> dict[str, np.ndarray]:
     y = nd.conv_nd(x, w, padding="same")
     pixel = nd.tensor(np.zeros(y.shape), requires_grad=True, name="g: one pixel").at[0, 0, 5, 5].set(1.0)
     dx = nd.gradients(y, x, pixel, create_graph=True)
-    nd.draw(dx).save(out / "fft_layer_gradient.svg")
+    save_graph(out / "fft_layer_gradient.svg", dx)
     by_hand = nd.conv_nd(pixel.detach(), GLYPH.T[None, None], padding="same")  # the mistake: transposed, not rotated
     return {"kernel": GLYPH, "true gradient": dx.data[0, 0], "with the transposed kernel": by_hand.data[0, 0]}
 
@@ -112,7 +113,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument("--quick", action="store_true", help="fewer training steps")
     parser.add_argument("--out", type=Path, default=Path("output"))
     args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
 
     worst = fft_against_direct()
     numbers = {f"difference_{dtype}": d for dtype, d in worst.items()}

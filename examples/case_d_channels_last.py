@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pictures import save_graph
 
 import tinygrad_nd as nd
 
@@ -86,8 +87,9 @@ def input_gradient_explained(g: nd.Tensor, w: nd.Tensor, stride: int, padding: i
     with nd.scope("1 dilate by the stride"):
         spread = stride * (o - 1) + 1
         dilated = nd.zeros((*g.shape[:2], spread, spread)).at[:, :, ::stride, ::stride].set(g)
-    with nd.scope("2 pad by k - 1 - p, and what the last stride left over"):
+    with nd.scope("2 pad by k - 1 - p"):
         before = k - 1 - padding
+        # after: as much, and the rows that the last stride left over
         after = size + k - 1 - spread - before
         padded = nd.pad(dilated, ((0, 0), (0, 0), (before, after), (before, after)))
     with nd.scope("3 rotate the kernel, swap channels"):
@@ -119,9 +121,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     g = nd.tensor(rng.standard_normal(y.shape), requires_grad=True, name="g")
     by_steps = input_gradient_explained(g, w, stride=2, padding=1, size=9)
     explained = float(np.abs(by_steps.data - nd.gradients(y, x, g).data).max())
-    args.out.mkdir(parents=True, exist_ok=True)
-    nd.draw(by_steps).save(args.out / "input_gradient.svg")
-    print(f"input gradient as dilate, pad, rotate, correlate: differs by {explained:.0e}; drawn to {args.out / 'input_gradient.svg'}")
+    drawn = save_graph(args.out / "input_gradient.svg", by_steps)
+    print(f"input gradient as dilate, pad, rotate, correlate: differs by {explained:.0e}; drawn to {drawn}")
     return {"difference": worst, "explained": explained}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import photographs
-from curve import save_curve
+from pictures import save_curve, save_graph
 
 import tinygrad_nd as nd
 
@@ -42,8 +42,8 @@ def parameters(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]] = WE
     return p
 
 
-def network(x: Any, p: dict[str, nd.Parameter]) -> nd.Tensor:
-    """The class scores (N, 8), before the softmax, of images x (N, 3, 96, 96)."""
+def network(x: Any, p: dict[str, nd.Parameter], stride: int = 2) -> nd.Tensor:
+    """The class scores (N, 8), before the softmax, of images x (N, 3, 96, 96); `stride` is the first convolution's."""
 
     def conv(layer: str, x: Any, stride: int = 1) -> nd.Tensor:
         with nd.scope(layer):
@@ -53,7 +53,7 @@ def network(x: Any, p: dict[str, nd.Parameter]) -> nd.Tensor:
         with nd.scope(layer):
             return nd.linear(x, p[f"{layer}.weight"], p[f"{layer}.bias"])
 
-    h = conv("conv1", x, stride=2)  # (N, 40, 47, 47)
+    h = conv("conv1", x, stride)  # (N, 40, 47, 47)
     h = nd.max_pool_nd(h, 3, 2)  # (N, 40, 23, 23)
     h = conv("conv2", h)  # (N, 105, 22, 22)
     h = nd.max_pool_nd(h, 4, 2)  # (N, 105, 10, 10)
@@ -84,16 +84,17 @@ def train(model: Callable[[Any], nd.Tensor], params: list[nd.Tensor], args: argp
     stream = nd.data.prefetch(photographs.crops(images, BATCH, "left", rng, vary=True) for _ in range(steps))
     unseen = photographs.crops(images, args.test, "right", np.random.default_rng(12345))
     optimizer = nd.optim.SGD(params, lr=args.lr, momentum=0.9)
-    args.out.mkdir(parents=True, exist_ok=True)
 
     losses: list[float] = []
     start = epoch_start = time.perf_counter()
     for step, (x, y) in enumerate(stream):
         optimizer.lr = args.lr * (1 - step / steps)
         optimizer.zero_grad()
-        loss = nd.cross_entropy(model(x), y)
+        scores = model(nd.astensor(x, name="images"))
+        with nd.scope("cross entropy"):
+            loss = nd.cross_entropy(scores, y)
         if step == 0:
-            draw(loss, args.out / "graph.svg")
+            drawn = save_graph(args.out / "graph.svg", loss)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -107,8 +108,8 @@ def train(model: Callable[[Any], nd.Tensor], params: list[nd.Tensor], args: argp
             )
             epoch_start = time.perf_counter()
     seconds = time.perf_counter() - start
-    print(f"{right:.1%} of {args.test} unseen crops after {steps} steps in {seconds:.0f} s; wrote {args.out / 'graph.svg'}", end=" and ")
-    print(save_curve(args.out / "loss", losses, "loss per step"))
+    curve = save_curve(args.out / "loss", losses, "loss per step")
+    print(f"{right:.1%} of {args.test} unseen crops after {steps} steps in {seconds:.0f} s; wrote {drawn} and {curve}")
     return {"losses": losses, "accuracy": right, "seconds": seconds}
 
 
@@ -117,10 +118,6 @@ def accuracy(model: Callable[[Any], nd.Tensor], x: np.ndarray, y: np.ndarray) ->
     with nd.no_grad():
         right = [np.asarray(model(xs)).argmax(1) == ys for xs, ys in nd.data.batches((x, y), BATCH)]
     return float(np.concatenate(right).mean())
-
-
-def draw(loss: nd.Tensor, path: Path) -> None:
-    nd.draw(loss).save(path)
 
 
 def arguments(description: str | None, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -1,13 +1,30 @@
-"""One curve as a picture: a PNG by matplotlib where it is installed, else a small SVG written by hand."""
+"""What the examples write: a graph as SVG, and one curve as PNG (by matplotlib) or as an SVG written by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import tinygrad_nd as nd
+from tinygrad_nd.draw import DotNotFound
+
+
+def save_graph(path: Path, *outputs: nd.Tensor) -> Path:
+    """Draws the graph of `outputs` to `path` (.svg), or writes its DOT source (.gv) and says what is missing; returns where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing = nd.draw(*outputs)
+    try:
+        drawing.save(path)
+    except DotNotFound as missing:
+        print(missing)
+        path = path.with_suffix(".gv")
+        drawing.save(path)
+    return path
+
 
 def save_curve(path: Path, values: Sequence[float], title: str) -> Path:
     """Writes `path`.png or `path`.svg and returns where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         from matplotlib.figure import Figure
     except ImportError:
