@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, reference, transform
+from . import depthwise, gemm, reference, transform
 from .geometry import ConvSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -99,5 +99,15 @@ _add(
         transform.correlate,
         transform.input_grad,
         transform.weight_grad,
+    )
+)
+_add(
+    Algorithm(
+        "direct",
+        lambda contraction, spec, dtype: None,
+        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
+        depthwise.correlate,
+        depthwise.input_grad,
+        depthwise.weight_grad,
     )
 )

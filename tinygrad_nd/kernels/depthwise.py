@@ -1,0 +1,90 @@
+"""Convolution without matrices: one multiply-add of a whole tile per tap of the kernel. For depthwise kernels and very few channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import phases, tiles
+from .geometry import ConvSpec
+from .phases import Target, wide_dtype
+from .slabs import Box, dense, fetch, lengths, split, windows
+
+Array = NDArray[Any]
+
+SLAB = 1 << 18  # bytes of input; tile, products and input together stay in a core's cache
+ROWS = 1 << 22  # bytes of repeated weights
+ALONE = 1 << 19  # multiply-adds below which a second thread does not pay
+
+
+def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
+    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
+    return phases.correlate(_correlate, x, w, spec, bias)
+
+
+def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
+    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
+    return phases.input_grad(_correlate, g, w, spec)
+
+
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): per tap, the sum over points of the product of what it sees and the cotangents."""
+    dtype = np.result_type(x, g)
+    wide = wide_dtype(dtype)
+    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
+    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+    sums = [np.zeros((groups, *spec.kernel, c, m), wide) for _ in range(tiles.num_threads())]
+
+    def share(slabs: Sequence[Box], part: int) -> None:
+        for slab in slabs:
+            view = _taps(fetch(last, spec, slab, wide), spec, slab, c)
+            given = dense(cotangents[slab], wide).reshape(*lengths(slab), groups, m)
+            ones = np.ones((1, given.size // (groups * m)), wide)
+            seen = tiles.scratch("product", (*lengths(slab), groups), wide)
+            for *tap, j in np.ndindex(*spec.kernel, c, m):
+                np.multiply(view[tuple(tap)], given[..., j], out=seen)
+                sums[part][(slice(None), *tap, j)] += (ones @ seen.reshape(-1, groups))[0]
+
+    with tiles.single_blas():
+        tiles.run_parts(split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * c * prod(spec.kernel)), SLAB), share)
+    return phases.as_weight(sum(sums[1:], start=sums[0]), dtype)
+
+
+def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P)."""
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    weights = np.moveaxis(kernels, 0, -1)[..., None, :]  # (*k, C/G, P, 1, G)
+    if spec.rank and weights.nbytes * spec.out[-1] <= ROWS:  # repeated along a row: the inner loop is then a row, not a point
+        weights = np.broadcast_to(weights, (*weights.shape[:-2], spec.out[-1], groups)).copy()
+
+    def work(slab: Box) -> None:
+        view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
+        tile = target.tile(slab)
+        seen = tiles.scratch("product", (*lengths(slab), groups), dtype)
+        total = tile if p == 1 else tiles.scratch("total", seen.shape, dtype)
+        width = lengths(slab)[-1]
+        for j in range(p):
+            for count, tap in enumerate(np.ndindex(*spec.kernel, c)):
+                np.multiply(view[tap], weights[(*tap, j)][..., :width, :], out=seen if count else total)
+                if count:
+                    np.add(total, seen, out=total)
+            if p > 1:
+                tile.reshape(*seen.shape, p)[..., j] = total
+        target.put(slab, tile)
+
+    tiles.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
+
+
+def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:
+    """(*k, C/G, n, *o, G): what each tap and channel of a group sees."""
+    view = windows(slab, spec, lengths(box)[1:])  # (G, n, *o, *k, C/G)
+    r = spec.rank
+    return view.transpose(*range(2 + r, 2 + 2 * r), 2 + 2 * r, *range(1, 2 + r), 0)
+
+
+def _parts(macs: int) -> int:
+    return tiles.num_threads() if macs > ALONE else 1
