@@ -1,0 +1,86 @@
+"""Pictures of the graph: nodes become a plain Graph, which becomes DOT, SVG, HTML or text."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..tensor import Tensor
+from .dot import RANKDIRS
+from .drawing import Drawing
+from .fold import fold, limit
+from .graph import trace
+from .names import gather
+from .render import DotNotFound
+
+__all__ = ["DotNotFound", "Drawing", "draw"]
+
+
+def draw(
+    *outputs: Any,
+    grads: bool = False,
+    stats: bool = False,
+    cost: bool = False,
+    source: bool = False,
+    depth: int | None = None,
+    names: str | Mapping[str, Tensor] | None = "auto",
+    rankdir: str = "TB",
+    max_nodes: int | None = None,
+) -> Drawing:
+    """Draws the graph that computes `outputs` (tensors, or lists and tuples of them): every node once, scopes as boxes.
+
+    grads: the norm of each leaf's gradient, red where it is not finite. stats: mean, deviation and range of values that something still
+    holds. cost: estimated operations and bytes of every node. source: the line that made a node, where it was recorded.
+    depth: folds what lies deeper than so many scopes. names: "auto" adds the caller's variable names, a mapping {name: tensor} sets them,
+    None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the oldest nodes, until it fits.
+
+    Raises TypeError for what is no tensor; ValueError for an unknown rankdir, a negative depth or max_nodes below 1.
+
+    >>> x = tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> print(draw(y))
+    2 operations, 1 leaf, 1 output
+    %0 x [leaf]          (2,)  float64
+    %1 multiply(%0, %0)  (2,)  float64
+    %2 y = sum(%1)       ()    float64  axis 0, output
+    """
+    tensors = list(_tensors(outputs))
+    if not tensors:
+        raise TypeError("draw: needs at least one tensor to draw, but got none")
+    if rankdir not in RANKDIRS:
+        raise ValueError(f"draw: rankdir must be one of {', '.join(RANKDIRS)}, but got {rankdir!r}")
+    depth = _count("depth", depth, 0)
+    max_nodes = _count("max_nodes", max_nodes, 1)
+    frame = inspect.currentframe()
+    called_as = gather(names, frame.f_back if frame else None)
+    del frame
+    graph = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source)
+    if depth is not None:
+        graph = fold(graph, depth)
+    if max_nodes is not None:
+        graph = limit(graph, max_nodes)
+    return Drawing(graph, rankdir)
+
+
+def _tensors(outputs: Any) -> Iterator[Tensor]:
+    for t in outputs:
+        if isinstance(t, Tensor):
+            yield t
+        elif isinstance(t, (list, tuple)):
+            yield from _tensors(t)
+        else:
+            raise TypeError(f"draw: draws tensors, or lists and tuples of them, but got {type(t).__name__}")
+
+
+def _count(what: str, value: int | None, least: int) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"draw: {what} must be an int or None, but got {value!r}") from None
+    if number < least:
+        raise ValueError(f"draw: {what} must be at least {least}, but got {number}")
+    return number

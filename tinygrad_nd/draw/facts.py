@@ -1,0 +1,116 @@
+"""What can be said about a node beyond its shape: its gradient, its values, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..node import Constant, Node
+from ..tape import FREED
+from ..tensor import Tensor
+from . import labels
+from .names import Names
+
+
+@dataclass(frozen=True)
+class Grad:
+    """The Euclidean norm of a gradient (None: there is no gradient), and how many of its entries are nan or infinite."""
+
+    norm: float | None = None
+    bad: int = 0
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Mean, deviation and range of the finite values (of their magnitudes, where complex), the share of zeros, the count of nan and inf."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    zeros: float
+    bad: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimated floating-point operations, and bytes read and written, of one run forward."""
+
+    flops: int
+    bytes: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.flops + other.flops, self.bytes + other.bytes)
+
+
+def gradient(node: Node | Constant) -> Grad | None:
+    """The gradient of a leaf, or of a tensor that retains its own; None where none is kept."""
+    handle = node.handle if isinstance(node, Node) else None
+    if handle is None:
+        return None
+    if handle.grad is None:
+        return Grad()
+    g = handle.grad._data
+    with np.errstate(all="ignore"):
+        norm = float(np.sqrt(np.sum(np.square(np.abs(g), dtype=np.float64))))
+    return Grad(norm, int(g.size - np.isfinite(g).sum()))
+
+
+def statistics(array: np.ndarray) -> Stats | None:
+    finite = np.isfinite(array)
+    good = array[finite]
+    if not good.size:
+        return Stats(0.0, 0.0, 0.0, 0.0, 0.0, array.size) if array.size else None
+    good = np.abs(good) if good.dtype.kind == "c" else good
+    with np.errstate(all="ignore"):
+        mean, std = good.mean(dtype=np.float64), good.std(dtype=np.float64)
+    zeros = 1 - np.count_nonzero(good) / good.size
+    return Stats(float(mean), float(std), float(good.min()), float(good.max()), zeros, int(array.size - good.size))
+
+
+def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
+    """Products count two operations per multiply-add, reductions and pools one per value read, the rest one per value made."""
+    assert node.op is not None
+    family = labels.family(node.op.name)
+    size = prod(node.shape)
+    read = [prod(s) for s in operands if s is not None]
+    if family == "movement":
+        return Cost(0, 0)
+    if family == "product":
+        flops = 2 * labels.multiply_adds(node, operands)
+    elif "spec" in node.params:
+        flops = size * prod(node.params["spec"].kernel)
+    else:
+        flops = max([size, *read]) if family == "reduction" else size
+    return Cost(flops, (size + sum(read)) * node.dtype.itemsize)
+
+
+def saved_operands(node: Node) -> dict[int, Any]:
+    """Operand values that an operation keeps for its backward pass, by position; -1 is its own result. Empty once they are freed."""
+    if node.op is None or node.saved is FREED or not node.saved:
+        return {}
+    mask = sum(1 << i for i, p in enumerate(node.parents) if p is not None and p.tracked)
+    plan = node.op.plans.get((mask, len(node.parents)))
+    if plan is None:
+        return {}
+    kept = zip(plan[1], node.saved[1:])
+    return {key if kind == "input" else -1: value for (kind, key), value in kept if kind in ("input", "out")}
+
+
+def known_values(nodes: Iterable[Node | Constant], outputs: Sequence[Tensor], names: Names) -> dict[int, np.ndarray]:
+    """Values by id of node, as far as anything still holds them: handles, outputs, named tensors, what operations saved."""
+    values: dict[int, np.ndarray] = {}
+    for node in nodes:
+        if isinstance(node, Node):
+            for i, value in saved_operands(node).items():
+                owner = node if i < 0 else node.parents[i]
+                if owner is not None and isinstance(value, np.ndarray):
+                    values[id(owner)] = value
+            if node.handle is not None:
+                values[id(node)] = node.handle._data
+    values |= {id(t._node): t._data for t in [*names.tensors, *outputs] if t._node is not None}
+    return values

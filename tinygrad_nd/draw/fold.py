@@ -1,0 +1,100 @@
+"""Smaller pictures of the same graph: scopes folded into one vertex each, or only the newest nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from math import hypot, prod
+
+from .facts import Cost, Grad
+from .graph import Edge, Graph, Shape, Vertex
+
+
+def fold(graph: Graph, depth: int) -> Graph:
+    """Every scope more than `depth` levels deep as one vertex; its inner edges vanish and its outer ones merge.
+
+    A fold stands where its last member stood, so the vertices stay in topological order (unless the scope was entered more than once).
+    """
+    keys = [_fold_of(v.scope, depth) for v in graph.vertices]
+    members: dict[str, list[int]] = {}
+    for i, key in enumerate(keys):
+        if key is not None:
+            members.setdefault(key, []).append(i)
+    stands_for = [[i] if key is None else members[key] for i, key in enumerate(keys) if key is None or members[key][-1] == i]
+    position = {old: new for new, group in enumerate(stands_for) for old in group}
+
+    arriving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
+    leaving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
+    inner: list[Edge] = []
+    merged: dict[Edge, str | None] = {}
+    for e in graph.edges:
+        tail, head, before, after = position[e.tail], position[e.head], keys[e.tail], keys[e.head]
+        if tail == head:
+            continue
+        shape = graph.vertices[e.tail].shape
+        if before is not None:
+            leaving[before].setdefault(shape)
+        if after is not None:
+            arriving[after].setdefault(shape)
+        if before is None and after is None:
+            inner.append(replace(e, tail=tail, head=head))
+        else:
+            label = e.label if before is None else str(shape)
+            merged.setdefault(Edge(tail, head, None if after is not None else e.slot, label), before)
+    outer = [e if before is None or len(leaving[before]) > 1 else replace(e, label="") for e, before in merged.items()]
+    vertices = [
+        graph.vertices[group[-1]]
+        if (key := keys[group[-1]]) is None
+        else _folded(key, [graph.vertices[m] for m in group], list(arriving[key]), list(leaving[key]))
+        for group in stands_for
+    ]
+    return Graph(vertices, inner + outer, graph.left_out)
+
+
+def limit(graph: Graph, most: int) -> Graph:
+    """At most `most` vertices: the deepest scopes fold first; what is still too much loses its oldest nodes to one vertex that counts them."""
+    deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
+    for depth in range(deepest - 1, -1, -1):
+        if len(graph.vertices) <= most:
+            break
+        graph = fold(graph, depth)
+    return graph if len(graph.vertices) <= most else _newest(graph, most)
+
+
+def _newest(graph: Graph, most: int) -> Graph:
+    cut = len(graph.vertices) - most + 1
+    gone = sum(max(1, v.operations + v.leaves) for v in graph.vertices[:cut])
+    rest = Vertex("rest", f"{gone:,} earlier nodes left out")
+    edges = [Edge(max(0, e.tail - cut + 1), e.head - cut + 1, e.slot, e.label) for e in graph.edges if e.head >= cut]
+    back = [e for e in edges if e.tail or e.head]
+    return Graph([rest, *graph.vertices[cut:]], list(dict.fromkeys(back)), graph.left_out + gone)
+
+
+def _fold_of(scope: str, depth: int) -> str | None:
+    parts = scope.split("/") if scope else []
+    return "/".join(parts[: depth + 1]) if len(parts) > depth else None
+
+
+def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None], leaving: Sequence[Shape | None]) -> Vertex:
+    outer, _, last = key.rpartition("/")
+    operations, leaves = sum(v.operations for v in inside), sum(v.leaves for v in inside)
+    outputs = [v.shape for v in inside if v.output]
+    shapes = list(dict.fromkeys([*leaving, *outputs]))
+    values = sum(prod(v.shape) for v in inside if v.kind == "leaf" and v.shape is not None)
+    inner = [_count(operations, "operation"), *([f"{_count(leaves, 'leaf', 'leaves')} ({_count(values, 'value')})"] if leaves else [])]
+    dtypes = {v.dtype for v in inside if v.kind != "constant"}
+    vertex = Vertex("fold", last, None, shapes[0] if len(shapes) == 1 else None, dtypes.pop() if len(dtypes) == 1 else None, outer)
+    vertex.details = (" · ".join(inner), *(f"in {s}" for s in arriving), *(f"out {s}" for s in shapes if len(shapes) > 1))
+    vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
+    costs = [v.cost for v in inside if v.cost]
+    vertex.cost = reduce(Cost.__add__, costs) if costs else None
+    grads = [v.grad for v in inside if v.grad]
+    norms = [g.norm for g in grads if g.norm is not None]
+    if grads:
+        vertex.grad = Grad(hypot(*norms) if norms else None, sum(g.bad for g in grads))
+    return vertex
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"

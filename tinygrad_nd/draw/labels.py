@@ -1,0 +1,167 @@
+"""What an operation says about itself: its name in the user's terms, its family, the parameters worth reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..node import Node
+from ..tape import Op
+
+# Operations whose name in the library is not the one a user knows. The input gradient of a convolution is the transposed convolution.
+TITLES = {
+    "correlate": "conv_nd",
+    "input_grad": "conv_transpose_nd",
+    "weight_grad": "conv_nd weight gradient",
+    "max_pool": "max_pool_nd",
+    "pool_scatter": "max_pool_nd gradient",
+    "window_sum": "window sum",
+    "window_sum_adjoint": "window sum, transposed",
+    "keep_positive": "relu gradient",
+    "zero_pad": "pad",
+    "take_along": "take",
+}
+# Operands that an operation computes for itself; nobody passed them.
+OWN = {"winner", "best"}
+
+FAMILIES = {
+    "product": "correlate input_grad weight_grad matmul",
+    "reduction": "sum mean max min prod logsumexp winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
+    "window_sum_adjoint",
+    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias real imag",
+}
+_FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
+COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot", "fmax", "fmin"}
+SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+_MOST_SLOTS = 8
+
+
+def title(op: str) -> str:
+    return TITLES.get(op, op)
+
+
+def family(op: str) -> str:
+    """product, reduction (whatever looks along axes or windows), movement (no arithmetic), or elementwise."""
+    return _FAMILY.get(op, "elementwise")
+
+
+def order_matters(op: Op, operands: int) -> bool:
+    return op.name not in COMMUTATIVE and operands <= _MOST_SLOTS
+
+
+def operand_names(op: Op, count: int) -> list[str]:
+    return [str(i) for i in range(count)] if op.variadic else list(op.args)
+
+
+def details(node: Node) -> Iterator[str]:
+    """A window's geometry where it says something, the algorithm that ran, and short keyword values."""
+    params = node.params
+    if "spec" in params:
+        yield from window(params["spec"])
+    for key, value in params.items():
+        if key == "algorithm":
+            yield f"by {value}"
+        elif key in ("axis", "axes") and value is not None:
+            yield f"{'axis' if np.ndim(value) == 0 or len(value) == 1 else 'axes'} {_tuple(value)}"
+        elif key == "dtype":
+            yield f"to {np.dtype(value)}"
+        elif key == "index":
+            yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
+        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes"):
+            yield from operand_value(key, value)
+
+
+def window(spec: Any) -> Iterator[str]:
+    """kernel 3×3, stride 2, padding 1 …; what is at its default is left out."""
+    yield f"kernel {'×'.join(map(str, spec.kernel)) or '()'}"
+    if any(s != 1 for s in spec.stride):
+        yield f"stride {_alike(spec.stride)}"
+    if any(p for pair in spec.padding for p in pair):
+        even = all(a == b for a, b in spec.padding)
+        yield f"padding {_alike(tuple(a for a, _ in spec.padding)) if even else _tuple(spec.padding)}"
+    if any(d != 1 for d in spec.dilation):
+        yield f"dilation {_alike(spec.dilation)}"
+    if getattr(spec, "groups", 1) != 1:
+        yield f"groups {spec.groups}"
+
+
+def operand_value(name: str, value: Any) -> Iterator[str]:
+    """name = value, for values that fit on a line."""
+    if isinstance(value, (bool, str, int, float, complex, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        yield f"{name} = {_number(value)}"
+    elif isinstance(value, tuple) and len(text := _tuple(value)) <= 32:
+        yield f"{name} = {text}"
+    elif callable(value) and hasattr(value, "__name__"):
+        yield f"{name} = {value.__name__}"
+
+
+def constants(op: Op, args: Sequence[str], values: dict[int, Any], unknown: Sequence[int]) -> Iterator[str]:
+    """Operands that are drawn as no vertex: numbers, and what an operation did not need to keep."""
+    written = [("constant" if i in unknown else _number(values[i])) if i in unknown or i in values else a for i, a in enumerate(args)]
+    if op.name in SIGNS and (values or unknown):
+        yield f" {SIGNS[op.name]} ".join(written)
+        return
+    for i, value in values.items():
+        yield from operand_value(args[i], value)
+    for i in unknown:
+        yield f"{args[i]} constant"
+
+
+def operand_shape(node: Node, i: int) -> tuple[int, ...] | None:
+    """The shape of an operand that left no trace, where the other operand and the spec of a convolution tell it."""
+    if node.op is None or node.op.name != "correlate" or node.parents[1 - i] is None:
+        return None
+    spec, other = node.params["spec"], node.parents[1 - i].shape
+    if i == 0:
+        return (node.shape[0], other[1] * spec.groups, *spec.size)
+    return (node.shape[1], other[1] // spec.groups, *spec.kernel)
+
+
+def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int:
+    """Multiply-adds of a product. A convolution pairs every value of its output y with a filter of C/G · ∏k weights."""
+    assert node.op is not None
+    name, shape = node.op.name, node.shape
+    shapes = [s for s in operands if s is not None]
+    if name == "correlate":
+        return prod(shape) * operands[1][1] * prod(node.params["spec"].kernel) if operands[1] else prod(shape)
+    if name == "input_grad":
+        spec = node.params["spec"]
+        return prod(operands[0]) * (shape[1] // spec.groups) * prod(spec.kernel) if operands[0] else prod(shape)
+    if name == "weight_grad":
+        g = operands[node.op.args.index("g")]
+        return prod(g) * prod(shape[1:]) if g else prod(shape)
+    if name == "matmul" and len(shapes) == 2 and shapes[0]:
+        return prod(shape) * shapes[0][-1]
+    return max([prod(shape), *map(prod, shapes)])
+
+
+def _number(value: Any) -> str:
+    value = value[()] if isinstance(value, np.ndarray) else value
+    return f"{value:.6g}" if isinstance(value, (int, float, complex, np.number)) and not isinstance(value, bool) else str(value)
+
+
+def _alike(values: tuple[int, ...]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
+
+
+def _tuple(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return _tuple(value[0]) if len(value) == 1 else f"({', '.join(map(_tuple, value))})"
+    return str(value)
+
+
+def _index(value: Any) -> str:
+    """One part of a subscript, as it is written.
+
+    >>> ", ".join(map(_index, (slice(1, None), ..., None, 3)))
+    '1:, ..., None, 3'
+    """
+    if isinstance(value, slice):
+        start, stop, step = ("" if v is None else str(v) for v in (value.start, value.stop, value.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"{value.dtype}{list(value.shape)}"
+    return "..." if value is ... else str(value)

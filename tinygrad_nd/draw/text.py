@@ -1,0 +1,114 @@
+"""A graph in words: one line per vertex for a terminal, and the facts that a card adds below its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+from .facts import Cost
+from .graph import Graph, Vertex, short_name
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of a card; its tone is plain, grey, or red for what is wrong."""
+
+    text: str
+    tone: str = "plain"
+
+
+def summary(graph: Graph) -> str:
+    """How much there is of what.
+
+    >>> summary(Graph([Vertex("leaf", "leaf", leaves=1), Vertex("op", "exp", operations=1, output=True)]))
+    '1 operation, 1 leaf, 1 output'
+    """
+    counts = [
+        (sum(v.operations for v in graph.vertices), "operation", "operations"),
+        (sum(v.leaves for v in graph.vertices), "leaf", "leaves"),
+        (sum(v.kind == "constant" for v in graph.vertices), "constant", "constants"),
+        (sum(v.output for v in graph.vertices), "output", "outputs"),
+        (graph.left_out, "node left out", "nodes left out"),
+    ]
+    return ", ".join(f"{n:,} {one if n == 1 else many}" for n, one, many in counts if n)
+
+
+def listing(graph: Graph) -> str:
+    """The vertices in topological order, numbered, indented by scope: what each is, its shape and dtype, its parameters and facts."""
+    operands: dict[int, list[int]] = {}
+    for e in graph.edges:
+        operands.setdefault(e.head, []).append(e.tail)
+    rows: list[tuple[str, str, str, str]] = []
+    width = len(str(len(graph.vertices) - 1)) + 1
+    scope = ""
+    for i, v in enumerate(graph.vertices):
+        if v.scope != scope:
+            rows += [("  " * depth + name, "", "", "") for depth, name in _entered(scope, v.scope)]
+            scope = v.scope
+        indent = "  " * (scope.count("/") + 1 if scope else 0)
+        call = _what(v) + (f"({', '.join(f'%{t}' for t in operands.get(i, ()))})" if v.kind in ("op", "fold") else "")
+        more = [*v.details, *(n.text for n in notes(v)), *(["output"] if v.output else [])]
+        shape = "" if v.shape is None else str(v.shape)
+        rows.append((f"{indent}{f'%{i}':{width}} {call}", shape, v.dtype or "", ", ".join(more)))
+    widths = [min(max(len(row[k]) for row in rows), 60) for k in range(3)]
+    table = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:{widths[2]}}  {d}".rstrip() for a, b, c, d in rows]
+    return "\n".join([summary(graph), *totals(graph), *table])
+
+
+def notes(v: Vertex) -> Iterator[Note]:
+    """What was asked for and is known: statistics, gradient, cost, source line."""
+    if s := v.stats:
+        zeros = f", {s.zeros:.0%} zeros" if s.zeros >= 0.005 else ""
+        spread = f"{s.mean:.3g} ± {s.std:.3g} in [{s.low:.3g}, {s.high:.3g}]{zeros}"
+        yield Note(f"= {s.low:.3g}" if s.low == s.high else spread)
+        if s.bad:
+            yield Note(f"{s.bad:,} values nan or inf", "red")
+    if g := v.grad:
+        if g.bad:
+            yield Note(f"gradient: {g.bad:,} nan or inf", "red")
+        else:
+            yield Note("no gradient", "grey") if g.norm is None else Note(f"|grad| {g.norm:.3g}")
+    if v.cost and (v.cost.flops or v.cost.bytes):
+        yield Note(costs(v.cost), "grey")
+    if v.source:
+        yield Note(v.source, "grey")
+
+
+def totals(graph: Graph) -> Iterator[str]:
+    """Lines about the whole graph, where there is something to add up."""
+    known = [v.cost for v in graph.vertices if v.cost]
+    if known:
+        yield f"forward in all: {costs(reduce(Cost.__add__, known))}"
+    if graph.left_out:
+        yield f"{graph.left_out:,} nodes are left out; raise max_nodes to see them"
+
+
+def costs(cost: Cost) -> str:
+    """
+    >>> costs(Cost(2_500_000, 1024))
+    '2.5 Mflop, 1.02 kB'
+    """
+    return f"{_scaled(cost.flops)}flop, {_scaled(cost.bytes)}B"
+
+
+def _scaled(n: float) -> str:
+    for unit in ("", "k", "M", "G"):
+        if n < 999.5:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} T"
+
+
+def _what(v: Vertex) -> str:
+    name = short_name(v)
+    if v.kind == "op":
+        return f"{name} = {v.title}" if name else v.title
+    return f"{name} [{v.title}]" if name else f"[{v.title}]"
+
+
+def _entered(before: str, after: str) -> list[tuple[int, str]]:
+    """(depth, last component) of the scopes that `after` is in and `before` was not."""
+    old, new = before.split("/"), after.split("/") if after else []
+    same = next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), min(len(old), len(new)))
+    return [(i, new[i]) for i in range(same, len(new))]
