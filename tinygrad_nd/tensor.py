@@ -26,7 +26,7 @@ class Tensor:
     _data: np.ndarray
     _node: Node | Constant | None
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError("Tensor: make one with nd.tensor(obj), nd.astensor(obj) or nd.Parameter(obj)")
 
     @property

@@ -15,6 +15,8 @@ def _constructor(make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
     @wraps(make)
     def create(*args: Any, requires_grad: bool = False, name: str | None = None, **kwargs: Any) -> Tensor:
         args = tuple(a.data if isinstance(a, Tensor) else a for a in args)
+        if "retstep" in kwargs:
+            raise TypeError("linspace: retstep is not supported; the step is (stop - start) / (num - 1)")
         array = make(*args, **kwargs)
         array.flags.writeable = False
         return astensor(array, requires_grad=requires_grad, name=name)
