@@ -80,22 +80,46 @@ def train(dim: int, steps: int) -> list[float]:
     return losses
 
 
-GLYPH = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0]], float)  # an F: no symmetry to hide behind
+@nd.primitive(x=lambda g, w: nd.conv_nd(g, transposed(w), padding="same"))
+def by_hand(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The layer with the hand-written rule for its input, as an operation of its own: the cotangent through the transposed kernel."""
+    return np.asarray(nd.conv_nd(x, w, padding="same"))
+
+
+def transposed(w: nd.Tensor) -> nd.Tensor:
+    return w.swapaxes(0, 1).swapaxes(-1, -2)
+
+
+def angle() -> float:
+    """Degrees between the true gradient of a first layer's weights and what reaches it through the hand-written rule of the second."""
+    rng = np.random.default_rng(0)
+    x, second = rng.standard_normal((4, 1, 16, 16)), rng.standard_normal((4, 4, 5, 5))
+    first = nd.tensor(rng.standard_normal((4, 1, 5, 5)), requires_grad=True)
+    g = rng.standard_normal((4, 4, 16, 16))
+    true, hand = (
+        nd.gradients(layer(nd.conv_nd(x, first, padding="same"), second), first, g).data.ravel()
+        for layer in (lambda h, w: nd.conv_nd(h, w, padding="same"), by_hand)
+    )
+    return float(np.degrees(np.arccos(true @ hand / np.linalg.norm(true) / np.linalg.norm(hand))))
+
+
+GLYPH = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]], float)  # an F: no symmetry to hide behind
 
 
 def stamps(out: Path) -> dict[str, np.ndarray]:
-    """What one output pixel sends back to the input: the true gradient, and convolution with the transposed kernel.
+    """What one output pixel sends back to the input, truly and by hand.
 
     A pixel y[j] = sum_t x[j + t] w[t] depends on x[j + t] by w[t], so its gradient is the kernel itself, stamped where it looked.
     """
-    x = nd.tensor(np.zeros((1, 1, 11, 11)), requires_grad=True, name="x")
+    x = nd.tensor(np.zeros((1, 1, 9, 9)), requires_grad=True, name="x")
     w = nd.tensor(GLYPH[None, None], requires_grad=True, name="w")
-    y = nd.conv_nd(x, w, padding="same")
-    pixel = nd.tensor(np.zeros(y.shape), requires_grad=True, name="g: one pixel").at[0, 0, 5, 5].set(1.0)
-    dx = nd.gradients(y, x, pixel, create_graph=True)
-    save_graph(out / "fft_layer_gradient.svg", dx)
-    by_hand = nd.conv_nd(pixel.detach(), GLYPH.T[None, None], padding="same")  # the mistake: transposed, not rotated
-    return {"kernel": GLYPH, "true gradient": dx.data[0, 0], "with the transposed kernel": by_hand.data[0, 0]}
+    g = np.zeros((1, 1, 9, 9))
+    g[0, 0, 4, 4] = 1
+    g = nd.tensor(g, requires_grad=True, name="g: one pixel")
+    true = nd.gradients(nd.conv_nd(x, w, padding="same"), x, g, create_graph=True)
+    save_graph(out / "fft_layer_gradient.svg", true)
+    hand = nd.gradients(by_hand(x, w.detach()), x, g.detach())
+    return {"kernel": GLYPH, "its gradient": true.data[0, 0], "by hand": hand.data[0, 0]}
 
 
 def side_by_side(pictures: dict[str, np.ndarray]) -> str:
@@ -121,12 +145,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         numbers[f"loss_ratio_{dim}"] = losses[-1] / losses[0]
         print(f"training in {dim}-D: loss {losses[0]:.3f} -> {losses[-1]:.4f} in {len(losses)} steps")
     pictures = stamps(args.out)
-    print("\nOne output pixel sends back to the input:\n")
+    numbers["angle"] = angle()
+    print("\nWhat one output pixel sends back to the input:\n")
     print(side_by_side(pictures))
-    print("\nThe true gradient is the kernel as it stands. Correlating the cotangent with a kernel stamps that kernel rotated, so the kernel must")
-    print("be rotated first, in every axis. The transposed kernel only swaps the axes: its stamp is another letter, so each layer below was told")
-    print(f"to move in a wrong direction. The gradient's own graph is drawn in {args.out / 'fft_layer_gradient.svg'}.")
-    numbers["stamp_is_kernel"] = float(np.abs(np.sort(pictures["true gradient"], None)[-12:]).sum())
+    print("\nThe gradient is the kernel as it stands. Correlation with a kernel stamps it rotated, so it must be rotated first, in every axis.")
+    print("The transposed kernel only swaps the axes: its stamp is another letter. Through one such layer the weight gradient of the layer")
+    print(f"below is turned by {numbers['angle']:.0f} degrees. The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}")
+    numbers["stamp"] = float(np.abs(pictures["its gradient"][2:7, 3:6] - GLYPH).max())
     return numbers
 
 
