@@ -166,7 +166,7 @@ def _receive(pending: dict[Node, Tensor], owned: set[Node], node: Node, g: Tenso
     elif node in owned:
         add_into(pending[node]._data, g._data)
     else:
-        pending[node] = handle(apply(np.add, pending[node]._data, g._data), None)
+        pending[node] = handle(np.asarray(apply(np.add, pending[node]._data, g._data)), None)
         owned.add(node)
 
 
