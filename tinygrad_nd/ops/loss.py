@@ -46,24 +46,30 @@ def cross_entropy(
     classes = input.shape[axis]
     if weight is not None and astensor(weight).shape != (classes,):
         raise ValueError(f"cross_entropy: weight needs shape ({classes},), one per class, but has {astensor(weight).shape}")
-    logs = moveaxis(log_softmax(input, axis), axis, -1)  # (N, *n, C)
-    per_class = None if weight is None else astensor(weight).astype(input.dtype)
+    logs = _last(log_softmax(input, axis), axis)  # (N, *n, C)
+    w = None if weight is None else astensor(weight).astype(input.dtype)
     t = astensor(target)
     if t.dtype.kind in "fc":
-        return _against_probabilities(logs, moveaxis(_same_shape(input, t), axis, -1), per_class, label_smoothing, reduction)
+        return _against_probabilities(logs, _last(_same_shape(input, t), axis), w, label_smoothing, reduction)
     labels = _labels(t.data, logs.shape[:-1], classes, ignore_index, input.shape)
     counted = labels != ignore_index
     safe = np.where(counted, labels, 0)
-    factor = (np.ones(classes, input.dtype) if per_class is None else per_class.data)[safe] * counted.astype(input.dtype)
-    picked = logs[(*np.indices(safe.shape), safe)]
-    loss = -picked * factor
+    loss = -logs[(*np.indices(safe.shape), safe)]
+    plain = w is None and bool(counted.all())
+    share = (np.ones(classes, input.dtype) if w is None else w.data)[safe] * counted.astype(input.dtype)
+    if not plain:
+        loss = loss * share
     if label_smoothing:
-        spread = -sum(logs if per_class is None else logs * per_class, -1) * counted.astype(input.dtype)
-        loss = loss * (1 - label_smoothing) + spread * (label_smoothing / classes)
-    if reduction != "mean":
+        uniform = -sum(logs if w is None else logs * w, -1)
+        loss = loss * (1 - label_smoothing) + (uniform if plain else uniform * counted.astype(input.dtype)) * (label_smoothing / classes)
+    if reduction != "mean" or (plain and loss.size):
         return reduced(loss, reduction, "cross_entropy")
-    total = factor.sum(dtype=factor.dtype)
-    return sum(loss) / total if total else sum(loss) * (0.0 if not loss.size else float("nan"))
+    total = float(share.sum())
+    return sum(loss) / total if total else sum(loss) * (float("nan") if loss.size else 0.0)
+
+
+def _last(x: Tensor, axis: int) -> Tensor:
+    return x if axis == x.ndim - 1 else moveaxis(x, axis, -1)
 
 
 def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
