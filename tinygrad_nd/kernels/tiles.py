@@ -89,6 +89,24 @@ def run_parts(tasks: Sequence[T], f: Callable[[Sequence[T], int], object]) -> in
     return parts
 
 
+def boxes(shape: Sequence[int], size: int) -> list[Any]:
+    """Indices that cut a C-ordered array of this shape into contiguous boxes of at most `size` elements, as even as can be.
+
+    >>> boxes((2, 5), 3)
+    [(0, slice(0, 3, None)), (0, slice(3, 6, None)), (1, slice(0, 3, None)), (1, slice(3, 6, None))]
+    """
+    if not shape:
+        return [()]
+    axis, inner = len(shape) - 1, 1
+    while axis and inner * shape[axis] <= size:
+        inner *= shape[axis]
+        axis -= 1
+    pieces = max(1, -(-shape[axis] // max(1, size // max(inner, 1))))
+    step = -(-shape[axis] // pieces)
+    cuts = [slice(i, i + step) for i in range(0, shape[axis], step)] if step else []
+    return [(*outer, cut) for outer in np.ndindex(*shape[:axis]) for cut in cuts]
+
+
 class _Section:
     """One parallel loop. Its caller waits only for helpers that have begun, so a busy pool never blocks it."""
 

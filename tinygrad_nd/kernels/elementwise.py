@@ -1,0 +1,252 @@
+"""Elementwise work at memory speed: results in recycled memory, tiles that stay in cache, spread over the threads.
+
+Every array is seen in the order of its memory (channels-last arrays are common), where a tile is one contiguous stretch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import tiles
+from .tiles import Array
+
+LARGE = 1 << 17  # elements; below, one call of NumPy costs less than the threads
+TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
+STRETCH = 512  # terms added one after the other, without the error of a long running sum
+ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
+_KINDS = "biufc"
+
+
+def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
+    """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
+    if (x.size if isinstance(x, np.ndarray) else 0) < LARGE and (y.size if isinstance(y, np.ndarray) else 0) < LARGE:
+        return ufunc(x) if y is None else ufunc(x, y)
+    operands = (x,) if y is None else (x, y)
+    kinds = [a.dtype if isinstance(a, (np.ndarray, np.generic)) else type(a) for a in operands]
+    if ufunc.nout != 1 or ufunc.signature is not None or not all(k in (int, float, complex) or np.dtype(k).kind in _KINDS for k in kinds):
+        return ufunc(*operands)
+    dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
+    return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype)
+
+
+def fused(f: Callable[..., object], *operands: Any, dtype: Any) -> Array:
+    """The array that f(out_tile, *operand_tiles) fills, tile by tile.
+
+    Operands broadcast; Python numbers are passed on as they are. The result is dense, and its axes lie in memory as in the operands of full
+    shape. Where these differ, an order that is not C's wins: some kernel chose it for its speed.
+    """
+    arrays = [a for a in operands if isinstance(a, np.ndarray) and a.ndim]
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    out = _result(shape, dtype, arrays)
+    order = tiles.memory_order(out)
+    views = [_in_order(a, shape, order) if isinstance(a, np.ndarray) and a.ndim else a for a in operands]
+    dense = out.transpose(order)
+    if all(not isinstance(v, np.ndarray) or not v.ndim or v.flags.c_contiguous for v in views):
+        dense, views = dense.reshape(-1), [v.reshape(-1) if isinstance(v, np.ndarray) and v.ndim else v for v in views]
+    if out.size < LARGE:
+        f(dense, *views)
+        return out
+    boxes = tiles.boxes(dense.shape, TILE)
+    moving = [isinstance(v, np.ndarray) and v.ndim > 0 for v in views]
+    tiles.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
+    return out
+
+
+def _result(shape: tuple[int, ...], dtype: Any, arrays: list[Array]) -> Array:
+    full = [a for a in arrays if a.shape == shape and 0 not in a.strides]
+    model = next((a for a in full if not a.flags.c_contiguous), full[0] if full else None)
+    return tiles.empty(shape, dtype) if model is None else tiles.empty_like(model, dtype)
+
+
+def _in_order(a: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Array:
+    """`a` broadcast to `shape`, its axes in the given order. What repeats in short rows is written out in longer ones."""
+    view: Array = np.broadcast_to(a, shape).transpose(order)
+    if a.shape == shape or not view.size:
+        return view
+    axis, row = view.ndim, 1
+    while axis and row < ROW:
+        axis -= 1
+        row *= view.shape[axis]
+    if row > ROW * ROW or any(s for s, n in zip(view.strides[:axis], view.shape) if n > 1):
+        return view
+    return np.broadcast_to(np.ascontiguousarray(view[(0,) * axis]), view.shape)
+
+
+def add_into(a: Array, b: Any) -> None:
+    """a += b, over the threads; a is dense in memory."""
+    if a.size < LARGE or a.shape != np.shape(b):
+        np.add(a, b, out=a, casting="unsafe")
+        return
+    order = tiles.memory_order(a)
+    a, b = a.transpose(order), b.transpose(order)
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        a, b = a.reshape(-1), b.reshape(-1)
+    tiles.run(tiles.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box], casting="unsafe"))
+
+
+# Activations.
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0); NaN flows."""
+    if not isinstance(x, np.ndarray) or x.size < LARGE or x.dtype.kind not in "iuf":
+        return np.maximum(x, 0)
+    zeros = _zeros(x.dtype)  # NumPy's maximum of two arrays is five times faster than that of an array and a number
+    return fused(lambda out, part: np.maximum(part, zeros[: part.shape[-1]], out=out), x, dtype=x.dtype)
+
+
+@cache
+def _zeros(dtype: np.dtype[Any]) -> Array:
+    return np.zeros(TILE, dtype)
+
+
+def relu_grad(g: Any, of: Any) -> Any:
+    """g where of > 0, else 0."""
+    g = np.asarray(g)
+    dtype = g.dtype
+    if dtype.kind != "f" or dtype.itemsize > 8 or g.size < STRETCH or np.shape(of) != g.shape:
+        return np.where(np.greater(of, 0), g, dtype.type(0))
+    bits = np.dtype(f"i{dtype.itemsize}")  # multiplied as integers, a bit pattern times 0 is 0 even if it means infinity
+
+    def select(out: Array, g: Array, of: Array) -> None:
+        passes = np.greater(of, 0, out=tiles.scratch("passes", out.shape, np.bool_))
+        np.copyto(out.view(bits), passes.view(np.int8))
+        np.multiply(out.view(bits), g.view(bits), out=out.view(bits))
+
+    return fused(select, g, of, dtype=dtype)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)); where exp(-x) overflows the result is 0, as it should be."""
+    if not isinstance(x, np.ndarray) or not x.ndim or x.dtype.kind not in "fc" or x.dtype == np.float16:
+        wide = np.asarray(x, np.result_type(x, np.float32))
+        with np.errstate(over="ignore"):
+            y = 1 / (1 + np.exp(-wide))
+        return y.astype(np.float16) if np.asarray(x).dtype == np.float16 else y
+
+    def tile(out: Array, x: Array) -> None:
+        np.negative(x, out=out)
+        np.exp(out, out=out)
+        np.add(out, 1, out=out)
+        np.reciprocal(out, out=out)
+
+    with np.errstate(over="ignore"):
+        return fused(tile, x, dtype=x.dtype)
+
+
+# Sums of exponentials.
+
+
+def softmax(x: Array, axis: int) -> Array:
+    """exp(x) / sum(exp(x)) along an axis; NaN where all of it is -inf."""
+
+    def rows(out: Array, x: Array) -> None:
+        np.subtract(x, x.max(-1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        np.divide(out, out.sum(-1, keepdims=True), out=out)
+
+    return _along(rows, x, axis)
+
+
+def log_softmax(x: Array, axis: int) -> Array:
+    """x - log(sum(exp(x))) along an axis; NaN where all of it is -inf."""
+
+    def rows(out: Array, x: Array) -> None:
+        np.subtract(x, x.max(-1, keepdims=True), out=out)
+        powers = np.exp(out, out=tiles.scratch("powers", out.shape, out.dtype))
+        np.subtract(out, np.log(powers.sum(-1, keepdims=True)), out=out)
+
+    return _along(rows, x, axis)
+
+
+def _along(rows: Callable[[Array, Array], None], x: Array, axis: int) -> Array:
+    """rows(out, x) on tiles of whole rows, x with the given axis moved last."""
+    out = tiles.empty_like(x)
+    if not x.size:
+        return out
+    order = [i for i in tiles.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
+    source, target = x.transpose(order), out.transpose(order)
+    boxes = tiles.boxes(source.shape[:-1], max(1, TILE // source.shape[-1])) if x.size >= LARGE else [()]
+    with np.errstate(invalid="ignore"):
+        tiles.run(boxes, lambda box: rows(target[box], source[box]))
+    return out
+
+
+def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
+    """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf."""
+    top = np.max(x, axes, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+
+    def powers(out: Array, x: Array, shift: Array) -> None:
+        np.subtract(x, shift, out=out)
+        np.exp(out, out=out)
+
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.log(reduce_sum(fused(powers, x, shift, dtype=x.dtype), axes, False)) + shift.reshape(_kept(x.shape, axes))
+
+
+def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+# Sums.
+
+
+def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """np.sum(x, axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones."""
+    if x.size < LARGE or x.dtype not in (np.float32, np.float64) or not axes:
+        return np.sum(x, axes, keepdims=keepdims)
+    axes = tuple(a % x.ndim for a in axes)
+    order = tiles.memory_order(x)
+    runs = _runs(x.shape, order, axes)
+    dense = x.transpose(order)
+    if not dense.flags.c_contiguous:
+        return np.sum(x, axes, keepdims=keepdims)
+    y = dense.reshape([n for n, _ in runs])
+    for axis in reversed(range(len(runs))):
+        if runs[axis][1]:
+            y = _sum_rows(y, axis)
+    kept = [a for a in order if a not in axes]
+    y = y.reshape([x.shape[a] for a in kept]).transpose(np.argsort(kept))
+    return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y[()]
+
+
+def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, bool]]:
+    """The axes in the order of memory as alternating runs (size, summed)."""
+    runs: list[tuple[int, bool]] = []
+    for axis in order:
+        summed = axis in axes
+        if runs and runs[-1][1] == summed:
+            runs[-1] = (runs[-1][0] * shape[axis], summed)
+        else:
+            runs.append((shape[axis], summed))
+    return runs
+
+
+def _sum_rows(y: Array, axis: int) -> Array:
+    """The sum of a C-ordered y over one axis: short stretches first, then their sums, so that errors do not pile up."""
+    outer, n, inner = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :])
+    rows = y.reshape(outer, n, inner)
+    short = min(n, STRETCH if inner > 1 else TILE)  # NumPy itself sums pairwise along contiguous memory
+    pieces, left = divmod(n, short)
+    blocks = rows[:, : pieces * short].reshape(outer, pieces, short, inner)
+    partial = np.empty((outer, pieces + (left > 0), inner), y.dtype)
+    whole, ones = partial[:, :pieces], np.ones(short, y.dtype)
+
+    def add(box: Any) -> None:
+        if inner == 1:
+            np.add.reduce(blocks[box][..., 0], -1, out=whole[box][..., 0])
+        else:
+            np.matmul(ones, blocks[box], out=whole[box])
+
+    with tiles.single_blas():
+        tiles.run(tiles.boxes((outer, pieces), max(1, TILE // (short * inner))), add)
+        if left:
+            np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])
+    total: Array = _sum_rows(partial, 1) if pieces > STRETCH else np.add.reduce(partial, 1)
+    return total.reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
