@@ -38,6 +38,7 @@ def draw(
 
     Raises TypeError for what is no tensor; ValueError for an unknown rankdir, a negative depth or max_nodes below 1.
 
+    >>> from tinygrad_nd import tensor
     >>> x = tensor([1.0, 2.0], requires_grad=True)
     >>> y = (x * x).sum()
     >>> print(draw(y))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from .graph import Graph, Vertex, short_name
 from .text import Note, notes, totals
@@ -231,12 +231,12 @@ def _clean(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text inside an HTML-like label."""
+    """Text inside an HTML-like label; Graphviz expands \\N and its like there too."""
     text = _clean(text)
-    return html.escape(text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…")
+    text = text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
+    return html.escape(text).replace("\\", "\\\\")
 
 
 def _quoted(text: str) -> str:
-    """Text inside a double-quoted DOT string."""
-    lines: Sequence[str] = [_clean(line) for line in text.split("\n")]
-    return "\\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
+    """Text inside a double-quoted DOT string. Programs disagree on how to escape a backslash there, so it becomes a look-alike."""
+    return "\\n".join(_clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))

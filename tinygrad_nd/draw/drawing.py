@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ class Drawing:
             title=title, summary=html.escape(text.summary(self.graph)), svg=self.svg(), listing=html.escape(text.listing(self.graph))
         )
 
-    def json(self) -> Mapping[str, Any]:
+    def json(self) -> dict[str, Any]:
         """Everything in the picture as plain dicts and lists: nodes, edges, scopes."""
         return as_dict(self.graph)
 
@@ -104,7 +103,7 @@ class Drawing:
         if suffix in (".gv", ".dot"):
             return self.dot.encode()
         if suffix == ".json":
-            return json.dumps(self.json(), indent=1).encode()
+            return json.dumps(self.json(), indent=1, allow_nan=False).encode()
         if suffix == ".svg":
             return self.svg().encode()
         if suffix == ".html":

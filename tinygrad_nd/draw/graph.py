@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ class _Builder:
         if node not in self.places:
             name, dtype = self.names.of(node), str(node.dtype)
             if isinstance(node, Node):
-                title = "parameter" if _is_parameter(node) else "leaf"
+                title = "parameter" if isinstance(node.handle, Parameter) else "leaf"
                 vertex = Vertex("leaf", title, name, node.shape, dtype, node.scope, leaves=1)
             else:
                 vertex = Vertex("constant", "constant", name, node.shape, dtype)
@@ -180,10 +181,6 @@ class _Builder:
     def add(self, vertex: Vertex) -> int:
         self.graph.vertices.append(vertex)
         return len(self.graph.vertices) - 1
-
-
-def _is_parameter(node: Node) -> bool:
-    return node.handle is None or isinstance(node.handle, Parameter)
 
 
 def _settle(graph: Graph) -> None:
@@ -220,12 +217,18 @@ def short_name(v: Vertex) -> str | None:
     return last if path and f".{v.scope.replace('/', '.')}".endswith(f".{path}") else v.name
 
 
-def as_dict(graph: Graph) -> Mapping[str, Any]:
-    """Everything in the picture, as plain lists and dicts."""
+def as_dict(graph: Graph) -> dict[str, Any]:
+    """Everything in the picture as plain lists and dicts, ready for JSON; facts that say nothing are left out."""
 
-    def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in value.items() if v not in (None, "", (), False, 0) or k == "shape"}
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, (tuple, list)):
+            return [plain(v) for v in value]
+        return str(value) if isinstance(value, float) and not isfinite(value) else value
 
-    nodes = [{"id": i, **plain(asdict(v))} for i, v in enumerate(graph.vertices)]
-    edges = [{"tail": e.tail, "head": e.head, "slot": e.slot, "label": e.label} for e in graph.edges]
-    return {"nodes": nodes, "edges": edges, "scopes": graph.scopes, "left_out": graph.left_out}
+    nodes = []
+    for i, v in enumerate(graph.vertices):
+        said = {k: f for k, f in asdict(v).items() if k == "shape" or f not in (None, "", (), False, 0)}
+        nodes.append({"id": i, **plain(said)})
+    return {"nodes": nodes, "edges": [asdict(e) for e in graph.edges], "scopes": graph.scopes, "left_out": graph.left_out}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -11,6 +13,8 @@ import numpy as np
 
 from ..node import Constant, Node
 from ..tensor import Tensor
+
+_LIBRARY = str(Path(__file__).parents[1]) + os.sep
 
 
 class Names:
@@ -44,7 +48,7 @@ def gather(names: str | Mapping[str, Tensor] | None, frame: FrameType | None) ->
             result.explicit[_key(tensor)] = name
             result.tensors.append(tensor)
     elif names == "auto":
-        if frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] != __name__.partition(".")[0]:
+        if frame is not None and not frame.f_code.co_filename.startswith(_LIBRARY):
             _read(frame, result)
     elif names not in (None, "none"):
         raise ValueError(f"draw: names must be 'auto', None or a mapping {{name: tensor}}, but got {names!r}")
@@ -58,7 +62,7 @@ def _read(frame: FrameType, result: Names) -> None:
         for name, value in list(table.items()):
             if isinstance(value, Tensor):
                 result.tensors.append(value)
-            if isinstance(value, (Tensor, np.ndarray)) and not name.startswith("_"):
+            if isinstance(value, (Tensor, np.ndarray)) and name.isidentifier() and not name.startswith("_"):
                 spelled.setdefault(_key(value), []).append(name)
         # A key with several names in the locals stays unnamed, whatever the globals call it.
         result.found |= {key: "" if len(names) > 1 else names[0] for key, names in spelled.items() if key not in result.found}

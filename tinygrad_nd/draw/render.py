@@ -8,8 +8,8 @@ import sysconfig
 import threading
 from pathlib import Path
 
-from graphviz import CalledProcessError, ExecutableNotFound
-from graphviz.backend import dot_command, piping
+from graphviz import CalledProcessError, ExecutableNotFound  # type: ignore[import-untyped]
+from graphviz.backend import dot_command, piping  # type: ignore[import-untyped]
 
 _one_at_a_time = threading.Lock()
 INSTALL = "install one with `pip install graphviz-pure` (svg, png) or `apt-get install graphviz` (pdf too)"
@@ -21,12 +21,9 @@ class DotNotFound(RuntimeError):
 
 def find_dot() -> str | None:
     """The program to run: `dot` on PATH, else graphviz-pure (a static executable in a wheel) beside this Python, else that on PATH."""
-    scripts = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
-    return (
-        shutil.which("dot")
-        or next(filter(None, (shutil.which("graphviz-pure", path=str(s)) for s in scripts)), None)
-        or shutil.which("graphviz-pure")
-    )
+    scripts = (str(Path(sys.executable).parent), sysconfig.get_path("scripts"))
+    tries = [("dot", None), *(("graphviz-pure", folder) for folder in scripts), ("graphviz-pure", None)]
+    return next(filter(None, (shutil.which(name, path=folder) for name, folder in tries)), None)
 
 
 def render(source: str, format: str) -> bytes:
@@ -35,18 +32,30 @@ def render(source: str, format: str) -> bytes:
     Raises DotNotFound, saying what was looked for and what to install; RuntimeError with the program's own words if it fails.
     """
     program = find_dot()
+    if format == "pdf" and (program is None or "graphviz-pure" in Path(program).name):
+        return _pdf_by_pygraphviz(source, program)
     if program is None:
         raise DotNotFound(f"draw: {format} needs a Graphviz program, and neither `dot` nor `graphviz-pure` was found; {INSTALL}")
-    if format == "pdf" and "graphviz-pure" in Path(program).name:
-        raise DotNotFound(f"draw: pdf needs Graphviz' own `dot`, but only {program} was found, which makes svg and png; {INSTALL}")
     with _one_at_a_time:
         before, dot_command.DOT_BINARY = dot_command.DOT_BINARY, Path(program)
         try:
-            return piping.pipe("dot", format, source.encode(), quiet=True)
+            picture: bytes = piping.pipe("dot", format, source.encode(), quiet=True)
+            return picture
         except ExecutableNotFound as error:
             raise DotNotFound(f"draw: {program} could not be started; {INSTALL}") from error
         except CalledProcessError as error:
-            said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr)
+            said = error.stderr.decode(errors="replace") if error.stderr else str(error)
             raise RuntimeError(f"draw: {program} failed to make {format}: {said.strip()[-500:]}") from error
         finally:
             dot_command.DOT_BINARY = before
+
+
+def _pdf_by_pygraphviz(source: str, program: str | None) -> bytes:
+    """graphviz-pure makes no pdf; pygraphviz' wheels hold a Graphviz that does."""
+    try:
+        import pygraphviz  # type: ignore[import-not-found]
+    except ImportError:
+        found = f"only {program}, which makes svg and png, was found" if program else "neither `dot` nor `graphviz-pure` was found"
+        raise DotNotFound(f"draw: pdf needs Graphviz' own `dot` or pygraphviz, and {found}; {INSTALL}") from None
+    picture: bytes = pygraphviz.AGraph(string=source).draw(format="pdf", prog="dot")
+    return picture

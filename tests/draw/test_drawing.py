@@ -1,0 +1,153 @@
+"""What comes out: DOT text, files, pictures, and what happens where no Graphviz is installed."""
+
+import json
+import threading
+import xml.dom.minidom
+
+import numpy as np
+import pytest
+from graphviz.backend import dot_command
+
+import tinygrad_nd as nd
+from tinygrad_nd.draw import DotNotFound, render
+
+needs_dot = pytest.mark.skipif(render.find_dot() is None, reason="no Graphviz program is installed")
+
+
+def small(name: str | None = None) -> nd.Tensor:
+    with nd.scope("layer"):
+        y = nd.exp(nd.tensor([1.0, 2.0], requires_grad=True, name=name))
+    return y.sum()
+
+
+def test_strange_names_are_escaped():
+    names = 'a"b', "<b>&amp;", "two\nlines", "back\\slash \\N \\", "é 中 🙂", "\x01 \ud800", "x" * 500, "]>;"
+    for name in names:
+        drawing = nd.draw(small(name))
+        drawing.dot.encode()
+        if render.find_dot():
+            xml.dom.minidom.parseString(drawing.svg().encode())
+
+
+@needs_dot
+def test_a_backslash_is_drawn_as_one():
+    assert "back\\Nslash" in nd.draw(small("back\\Nslash")).svg()
+
+
+@needs_dot
+@pytest.mark.parametrize("rankdir", ["TB", "LR", "BT", "RL"])
+def test_every_direction_renders(rankdir):
+    a = nd.tensor(np.ones((2, 2)), requires_grad=True)
+    with nd.scope("layer"):
+        y = (a @ (a - 2 * a)) / a
+    assert nd.draw(y, rankdir=rankdir).svg().startswith("<svg")
+    assert nd.draw(y, depth=0, rankdir=rankdir, max_nodes=2).svg().count("<svg") == 1
+
+
+@needs_dot
+def test_pictures_hold_operations_shapes_and_dtypes():
+    svg = nd.draw(small("x"), grads=True, stats=True, cost=True).svg()
+    for word in ("exp", "(2,)", "float64", "layer", "±", "flop"):
+        assert word in svg
+    assert nd.draw(small()).png().startswith(b"\x89PNG")
+
+
+@needs_dot
+def test_save_goes_by_suffix(tmp_path):
+    drawing = nd.draw(small("x"))
+    starts = {".gv": b"digraph", ".dot": b"digraph", ".svg": b"<svg", ".png": b"\x89PNG", ".html": b"<!DOCTYPE html>", ".json": b"{"}
+    for suffix, start in starts.items():
+        path = drawing.save(tmp_path / f"graph{suffix}")
+        assert path.read_bytes().startswith(start)
+    page = (tmp_path / "graph.html").read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "<svg" in page and "exp(%0)" in page
+
+
+def test_json_is_complete_and_standard():
+    x = nd.tensor([1.0, np.inf], requires_grad=True)
+    x.grad = np.array([np.nan, 1.0])
+    drawing = nd.draw(nd.exp(x), grads=True, stats=True)
+    facts = json.loads(json.dumps(drawing.json(), allow_nan=False))
+    assert [n["title"] for n in facts["nodes"]] == ["leaf", "exp"]
+    assert facts["edges"] == [{"tail": 0, "head": 1, "slot": None, "label": ""}]
+    assert facts["scopes"] == []
+
+
+def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"'graph.bmp'.*\.gv \.dot \.svg \.png \.pdf \.html \.json"):
+        nd.draw(small()).save(tmp_path / "graph.bmp")
+    with pytest.raises(ValueError, match="no suffix"):
+        nd.draw(small()).save(tmp_path / "graph")
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".html"])
+def test_without_dot_the_source_is_written_and_the_way_out_told(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(render, "find_dot", lambda: None)
+    drawing = nd.draw(small())
+    with pytest.raises(DotNotFound, match="`dot` nor `graphviz-pure`.*pip install graphviz-pure.*apt-get install graphviz") as caught:
+        drawing.save(tmp_path / f"graph{suffix}")
+    assert str(tmp_path / "graph.gv") in str(caught.value)
+    assert (tmp_path / "graph.gv").read_text() == drawing.dot
+    assert not (tmp_path / f"graph{suffix}").exists()
+    drawing.save(tmp_path / "again.gv")
+
+
+def test_without_dot_a_notebook_shows_text(monkeypatch):
+    drawing = nd.draw(small())
+    monkeypatch.setattr(render, "find_dot", lambda: None)
+    assert "exp" in drawing._repr_mimebundle_()["text/plain"]
+    assert drawing._repr_svg_() is None
+
+
+@needs_dot
+def test_with_dot_a_notebook_shows_the_picture():
+    bundle = nd.draw(small())._repr_mimebundle_()
+    assert bundle["image/svg+xml"].startswith("<svg")
+
+
+def test_pdf_without_a_program_that_makes_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(render, "find_dot", lambda: "/somewhere/graphviz-pure")
+    monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)
+    with pytest.raises(DotNotFound, match="pdf needs.*pygraphviz.*apt-get install graphviz"):
+        nd.draw(small()).save(tmp_path / "graph.pdf")
+    assert (tmp_path / "graph.gv").exists()
+
+
+@needs_dot
+def test_rendering_is_safe_in_threads_and_restores_the_users_setting():
+    before = dot_command.DOT_BINARY
+    drawing = nd.draw(small())
+    pictures: list[str] = []
+    threads = [threading.Thread(target=lambda: pictures.append(drawing.svg())) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(pictures) == 4 and len(set(pictures)) == 1
+    assert dot_command.DOT_BINARY == before
+
+
+@needs_dot
+def test_a_failing_program_is_quoted():
+    with pytest.raises(RuntimeError, match="failed to make svg: .*syntax error"):
+        render.render("digraph {", "svg")
+
+
+def test_text_is_readable():
+    drawing = nd.draw(small("x"))
+    assert repr(drawing) == "<Drawing of 2 operations, 1 leaf, 1 output>"
+    assert str(drawing).splitlines() == [
+        "2 operations, 1 leaf, 1 output",
+        "layer",
+        "  %0 x [leaf]  (2,)  float64",
+        "  %1 exp(%0)   (2,)  float64",
+        "%2 sum(%1)     ()    float64  axis 0, output",
+    ]
+
+
+def test_the_legend_can_be_left_out():
+    drawing = nd.draw(small())
+    assert "gets a gradient" in drawing.dot
+    drawing.legend = False
+    assert "gets a gradient" not in drawing.dot
