@@ -1,0 +1,574 @@
+"""Derivatives of functions, in both modes and to several orders; and the points where a derivative is not unique or not finite."""
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+
+RNG = np.random.default_rng(0)
+A = RNG.standard_normal((3, 3))
+V = RNG.standard_normal(3)
+
+
+def close(found, expected, **how):
+    np.testing.assert_allclose(found.data if isinstance(found, nd.Tensor) else found, expected, **{"rtol": 1e-9, "atol": 1e-12, **how})
+
+
+def f(x):
+    """A scalar function of 3 values with a full Hessian."""
+    return nd.sin(x @ A @ x) + nd.exp(x[0] * x[1]) * x[2]
+
+
+def g(x):
+    """3 values to a (2, 2) matrix."""
+    return nd.stack([nd.tanh(A[:2] @ x), x[:2] * x[1:] ** 2])
+
+
+# ---- identities between the transforms
+
+
+def test_value_and_grad_gives_both():
+    value, slope = nd.value_and_grad(lambda x: (x**3).sum())(V)
+    close(value, (V**3).sum())
+    close(slope, 3 * V**2)
+    assert not value.requires_grad and not slope.requires_grad
+
+
+def test_grad_takes_numbers_lists_arrays_and_tensors():
+    for x in (3.0, np.float64(3), np.array(3.0), nd.tensor(3.0)):
+        close(nd.grad(lambda t: t * t)(x), 6)
+    close(nd.grad(lambda t: (t * t).sum())([1.0, 2.0]), [2, 4])
+
+
+def test_grad_leaves_the_arguments_grad_alone():
+    x = nd.tensor(V, requires_grad=True)
+    close(nd.grad(f)(x), nd.grad(f)(V))
+    assert x.grad is None
+
+
+def test_grad_works_inside_no_grad():
+    with nd.no_grad():
+        close(nd.grad(lambda t: t**3)(2.0), 12)
+        close(nd.grad(nd.grad(lambda t: t**3))(2.0), 12)
+        close(nd.jvp(lambda t: t**3, [2.0], [1.0])[1], 12)
+        close(nd.hessian(lambda t: t**3)(2.0), 12)
+
+
+def test_argnums_picks_arguments_and_keeps_the_form():
+    def h(x, y, scale=1.0):
+        return (x * y * y * scale).sum()
+
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 5.0])
+    close(nd.grad(h)(x, y), y * y)
+    close(nd.grad(h, argnums=1)(x, y), 2 * x * y)
+    close(nd.grad(h, argnums=-1)(x, y), 2 * x * y)
+    gy, gx = nd.grad(h, argnums=(1, 0))(x, y, scale=2.0)
+    close(gx, 2 * y * y)
+    close(gy, 4 * x * y)
+    (only,) = nd.grad(h, argnums=[0])(x, y)
+    close(only, y * y)
+    jx, jy = nd.jacobian(lambda x, y: x * y, argnums=(0, 1))(x, y)
+    close(jx, np.diag(y))
+    close(jy, np.diag(x))
+    close(nd.hessian(h, argnums=1)(x, y), np.diag(2 * x))
+
+
+def test_arguments_not_differentiated_pass_through_untouched():
+    seen = []
+
+    def h(x, label, flag):
+        seen.append((label, flag))
+        return (x * x).sum()
+
+    nd.grad(h)(V, "label", None)
+    assert seen == [("label", None)]
+
+
+def test_jacobian_columns_are_jvps_and_rows_are_vjps():
+    J = nd.jacobian(g)(V)
+    assert J.shape == (2, 2, 3)
+    for i, e in enumerate(np.eye(3)):
+        close(nd.jvp(g, [V], [e])[1], J.data[..., i])
+    _, pull = nd.vjp(g, V)
+    for i in range(2):
+        for j in range(2):
+            basis = np.zeros((2, 2))
+            basis[i, j] = 1
+            close(pull(basis)[0], J.data[i, j])
+
+
+def test_jacobian_meets_differences():
+    J, eps = nd.jacobian(g)(V), 1e-6
+    for i, e in enumerate(np.eye(3) * eps):
+        close((g(nd.tensor(V + e)).data - g(nd.tensor(V - e)).data) / (2 * eps), J.data[..., i], rtol=1e-6, atol=1e-8)
+
+
+def test_vjp_and_jvp_are_adjoint():
+    u, v = RNG.standard_normal((2, 2)), RNG.standard_normal(3)
+    value, pull = nd.vjp(g, V)
+    (back,) = pull(u)
+    same, forward = nd.jvp(g, [V], [v])
+    close(value, same.data)
+    close((forward.data * u).sum(), back.data @ v)
+
+
+def test_a_pullback_runs_as_often_as_asked():
+    _, pull = nd.vjp(g, V)
+    first = pull(np.ones((2, 2)))[0].data
+    np.testing.assert_array_equal(pull(np.ones((2, 2)))[0].data, first)
+    close(pull(2 * np.ones((2, 2)))[0], 2 * first)
+
+
+def test_several_results_and_several_primals():
+    def h(x, y):
+        return x * y, nd.sin(x)
+
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    (a, b), (da, db) = nd.jvp(h, [x, y], [np.ones(2), 2 * np.ones(2)])
+    close(a, x * y)
+    close(b, np.sin(x))
+    close(da, y + 2 * x)
+    close(db, np.cos(x))
+    (_, _), pull = nd.vjp(h, x, y)
+    gx, gy = pull((np.ones(2), np.ones(2)))
+    close(gx, y + np.cos(x))
+    close(gy, x)
+
+
+def test_hessian_is_symmetric_and_meets_differences_of_gradients():
+    H, eps = nd.hessian(f)(V).data, 1e-6
+    close(H, H.T)
+    d = nd.grad(f)
+    for i, e in enumerate(np.eye(3) * eps):
+        close((d(V + e).data - d(V - e).data) / (2 * eps), H[i], rtol=1e-6, atol=1e-7)
+
+
+def test_hessian_of_a_quadratic_form_is_its_matrix():
+    close(nd.hessian(lambda x: x @ A @ x)(V), A + A.T)
+
+
+def test_hessian_of_a_matrix_argument_has_its_axes_twice():
+    X = RNG.standard_normal((2, 3))
+    H = nd.hessian(lambda x: (x**3).sum())(X)
+    assert H.shape == (2, 3, 2, 3)
+    close(H.data.reshape(6, 6), np.diag(6 * X.ravel()))
+
+
+def test_hvp_is_the_hessian_times_the_vector():
+    v = RNG.standard_normal(3)
+    close(nd.hvp(f, [V], [v])[0], nd.hessian(f)(V).data @ v)
+    close(nd.hvp(f, V, v), nd.hessian(f)(V).data @ v)
+
+
+def test_hvp_of_several_primals_mixes_them():
+    x, y, u, v = (RNG.standard_normal(2) for _ in range(4))
+    hx, hy = nd.hvp(lambda x, y: (x * x * y).sum(), [x, y], [u, v])
+    close(hx, 2 * y * u + 2 * x * v)
+    close(hy, 2 * x * u)
+
+
+def test_a_linear_function_has_zero_hessian_and_hvp():
+    close(nd.hessian(lambda x: (3 * x).sum())(V), np.zeros((3, 3)))
+    close(nd.hvp(lambda x: (3 * x).sum(), V, np.ones(3)), np.zeros(3))
+    close(nd.hvp(lambda x: x.sum(), [V], [np.ones(3)])[0], np.zeros(3))
+
+
+def test_a_constant_function_has_zero_derivatives():
+    constant = lambda x: nd.tensor(3.0)
+    value, slope = nd.value_and_grad(constant)(V)
+    close(value, 3)
+    close(slope, np.zeros(3))
+    close(nd.jvp(constant, [V], [np.ones(3)])[1], 0)
+    close(nd.jacobian(constant)(V), np.zeros(3))
+    close(nd.vjp(constant, V)[1](1.0)[0], np.zeros(3))
+    close(nd.grad(nd.grad(lambda x: x * 3))(2.0), 0)
+    assert slope.dtype == np.float64
+
+
+def test_an_argument_without_a_part_gets_zeros():
+    gx, gy = nd.grad(lambda x, y: (x * x).sum(), argnums=(0, 1))(V, np.ones((2, 2), np.float32))
+    close(gx, 2 * V)
+    assert gy.shape == (2, 2) and gy.dtype == np.float32 and not gy.data.any()
+
+
+def test_jacobian_of_nothing_is_empty():
+    assert nd.jacobian(lambda x: x[:0] * 2)(V).shape == (0, 3)
+    assert nd.jacobian(lambda x: x * 2)(np.zeros(0)).shape == (0, 0)
+
+
+def test_transforms_keep_float32():
+    x = V.astype(np.float32)
+    for t in (nd.grad(lambda x: (x * x).sum())(x), nd.jacobian(nd.exp)(x), nd.hessian(lambda x: (x**3).sum())(x), nd.jvp(nd.exp, [x], [np.ones(3)])[1]):
+        assert t.dtype == np.float32
+
+
+def test_functions_of_complex_values():
+    z, v = np.array([1 + 2j, 0.5 - 1j]), np.array([1j, 2.0])
+    close(nd.grad(lambda z: (z * z.conj()).real.sum())(z), 2 * z)
+    close(nd.jvp(lambda z: z**3, [z], [v])[1], 3 * z**2 * v)
+    close(nd.jvp(lambda z: nd.conj(z), [z], [v])[1], v.conj())
+    close(nd.jvp(lambda z: z.real, [z], [v])[1], v.real)
+    close(nd.jvp(lambda z: nd.absolute(z), [z], [v])[1], (z.conj() * v).real / abs(z))
+
+
+# ---- nesting
+
+
+def test_nested_grads_give_higher_derivatives():
+    d, x = nd.sin, 0.7
+    for expected in (np.cos, lambda t: -np.sin(t), lambda t: -np.cos(t), np.sin, np.cos):
+        d = nd.grad(d)
+        close(d(x), expected(x))
+
+
+def test_an_inner_derivative_may_close_over_an_outer_variable():
+    # d/dx [x · d/dy (x + y)] = d/dx x = 1: mixing the two perturbations up would give 2
+    assert float(nd.grad(lambda x: x * nd.grad(lambda y: x + y)(1.0))(1.0)) == 1
+    # d/dx [x · d/dy (x y)] = d/dx x² = 2x
+    assert float(nd.grad(lambda x: x * nd.grad(lambda y: x * y)(2.0))(3.0)) == 6
+    # the inner point is the outer variable itself: d/dx [x · (d/dy x y²)(y=x)] = d/dx 2x³
+    assert float(nd.grad(lambda x: x * nd.grad(lambda y: x * y * y)(x))(3.0)) == 54
+
+
+def test_forward_mode_nests_without_confusing_perturbations():
+    def tangent(f, x):
+        return nd.jvp(f, [x], [1.0])[1]
+
+    assert float(tangent(lambda x: x * tangent(lambda y: x + y, 1.0), 1.0)) == 1
+    assert float(tangent(lambda x: x * tangent(lambda y: x * y * y, x), 3.0)) == 54
+    assert float(tangent(lambda x: tangent(lambda y: y**4, x), 2.0)) == 12 * 4
+
+
+def test_forward_over_reverse_and_reverse_over_forward_are_the_hessian():
+    v, H = RNG.standard_normal(3), nd.hessian(f)(V).data
+    close(nd.jvp(nd.grad(f), [V], [v])[1], H @ v)
+    close(nd.grad(lambda x: nd.jvp(f, [x], [v])[1])(V), H @ v)
+    close(nd.jacobian(nd.grad(f))(V), H)
+
+
+def test_a_derivative_of_a_derivative_with_respect_to_the_direction():
+    close(nd.grad(lambda v: nd.jvp(f, [V], [v])[1])(np.ones(3)), nd.grad(f)(V).data)
+
+
+def test_a_pullback_is_differentiable_in_its_cotangent():
+    u = nd.tensor(np.ones((2, 2)), requires_grad=True)
+    _, pull = nd.vjp(g, V)
+    (back,) = pull(u)
+    (back * V).sum().backward()
+    close(u.grad, nd.jvp(g, [V], [V])[1].data)
+
+
+def test_derivatives_flow_to_tensors_a_function_closes_over():
+    w = nd.tensor(2.0, requires_grad=True)
+    slope = nd.grad(lambda x: w * x**3)(2.0)  # 3 w x²
+    close(slope, 24)
+    slope.backward()
+    close(w.grad, 12)
+    w.grad = None
+    value = nd.value_and_grad(lambda x: w * x**3)(2.0)[0]
+    value.backward()
+    close(w.grad, 8)
+
+
+@pytest.mark.parametrize(
+    "slope, expected",
+    [
+        (lambda h: nd.grad(lambda t: t**3)(h), 108),  # 3 (3x)² at x = 2, so 54 x
+        (lambda h: nd.hvp(lambda t: t**3, [h], [np.array(1.0)])[0], 18),  # 6 · 3x
+        (lambda h: nd.jacobian(lambda t: t**2)(h), 6),  # 2 · 3x
+        (lambda h: nd.hessian(lambda t: t**3)(h), 18),
+        (lambda h: nd.jvp(lambda t: t**2, [h], [1.0])[1], 6),
+        (lambda h: nd.vjp(lambda t: t**2, h)[1](1.0)[0], 6),
+        (lambda h: nd.vjp(lambda t: t**2, h)[0], 36),  # (3x)²
+    ],
+)
+def test_derivatives_flow_through_tracked_arguments(slope, expected):
+    x = nd.tensor(2.0, requires_grad=True)
+    slope(x * 3).backward()
+    close(x.grad, expected)
+
+
+def test_a_learning_rate_is_learned_through_an_unrolled_step():
+    def after_step(rate):
+        w = np.array([1.0, 2.0])
+        w = w - rate * nd.grad(lambda w: (w**4).sum())(w)
+        return (w * w).sum()
+
+    rate, eps = 0.01, 1e-6
+    expected = (float(after_step(nd.tensor(rate + eps))) - float(after_step(nd.tensor(rate - eps)))) / (2 * eps)
+    close(nd.grad(after_step)(rate), expected, rtol=1e-6)
+
+
+# ---- errors
+
+
+def test_grad_wants_a_scalar_and_the_others_a_tensor():
+    with pytest.raises(ValueError, match=r"grad.*\(3,\)"):
+        nd.grad(lambda x: x * 2)(V)
+    with pytest.raises(TypeError, match="grad.*float"):
+        nd.grad(lambda x: 3.0)(V)
+    with pytest.raises(TypeError, match="jacobian.*list"):
+        nd.jacobian(lambda x: [x])(V)
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "jacobian"])
+def test_argnums_outside_the_arguments_is_refused(name):
+    for argnums in (1, -2, (0, 1)):
+        with pytest.raises(ValueError, match="argnums"):
+            getattr(nd, name)(f, argnums=argnums)(V)
+
+
+def test_integers_cannot_be_differentiated():
+    with pytest.raises(TypeError, match="grad.*int64.*float"):
+        nd.grad(lambda x: x * x)(3)
+    with pytest.raises(TypeError, match="jvp.*int64"):
+        nd.jvp(nd.exp, [np.arange(3)], [np.ones(3)])
+
+
+def test_tangents_and_cotangents_must_fit():
+    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+        nd.jvp(f, [V], [np.ones(2)])
+    with pytest.raises(ValueError, match="jvp.*1.*2"):
+        nd.jvp(f, [V], [V, V])
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(3,\)"):
+        nd.vjp(g, V)[1](np.ones(3))
+    with pytest.raises(ValueError, match="hvp.*1.*2"):
+        nd.hvp(f, [V], [V, V])
+    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+        nd.hvp(f, [V], [np.ones(2)])
+
+
+# ---- ties and kinks: one table
+
+
+def gradient(f, *args):
+    return [t.data for t in nd.grad(lambda *a: f(*a).sum(), argnums=tuple(range(len(args))))(*map(np.asarray, args))]
+
+
+TIES = {
+    "maximum shares": (lambda x, y: nd.maximum(x, y), ([1.0, 2.0, 3.0], [1.0, 5.0, 0.0]), ([0.5, 0, 1], [0.5, 1, 0])),
+    "minimum shares": (lambda x, y: nd.minimum(x, y), ([1.0, 2.0, 3.0], [1.0, 5.0, 0.0]), ([0.5, 1, 0], [0.5, 0, 1])),
+    "max shares among all": (lambda x: nd.max(x), ([2.0, 1.0, 2.0, 2.0],), ([1 / 3, 0, 1 / 3, 1 / 3],)),
+    "min shares along an axis": (lambda x: nd.min(x, axis=1), ([[2.0, 1.0, 1.0], [0.0, 4.0, 5.0]],), ([[0, 0.5, 0.5], [1, 0, 0]],)),
+    "max of one infinity twice": (lambda x: nd.max(x), ([np.inf, 1.0, np.inf],), ([0.5, 0, 0.5],)),
+    "relu'(0) = 0": (nd.relu, ([-1.0, 0.0, -0.0, 2.0],), ([0, 0, 0, 1],)),
+    "abs'(0) = 0": (nd.absolute, ([-1.0, 0.0, 2.0],), ([-1, 0, 1],)),
+    "clip passes at its bounds": (lambda x: nd.clip(x, 0, 1), ([-0.5, 0.0, 0.5, 1.0, 1.5],), ([0, 1, 1, 1, 0],)),
+    "clip with one bound": (lambda x: nd.clip(x, None, 1), ([0.0, 1.0, 2.0],), ([1, 1, 0],)),
+    "clip gives the rest to its bounds": (lambda x, a, b: nd.clip(x, a, b), ([-1.0, 0.0, 0.5, 3.0], 0.0, 1.0), ([0, 1, 1, 0], 1, 1)),
+    "sign is flat": (lambda x: nd.sign(x) * x, ([-2.0, 0.0, 3.0],), ([-1, 0, 1],)),
+    "floor is flat": (lambda x: nd.floor(x) * x, ([1.5, 2.0],), ([1, 2],)),
+    "max_pool takes the first": (lambda x: nd.max_pool_nd(x, (3,), 1), ([1.0, 2.0, 2.0, 2.0],), ([0, 2, 0, 0],)),
+    "max_pool of equals takes the first in C order": (lambda x: nd.max_pool_nd(x, (2, 2)), ([[5.0, 5.0], [5.0, 5.0]],), ([[1, 0], [0, 0]],)),
+    "hypot'(0, 0) = 0": (nd.hypot, ([0.0], [0.0]), ([0], [0])),
+    "0 ** 0": (lambda x: x**0, ([0.0, 2.0],), ([0, 0],)),
+    "0 ** 2 and 0 ** 1": (lambda x: x**2 + x**1, ([0.0],), ([1],)),
+    "0 ** y in y": (lambda y: nd.power(0.0, y), ([1.0, 2.0],), ([0, 0],)),
+    "norm'(0) = 0": (lambda x: nd.norm(x), ([0.0, 0.0],), ([0, 0],)),
+    "std of equal values": (lambda x: nd.std(x), ([3.0, 3.0, 3.0],), ([0, 0, 0],)),
+    "prod with one zero": (lambda x: nd.prod(x), ([2.0, 0.0, 3.0],), ([0, 6, 0],)),
+    "prod with two zeros": (lambda x: nd.prod(x), ([0.0, 0.0, 3.0],), ([0, 0, 0],)),
+}
+
+
+@pytest.mark.parametrize("fact", TIES)
+def test_where_a_derivative_is_not_unique_the_table_holds(fact):
+    f, args, expected = TIES[fact]
+    if "norm" in fact and not hasattr(nd, "norm"):
+        pytest.skip("nd.norm is not there yet")
+    for found, meant in zip(gradient(f, *args), expected):
+        np.testing.assert_allclose(found, meant)
+
+
+@pytest.mark.parametrize("fact", TIES)
+def test_forward_mode_agrees_with_reverse_mode_at_every_tie(fact):
+    f, args, slopes = TIES[fact]
+    if "norm" in fact and not hasattr(nd, "norm"):
+        pytest.skip("nd.norm is not there yet")
+    points = [np.asarray(a) for a in args]
+    for k, (p, slope) in enumerate(zip(points, slopes)):
+        v = np.random.default_rng(k).standard_normal(p.shape)
+        tangents = [v if i == k else np.zeros(q.shape) for i, q in enumerate(points)]
+        np.testing.assert_allclose(nd.jvp(lambda *a: f(*a).sum(), points, tangents)[1].data, (v * slope).sum(), atol=1e-12)
+
+
+def test_relu_and_maximum_let_nan_flow():
+    x = np.array([np.nan, 1.0])
+    assert np.isnan(nd.relu(x).data[0]) and np.isnan(nd.maximum(x, 0).data[0]) and np.isnan(nd.max(x).data)
+    assert np.isnan(nd.max_pool_nd(x, (2,)).data).all() and np.isnan(nd.clip(x, 0, 1).data[0])
+
+
+# ---- a zero cotangent stays zero
+
+SINGULAR = {  # a function of x, and a point where its derivative is infinite or undefined
+    "log": (nd.log, 0.0),
+    "log2": (nd.log2, 0.0),
+    "log10": (nd.log10, 0.0),
+    "log1p": (nd.log1p, -1.0),
+    "sqrt": (nd.sqrt, 0.0),
+    "cbrt": (nd.cbrt, 0.0),
+    "1 / x": (lambda x: 1 / x, 0.0),
+    "x / x": (lambda x: x / x, 0.0),
+    "3 / x ** 2": (lambda x: 3 / x**2, 0.0),
+    "reciprocal": (nd.reciprocal, 0.0),
+    "x ** 0.5": (lambda x: x**0.5, 0.0),
+    "x ** -1": (lambda x: x**-1.0, 0.0),
+    "x ** (1 / 3)": (lambda x: x ** (1 / 3), 0.0),
+    "x ** tensor": (lambda x: x ** nd.tensor(0.5), 0.0),
+    "x ** x": (lambda x: x**x, 0.0),
+    "arcsin": (nd.arcsin, 1.0),
+    "arccos": (nd.arccos, -1.0),
+    "arctanh": (nd.arctanh, 1.0),
+    "arccosh": (nd.arccosh, 1.0),
+    "arctan2 of zeros": (lambda x: nd.arctan2(x, x), 0.0),
+    "arctan2 (y, 0)": (lambda x: nd.arctan2(x, 0.0), 0.0),
+    "hypot": (lambda x: nd.hypot(x, 0.0), 0.0),
+    "hypot of both": (lambda x: nd.hypot(x, x), 0.0),
+    "sqrt of a square": (lambda x: nd.sqrt(x * x), 0.0),
+    "log of a product": (lambda x: nd.log(x * 2), 0.0),
+    "x log x": (lambda x: x * nd.log(x), 0.0),
+    "exp(1 / x)": (lambda x: nd.exp(1 / x), 0.0),
+    "sigmoid(1 / x)": (lambda x: nd.sigmoid(1 / x), 0.0),
+    "std": (lambda x: nd.std(nd.stack([x, 3 * x]), 0), 0.0),
+    "remainder": (lambda x: nd.remainder(1.0, x), 0.0),
+    "log of a sum": (lambda x: nd.log(nd.sum(nd.stack([x, x]), 0)), 0.0),
+    "log of a mean": (lambda x: nd.log(nd.mean(nd.stack([x, x]), 0)), 0.0),
+    "log of a prod": (lambda x: nd.log(nd.prod(nd.stack([x, x]), 0)), 0.0),
+    "log of a max": (lambda x: nd.log(nd.maximum(x, x)), 0.0),
+    "sqrt of sqrt": (lambda x: nd.sqrt(nd.sqrt(x)), 0.0),
+    "overflow": (lambda x: nd.exp(x * 1e4), 1.0),
+    "a matrix product": (lambda x: nd.log(nd.reshape(x, (-1, 1)) @ nd.ones((1, 1)))[:, 0], 0.0),
+}
+
+
+def chosen(f, point):
+    """f away from the singular point, 0 at it, of the values there and nearby."""
+
+    def choose(x):
+        with np.errstate(all="ignore"):
+            return nd.where(x != point, f(x), 0).sum()
+
+    return choose
+
+
+def around(point):
+    """The singular point and one where the function is smooth."""
+    inside = {1.0: 0.5, -1.0: -0.5, 0.0: 0.7}[point]
+    return np.array([point, inside])
+
+
+def points(fact):
+    f, point = SINGULAR[fact]
+    x = around(point)
+    if fact == "arccosh":
+        x[1] = 1.7
+    if fact == "overflow":
+        x[1] = 1e-4
+    return f, point, x
+
+
+def smooth(f, x):
+    """Derivatives of f at a plain point, by themselves."""
+    return lambda t: nd.reshape(f(nd.reshape(t, (1,))), ())
+
+
+# their rules multiply a zero by what another rule made infinite: no zero is lost at first order, but a second one would have to know
+FIRST_ORDER_ONLY = {"x log x", "exp(1 / x)", "sigmoid(1 / x)", "overflow", "remainder"}
+
+
+@pytest.mark.parametrize("fact", SINGULAR)
+def test_a_branch_not_taken_has_gradient_zero(fact):
+    f, point, x = points(fact)
+    found = nd.grad(chosen(f, point))(x).data
+    assert found[0] == 0
+    np.testing.assert_allclose(found[1], nd.grad(smooth(f, x))(x[1]).data)
+
+
+@pytest.mark.parametrize("fact", [k for k in SINGULAR if k not in FIRST_ORDER_ONLY])
+def test_a_branch_not_taken_has_zero_second_derivatives(fact):
+    f, point, x = points(fact)
+    expected = nd.grad(nd.grad(smooth(f, x)))(x[1]).data
+    found = nd.hessian(chosen(f, point))(x).data
+    np.testing.assert_allclose(found, [[0, 0], [0, expected]], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("fact", SINGULAR)
+def test_a_branch_not_taken_has_zero_tangent_in_forward_mode(fact):
+    f, point, x = points(fact)
+    slope = nd.grad(smooth(f, x))(x[1]).data
+
+    def choose(t):
+        with np.errstate(all="ignore"):
+            return nd.where(t != point, f(t), 0)
+
+    value, tangent = nd.jvp(choose, [x], [np.array([3.0, 2.0])])
+    assert value.data[0] == 0 and tangent.data[0] == 0
+    np.testing.assert_allclose(tangent.data[1], 2 * slope)
+
+
+def test_the_zero_holds_for_a_cotangent_of_zeros_given_by_hand():
+    x = nd.tensor([0.0, 4.0], requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = nd.log(x) + nd.sqrt(x) + 1 / x
+    (found,) = nd.gradients([y], [x], [np.array([0.0, 1.0])])
+    np.testing.assert_allclose(found.data, [0, 1 / 4 + 1 / 4 - 1 / 16])
+
+
+def test_a_true_singularity_is_still_reported_as_infinite():
+    for f in (nd.log, nd.sqrt):
+        with np.errstate(all="ignore"):
+            assert np.isposinf(nd.grad(lambda x, f=f: f(x).sum())(np.zeros(1)).data).all()
+
+
+def test_a_nan_in_a_taken_branch_is_not_hidden():
+    x = np.array([np.nan, 1.0])
+    found = nd.grad(lambda t: (nd.log(t) * nd.sqrt(t)).sum())(x).data
+    assert np.isnan(found[0]) and np.isfinite(found[1])
+
+
+# ---- forward mode and second derivatives where cotangents are zero
+
+VANISHING = {
+    "(x - 1)²": lambda x: (x - 1) ** 2,
+    "square of log": lambda x: nd.square(nd.log(x)),
+    "log, cubed": lambda x: nd.log(x) ** 3,
+    "(sqrt - 1)²": lambda x: (nd.sqrt(x) - 1) ** 2,
+    "(1/x - 1)²": lambda x: (1 / x - 1) ** 2,
+    "(x^1.5 - 1)²": lambda x: (x**1.5 - 1) ** 2,
+    "0 · log": lambda x: nd.log(x) * nd.tensor(0.0),
+    "(x - 1) · log": lambda x: (x - 1) * nd.log(x),
+    "(x - 1) / x": lambda x: (x - 1) / x,
+    "(hypot(x, x) - √2)²": lambda x: (nd.hypot(x, x) - np.sqrt(2)) ** 2,
+    "arctan2, squared": lambda x: (nd.arctan2(x, 1.0) - np.pi / 4) ** 2,
+    "arccos(x/2)": lambda x: (nd.arccos(x / 2) - np.arccos(0.5)) ** 2,
+    "relu of log": lambda x: nd.log(x) * nd.relu(x),
+}
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_derivatives_to_third_order_stay_right_where_cotangents_vanish(name):
+    f = VANISHING[name]
+    nd.testing.check_grads(lambda x: f(x), [np.array([1.0, 0.7])], order=3)
+    # exactly at the point where the first derivative is 0, against differences of an exact second derivative nearby
+    d2, eps = nd.grad(nd.grad(f)), 1e-5
+    here, near = float(d2(1.0)), (float(d2(1.0 + eps)) + float(d2(1.0 - eps))) / 2
+    assert here == pytest.approx(near, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_forward_mode_equals_reverse_mode_where_cotangents_vanish(name):
+    f, x, v = VANISHING[name], np.array([1.0, 0.7, 1.0]), np.array([2.0, 3.0, 0.0])
+    np.testing.assert_allclose(nd.jvp(f, [x], [v])[1].data, nd.grad(lambda t: f(t).sum())(x).data * v, atol=1e-12)
+    forward_twice = nd.jvp(lambda t: nd.jvp(f, [t], [v])[1], [x], [v])[1]
+    np.testing.assert_allclose(forward_twice.data, nd.hvp(lambda t: f(t).sum(), [x], [v])[0].data * v, atol=1e-10)
+
+
+def test_hessian_of_a_masked_function_is_right_away_from_the_mask():
+    x = np.array([0.0, 2.0, 3.0])
+
+    def f(t):
+        with np.errstate(all="ignore"):
+            return (nd.where(t > 0, nd.log(t), 0) ** 2).sum()
+
+    second = [0, 2 * (1 - np.log(2)) / 4, 2 * (1 - np.log(3)) / 9]
+    np.testing.assert_allclose(nd.hessian(f)(x).data, np.diag(second), atol=1e-12)
