@@ -83,7 +83,7 @@ def _clusters(graph: Graph, rankdir: str) -> Iterator[str]:
             fill = ("#F6F7F9", "#EEF0F3", "#E7EAEE")[min(depth, 2)]
             label = f"<B>{_text(scope.rpartition('/')[2])}</B>"
             yield f"  subgraph cluster_{number} {{"
-            yield f'    label=<{label}>; labelloc=t; labeljust=l; style="rounded,filled"; fillcolor="{fill}"; color="#AEB4BD";'
+            yield f'    label=<{label}>; labelloc=t; labeljust=r; style="rounded,filled"; fillcolor="{fill}"; color="#AEB4BD";'
             yield f'    fontsize=12; fontcolor="#3A424D"; margin=10; tooltip="{_quoted(scope)}";'
             number += 1
             stack.append((scope, True))
