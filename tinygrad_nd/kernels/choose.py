@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import depthwise, gemm, reference, transform
+from . import depthwise, gemm, reference, transform, winograd
 from .geometry import ConvSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -109,5 +109,15 @@ _add(
         depthwise.correlate,
         depthwise.input_grad,
         depthwise.weight_grad,
+    )
+)
+_add(
+    Algorithm(
+        "winograd",
+        lambda contraction, spec, dtype: winograd.refuses(spec, np.dtype(dtype), contraction),
+        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
+        winograd.correlate,
+        winograd.input_grad,
+        winograd.weight_grad,
     )
 )

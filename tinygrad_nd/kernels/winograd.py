@@ -1,0 +1,214 @@
+"""Convolution by Toom-Cook (Winograd) transforms: fewer multiplications for small kernels at stride 1.
+
+A correlation of k taps that gives m points is m * k products, but the transpose of a product of polynomials of m and k coefficients, and
+that is known from its values at t = m + k - 1 points: y = A'[(G w) * (B' x)], one product per point. In r dimensions the matrices are
+Kronecker products, and with channels each point's product is a matrix product. The price is rounding: it grows with t, see LIMIT.
+
+Source: Winograd, Arithmetic complexity of computations (1980); Lavin & Gray, Fast algorithms for convolutional neural networks (2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import phases, tiles
+from .geometry import ConvSpec
+from .phases import Target, wide_dtype
+from .slabs import Box, boxes, fetch, lengths, windows
+
+Array = NDArray[Any]
+
+LIMIT = {4: 5, 8: 4}  # the most points, by bytes per real number: errors stay near 2e-6 in float32 and 1e-14 in float64
+NODES = (0.0, 1.0, -1.0, 2.0)  # and infinity
+BATCH = 1 << 21  # bytes of tiles one thread works on at a time
+KRONECKER = 40  # the largest transform of several axes made as one matrix
+
+
+def refuses(spec: ConvSpec, dtype: np.dtype[Any], contraction: str = "correlate") -> str | None:
+    """Why these transforms cannot do a spec, or None."""
+    if contraction != "input_grad" and any(s != 1 for s in spec.stride):
+        return f"takes stride 1, not {spec.stride}"
+    if any(d != 1 and k != 1 for d, k in zip(spec.dilation, spec.kernel)):
+        return f"takes dilation 1, not {spec.dilation}"
+    limit = LIMIT.get(_precision(dtype), 0)
+    if not spec.rank or max(spec.kernel) < 2 or any(-(-k // s) + 1 > limit for k, s in zip(spec.kernel, spec.stride)):
+        return f"takes kernels of 2 to {limit - 1} in {dtype}, not {spec.kernel}"
+    return None
+
+
+def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
+    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
+    return phases.correlate(_correlate, x, w, spec, bias)
+
+
+def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
+    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
+    return phases.input_grad(_correlate, g, w, spec)
+
+
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the transpose in w, G'[(B' x) * (A g)], summed over tiles."""
+    dtype = np.result_type(x, g)
+    wide, r = wide_dtype(dtype), spec.rank
+    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
+    tiling = plan(x.shape[0], c, m, spec, wide)
+    a, b, k = (_matrices(tiling, which, wide) for which in range(3))
+    given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * r, (1,) * r)
+    sums: dict[int, Array] = {}
+
+    def share(batches: Sequence[Box], part: int) -> None:
+        for batch in batches:
+            seen = _apply(b, _cut(last, tiling.windows, batch, wide), "x").reshape(tiling.size, -1, groups, c)
+            asked = _apply([matrix.T for matrix in a], _cut(cotangents, given, batch, wide), "g").reshape(tiling.size, -1, groups, m)
+            operands = seen.transpose(0, 2, 3, 1), asked.transpose(0, 2, 1, 3)
+            if part in sums:
+                sums[part] += np.matmul(*operands, out=tiles.scratch("sum", (tiling.size, groups, c, m), wide))
+            else:
+                sums[part] = np.matmul(*operands)
+
+    with tiles.single_blas():
+        parts = tiles.run_parts(tiling.batches(x.shape[0], x.shape[1] + g.shape[1], groups * c * m, wide.itemsize), share)
+        total = sums[0]
+        for part in range(1, parts):
+            total += sums[part]
+        dw = _apply([matrix.T for matrix in k], total.reshape(*tiling.length, -1), "w").reshape(*spec.kernel, groups, c, m)
+    return phases.as_weight(np.moveaxis(dw, -3, 0).copy(), dtype)
+
+
+def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
+    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    tiling = plan(x.shape[0], c, p, spec, dtype)
+    a, b, k = (_matrices(tiling, which, dtype) for which in range(3))
+    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + i, i)), 2 * r + 1)  # (*m, n, *T, P) to (n, T0, m0, T1, m1, .., P)
+
+    def work(batch: Box) -> None:
+        seen = _apply(b, _cut(x, tiling.windows, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
+        products = tiles.scratch("products", (*seen.shape[:-1], p), dtype)
+        np.matmul(seen.transpose(0, 2, 1, 3), values, out=products.transpose(0, 2, 1, 3))
+        y = _apply(a, products.reshape(*tiling.length, -1), "y").reshape(*tiling.points, *lengths(batch), groups * p).transpose(interleave)
+        box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.points, spec.out)))
+        tile = target.tile(box)
+        if tile.size == y.size:
+            tile.reshape(y.shape)[...] = y
+        else:
+            whole = tiles.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
+            whole.reshape(y.shape)[...] = y
+            tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
+        target.put(box, tile)
+
+    with tiles.single_blas():
+        values = _apply(k, np.moveaxis(kernels, 0, -3).reshape(*spec.kernel, -1), "w").reshape(tiling.size, groups, c, p)
+        tiles.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
+
+
+def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any]) -> Array:
+    """The tiles of a batch, point by point: (*t, tiles * C) of x (N, *n, C)."""
+    r = tile.rank
+    view = windows(fetch(x, tile, batch, dtype), tile, lengths(batch)[1:])[0]  # (n, *T, *t, C)
+    view = view.transpose(*range(1 + r, 1 + 2 * r), *range(1 + r), 1 + 2 * r)
+    cut = tiles.scratch("cut", view.shape, dtype)
+    cut[...] = view
+    return cut.reshape(*tile.kernel, -1)
+
+
+def _apply(matrices: list[Array], a: Array, key: str) -> Array:
+    """The Kronecker product of the matrices times a (*t, L), some axes at a time."""
+    rest = a.reshape(-1)
+    done = 1
+    for i, matrix in enumerate(matrices):
+        rows, columns = matrix.shape
+        rest = rest.reshape(done, columns, -1)
+        out = tiles.scratch((key, i), (done, rows, rest.shape[-1]), a.dtype)
+        np.matmul(matrix, rest, out=out)
+        rest, done = out, done * rows
+    return rest
+
+
+@lru_cache(64)
+def toom_cook(m: int, k: int) -> tuple[Array, Array, Array]:
+    """A' (m, t), B' (t, t) and G (t, k) with t = m + k - 1, in float64.
+
+    The values at the nodes p_i of the polynomials are V = [p_i^j], at infinity the leading coefficient. Its inverse holds the Lagrange
+    polynomials prod_j (x - p_j) / (p_i - p_j): their numerators are the rows of B', their denominators go to G.
+    """
+    t = m + k - 1
+    nodes = NODES[: t - 1]
+    powers = np.array([[p**j for j in range(t)] for p in nodes]).reshape(t - 1, t)
+    top = np.eye(t)
+    numerators = [np.atleast_1d(np.poly([q for q in nodes if q != p]))[::-1] for p in nodes]
+    whole = np.atleast_1d(np.poly(nodes))[::-1]
+    denominators = [prod(p - q for q in nodes if q != p) for p in nodes]
+    b = np.zeros((t, t))
+    for row, numerator in zip(b, [*numerators, whole]):
+        row[: len(numerator)] = numerator
+    a = np.vstack([powers[:, :m], top[m - 1 : m, :m]]).T
+    g = np.vstack([powers[:, :k] / np.reshape(denominators, (t - 1, 1)), top[k - 1 : k, :k]])
+    return a, b, g
+
+
+def _matrices(tiling: Tiling, which: int, dtype: np.dtype[Any]) -> list[Array]:
+    """One of A', B', G for all axes, neighbours merged while that stays small."""
+    real = np.float32 if _precision(dtype) == 4 else np.float64
+    merged: list[Array] = []
+    for m, t in zip(tiling.points, tiling.length):
+        matrix = toom_cook(m, t - m + 1)[which]
+        if merged and len(merged[-1]) * len(matrix) <= KRONECKER:
+            merged[-1] = np.kron(merged[-1], matrix)
+        else:
+            merged.append(matrix)
+    return [matrix.astype(real) for matrix in merged]
+
+
+def _precision(dtype: np.dtype[Any]) -> int:
+    return {"f": 4, "e": 4, "d": 8}.get(dtype.char, 0)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `length` per axis, each giving `points` outputs; `windows` is the spec whose windows they are."""
+
+    length: tuple[int, ...]
+    points: tuple[int, ...]
+    windows: ConvSpec
+    count: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return prod(self.length)
+
+    def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
+        """Boxes of (N, *tiles); enough tiles in each that the products outweigh the reading of their weights."""
+        total = n * prod(self.count)
+        limit = max(BATCH, self.size * products * itemsize) // (2 * self.size * channels * itemsize)
+        return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * tiles.num_threads())))))
+
+
+@lru_cache(1024)
+def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
+    """The tiles that cost least: products of channels, transforms and moves, each at its own rate."""
+    limit = LIMIT[_precision(dtype)]
+    options = [[1] if k == 1 else range(2, limit - k + 2) for k in spec.kernel]
+    found = [_tiling(spec, points) for points in product(*options)]
+    return min(found, key=lambda t: cost(t, n, c, m))
+
+
+def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
+    length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
+    count = tuple(-(-o // p) for o, p in zip(spec.out, points))
+    return Tiling(length, points, ConvSpec(spec.size, length, points, spec.padding, (1,) * spec.rank), count)
+
+
+def cost(tiling: Tiling, n: int, c: int, m: int) -> float:
+    """In multiply-adds of a large matrix product, per group."""
+    total, t, p = n * prod(tiling.count), tiling.size, prod(tiling.points)
+    return float(total * (t * c * m + 2 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 20 * (t * (2 * c + m) + p * m)))
