@@ -133,7 +133,7 @@ SAMPLES: list[Sample] = [
     *[s for axis in (None, 0, (0, -1)) for s in rows("sum", lambda x, a=axis: nd.sum(x, a), (normal(2, 3, 4),), linear=True)],
     *[s for axis in (None, 1) for s in rows("mean", lambda x, a=axis: nd.mean(x, a, keepdims=True), X, linear=True)],
     *rows("mean", lambda x: nd.var(x, 0, ddof=1), X),
-    *rows("sqrt", lambda x: nd.std(x, 1), X),
+    *rows("norm", lambda x: nd.std(x, 1), X),
     *[s for f in (nd.max, nd.min) for a in (None, 1) for s in rows(f.__name__, lambda x, f=f, a=a: f(x, a), (apart(3, 4),))],
     *rows("winners", lambda x: reduce._winners(x, nd.max(x), axes=(0, 1)), (apart(3, 4),), differentiable=False),
     *[s for a in (None, 0) for s in rows("logsumexp", lambda x, a=a: nd.logsumexp(x, a), X)],

@@ -86,8 +86,9 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
 def no_grad() -> Any:
     """Context manager (and decorator): operations inside are not recorded.
 
-    >>> x = tensor([1.0], requires_grad=True)
-    >>> with no_grad():
+    >>> import tinygrad_nd as nd
+    >>> x = nd.tensor([1.0], requires_grad=True)
+    >>> with nd.no_grad():
     ...     y = x * 2
     >>> y.requires_grad
     False

@@ -49,10 +49,11 @@ def gradients(
     A tensor for one input, a tuple for a sequence of them; zeros where an input has no part in the outputs. `grad_outputs` matches
     `outputs` and may be left out for scalars. `retain_graph` defaults to `create_graph`.
 
-    >>> x = tensor(3.0, requires_grad=True)
+    >>> import tinygrad_nd as nd
+    >>> x = nd.tensor(3.0, requires_grad=True)
     >>> y = x ** 3
-    >>> dy = gradients(y, x, create_graph=True)
-    >>> float(gradients(dy, x))
+    >>> dy = nd.gradients(y, x, create_graph=True)
+    >>> float(nd.gradients(dy, x))
     18.0
     """
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)

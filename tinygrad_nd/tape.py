@@ -41,10 +41,11 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
 
     Raises TypeError at declaration if a rule is for no argument or names something that does not exist.
 
-    >>> @primitive(x=lambda g, x: 3 * g * x ** 2)
+    >>> import tinygrad_nd as nd
+    >>> @nd.primitive(x=lambda g, x: 3 * g * x ** 2)
     ... def cube(x):
     ...     return x * x * x
-    >>> x = tensor(2.0, requires_grad=True)
+    >>> x = nd.tensor(2.0, requires_grad=True)
     >>> cube(x).backward()
     >>> float(x.grad)
     12.0

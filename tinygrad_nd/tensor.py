@@ -223,7 +223,8 @@ class Tensor:
 class Parameter(Tensor):
     """A leaf that requires grad, for a model to learn: `Parameter(obj, name=None)`. Copies; Python numbers become the default dtype.
 
-    >>> Parameter([0.5, 1.5], name="bias").dtype
+    >>> import tinygrad_nd as nd
+    >>> nd.Parameter([0.5, 1.5], name="bias").dtype
     dtype('float32')
     """
 
@@ -246,7 +247,8 @@ def tensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool 
 
     Raises TypeError for objects and strings, and for integers asked to require grad.
 
-    >>> tensor([[1.0, 2.0]], requires_grad=True)
+    >>> import tinygrad_nd as nd
+    >>> nd.tensor([[1.0, 2.0]], requires_grad=True)
     tensor([[1., 2.]], shape=(1, 2), dtype=float64, requires_grad=True)
     """
     return _finish(handle(_frozen_copy(obj, dtype, "tensor"), None), requires_grad, name)

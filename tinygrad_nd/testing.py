@@ -25,7 +25,8 @@ def check_grads(
 
     Raises AssertionError saying which argument and order disagree, with the value expected and the one found.
 
-    >>> check_grads(lambda x: x * x * x, [np.array([1.0, 2.0])], order=3)
+    >>> import tinygrad_nd as nd
+    >>> nd.testing.check_grads(lambda x: x * x * x, [np.array([1.0, 2.0])], order=3)
     """
     rng = np.random.default_rng(seed)
     points = [astensor(a).detach() if isinstance(a, (Tensor, np.ndarray, float, complex)) else a for a in args]

@@ -43,7 +43,8 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The gradient of a scalar function, as a function.
 
-    >>> float(grad(grad(lambda x: x**3))(2.0))
+    >>> import tinygrad_nd as nd
+    >>> float(nd.grad(nd.grad(lambda x: x**3))(2.0))
     12.0
     """
     both = value_and_grad(f, argnums)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..kernels import elementwise as kernel
 from ..tape import primitive
-from ..tensor import Tensor, astensor
-from .elementwise import exp
+from ..tensor import Tensor
+from .elementwise import exp, floating
 from .reduce import sum
 from .shape import axes_of
 
@@ -34,9 +32,3 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
     x = floating(x)
     return _log_softmax(x, axis=axes_of(axis, x.ndim, "log_softmax")[0])
-
-
-def floating(x: Any) -> Tensor:
-    """x, converted to float64 if it holds integers or booleans."""
-    x = astensor(x)
-    return x.astype(np.float64) if x.dtype.kind in "biu" else x

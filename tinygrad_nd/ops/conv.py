@@ -82,7 +82,8 @@ def conv_nd(
 
     Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
 
-    >>> conv_nd([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]]).tolist()
+    >>> import tinygrad_nd as nd
+    >>> nd.conv_nd([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]]).tolist()
     [[-1.0, -1.0, -1.0]]
     """
     x, weight, bias = _same_dtype(x, weight, bias)

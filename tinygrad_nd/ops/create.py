@@ -11,15 +11,15 @@ import numpy as np
 from ..tensor import Tensor, astensor
 
 
-def _constructor(make: Callable[..., np.ndarray]) -> Callable[..., Tensor]:
+def _constructor(make: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(make)
-    def create(*args: Any, requires_grad: bool = False, name: str | None = None, **kwargs: Any) -> Tensor:
+    def create(*args: Any, requires_grad: bool = False, name: str | None = None, **kwargs: Any) -> Any:
         args = tuple(a.data if isinstance(a, Tensor) else a for a in args)
-        if "retstep" in kwargs:
-            raise TypeError("linspace: retstep is not supported; the step is (stop - start) / (num - 1)")
-        array = make(*args, **kwargs)
+        made = make(*args, **kwargs)
+        array, *rest = made if isinstance(made, tuple) else (made,)  # linspace with retstep=True also gives the step
         array.flags.writeable = False
-        return astensor(array, requires_grad=requires_grad, name=name)
+        t = astensor(array, requires_grad=requires_grad, name=name)
+        return (t, *rest) if rest else t
 
     create.__doc__ = f"NumPy's {make.__name__}, as a tensor; also takes requires_grad= and name=."
     create.__module__ = __name__

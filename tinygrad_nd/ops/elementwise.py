@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels import elementwise as kernel
 from ..kernels.elementwise import apply
+from ..kernels.guarded import zero_stays
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 
@@ -33,37 +34,32 @@ def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Call
 # ---- products that leave a zero cotangent zero, whatever they multiply it by
 
 
-@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: h * conj(g))
+@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
 def scale(g: Any, d: Any) -> Any:
     """g * d, and 0 where g is 0 even if d is infinite or NaN: a branch that was not taken has no gradient.
 
     Its derivative in g is d itself, unmasked, so forward mode and second derivatives pass through a zero cotangent.
     """
-    return _zero_stays(apply(np.multiply, g, d), g)
+    return zero_stays(np.multiply, g, d)
 
 
-@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -h * conj(over(over(g, d), d)))
+@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
 def over(g: Any, d: Any) -> Any:
     """g / d, and 0 where g is 0 even if d is 0 (see `scale`)."""
-    return _zero_stays(apply(np.divide, g, d), g)
-
-
-def _zero_stays(out: Any, g: Any) -> Any:
-    total = out.sum()
-    return np.where(np.equal(g, 0), out.dtype.type(0), out) if total != total else out
+    return zero_stays(np.divide, g, d)
 
 
 # ---- arithmetic
 
 add = _elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
 subtract = _elementwise(np.subtract, "x - y.", x=lambda g: g, y=lambda g: -g)
-multiply = _elementwise(np.multiply, "x * y.", x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
+multiply = _elementwise(np.multiply, "x * y.", x=lambda g, y: scale(g, conj(y)), y=lambda g, x: scale(g, conj(x)))
 divide = _elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: scale(-g, conj(out / y)))
 negative = _elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = _elementwise(np.positive, "+x.", x=lambda g: g)
-reciprocal = _elementwise(np.reciprocal, "1 / x.", x=lambda g, out: scale(-g, conj(square(out))))
-square = _elementwise(np.square, "x * x.", x=lambda g, x: g * conj(2 * x))
-remainder = _elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, x, y: -g * floor_divide(x, y))
+reciprocal = _elementwise(np.reciprocal, "1 / x.", x=lambda g, x: over(-g, conj(square(x))))
+square = _elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
+remainder = _elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, x, y: scale(-g, floor_divide(x, y)))
 floor_divide = _elementwise(np.floor_divide, "floor(x / y); its gradient is 0.", x=lambda g: _no_slope(g), y=lambda g: _no_slope(g))
 conjugate = _elementwise(np.conjugate, "The complex conjugate.", x=lambda g: conj(g))
 
@@ -96,39 +92,39 @@ def _power_log(x: Any, out: Tensor) -> Tensor:
 
 # ---- exponentials, roots, trigonometry: one row each
 
-exp = _elementwise(np.exp, "e ** x.", x=lambda g, out: g * conj(out))
-exp2 = _elementwise(np.exp2, "2 ** x.", x=lambda g, out: g * (out * float(np.log(2))))
-expm1 = _elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: g * conj(out + 1))
+exp = _elementwise(np.exp, "e ** x.", x=lambda g, out: scale(g, conj(out)))
+exp2 = _elementwise(np.exp2, "2 ** x.", x=lambda g, out: scale(g, out * float(np.log(2))))
+expm1 = _elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: scale(g, conj(out + 1)))
 log = _elementwise(np.log, "Natural logarithm.", x=lambda g, x: over(g, conj(x)))
 log2 = _elementwise(np.log2, "Logarithm to base 2.", x=lambda g, x: over(g, conj(x) * float(np.log(2))))
 log10 = _elementwise(np.log10, "Logarithm to base 10.", x=lambda g, x: over(g, conj(x) * float(np.log(10))))
 log1p = _elementwise(np.log1p, "log(1 + x), accurate near 0.", x=lambda g, x: over(g, conj(x + 1)))
 sqrt = _elementwise(np.sqrt, "Square root.", x=lambda g, out: over(g, conj(out * 2)))
 cbrt = _elementwise(np.cbrt, "Cube root.", x=lambda g, out: over(g, square(out) * 3))
-sin = _elementwise(np.sin, "Sine (radians).", x=lambda g, x: g * conj(cos(x)))
-cos = _elementwise(np.cos, "Cosine (radians).", x=lambda g, x: -g * conj(sin(x)))
-tan = _elementwise(np.tan, "Tangent (radians).", x=lambda g, out: g * conj(square(out) + 1))
+sin = _elementwise(np.sin, "Sine (radians).", x=lambda g, x: scale(g, conj(cos(x))))
+cos = _elementwise(np.cos, "Cosine (radians).", x=lambda g, x: scale(-g, conj(sin(x))))
+tan = _elementwise(np.tan, "Tangent (radians).", x=lambda g, out: scale(g, conj(square(out) + 1)))
 arcsin = _elementwise(np.arcsin, "Inverse sine.", x=lambda g, x: over(g, conj(sqrt(1 - square(x)))))
 arccos = _elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj(sqrt(1 - square(x)))))
 arctan = _elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
-sinh = _elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: g * conj(cosh(x)))
-cosh = _elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: g * conj(sinh(x)))
-tanh = _elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: g * conj(1 - square(out)))
+sinh = _elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
+cosh = _elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
+tanh = _elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: scale(g, conj(1 - square(out))))
 arcsinh = _elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, conj(sqrt(square(x) + 1))))
 arccosh = _elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = _elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
 arctan2 = _elementwise(
     np.arctan2,
     "The angle of the point (y, x) = (first, second operand).",
-    x=lambda g, x, y: over(g * y, square(x) + square(y)),
-    y=lambda g, x, y: over(-g * x, square(x) + square(y)),
+    x=lambda g, x, y: scale(g, over(y, square(x) + square(y))),
+    y=lambda g, x, y: scale(-g, over(x, square(x) + square(y))),
 )
-hypot = _elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: over(g * x, out), y=lambda g, y, out: over(g * y, out))
+hypot = _elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out)))
 logaddexp = _elementwise(
     np.logaddexp,
     "log(e ** x + e ** y), without overflow.",
-    x=lambda g, x, y: g * sigmoid(_difference(x, y)),
-    y=lambda g, x, y: g * sigmoid(_difference(y, x)),
+    x=lambda g, x, y: scale(g, sigmoid(_difference(x, y))),
+    y=lambda g, x, y: scale(g, sigmoid(_difference(y, x))),
 )
 
 
@@ -137,7 +133,7 @@ def _difference(x: Any, y: Any) -> Tensor:
     return where(equal(x, y), 0, subtract(x, y))
 
 
-@primitive(x=lambda g, out: g * (out * (1 - out)))
+@primitive(x=lambda g, out: scale(g, out * (1 - out)))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e ** -x), without overflow."""
     return kernel.sigmoid(x)
@@ -155,7 +151,7 @@ def keep_positive(g: Any, of: Any) -> Any:
     return kernel.relu_grad(g, of)
 
 
-@primitive(x=lambda g, x: g * _direction(x))
+@primitive(x=lambda g, x: scale(g, _direction(x)))
 def _absolute(x: Any) -> Any:
     return apply(np.absolute, x)
 
@@ -295,6 +291,12 @@ def cast(x: Any, *, dtype: Any) -> Any:
 def astype(x: Any, dtype: Any) -> Tensor:
     """x in another dtype. Integer and boolean results carry no gradient."""
     return cast(astensor(x), dtype=np.dtype(dtype))
+
+
+def floating(x: Any) -> Tensor:
+    """x, converted to float64 if it holds integers or booleans."""
+    x = astensor(x)
+    return cast(x, dtype=np.dtype(np.float64)) if x.dtype.kind in "biu" else x
 
 
 @primitive(x=lambda g: g)

@@ -73,7 +73,8 @@ class At:
 
     An entry that `index` names several times is updated by each of its values in turn (`set`: the last one stays).
 
-    >>> tensor([1.0, 2.0, 3.0]).at[[0, 0]].add(10.0).tolist()
+    >>> import tinygrad_nd as nd
+    >>> nd.tensor([1.0, 2.0, 3.0]).at[[0, 0]].add(10.0).tolist()
     [21.0, 2.0, 3.0]
     """
 

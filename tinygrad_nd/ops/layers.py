@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
-from .activation import floating
-from .elementwise import multiply
+from .elementwise import floating, multiply
 from .linalg import matmul
 from .shape import transpose
 

@@ -88,7 +88,8 @@ def einsum(subscripts: Any, *operands: Any) -> Tensor:
 
     Operands are contracted in pairs along NumPy's greedy path; every pair is a matrix product.
 
-    >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).tolist()
+    >>> import tinygrad_nd as nd
+    >>> nd.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).tolist()
     [3.0, 7.0]
     """
     if not isinstance(subscripts, str):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
-from .activation import floating, log_softmax
-from .elementwise import square
+from .activation import log_softmax
+from .elementwise import floating, square
 from .reduce import mean, sum
 from .shape import moveaxis
 

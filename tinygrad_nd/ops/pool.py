@@ -63,7 +63,8 @@ def max_pool_nd(
 
     With return_indices, returns (values, indices): flat positions within the spatial block, as int64.
 
-    >>> max_pool_nd([[[1.0, 3.0, 2.0, 0.0]]], 2).tolist()
+    >>> import tinygrad_nd as nd
+    >>> nd.max_pool_nd([[[1.0, 3.0, 2.0, 0.0]]], 2).tolist()
     [[[3.0, 2.0]]]
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)

@@ -10,8 +10,8 @@ import numpy as np
 from ..kernels import elementwise as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import absolute, conj, over, scale, sqrt, square, subtract, where
-from .shape import Axes, _broadcast_to, _reshape, axes_of
+from .elementwise import absolute, conj, exp, floating, over, scale, square, subtract, where
+from .shape import Axes, _broadcast_to, _reshape, axes_of, concatenate, transpose
 
 Axis = Axes | None
 
@@ -48,15 +48,19 @@ def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
     return kernel.logsumexp(x, axes)
 
 
-@primitive(x=lambda g, x, axes: spread(g, x.shape, axes) * _others(x, axes=axes))
+@primitive(x=lambda g, x, out, axes: scale(spread(g, x.shape, axes), over(x, spread(out, x.shape, axes))))
+def _norm(x: Any, *, axes: tuple[int, ...]) -> Any:
+    """The Euclidean norm; its derivative at 0 is 0."""
+    return np.sqrt(np.sum(np.square(np.abs(x)), axes))
+
+
+@primitive(x=lambda g, x, axes: scale(spread(g, x.shape, axes), _others(x, axes=axes)))
 def _prod(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.prod(x, axes)
 
 
 def _others(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
     """At each entry, the product of all other entries: exclusive products from both sides, right also where entries are 0."""
-    from .shape import concatenate, transpose
-
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     flat = _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), -1 if x.size else _count(x.shape, axes)))
     n = flat.shape[-1]
@@ -82,10 +86,9 @@ def _share(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
     """exp(x - logsumexp), 0 where x is -inf (also where all are)."""
-    from .elementwise import exp
-
     total = _reshape(out, shape=_kept(x.shape, axes))
-    return where(x == -np.inf, 0, exp(subtract(x, where(np.isfinite(total.data), total, 0)) if not np.isfinite(out.data).all() else x - total))
+    finite = np.isfinite(total.data)
+    return exp(x - total) if finite.all() else where(x == -np.inf, 0, exp(subtract(x, where(finite, total, 0))))
 
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -111,33 +114,34 @@ def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, where_: str, *, need
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The sum along `axis` (an int, several, or None for all)."""
-    x = astensor(x)
     return _reduction(_sum, x, axis, keepdims, "sum")
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The arithmetic mean along `axis`."""
-    x = astensor(x)
-    if x.dtype.kind in "biu":
-        x = x.astype(np.float64)
+    x = floating(x)
     return _reduction(_mean, x, axis, keepdims, "mean")
 
 
 def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """The variance along `axis`: squared distances from the mean, summed and divided by count - ddof (0 as in NumPy)."""
-    x = astensor(x)
-    if x.dtype.kind in "biu":
-        x = x.astype(np.float64)
-    axes = axes_of(axis, x.ndim, "var")
-    count = _count(x.shape, axes) - ddof
+    x, axes, count = _deviation_of(x, axis, ddof, "var")
     distance = x - mean(x, axes, keepdims=True)
-    total = sum(square(distance) if x.dtype.kind != "c" else square(absolute(distance)), axes, keepdims=keepdims)
+    total = sum(square(absolute(distance) if x.dtype.kind == "c" else distance), axes, keepdims=keepdims)
     return total / count if count > 0 else total * float("nan")
 
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """The standard deviation along `axis`: the square root of `var`."""
-    return sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+    x, axes, count = _deviation_of(x, axis, ddof, "std")
+    spread_out = _norm(x - mean(x, axes, keepdims=True), axes=axes)
+    return _keep(spread_out / count**0.5 if count > 0 else spread_out * float("nan"), x.shape, axes, keepdims)
+
+
+def _deviation_of(x: Any, axis: Axis, ddof: float, where_: str) -> tuple[Tensor, tuple[int, ...], float]:
+    x = floating(x)
+    axes = axes_of(axis, x.ndim, where_)
+    return x, axes, _count(x.shape, axes) - ddof
 
 
 def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
@@ -157,9 +161,7 @@ def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
 
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along `axis`, without overflow."""
-    x = astensor(x)
-    if x.dtype.kind in "biu":
-        x = x.astype(np.float64)
+    x = floating(x)
     return _reduction(_logsumexp, x, axis, keepdims, "logsumexp")
 
 
