@@ -29,7 +29,7 @@ OWN = {"winner", "best"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul",
-    "reduction": "sum mean max min prod logsumexp winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
+    "reduction": "sum mean max min prod logsumexp norm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
     "window_sum_adjoint",
     "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias real imag",
 }
