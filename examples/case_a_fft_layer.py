@@ -126,7 +126,7 @@ def side_by_side(pictures: dict[str, np.ndarray]) -> str:
     """Small arrays as text, one beside another."""
     blocks = []
     for title, a in pictures.items():
-        lines = [title, *("".join(" #"[int(round(abs(v)))] * 2 if abs(v) > 0.5 else " ." for v in row) for row in a)]
+        lines = [title, *("".join(" #"[round(abs(v))] * 2 if abs(v) > 0.5 else " ." for v in row) for row in a)]
         blocks.append([line.ljust(max(map(len, lines))) for line in lines])
     height = max(map(len, blocks))
     return "\n".join("   ".join(b[i] if i < len(b) else " " * len(b[0]) for b in blocks).rstrip() for i in range(height))
@@ -148,9 +148,11 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     numbers["angle"] = angle()
     print("\nWhat one output pixel sends back to the input:\n")
     print(side_by_side(pictures))
-    print("\nThe gradient is the kernel as it stands. Correlation with a kernel stamps it rotated, so it must be rotated first, in every axis.")
-    print("The transposed kernel only swaps the axes: its stamp is another letter. Through one such layer the weight gradient of the layer")
-    print(f"below is turned by {numbers['angle']:.0f} degrees. The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}")
+    print("\nThe gradient is the kernel as it stands. Correlation with a kernel stamps it rotated, so it must be rotated first, in every")
+    print("axis. The transposed kernel only swaps the axes: its stamp is another letter. Through one such layer the weight gradient of")
+    print(
+        f"the layer below is turned by {numbers['angle']:.0f} degrees. The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}"
+    )
     numbers["stamp"] = float(np.abs(pictures["its gradient"][2:7, 3:6] - GLYPH).max())
     return numbers
 

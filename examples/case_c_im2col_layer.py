@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     worst = 0.0
     for name, one, other in zip(("activations", "x gradient", "w gradient", "b gradient"), hand, library):
         difference = float(np.abs(one - other).max() / np.abs(one).max())
-        print(f"{name:12} {str(one.shape):18} largest difference {difference:.1e} of the largest value")
+        print(f"{name:12} {one.shape!s:18} largest difference {difference:.1e} of the largest value")
         worst = max(worst, difference)
     seconds = [measure(lambda f=f: f(x, w, b, g, stride)) for f in (by_hand, by_library)]
     print(f"forward and backward of {x.shape}: by hand {1e3 * seconds[0]:.0f} ms and {mebibytes[0]:.0f} MiB, ", end="")

@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         dz = rng.standard_normal(z.shape)
         loops = z, *backward_loops(dz, x, w, stride, padding, dilation)
         differences = [float(np.abs(a - b).max()) for a, b in zip(loops, library(dz, x, w, stride, padding, dilation))]
-        print(f"{str(kernel):7} {str(stride):7} {str(padding):19} {str(dilation):9}", *(f"{d:.0e}" for d in differences))
+        print(f"{kernel!s:7} {stride!s:7} {padding!s:19} {dilation!s:9}", *(f"{d:.0e}" for d in differences))
         worst = max(worst, *differences)
 
     x = nd.tensor(rng.standard_normal((2, 3, 9, 9)), requires_grad=True)

@@ -25,7 +25,9 @@ def load() -> list[np.ndarray]:
     return near + [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
 
 
-def crops(images: list[np.ndarray], count: int, half: str, rng: np.random.Generator, *, vary: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def crops(
+    images: list[np.ndarray], count: int, half: str, rng: np.random.Generator, *, vary: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """`count` random crops of one half ("left" or "right"), the classes in equal parts and shuffled.
 
     With `vary`, crops are mirrored at random and their brightness, contrast and tint vary a little, as between two photographs of a thing.

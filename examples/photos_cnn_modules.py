@@ -1,6 +1,6 @@
 """The network of photos_cnn.py as modules: the same numbers from a Sequential that owns its weights.
 
-    python photos_cnn_modules.py [--quick]
+Run it in the same ways, with the same options.
 """
 
 from __future__ import annotations

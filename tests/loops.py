@@ -97,7 +97,7 @@ def dense_backward(g, x, w):
 def relu(x):
     y = np.zeros_like(x)
     for at in indices(*x.shape):
-        y[at] = x[at] if x[at] > 0 else 0
+        y[at] = max(0, x[at])
     return y
 
 

@@ -11,10 +11,10 @@ import pytest
 import tinygrad_nd as nd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-import case_c_im2col_layer as case_c  # noqa: E402
-import case_d_channels_last as case_d  # noqa: E402
-import photos_cnn  # noqa: E402
-import photos_cnn_modules  # noqa: E402
+import case_c_im2col_layer as case_c
+import case_d_channels_last as case_d
+import photos_cnn
+import photos_cnn_modules
 
 
 def close(a, b, rtol=1e-11):

@@ -125,7 +125,7 @@ def test_leaving_prefetch_early_stops_the_thread_and_closes_the_source():
         (lambda: data.one_hot([0.5]), TypeError, "float64"),
         (lambda: data.one_hot([3], 3), ValueError, "0 to 2"),
         (lambda: data.one_hot([-1]), ValueError, "-1"),
-        (lambda: data.train_test_split(X, test_size=1.0), ValueError, "of 10"),
+        (lambda: data.train_test_split(X, test_size=1.0), ValueError, "0 to train"),
         (lambda: data.prefetch([1], 0), ValueError, "n=0"),
     ],
 )

@@ -50,13 +50,13 @@ def test_case_b(run, tmp_path, name):
 
 
 def test_case_c(run):
-    numbers, printed, _ = run("case_c_im2col_layer")
+    numbers, _printed, _ = run("case_c_im2col_layer")
     assert numbers["difference"] < 1e-5
     assert numbers["faster"] > 1 and numbers["smaller"] > 1
 
 
 def test_case_d(run, tmp_path):
-    numbers, printed, files = run("case_d_channels_last", "--out", str(tmp_path))
+    numbers, _printed, files = run("case_d_channels_last", "--out", str(tmp_path))
     assert numbers["difference"] < 1e-12 and numbers["explained"] < 1e-12
     assert files & {"input_gradient.svg", "input_gradient.gv"}
 
@@ -64,7 +64,7 @@ def test_case_d(run, tmp_path):
 def test_crops_of_the_halves_never_meet():
     photographs = importlib.import_module("photographs")
     columns = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, :, None], (100, 200, 3))  # each pixel holds its column
-    for half, allowed in (("left", range(0, 100)), ("right", range(100, 200))):
+    for half, allowed in (("left", range(100)), ("right", range(100, 200))):
         x, y = photographs.crops([columns] * 8, 64, half, np.random.default_rng(0))
         assert x.shape == (64, 3, 96, 96) and x.dtype == np.float32 and np.bincount(y).tolist() == [8] * 8
         seen = np.unique(np.round((x + 1) * 127.5))

@@ -10,18 +10,18 @@ SHAPES = [(3, 4), (5,), ()]
 STEPS = 6
 
 SGDS = [
-    dict(lr=0.1),
-    dict(lr=0.1, momentum=0.9),
-    dict(lr=0.1, momentum=0.9, dampening=0.3),
-    dict(lr=0.1, momentum=0.9, nesterov=True),
-    dict(lr=0.1, momentum=0.8, weight_decay=0.05),
-    dict(lr=0.1, momentum=0.8, weight_decay=0.05, nesterov=True),
+    {"lr": 0.1},
+    {"lr": 0.1, "momentum": 0.9},
+    {"lr": 0.1, "momentum": 0.9, "dampening": 0.3},
+    {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+    {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.05},
+    {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
 ]
 ADAMS = [
-    dict(),
-    dict(lr=0.02, betas=(0.8, 0.95), eps=1e-4),
-    dict(lr=0.02, weight_decay=0.1),
-    dict(lr=0.02, weight_decay=0.1, amsgrad=True),
+    {},
+    {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4},
+    {"lr": 0.02, "weight_decay": 0.1},
+    {"lr": 0.02, "weight_decay": 0.1, "amsgrad": True},
 ]
 CASES = [("SGD", o) for o in SGDS] + [(name, o) for name in ("Adam", "AdamW") for o in ADAMS]
 
@@ -56,7 +56,7 @@ def test_same_steps_as_pytorch(name, options):
 
 @pytest.mark.parametrize("options", SGDS)
 def test_sgd_is_its_formula(options):
-    o = dict(momentum=0, dampening=0, weight_decay=0, nesterov=False) | options
+    o = {"momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False} | options
     rng = np.random.default_rng(1)
     p = start = rng.standard_normal((3, 2))
     param = Parameter(start)
@@ -174,7 +174,7 @@ def test_state_dict_continues_where_it_was(name, options):
 
 
 def test_a_state_that_does_not_fit_changes_nothing():
-    _, opt = run("SGD", dict(lr=0.1, momentum=0.9))
+    _, opt = run("SGD", {"lr": 0.1, "momentum": 0.9})
     a, b = optim.SGD([Parameter([1.0])], 0.5), optim.SGD([Parameter([1.0]), Parameter([1.0]), Parameter([1.0])], 0.5)
     with pytest.raises(ValueError, match=r"\[3\].*\[1\]"):
         a.load_state_dict(opt.state_dict())

@@ -89,7 +89,7 @@ def one_hot(labels: npt.ArrayLike, num_classes: int | None = None, *, dtype: npt
 
 
 def train_test_split(
-    *arrays: npt.ArrayLike, test_size: float | int = 0.25, shuffle: bool = True, stratify: npt.ArrayLike | None = None, rng: Rng = None
+    *arrays: npt.ArrayLike, test_size: float = 0.25, shuffle: bool = True, stratify: npt.ArrayLike | None = None, rng: Rng = None
 ) -> tuple[np.ndarray, ...]:
     """Each array split along its first axis into a training and a test part: train_1, test_1, train_2, test_2, ...
 
@@ -102,7 +102,7 @@ def train_test_split(
     count = _common_length("train_test_split", columns)
     tests = round(test_size * count) if isinstance(test_size, float) else int(test_size)
     if not 0 < tests < count:
-        raise ValueError(f"train_test_split: test_size={test_size} leaves {count - tests} to train and {tests} to test, of {count}; both need some")
+        raise ValueError(f"train_test_split: test_size={test_size} of {count} leaves {count - tests} to train and {tests} to test")
     generator = np.random.default_rng(rng)
     order = generator.permutation(count) if shuffle else np.arange(count)
     if stratify is not None:
@@ -136,7 +136,7 @@ def _prefetched(iterable: Iterable[T], n: int) -> Iterator[T]:
             source = iter(iterable)  # type: ignore[arg-type]
             while room.acquire() and not stopped.is_set() and (item := next(source, _END)) is not _END:
                 ready.put(item)
-        except BaseException as error:  # whatever it is, it belongs to the consumer
+        except BaseException as error:  # noqa: BLE001  whatever it is, it belongs to the consumer
             failure.append(error)
         finally:
             ready.put(_END)

@@ -88,9 +88,10 @@ def dirac(shape: Shape, *, groups: int = 1, dtype: npt.DTypeLike | None = None, 
     weight = np.zeros(shape, _dtype("dirac", dtype, "fc"))
     per_group = shape[0] // groups
     channel = np.arange(min(per_group, shape[1]))
-    middle = tuple(k // 2 for k in shape[2:])
+    middle = [k // 2 for k in shape[2:]]
     for g in range(groups):
-        weight[(g * per_group + channel, channel, *middle)] = 1
+        at: tuple[Any, ...] = (g * per_group + channel, channel, *middle)
+        weight[at] = 1
     return weight
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import Tensor
+from .tensor import Parameter, Tensor
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -89,7 +89,8 @@ class Optimizer:
         lines = []
         for group in self.param_groups:
             options = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
-            lines.append(f"{type(self).__name__}({len(group['params'])} tensors, {sum(p.size for p in group['params']):,} numbers, {options})")
+            size = sum(p.size for p in group["params"])
+            lines.append(f"{type(self).__name__}({len(group['params'])} tensors, {size:,} numbers, {options})")
         return "\n".join(lines)
 
 
@@ -107,7 +108,8 @@ class SGD(Optimizer):
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov)
         for group in self.param_groups:
             if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-                raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but got {group['momentum']} and {group['dampening']}")
+                given = f"{group['momentum']} and {group['dampening']}"
+                raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but got {given}")
 
     def update(  # type: ignore[override]
         self,
@@ -239,7 +241,7 @@ def _groups(who: str, params: Params, options: dict[str, Any]) -> list[dict[str,
     for i, p in enumerate(p for group in groups for p in group["params"]):
         if not isinstance(p, Tensor):
             raise TypeError(f"{who}: parameter {i} is no tensor but a {type(p).__name__}")
-        if not (p.is_leaf and p.requires_grad):
+        if not p.is_leaf or not (p.requires_grad or isinstance(p, Parameter)):  # a frozen Parameter waits
             raise ValueError(f"{who}: parameter {i} {p.name or ''}{p.shape} is not a leaf that requires grad; make it with nd.Parameter")
         if id(p) in seen:
             raise ValueError(f"{who}: parameter {i} {p.name or ''}{p.shape} is given twice, and would be stepped twice")

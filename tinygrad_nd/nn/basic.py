@@ -12,6 +12,7 @@ from ..ops.activation import log_softmax, softmax
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..ops.layers import dropout
 from ..ops.pool import avg_pool_nd, max_pool_nd
+from ..ops.shape import reshape
 from ..tensor import Tensor
 from .module import Module
 
@@ -33,7 +34,8 @@ class MaxPool(Module):
         self.dilation, self.ceil_mode, self.layout = dilation, ceil_mode, layout
 
     def forward(self, x: Any) -> Tensor:
-        return max_pool_nd(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, layout=self.layout)
+        y: Tensor = max_pool_nd(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, layout=self.layout)
+        return y
 
 
 class AvgPool(Module):
@@ -54,9 +56,8 @@ class AvgPool(Module):
         self.count_include_pad, self.divisor_override, self.layout = count_include_pad, divisor_override, layout
 
     def forward(self, x: Any) -> Tensor:
-        return avg_pool_nd(
-            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override, layout=self.layout
-        )
+        counting = self.count_include_pad, self.divisor_override
+        return avg_pool_nd(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, *counting, layout=self.layout)
 
 
 class Flatten(Module):
@@ -66,7 +67,7 @@ class Flatten(Module):
         self.start_axis = start_axis
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[: self.start_axis], prod(x.shape[self.start_axis :]))
+        return reshape(x, (*x.shape[: self.start_axis], prod(x.shape[self.start_axis :])))
 
 
 class Dropout(Module):

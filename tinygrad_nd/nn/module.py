@@ -189,7 +189,7 @@ def _made(module: Module) -> str:
         value = vars(module).get(p.name, p.default)
         if value is None and p.default is True:  # a part that was left out, such as the bias
             value = False
-        if not isinstance(value, (int, float, str, tuple, list, type(None))) or any(True for _, v in _leaves(value) if isinstance(v, (Module, Tensor))):
+        if not all(isinstance(v, (int, float, str, type(None))) for _, v in _leaves(value)):
             continue
         if p.default is p.empty:
             parts.append(repr(value))
