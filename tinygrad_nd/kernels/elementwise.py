@@ -27,8 +27,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if (x.size if isinstance(x, np.ndarray) else 0) < LARGE and (y.size if isinstance(y, np.ndarray) else 0) < LARGE:
         return ufunc(x) if y is None else ufunc(x, y)
     operands = (x,) if y is None else (x, y)
-    kinds = [a.dtype if isinstance(a, (np.ndarray, np.generic)) else type(a) for a in operands]
-    if ufunc.nout != 1 or ufunc.signature is not None or not all(k in (int, float, complex) or np.dtype(k).kind in _KINDS for k in kinds):
+    kinds = [type(a) if type(a) in (int, float, complex) else np.result_type(a) for a in operands]  # Python numbers are weak
+    if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype)
@@ -80,13 +80,13 @@ def _in_order(a: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Array
 def add_into(a: Array, b: Any) -> None:
     """a += b, over the threads; a is dense in memory."""
     if a.size < LARGE or a.shape != np.shape(b):
-        np.add(a, b, out=a, casting="unsafe")
+        np.add(a, b, out=a)
         return
     order = tiles.memory_order(a)
     a, b = a.transpose(order), b.transpose(order)
     if a.flags.c_contiguous and b.flags.c_contiguous:
         a, b = a.reshape(-1), b.reshape(-1)
-    tiles.run(tiles.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box], casting="unsafe"))
+    tiles.run(tiles.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box]))
 
 
 # Activations.

@@ -1,0 +1,143 @@
+"""The elementwise kernels against plain NumPy, on sizes around the point where tiles and threads begin."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tinygrad_nd.kernels import elementwise, tiles
+
+RNG = np.random.default_rng(7)
+SHAPES = [(), (1,), (0, 3), (5, 4), (40, 3, 50, 60), (1, 2, 300, 400), (2, 400_003)]
+
+
+def sample(shape, dtype=np.float32, order="C"):
+    x = np.asarray(RNG.standard_normal(shape) * 3, dtype)
+    if order == "last" and len(shape) > 2:
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    if order == "gaps" and shape:
+        return np.repeat(x, 2, axis=-1)[..., ::2]
+    return x
+
+
+@pytest.mark.parametrize("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
+def test_apply_is_the_ufunc_in_value_dtype_and_order(shape, order):
+    x, y = sample(shape, order=order), sample(shape, order=order)
+    for ufunc, operands in [(np.add, (x, y)), (np.exp, (x,)), (np.multiply, (x, 2.0)), (np.subtract, (1, x)), (np.greater, (x, y)), (np.isnan, (x,))]:
+        expected, got = ufunc(*operands), elementwise.apply(ufunc, *operands)
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == expected.dtype and got.shape == expected.shape
+        if got.size:
+            assert tiles.memory_order(np.asarray(got)) == tiles.memory_order(np.asarray(expected))
+
+
+@pytest.mark.parametrize("order", ["C", "last"])
+@pytest.mark.parametrize("other", [(40, 1, 1), (1, 40, 1, 1), (), (60,), (30, 1, 1, 60), (50, 60), (30, 1, 1, 1), (1,)])
+def test_apply_broadcasts(order, other):
+    x, y = sample((30, 40, 50, 60), order=order), sample(other)
+    np.testing.assert_array_equal(elementwise.apply(np.add, x, y), x + y)
+    np.testing.assert_array_equal(elementwise.apply(np.subtract, y, x), y - x)
+
+
+def test_apply_promotes_as_numpy_does():
+    x = sample((300, 1000))
+    others = [2, 2.0, True, 1j, np.float64(2), np.int8(3), np.arange(1000), np.arange(1000) > 3, sample((300, 1000), np.float16)]
+    for y in others:
+        expected, got = np.multiply(x, y), elementwise.apply(np.multiply, x, y)
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_apply_where_memory_orders_differ():
+    x, y = sample((30, 40, 50, 60)), sample((30, 40, 50, 60), order="last")
+    spread = np.broadcast_to(np.float32(3), x.shape)
+    np.testing.assert_array_equal(elementwise.apply(np.add, x, y), x + y)
+    assert elementwise.apply(np.add, x, y).strides == y.strides == elementwise.apply(np.add, spread, y).strides
+
+
+def test_warnings_follow_the_callers_errstate():
+    x = np.zeros((400, 1000), np.float32)
+    with np.errstate(divide="ignore"):
+        assert np.isneginf(elementwise.apply(np.log, x)).all()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        elementwise.apply(np.log, x)
+
+
+@pytest.mark.parametrize("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_relu_and_its_gradient(shape, order, dtype):
+    x, g = sample(shape, dtype, order), sample(shape, dtype, order)
+    if x.size > 2:
+        x.flat[0], x.flat[1], g.flat[1], x.flat[2] = np.nan, -1, np.inf, -0.0
+    np.testing.assert_array_equal(elementwise.relu(x), np.maximum(x, 0))
+    np.testing.assert_array_equal(elementwise.relu_grad(g, x), np.where(x > 0, g, 0))
+    assert elementwise.relu(x).dtype == elementwise.relu_grad(g, x).dtype == dtype
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_sigmoid_neither_overflows_nor_warns(shape, dtype):
+    x = sample(shape, dtype) * dtype(300)
+    with np.errstate(over="ignore"):
+        expected = 1 / (1 + np.exp(-x.astype(np.float64)))
+    got = elementwise.sigmoid(x)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, expected, rtol=2 * np.finfo(dtype).eps, atol=np.finfo(dtype).smallest_normal)
+
+
+@pytest.mark.parametrize("shape, axis", [((5, 4), 1), ((5, 4), 0), ((3, 0), 1), ((0, 3), 1), ((700, 1000), -1), ((700, 1000), 0), ((20, 30, 50, 60), 1)])
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_softmax_sums_to_one(shape, axis, order):
+    x = sample(shape, order=order) * 100
+    if 0 in shape:
+        assert elementwise.softmax(x, axis).shape == elementwise.log_softmax(x, axis).shape == shape
+        return
+    wide = x.astype(np.float64)
+    shifted = wide - wide.max(axis, keepdims=True)
+    expected = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+    np.testing.assert_allclose(elementwise.log_softmax(x, axis), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(elementwise.softmax(x, axis), np.exp(expected), rtol=1e-5, atol=1e-7)
+
+
+def test_rows_of_minus_infinity():
+    x = np.array([[0, -np.inf], [-np.inf, -np.inf]], np.float32)
+    np.testing.assert_array_equal(elementwise.softmax(x, 1), np.array([[1, 0], [np.nan, np.nan]], np.float32))
+    np.testing.assert_array_equal(elementwise.logsumexp(x, (1,)), np.array([0, -np.inf], np.float32))
+    assert elementwise.logsumexp(np.array([np.inf, 1000], np.float32), (0,)) == np.inf
+    assert elementwise.logsumexp(np.zeros((2, 0), np.float32), (1,)).tolist() == [-np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (3,), (0, 2, 3), (0, 1, 2, 3), (0, 3), (1, 2), (2, 3), (-1, 0), ()])
+@pytest.mark.parametrize("order", ["C", "last", "gaps"])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (31, 17, 25, 40), (1, 2, 600, 700), (3, 0, 4, 5), (600, 1, 700, 1)])
+def test_reduce_sum_is_numpys(shape, order, axes):
+    x = sample(shape, order=order)
+    for keepdims in (False, True):
+        got, expected = elementwise.reduce_sum(x, axes, keepdims), np.sum(x, axes, keepdims=keepdims)
+        assert got.shape == expected.shape and got.dtype == expected.dtype
+        np.testing.assert_allclose(got, np.sum(x.astype(np.float64), axes, keepdims=keepdims), rtol=1e-4, atol=2e-2)
+
+
+def test_long_sums_keep_their_digits():
+    x = np.full((300_000, 3), 0.1, np.float32)
+    np.testing.assert_allclose(elementwise.reduce_sum(x, (0,), False), 30000.000447, rtol=1e-5)
+    np.testing.assert_allclose(elementwise.reduce_sum(x, (0, 1), False), 90000.00134, rtol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_add_into_adds_in_place(order):
+    for shape in SHAPES:
+        a, b = sample(shape, order=order).copy("K"), sample(shape)
+        expected = a + b
+        elementwise.add_into(a, b)
+        np.testing.assert_array_equal(a, expected)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    x = sample((64, 30, 40, 50))
+    with tiles.threads(1):
+        one = elementwise.reduce_sum(x, (0, 2, 3), False), elementwise.softmax(x, 1)
+    with tiles.threads(5):
+        five = elementwise.reduce_sum(x, (0, 2, 3), False), elementwise.softmax(x, 1)
+    for a, b in zip(one, five):
+        np.testing.assert_array_equal(a, b)
