@@ -152,6 +152,28 @@ SAMPLES: list[Sample] = [
 ]
 
 
+def _complex_samples() -> list[Sample]:
+    """Complex operands for what NumPy has in complex: the gradient is PyTorch's, dL/d(re) + i dL/d(im)."""
+
+    def z(*shape: int) -> np.ndarray:
+        return positive(*shape) + 1j * positive(*shape)
+
+    unary = (nd.exp, nd.expm1, nd.log, nd.log2, nd.log10, nd.log1p, nd.sqrt, nd.sin, nd.cos, nd.tan, nd.arctan, nd.sinh, nd.cosh, nd.tanh)
+    more = (nd.arcsin, nd.arccos, nd.arcsinh, nd.arccosh, nd.arctanh, nd.square, nd.reciprocal, nd.negative)
+    found = [s for f in unary + more for s in rows(f.__name__, f, (z(3),))]
+    for f in (nd.multiply, nd.divide, nd.power):
+        found += rows(f.__name__, f, (z(3), z(2, 3)), (z(3), positive(3)), (positive(3), z(3)))
+    found += rows("prod", nd.prod, (z(4),)) + rows("norm", nd.std, (z(4),)) + rows("mean", nd.var, (z(4),))
+    found += rows("matmul", nd.matmul, (z(2, 3), z(3, 2)), (z(2, 3), positive(3)))
+    found += rows("matmul", lambda a, b: nd.einsum("ij,kj->ik", a, b), (z(2, 3), z(4, 3)))
+    found += rows("correlate", lambda x, w, b: nd.conv_nd(x, w, b, stride=2, padding=1), (z(2, 2, 5), z(3, 2, 3), z(3)))
+    found += rows("input_grad", lambda x, w: nd.conv_transpose_nd(x, w, stride=2), (z(2, 3, 3), z(3, 2, 3)))
+    found += rows("correlate", lambda a, v: nd.correlate_nd(a, v, "same"), (z(5), z(3)))
+    spec = conv_spec("sample", (2, 2, 5), (3, 2, 3))
+    found += rows("weight_grad", lambda x, g: conv.weight_grad(x, g, spec), (z(2, 2, 5), z(2, 3, 3)))
+    return found
+
+
 def _conv_samples() -> list[Sample]:
     """Ranks 0 to 3, with groups, strides, dilation and one-sided padding; and each contraction by itself."""
     found: list[Sample] = []
@@ -192,4 +214,4 @@ def _pool_samples() -> list[Sample]:
     return found
 
 
-SAMPLES += _conv_samples() + _pool_samples()
+SAMPLES += _complex_samples() + _conv_samples() + _pool_samples()

@@ -35,7 +35,7 @@ def _input_grad(g: Any, w: Any, *, spec: ConvSpec, algorithm: str) -> Any:
     return choose.input_grad(g, w, spec, algorithm)
 
 
-@primitive(x=lambda h, g, spec: input_grad(conj(g), h, spec), g=lambda h, x, spec: correlate(x, h, None, spec))
+@primitive(x=lambda h, g, spec: input_grad(conj(g), h, spec), g=lambda h, x, spec: correlate(conj(x), h, None, spec))
 def _weight_grad(x: Any, g: Any, *, spec: ConvSpec, algorithm: str) -> Any:
     return choose.weight_grad(x, g, spec, algorithm)
 
