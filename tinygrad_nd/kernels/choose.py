@@ -1,53 +1,123 @@
-"""Which kernel runs: rows of algorithms, what each supports and costs, and the choice between them."""
+"""Which kernel runs: a row per algorithm, what it refuses, what it would cost, and the choice of the cheapest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from . import depthwise, gemm, reference, transform, winograd
+from . import depthwise, gemm, phases, reference, tiles, transform, winograd
 from .geometry import ConvSpec
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = NDArray[Any]
+Refuses = Callable[[ConvSpec, np.dtype[Any]], str | None]
+Cost = Callable[[int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
+
 CONTRACTIONS = ("correlate", "input_grad", "weight_grad")
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """One way to compute the three contractions.
+    """One way to compute all three contractions: a module with a function for each.
 
-    refuses(contraction, spec, dtype) is None, or why not. cost(contraction, n, c, m, spec, dtype) is (seconds, bytes of workspace).
+    refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
+    Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
     """
 
     name: str
-    refuses: Callable[[str, ConvSpec, np.dtype[Any]], str | None]
-    cost: Callable[[str, int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
-    correlate: Callable[[Array, Array, ConvSpec, Array | None], Array]
-    input_grad: Callable[[Array, Array, ConvSpec], Array]
-    weight_grad: Callable[[Array, Array, ConvSpec], Array]
+    module: ModuleType
+    refuses: Refuses
+    cost: Cost
 
 
-ROWS: dict[str, Algorithm] = {}
+def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
+    return None
 
 
-def _add(row: Algorithm) -> None:
-    ROWS[row.name] = row
+def _last_resort(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    windows = n * c * prod(spec.out) * prod(spec.kernel)
+    return 1.0 + 1e-8 * windows * m / spec.groups, windows * dtype.itemsize
+
+
+ROWS: dict[str, Algorithm] = {
+    row.name: row
+    for row in (
+        Algorithm("gemm", gemm, _never, gemm.cost),
+        Algorithm("fft", transform, transform.refuses, transform.cost),
+        Algorithm("winograd", winograd, winograd.refuses, winograd.cost),
+        Algorithm("direct", depthwise, _never, depthwise.cost),
+        Algorithm("reference", reference, _never, _last_resort),
+    )
+}
 
 
 @lru_cache(4096)
-def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
-    """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can."""
-    return "gemm" if spec.algorithm == "auto" else spec.algorithm
+def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> str:
+    """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
+
+    n images, c channels of x and m of y. A row asked for that cannot do one of the three contractions leaves that one to the choice, as long
+    as it can do the forward one.
+
+    Raises: ValueError if the row asked for cannot do the forward contraction.
+    """
+    offers = estimate(contraction, n, c, m, spec, dtype)
+    if spec.algorithm != "auto":
+        if not isinstance(offers[spec.algorithm], str):
+            return spec.algorithm
+        why = estimate("correlate", n, c, m, spec, dtype)[spec.algorithm]
+        if isinstance(why, str) and contraction == "correlate":
+            able = ", ".join(name for name, offer in offers.items() if not isinstance(offer, str))
+            raise ValueError(f"algorithm={spec.algorithm!r} {why}; use 'auto', or one of {able}")
+    costs = {name: offer[0] for name, offer in offers.items() if not isinstance(offer, str)}
+    return min(costs, key=costs.__getitem__)
+
+
+def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> dict[str, tuple[float, int] | str]:
+    """Per row: predicted seconds and bytes of workspace, or why it cannot."""
+    run, taken, made = spec, c, m
+    dtype = phases.wide_dtype(np.dtype(dtype))
+    if contraction == "input_grad":
+        run, count = phases.lowered(spec)
+        taken, made = m, c * count
+        if min(run.out, default=1) < 1:
+            run, made = spec, c
+    offers: dict[str, tuple[float, int] | str] = {}
+    threads = tiles.num_threads()
+    for row in ROWS.values():
+        why = row.refuses(run, dtype)
+        if why is None:
+            seconds, nbytes = row.cost(max(n, 1), max(taken, 1), max(made, 1), run, dtype)
+            offers[row.name] = seconds / (1 if row.module in (reference, depthwise) else threads), nbytes * threads
+        else:
+            offers[row.name] = why
+    return offers
+
+
+def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: DTypeLike = np.float32) -> str:
+    """A table: for each contraction every row with its predicted milliseconds and workspace, the one that runs marked with a star."""
+    n, c, m = x_shape[0], x_shape[1], w_shape[0]
+    lines = [f"{'':12}{'row':12}{'predicted':>14}{'workspace':>14}"]
+    for contraction in CONTRACTIONS:
+        chosen = pick(contraction, n, c, m, spec, dtype)
+        title = contraction
+        for name, offer in estimate(contraction, n, c, m, spec, dtype).items():
+            mark = "* " if name == chosen else "  "
+            what = offer if isinstance(offer, str) else f"{offer[0] * 1e3:11.3f} ms{offer[1] / 2**20:11.1f} MB"
+            lines.append(f"{title:12}{mark + name:12}{what}")
+            title = ""
+    return "\n".join(lines)
 
 
 def correlate(x: Array, w: Array, spec: ConvSpec, algorithm: str, bias: Array | None = None) -> Array:
     """y (N, M, *o) from x (N, C, *n), w (M, C/G, *k) and a bias (M,)."""
     if x.size and w.size:
-        return ROWS[algorithm].correlate(x, w, spec, bias)
+        return _run(algorithm, "correlate", x, w, spec, bias)
     y = np.zeros((x.shape[0], w.shape[0], *spec.out), np.result_type(x, w))
     return y if bias is None else y + bias.reshape(-1, *(1,) * spec.rank)
 
@@ -55,69 +125,17 @@ def correlate(x: Array, w: Array, spec: ConvSpec, algorithm: str, bias: Array | 
 def input_grad(g: Array, w: Array, spec: ConvSpec, algorithm: str) -> Array:
     """dx (N, C, *n) from g (N, M, *o) and w (M, C/G, *k)."""
     if g.size and w.size:
-        return ROWS[algorithm].input_grad(g, w, spec)
+        return _run(algorithm, "input_grad", g, w, spec)
     return np.zeros((g.shape[0], w.shape[1] * spec.groups, *spec.size), np.result_type(g, w))
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec, algorithm: str) -> Array:
     """dw (M, C/G, *k) from x (N, C, *n) and g (N, M, *o)."""
     if x.size and g.size:
-        return ROWS[algorithm].weight_grad(x, g, spec)
+        return _run(algorithm, "weight_grad", x, g, spec)
     return np.zeros((g.shape[1], x.shape[1] // spec.groups, *spec.kernel), np.result_type(x, g))
 
 
-def _reference(x: Array, w: Array, spec: ConvSpec, bias: Array | None) -> Array:
-    y = reference.correlate(x, w, spec)
-    return y if bias is None else y + bias.reshape(-1, *(1,) * spec.rank)
-
-
-_add(
-    Algorithm(
-        "reference",
-        lambda contraction, spec, dtype: None,
-        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
-        _reference,
-        reference.input_grad,
-        reference.weight_grad,
-    )
-)
-_add(
-    Algorithm(
-        "gemm",
-        lambda contraction, spec, dtype: None,
-        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
-        gemm.correlate,
-        gemm.input_grad,
-        gemm.weight_grad,
-    )
-)
-_add(
-    Algorithm(
-        "fft",
-        lambda contraction, spec, dtype: None,
-        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
-        transform.correlate,
-        transform.input_grad,
-        transform.weight_grad,
-    )
-)
-_add(
-    Algorithm(
-        "direct",
-        lambda contraction, spec, dtype: None,
-        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
-        depthwise.correlate,
-        depthwise.input_grad,
-        depthwise.weight_grad,
-    )
-)
-_add(
-    Algorithm(
-        "winograd",
-        lambda contraction, spec, dtype: winograd.refuses(spec, np.dtype(dtype), contraction),
-        lambda contraction, n, c, m, spec, dtype: (1.0, 0),
-        winograd.correlate,
-        winograd.input_grad,
-        winograd.weight_grad,
-    )
-)
+def _run(algorithm: str, contraction: str, *arguments: Any) -> Array:
+    result: Array = getattr(ROWS[algorithm].module, contraction)(*arguments)
+    return result

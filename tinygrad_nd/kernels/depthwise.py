@@ -54,6 +54,13 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     return phases.as_weight(sum(sums[1:], start=sums[0]), dtype)
 
 
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
+    passes = 2 * n * prod(spec.out) * prod(spec.kernel) * (c // spec.groups) * m
+    dense = spec.groups == c == m
+    return 2e-5 + passes * dtype.itemsize * (0.03e-9 if dense else 0.2e-9), 3 * SLAB
+
+
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """The engine: x (N, *n, C) with kernels (G, *k, C/G, P)."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype

@@ -7,7 +7,9 @@ matrix times the kernel. All arrays are worked on channels-last, where a window 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from functools import cache
+from math import log2, prod
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -86,6 +88,38 @@ def matmul(a: Array, b: Array) -> Array:
     with tiles.single_blas():
         tiles.run(range(parts), work)
     return out
+
+
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes of one thread: products at BLAS's rate, and the copies of windows, dear where their pieces are short."""
+    points, taps, per_group = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, m / spec.groups
+    seconds = product_seconds(points * taps * m, per_group, taps, dtype)
+    piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.dilation[-1] == 1 else 1) * dtype.itemsize
+    copied = points * taps * spec.groups if prod(spec.kernel) > 1 or spec.groups > 1 else 0
+    moved = (copied + points * m) * dtype.itemsize
+    return 1e-5 + seconds + (0.03 + 4 / piece) * 1e-9 * moved, 3 * max(TILE, min(2 * taps * m * dtype.itemsize, 8 * TILE))
+
+
+def product_seconds(macs: float, rows: float, columns: float, dtype: np.dtype[Any]) -> float:
+    """What multiply-adds cost one thread in a matrix product of which one side is only so wide."""
+    real = 4 if dtype.kind == "c" else 1
+    width = dtype.itemsize // (2 if real == 4 else 1) / 4
+    slow = 1 if dtype.char in "fdFD" else 100
+    return 2 * macs * real * width * slow * (1 + 5 / rows) * (1 + 5 / columns) / _flops_per_second()
+
+
+@cache
+def _flops_per_second() -> float:
+    """Of one thread in float32, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    a = np.ones((256, 256), np.float32)
+    out = np.empty_like(a)
+    best = 1.0
+    with tiles.single_blas():
+        for _ in range(5):
+            start = perf_counter()
+            np.matmul(a, a, out=out)
+            best = min(best, perf_counter() - start)
+    return 2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2)
 
 
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:

@@ -66,7 +66,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     remainder e (a phase) use only the taps with that remainder, and dx[q, e] = sum over j of g[q - j] w[j, e] is a stride-1
     correlation with the rotated kernel j, whose output channels are (phases, C). No inserted zero is ever multiplied.
     """
-    axes = [_Phases(*axis) for axis in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out)]
+    axes, phased = _axes(spec), lowered(spec)[0]
     groups, m, c = spec.groups, w.shape[0] // spec.groups, w.shape[1]
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
@@ -74,7 +74,6 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     if not all(axis.cover for axis in axes):
         dx[...] = 0
     counts, taps = tuple(len(axis.remainders) for axis in axes), tuple(axis.taps for axis in axes)
-    phased = ConvSpec(spec.out, taps, (1,) * spec.rank, tuple(axis.padding for axis in axes), tuple(axis.step for axis in axes), groups)
     if min(phased.out, default=1) < 1:  # no tap reaches any point
         return dx
     kernels = np.zeros((groups, *taps, m, *counts, c), wide)
@@ -100,6 +99,18 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     target = Target(groups * prod(counts) * c, wide, put if dense else spread, last if dense and dtype == wide else None)
     engine(np.moveaxis(g, 1, -1), kernels.reshape(groups, *taps, m, prod(counts) * c), phased, target)
     return dx
+
+
+def lowered(spec: ConvSpec) -> tuple[ConvSpec, int]:
+    """The correlation that input_grad runs, and its number of phases."""
+    axes = _axes(spec)
+    taps, padding, step = (tuple(getattr(axis, name) for axis in axes) for name in ("taps", "padding", "step"))
+    run = ConvSpec(spec.out, taps, (1,) * spec.rank, padding, step, spec.groups)
+    return run, prod(len(axis.remainders) for axis in axes)
+
+
+def _axes(spec: ConvSpec) -> list[_Phases]:
+    return [_Phases(*axis) for axis in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out)]
 
 
 class _Phases:

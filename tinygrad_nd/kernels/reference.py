@@ -19,8 +19,8 @@ from .geometry import ConvSpec, Pairs, input_grad_spec, weight_grad_spec
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec) -> Array:
-    """y[n, m, j] = sum over c, t of x[n, c, s*j + d*t - p] * w[m, c, t], zero outside x."""
+def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
+    """y[n, m, j] = sum over c, t of x[n, c, s*j + d*t - p] * w[m, c, t], zero outside x, plus bias[m]."""
     dtype = np.result_type(x, w)
     wide = np.float32 if dtype == np.float16 else dtype  # sums of halves lose digits
     n, (m, c), groups = x.shape[0], w.shape[:2], spec.groups
@@ -28,7 +28,8 @@ def correlate(x: Array, w: Array, spec: ConvSpec) -> Array:
     columns = windows(pad(x, spec.padding), spec).reshape(n, groups, c * taps, points)
     kernels = w.reshape(groups, m // groups, c * taps)
     y: Array = kernels.astype(wide, copy=False) @ columns.astype(wide, copy=False)  # (N, G, M/G, points)
-    return y.reshape(n, m, *spec.out).astype(dtype, copy=False)
+    y = y.reshape(n, m, *spec.out)
+    return (y if bias is None else y + bias.reshape(m, *(1,) * spec.rank)).astype(dtype, copy=False)
 
 
 def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from . import phases, tiles
 from .geometry import ConvSpec
+from .gemm import product_seconds
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
 
@@ -195,8 +196,8 @@ class Tiling:
     points: tuple[int, ...]
     windows: ConvSpec
     count: tuple[int, ...]
-    flops: tuple[float, float]  # of transforms, of products
-    nbytes: int
+    seconds: float
+    spectra: int  # bytes, of the kernels
 
     def batches(self, n: int, nbytes: int) -> list[Box]:
         """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many."""
@@ -212,16 +213,29 @@ def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling
     whole = [fast_length(s * (o - 1) + e) for s, o, e in zip(spec.stride, spec.out, extents)]
     sizes = {max(whole, default=1)} | {int(max(extents, default=1) * by) for by in (1.5, 2, 2.5, 3, 4, 6, 8, 12, 16, 24)}
     found = [_tiling(n, c, m, spec, dtype, tuple(min(max(fast_length(e), fast_length(f)), w) for e, w in zip(extents, whole))) for f in sizes]
-    return min(found, key=lambda t: t.flops[0] / 4 + t.flops[1] / 16 + t.nbytes * 2 + (1e18 if t.nbytes > SPECTRA else 0))
+    return min(found, key=lambda tiling: tiling.seconds)
 
 
 def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length: tuple[int, ...]) -> Tiling:
     extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
     points = tuple(min((f - e) // s + 1, o) for f, e, s, o in zip(length, extents, spec.stride, spec.out))
     count = tuple(-(-o // step) for o, step in zip(spec.out, points))
-    step = tuple(o * s for o, s in zip(points, spec.stride))
-    cut = ConvSpec(spec.size, length, step, spec.padding, (1,) * spec.rank)
-    f, total, products = prod(length), n * prod(count), c * m // spec.groups
-    transforms = 2.5 * f * log2(max(f, 2)) * (total * (c + m) + products)
-    kernel_bytes = 4 * f * products * np.dtype(dtype).itemsize // 4
-    return Tiling(length, points, cut, count, (transforms, 4.0 * f * total * products), kernel_bytes)
+    cut = ConvSpec(spec.size, length, tuple(o * s for o, s in zip(points, spec.stride)), spec.padding, (1,) * spec.rank)
+    f, total, kernels, per_group = prod(length), n * prod(count), c * m // spec.groups, min(c, m) / spec.groups
+    transformed = f * (total * (c + m) + kernels) * dtype.itemsize
+    complexes = f * total * kernels / (1 if dtype.kind == "c" else 2)
+    products = product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64)) if per_group > 2 else complexes * 2e-9
+    spectra = f * kernels * dtype.itemsize
+    seconds = 5e-5 + (0.1 + 0.22 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    return Tiling(length, points, cut, count, seconds, spectra)
+
+
+def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
+    """Why a Fourier transform cannot do a correlation, or None."""
+    return None if dtype.kind in "fc" else f"takes floating and complex numbers, not {dtype}"
+
+
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes of one thread."""
+    tiling = plan(n, c, m, spec, dtype)
+    return tiling.seconds, 3 * BATCH + tiling.spectra

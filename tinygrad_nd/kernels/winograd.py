@@ -21,25 +21,29 @@ from numpy.typing import NDArray
 
 from . import phases, tiles
 from .geometry import ConvSpec
+from .gemm import product_seconds
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
 
 Array = NDArray[Any]
 
 LIMIT = {4: 5, 8: 4}  # the most points, by bytes per real number: errors stay near 2e-6 in float32 and 1e-14 in float64
+POINTS = {4: 4, 8: 2}  # the most outputs of a tile
 NODES = (0.0, 1.0, -1.0, 2.0)  # and infinity
 BATCH = 1 << 21  # bytes of tiles one thread works on at a time
 KRONECKER = 40  # the largest transform of several axes made as one matrix
 
 
-def refuses(spec: ConvSpec, dtype: np.dtype[Any], contraction: str = "correlate") -> str | None:
-    """Why these transforms cannot do a spec, or None."""
-    if contraction != "input_grad" and any(s != 1 for s in spec.stride):
+def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
+    """Why these transforms cannot do a correlation, or None."""
+    if any(s != 1 for s in spec.stride):
         return f"takes stride 1, not {spec.stride}"
     if any(d != 1 and k != 1 for d, k in zip(spec.dilation, spec.kernel)):
         return f"takes dilation 1, not {spec.dilation}"
-    limit = LIMIT.get(_precision(dtype), 0)
-    if not spec.rank or max(spec.kernel) < 2 or any(-(-k // s) + 1 > limit for k, s in zip(spec.kernel, spec.stride)):
+    limit = LIMIT.get(_precision(dtype))
+    if limit is None:
+        return f"takes float32 and float64, not {dtype}"
+    if max(spec.kernel, default=1) < 2 or max(spec.kernel) >= limit:
         return f"takes kernels of 2 to {limit - 1} in {dtype}, not {spec.kernel}"
     return None
 
@@ -196,10 +200,10 @@ class Tiling:
 @lru_cache(1024)
 def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
     """The tiles that cost least: products of channels, transforms and moves, each at its own rate."""
-    limit = LIMIT[_precision(dtype)]
-    options = [[1] if k == 1 else range(2, limit - k + 2) for k in spec.kernel]
+    limit, most = LIMIT[_precision(dtype)], POINTS[_precision(dtype)]
+    options = [[1] if k == 1 else range(2, min(limit - k + 1, most) + 1) for k in spec.kernel]
     found = [_tiling(spec, points) for points in product(*options)]
-    return min(found, key=lambda t: cost(t, n, c, m))
+    return min(found, key=lambda tiling: _macs(tiling, n, c, m))
 
 
 def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
@@ -208,7 +212,16 @@ def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
     return Tiling(length, points, ConvSpec(spec.size, length, points, spec.padding, (1,) * spec.rank), count)
 
 
-def cost(tiling: Tiling, n: int, c: int, m: int) -> float:
-    """In multiply-adds of a large matrix product, per group."""
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes of one thread."""
+    c, m = max(1, c // spec.groups), max(1, m // spec.groups)
+    tiling = plan(n, c, m, spec, dtype)
+    weights = tiling.size * c * m * spec.groups * dtype.itemsize
+    macs = spec.groups * _macs(tiling, n, c, m)
+    return 3e-5 + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
+
+
+def _macs(tiling: Tiling, n: int, c: int, m: int) -> float:
+    """Of products, transforms and moves, per group, each weighed by what it was seen to cost."""
     total, t, p = n * prod(tiling.count), tiling.size, prod(tiling.points)
-    return float(total * (t * c * m + 2 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 20 * (t * (2 * c + m) + p * m)))
+    return float(total * (t * c * m + 1.2 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)))
