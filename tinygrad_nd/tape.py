@@ -23,7 +23,7 @@ import numpy as np
 
 from .kernels.tiles import freeze
 from .node import Node, recording
-from .tensor import Tensor, handle, immutable
+from .tensor import Tensor, handle, immutable, numeric
 
 Rule = Callable[..., Any]
 Plan = tuple[dict[int, list[tuple[str, Any, Any]]], tuple[tuple[str, Any], ...]]
@@ -223,14 +223,7 @@ def _named(error: Exception, name: str) -> Exception:
 
 def _as_operand(a: Any, where: str) -> Any:
     """A NumPy scalar as it is, anything else as an array of numbers."""
-    if isinstance(a, np.generic):
-        return a
-    if isinstance(a, (list, tuple)) and any(isinstance(x, Tensor) and x.requires_grad for x in a):
-        raise TypeError(f"{where}: an operand is a {type(a).__name__} of tensors that require grad; join them with nd.stack")
-    array = np.asarray(a)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{where}: operands must be tensors, arrays or numbers, but got {type(a).__name__}")
-    return array
+    return a if isinstance(a, np.generic) else numeric(a, None, where)
 
 
 def _as_tensor(a: Any, node: Any) -> Any:

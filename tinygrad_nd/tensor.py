@@ -261,7 +261,7 @@ def astensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: boo
     """
     if isinstance(obj, Tensor) and (dtype is None or np.dtype(dtype) == obj.dtype) and not requires_grad and name is None:
         return obj
-    array = _numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
+    array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
     array.flags.writeable = False
     return _finish(handle(array, None), requires_grad, name)
 
@@ -301,16 +301,22 @@ def set_default_dtype(dtype: npt.DTypeLike) -> None:
     _default_dtype = d
 
 
-def _numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
-    """np.asarray, refusing what is not a number. Tensors inside a list are taken by value."""
+def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
+    """np.asarray, refusing what is not a number. Constant tensors inside a list are taken by value."""
+    if isinstance(obj, (list, tuple)) and _holds_tracked(obj):
+        raise TypeError(f"{where}: got a {type(obj).__name__} of tensors that require grad, which would lose their graph; join them with nd.stack")
     array = np.asarray(obj, dtype=dtype)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{where}: needs numbers, but {type(obj).__name__} gives an array of dtype {array.dtype}")
     return array
 
 
+def _holds_tracked(items: Any) -> bool:
+    return any(x.requires_grad if isinstance(x, Tensor) else isinstance(x, (list, tuple)) and _holds_tracked(x) for x in items)
+
+
 def _frozen_copy(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
-    array = _numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, where)
+    array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, where)
     array = array.copy(order="K") if array is obj or array.base is not None or isinstance(obj, (Tensor, np.ndarray)) else array
     array.flags.writeable = False
     return array
