@@ -1,0 +1,206 @@
+"""Indexing is NumPy's, and its gradient adds up where values were taken from."""
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+
+A = np.arange(24.0).reshape(2, 3, 4)
+INDICES = {
+    "int": 1,
+    "negative int": -1,
+    "NumPy int": np.int64(1),
+    "0-d array": np.array(1),
+    "slice": slice(0, 1),
+    "step": (slice(None), slice(None, None, 2)),
+    "backwards": (slice(None), slice(None, None, -1), slice(3, 0, -2)),
+    "empty slice": slice(2, 2),
+    "ellipsis": (Ellipsis, 1),
+    "ellipsis alone": Ellipsis,
+    "ellipsis in the middle": (0, Ellipsis, slice(1, 3)),
+    "new axis": (None, 1, None, slice(None), None),
+    "new axis and ellipsis": (Ellipsis, None),
+    "nothing": (),
+    "all ints": (1, 2, 3),
+    "list": [0, 1, 1],
+    "list of bools": ([True, False],),
+    "array": np.array([[0, 1], [1, 0]]),
+    "negative entries": np.array([-1, 0, -2]),
+    "unsigned": np.array([1, 0], np.uint8),
+    "two arrays": (np.array([0, 1, 1]), np.array([2, 0, 0])),
+    "arrays that broadcast": (np.array([[0], [1]]), np.array([0, 2, 2])),
+    "array then slice": (slice(None), [0, 0, 2], slice(1, 3)),
+    "arrays apart": ([0, 1], slice(None), [1, 1]),
+    "arrays apart by an int": (0, slice(None), [1, 1, 3]),
+    "array beside new axis": (slice(None), None, [0, 2]),
+    "mask": A % 5 == 0,
+    "mask of the first axes": np.array([[True, False, True], [False, False, True]]),
+    "mask on one axis": (slice(None), np.array([True, False, True])),
+    "mask and array": (slice(None), np.array([True, False, True]), [1, 1]),
+    "mask of nothing": np.zeros((2, 3), bool),
+    "empty list": [],
+    "empty array": (slice(None), np.array([], int)),
+    "True": True,
+    "False": (False, slice(None)),
+}
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_reading_is_numpys_and_its_gradient_counts_each_use(name):
+    index = INDICES[name]
+    x = nd.tensor(A, requires_grad=True)
+    y = x[index]
+    expected = A[index]
+    assert y.shape == expected.shape and y.dtype == A.dtype
+    np.testing.assert_array_equal(y.data, expected)
+    g = np.random.default_rng(0).standard_normal(expected.shape)
+    counted = np.zeros_like(A)
+    np.add.at(counted, index, g)
+    y.backward(g)
+    np.testing.assert_allclose(x.grad.data, counted)
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_writing_is_numpys_and_cuts_what_was_there(name):
+    index = INDICES[name]
+    v = np.random.default_rng(1).standard_normal(A[index].shape)
+    expected = A.copy()
+    expected[index] = v
+    x, u = nd.tensor(A, requires_grad=True), nd.tensor(v, requires_grad=True)
+    y = x * 1
+    y[index] = u
+    np.testing.assert_array_equal(y.data, expected)
+    g = np.random.default_rng(2).standard_normal(A.shape)
+    y.backward(g)
+    kept = g.copy()
+    kept[index] = 0
+    np.testing.assert_array_equal(x.grad.data, kept)
+    # each written place hands its gradient to the last value written there
+    writer = np.full(A.shape, -1)
+    writer[index] = np.arange(v.size).reshape(v.shape)
+    expected_u = np.zeros(v.size)
+    expected_u[writer[writer >= 0]] = g[writer >= 0]
+    np.testing.assert_array_equal(u.grad.data.ravel(), expected_u)
+
+
+@pytest.mark.parametrize("name", [n for n in INDICES if A[INDICES[n]].size])
+def test_reading_and_writing_have_second_derivatives(name):
+    index = INDICES[name]
+    v = np.random.default_rng(1).standard_normal(A[index].shape)
+    nd.testing.check_grads(lambda x: x[index] ** 3, [A * 0.1], order=2)
+    nd.testing.check_grads(lambda x, u: x.at[index].set(u) ** 3, [A * 0.1, v], order=2)
+
+
+def test_reading_is_the_transpose_of_adding():
+    index = (slice(None), [0, 0, 2])
+    g = np.random.default_rng(0).standard_normal(A[index].shape)
+    nd.testing.check_adjoint(lambda x: nd.tensor(x)[index], lambda g: nd.zeros(A.shape).at[index].add(g), A.shape)
+    np.testing.assert_allclose((A[index] * g).sum(), (A * nd.zeros(A.shape).at[index].add(g).data).sum())
+
+
+def test_tensors_index_as_arrays_do():
+    x = nd.tensor(A)
+    i, mask = nd.tensor([1, 0, 1]), nd.tensor(A[0, :, 0] > 3)
+    np.testing.assert_array_equal(x[i].data, A[[1, 0, 1]])
+    np.testing.assert_array_equal(x[:, mask].data, A[:, A[0, :, 0] > 3])
+    np.testing.assert_array_equal(x[nd.tensor(1)].data, A[1])
+    np.testing.assert_array_equal(x[x > 10].data, A[A > 10])
+    np.testing.assert_array_equal(x[nd.argmax(x[:, 0, 0])].data, A[1])
+    np.testing.assert_array_equal(x[: nd.tensor(1)].data, A[:1])
+
+
+def test_values_written_broadcast_and_their_gradient_is_summed():
+    x, u = nd.zeros((2, 3, 4)), nd.tensor(np.ones((3, 1)), requires_grad=True)
+    x[:, :, 1:3] = u
+    x[0, 0, 0] = 7
+    (x * A).sum().backward()
+    np.testing.assert_array_equal(u.grad.data, A[:, :, 1:3].sum((0, 2))[:, None])
+
+
+def test_a_value_that_is_wider_by_ones_is_accepted_as_in_numpy():
+    x, u = nd.zeros(3), nd.tensor(np.ones((1, 3)), requires_grad=True)
+    y = x.at[:].set(u)
+    np.testing.assert_array_equal(y.data, np.ones(3))
+    y.sum().backward()
+    assert u.grad.shape == (1, 3)
+
+
+def test_writing_keeps_the_dtype_of_what_is_written_into():
+    x = nd.tensor(np.zeros(3, np.float32))
+    x[0] = 1.5
+    x[1] = np.float64(2.5)
+    x[2:] = np.ones(1)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x.data, [1.5, 2.5, 1])
+    n = nd.tensor([1, 2])
+    n[0] = 5
+    assert n.dtype == int and n.tolist() == [5, 2]
+
+
+def test_writing_from_a_float64_leaf_gives_its_gradient_in_float64():
+    u = nd.tensor([2.0], requires_grad=True)
+    x = nd.tensor(np.zeros(3, np.float32))
+    x[:1] = u
+    (x * 3).sum().backward()
+    assert u.grad.dtype == np.float64 and u.grad.tolist() == [3]
+
+
+def test_a_loop_of_writes_differentiates():
+    x = nd.tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
+    s = nd.zeros(4)
+    for i in range(3):
+        s[i + 1] = s[i] * 0.5 + x[i]
+    s[-1].backward()
+    np.testing.assert_array_equal(x.grad.data, [0.25, 0.5, 1])
+
+
+def test_swapping_two_rows():
+    x = nd.tensor(A[0], requires_grad=True)
+    y = x * 1
+    y[[0, 1]] = y[[1, 0]]
+    np.testing.assert_array_equal(y.data, A[0][[1, 0, 2]])
+    (y * A[1]).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, A[1][[1, 0, 2]])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("indices", [1, [0, 0, 1], [[0, 1], [1, -1]], np.array([], int), np.array(1)])
+def test_take_is_numpys(indices, axis):
+    expected = np.take(A, indices, axis)
+    x = nd.tensor(A, requires_grad=True)
+    y = nd.take(x, indices, axis)
+    assert y.shape == expected.shape
+    np.testing.assert_array_equal(y.data, expected)
+    np.testing.assert_array_equal(x.take(nd.tensor(indices), axis).data, expected)
+    g = np.random.default_rng(0).standard_normal(expected.shape)
+    y.backward(g)
+    counted = np.zeros(A.size if axis is None else A.shape)
+    index = (indices,) if axis is None else (slice(None),) * (axis % 3) + (indices,)
+    np.add.at(counted, index, g)
+    np.testing.assert_allclose(x.grad.data, counted.reshape(A.shape))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.complex64, np.float16])
+def test_scattered_sums_keep_the_dtype_also_for_arrays_of_places(kind):
+    x = nd.tensor(A.astype(kind), requires_grad=True)
+    y = x[np.array([0, 1, 1]), np.array([2, 2, 2])]
+    y.backward(np.ones(y.shape, kind))
+    assert x.grad.dtype == kind
+    assert x.grad.data.real.sum() == 12 and x.grad.data[1, 2, 0] == 2
+
+
+def test_embedding_like_reading_of_many_rows_sums_exactly():
+    table = nd.tensor(np.zeros((50, 3), np.float32), requires_grad=True)
+    rows = np.random.default_rng(0).integers(0, 50, 5000)
+    table[rows].sum().backward()
+    np.testing.assert_array_equal(table.grad.data, np.bincount(rows, minlength=50)[:, None] * np.ones(3))
+
+
+def test_where_chooses_with_broadcasting_and_splits_the_gradient():
+    c, x, y = A[0] % 2 == 0, nd.tensor(A[0, :, :1], requires_grad=True), nd.tensor(3.0, requires_grad=True)
+    z = nd.where(c, x, y)
+    np.testing.assert_array_equal(z.data, np.where(c, A[0, :, :1], 3))
+    z.backward(A[1])
+    np.testing.assert_array_equal(x.grad.data, (A[1] * c).sum(1, keepdims=True))
+    assert float(y.grad) == (A[1] * ~c).sum()
+    np.testing.assert_array_equal(nd.where([1.0, 0.0], 1, 2).data, [1, 2])  # any number but 0 is true
