@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -28,14 +29,14 @@ def ratios() -> dict[str, dict[str, float]]:
     pytest.importorskip("torch")
     script = Path(__file__).with_name("engines.py")
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    workers = {
-        name: subprocess.Popen(
-            [sys.executable, str(script), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
-        )
-        for name in ("nd", "torch", "torch-last")
-    }
     found: dict[str, dict[str, float]] = {}
-    try:
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(
+                subprocess.Popen([sys.executable, str(script), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment)
+            )
+            for name in ("nd", "torch", "torch-last")
+        }
         for work in (*CONVS, STEP):
             times: dict[str, list[float]] = {name: [] for name in workers}
             for _ in range(ROUNDS):
@@ -44,10 +45,6 @@ def ratios() -> dict[str, dict[str, float]]:
                     times[name].append(float(worker.stdout.readline()))
                     time.sleep(0.05)  # PyTorch's idle threads spin for a while
             found[work] = {name: median(t) for name, t in times.items()}
-    finally:
-        for worker in workers.values():
-            worker.stdin.close()
-            worker.wait()
     print(f"\n{'float32, 2 threads':40} {'/ torch':>8} {'/ better layout':>16}")
     for work, t in found.items():
         print(f"{work:40} {t['nd'] / t['torch']:8.2f} {t['nd'] / min(t['torch'], t['torch-last']):16.2f}")
