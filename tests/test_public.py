@@ -1,0 +1,181 @@
+"""The public surface: which names there are, how they are called, and that each says what it does."""
+
+import inspect
+import typing
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+
+PUBLIC = """
+    Drawing Parameter Tensor abs absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin astensor astype
+    avg_pool_nd broadcast_to cbrt ceil clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos cosh cross_entropy data
+    default_dtype divide dot draw dropout einsum empty empty_like enable_grad equal exp exp2 expand_dims explain_conv expm1 eye flip floor
+    floor_divide full full_like grad gradients greater greater_equal hessian hvp hypot imag init inner isfinite isinf isnan jacobian jvp less
+    less_equal linear linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logsumexp matmul
+    matrix_transpose max max_pool_nd maximum mean min minimum moveaxis mse_loss multiply negative nn no_grad not_equal num_threads ones
+    ones_like optim outer pad positive power primitive prod ravel real reciprocal relu remainder reshape rint scope set_default_dtype
+    set_num_threads sigmoid sign signbit sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor
+    tensordot testing threads transpose trunc value_and_grad var vjp where zeros zeros_like
+"""
+MODULES = ("data", "init", "nn", "optim", "testing")
+FUNCTIONS = [n for n in PUBLIC.split() if callable(getattr(nd, n, None)) and not inspect.isclass(getattr(nd, n)) and not inspect.ismodule(getattr(nd, n))]
+EMPTY = inspect.Parameter.empty
+
+
+def test_all_lists_exactly_the_public_names():
+    assert sorted(nd.__all__) == sorted(PUBLIC.split())
+    assert len(set(nd.__all__)) == len(nd.__all__)
+
+
+def test_every_listed_name_is_there():
+    for name in nd.__all__:
+        assert getattr(nd, name) is not None
+
+
+def test_nothing_else_is_visible_but_the_packages_own_modules():
+    seen = {n for n, v in vars(nd).items() if not n.startswith("_") and not inspect.ismodule(v)}
+    assert seen <= set(nd.__all__)
+
+
+def test_the_version_is_a_version():
+    assert nd.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_public_function_has_a_docstring_and_types(name):
+    f = getattr(nd, name)
+    assert f.__doc__ and f.__doc__.strip(), "no docstring"
+    assert f.__doc__.strip().split("\n")[0].rstrip().endswith((".", ":", "`.")), "its first line is no sentence"
+    signature = inspect.signature(f)
+    assert [p.name for p in signature.parameters.values() if p.annotation is EMPTY] == []
+    assert signature.return_annotation is not EMPTY
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n.endswith(("pool_nd", "conv_nd", "transpose_nd", "matmul", "linear", "cross_entropy"))])
+def test_a_network_function_tells_its_shapes(name):
+    assert "(N, C" in getattr(nd, name).__doc__ or "Shapes:" in getattr(nd, name).__doc__
+
+
+def members(owner):
+    for name, value in vars(owner).items():
+        if not name.startswith("_"):
+            yield name, value.fget if isinstance(value, property) else value
+
+
+@pytest.mark.parametrize("name", [n for n, f in members(nd.Tensor) if inspect.isroutine(f)])
+def test_a_method_of_a_tensor_has_a_docstring_or_an_obvious_name(name):
+    obvious = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "tolist"}
+    f = dict(members(nd.Tensor))[name]
+    as_property = vars(nd.Tensor)[name]
+    assert name in obvious or inspect.getdoc(f) or inspect.getdoc(as_property)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_public_module_documents_what_it_holds(module):
+    m = getattr(nd, module)
+    assert inspect.ismodule(m) and m.__doc__
+    listed = getattr(m, "__all__", None) or [n for n, v in vars(m).items() if not n.startswith("_") and getattr(v, "__module__", "").startswith("tinygrad_nd." + module)]
+    for name in listed:
+        thing = getattr(m, name)
+        if inspect.isroutine(thing) or inspect.isclass(thing):
+            assert inspect.getdoc(thing), f"nd.{module}.{name} has no docstring"
+
+
+CALLS = {  # name, order, defaults and kind of every argument are a promise
+    "conv_nd": "x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, padding_mode='zeros', layout=None, algorithm='auto'",
+    "conv_transpose_nd": "x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1, *, output_size=None, layout=None, "
+    "algorithm='auto'",
+    "correlate_nd": "a, v, mode='full', *, axes=None, ...",
+    "convolve_nd": "a, v, mode='full', *, axes=None, ...",
+    "max_pool_nd": "x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, layout=None",
+    "avg_pool_nd": "x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *, layout=None",
+    "linear": "x, weight, bias=None",
+    "dropout": "x, p=0.5, training=True, *, rng=None",
+    "softmax": "x, axis=-1",
+    "log_softmax": "x, axis=-1",
+    "cross_entropy": "input, target, weight=None, *, ignore_index=-100, label_smoothing=0.0, reduction='mean'",
+    "mse_loss": "input, target, *, reduction='mean'",
+    "tensor": "obj, dtype=None, *, requires_grad=False, name=None",
+    "astensor": "obj, dtype=None, *, requires_grad=False, name=None",
+    "Parameter": "obj, name=None, ...",
+    "gradients": "outputs, inputs, grad_outputs=None, *, retain_graph=None, create_graph=False",
+    "grad": "f, argnums=0",
+    "value_and_grad": "f, argnums=0",
+    "vjp": "f, *primals",
+    "jvp": "f, primals, tangents",
+    "jacobian": "f, ...",
+    "hessian": "f, ...",
+    "hvp": "f, primals, vector",
+    "sum": "x, axis=None, ...",
+    "mean": "x, axis=None, ...",
+    "max": "x, axis=None, ...",
+    "take": "x, indices, axis=None, ...",
+    "concatenate": "xs, axis=0, ...",
+    "stack": "xs, axis=0, ...",
+    "matmul": "a, b",
+    "scope": "name",
+    "no_grad": "",
+    "enable_grad": "",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_written_as_promised(name):
+    promised = CALLS[name]
+    signature = inspect.signature(getattr(nd, name))
+    plain = signature.replace(
+        parameters=[p.replace(annotation=EMPTY) for p in signature.parameters.values()], return_annotation=inspect.Signature.empty
+    )
+    found = str(plain)[1:-1]
+    if promised.endswith(", ..."):
+        assert found.startswith(promised[:-5])
+    else:
+        assert found == promised
+
+
+def test_backward_is_called_as_promised():
+    found = inspect.signature(nd.Tensor.backward)
+    assert list(found.parameters)[1:] == ["gradient", "retain_graph", "create_graph"]
+    assert found.parameters["retain_graph"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_constructors_show_that_they_take_requires_grad_and_name():
+    for name in ("zeros", "ones", "full", "empty", "arange", "linspace", "eye", "zeros_like"):
+        assert {"requires_grad", "name"} <= set(inspect.signature(getattr(nd, name)).parameters), name
+
+
+def test_annotations_can_be_read_at_run_time():
+    for name in ("conv_nd", "max_pool_nd", "softmax", "cross_entropy", "matmul"):
+        assert typing.get_type_hints(getattr(nd, name))["return"] is not None
+
+
+def test_public_functions_are_pickled_by_name():
+    import pickle
+
+    for name in ("conv_nd", "exp", "matmul", "zeros", "maximum"):
+        assert pickle.loads(pickle.dumps(getattr(nd, name))) is getattr(nd, name)
+
+
+def test_functions_carry_their_public_names():
+    for name in FUNCTIONS:
+        assert getattr(nd, name).__name__.lstrip("_") in (name, {"abs": "absolute"}.get(name, name)), name
+
+
+def test_numpy_names_mean_what_they_mean_in_numpy():
+    aliases = {"relu", "sigmoid", "astype"}
+    a, b = np.linspace(0.1, 0.9, 6).reshape(2, 3), np.linspace(1.1, 2.9, 6).reshape(2, 3)
+    for name in PUBLIC.split():
+        f = getattr(np, name, None)
+        if isinstance(f, np.ufunc) and name not in aliases:
+            args = (a, b)[: f.nin] if name != "matmul" else (a, b.T)
+            if name == "arccosh":
+                args = (b,)
+            np.testing.assert_allclose(getattr(nd, name)(*args).data, f(*args), err_msg=name)
+
+
+def test_the_package_says_it_is_typed():
+    from pathlib import Path
+
+    assert (Path(nd.__file__).parent / "py.typed").exists()
