@@ -1,5 +1,6 @@
 import copy
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -82,6 +83,21 @@ def test_a_module_used_twice_counts_once():
     assert len(net.parameters()) == 2 and len(net.modules()) == 2
     nd.sum(net(np.ones((2, 3), np.float32))).backward()
     assert layer.weight.grad is not None
+
+
+def test_a_dataclass_may_be_a_module():
+    @dataclass
+    class Affine(nn.Module):
+        scale: nd.Tensor
+        inner: nn.Module
+
+        def forward(self, x):
+            return self.inner(x) * self.scale
+
+    a = Affine(nd.Parameter(np.float32([2.0])), nn.Linear(2, 2))
+    net = nn.Sequential(a, Affine(nd.Parameter(np.float32([3.0])), a.inner))
+    assert scopes(net(np.ones((1, 2), np.float32))) == {"Sequential/0", "Sequential/0/inner", "Sequential/1", "Sequential/1/inner"}
+    assert len(net.parameters()) == 4
 
 
 def test_a_part_may_know_its_whole():
@@ -192,13 +208,14 @@ def test_zero_grad_clears():
 
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
 def test_a_copy_is_its_own_model(how):
-    net = Net()
-    net.activation = None
-    y = net(X)[0].data
+    net = nn.Sequential(Block(2), nd.relu, Block(2))
+    y = net(X)
     other = how(net)
-    np.testing.assert_array_equal(other(X)[0].data, y)
-    other.scale.data = np.float32([5])
-    np.testing.assert_array_equal(net(X)[0].data, y)
+    again = other(X)
+    np.testing.assert_array_equal(again.data, y.data)
+    assert scopes(again) == scopes(y)
+    other[0].conv.bias.data = np.float32([5, 5])
+    np.testing.assert_array_equal(net(X).data, y.data)
 
 
 def test_repr_is_a_tree_of_calls_shapes_and_counts():

@@ -22,8 +22,8 @@ class Module:
     name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts. Paths are written as in PyTorch:
     "blocks.0.conv.weight". A tensor found under two paths counts once among the parameters, and is saved under both.
 
-    Calling a module runs `forward` in the scope of its attribute path ("Net/block/conv"; the outermost module gives its class name), and the
-    first call of an outermost module names its unnamed tensors by their paths, so that drawings and messages do.
+    Calling a module runs `forward` in the scope of its attribute path ("Net/block/conv"; the outermost gives its class name), and the first
+    call of an outermost module names its unnamed tensors by their paths, so that drawings and messages do.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -35,7 +35,7 @@ class Module:
     """
 
     training: bool = True
-    _labels: dict[Module, str] | None = None
+    _labels: dict[int, tuple[str, Module]] | None = None  # by id, for modules may define their own equality; holding them keeps ids unique
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
@@ -112,7 +112,7 @@ class Module:
         return "\n".join(f"{a:{made}}  {b:{shapes}}  {c}".rstrip() for a, b, c in rows)
 
     def _attributes(self) -> Mapping[str, Any]:
-        return vars(self)
+        return self.__getstate__()
 
     def _walk(self, path: str = "", above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
         """This module, its tensors and its parts' with their paths, depth first; a part that contains itself is not entered again."""
@@ -122,7 +122,7 @@ class Module:
             full = f"{path}.{name}" if path else name
             if isinstance(value, Tensor):
                 yield full, value
-            elif isinstance(value, Module) and value not in above:
+            elif isinstance(value, Module) and not any(value is m for m in above):
                 yield from value._walk(full, above)
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
@@ -141,12 +141,17 @@ class Module:
 
     def _label(self, part: Module) -> str:
         """The path from this module to one that it calls: its class name if it is no part of this."""
-        if self._labels is None or part not in self._labels:
-            self._learn_labels()
-        return (self._labels or {}).get(part) or type(part).__name__
+        known = self._labels
+        if known is None or id(part) not in known:
+            known = self._learn_labels()
+        return known[id(part)][0] if id(part) in known else type(part).__name__
 
-    def _learn_labels(self) -> None:
-        self._labels = {m: path for path, m in self.named_modules() if m is not self}
+    def _learn_labels(self) -> dict[int, tuple[str, Module]]:
+        self._labels = {id(m): (path, m) for path, m in self.named_modules() if m is not self}
+        return self._labels
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_labels"}
 
     def _rows(self, label: str, depth: int) -> Iterator[tuple[str, str, str]]:
         """(what it is, its own tensors' shapes, its number of parameters) for this module and all below."""

@@ -54,4 +54,4 @@ class Sequential(Module):
 
     def _attributes(self) -> Mapping[str, Any]:
         """The layers under their own names, so that paths are "0.weight" as in PyTorch, and what a subclass may add."""
-        return {**self.layers, **{k: v for k, v in vars(self).items() if k != "layers"}}
+        return {**self.layers, **{k: v for k, v in super()._attributes().items() if k != "layers"}}
