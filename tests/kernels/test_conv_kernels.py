@@ -1,9 +1,11 @@
 """Every row of the table of algorithms meets the reference on one set of hard specs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choose, gemm, reference
+from tinygrad_nd.kernels import choose, gemm, reference, tiles
 from tinygrad_nd.kernels.geometry import ConvSpec
 
 HARD = {
@@ -134,3 +136,51 @@ def test_matmul_is_numpys(a, b):
     np.testing.assert_allclose(gemm.matmul(a, b), np.matmul(a, b), atol=1e-10)
     if a.ndim == b.ndim == 2:
         np.testing.assert_allclose(gemm.matmul(b.T, a.T), np.matmul(b.T, a.T), atol=1e-10)
+
+
+def test_auto_takes_the_transform_for_long_kernels_and_the_product_for_a_point():
+    long = ConvSpec((65536,), (1024,), (1,), ((0, 0),), (1,))
+    point = ConvSpec((56, 56), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    for contraction in choose.CONTRACTIONS:
+        assert choose.pick(contraction, 4, 1, 16, long, np.float32) == "fft"
+        assert choose.pick(contraction, 16, 256, 64, point, np.float32) == "gemm"
+
+
+def test_a_row_that_cannot_says_why_and_which_can():
+    spec = ConvSpec((8, 8), (3, 3), (2, 1), ((0, 0), (0, 0)), (1, 1), algorithm="winograd")
+    for contraction in choose.CONTRACTIONS:
+        with pytest.raises(ValueError, match=r"'winograd' takes stride 1, not \(2, 1\); use 'auto', or one of gemm, fft, direct"):
+            choose.pick(contraction, 1, 2, 3, spec, np.float32)
+
+
+def test_explain_marks_one_row_per_contraction():
+    text = choose.explain((2, 3, 8, 8), (4, 3, 3, 3), ConvSpec((8, 8), (3, 3), (2, 1), ((0, 0), (0, 0)), (1, 1)))
+    assert text.count("*") == 3 and "takes stride 1" in text and all(name in text for name in (*choose.ROWS, *choose.CONTRACTIONS))
+
+
+@pytest.mark.parametrize("row", ["gemm", "fft", "winograd", "direct"])
+@pytest.mark.parametrize("n, size", [(40, 64), (1, 400)])
+def test_workspace_does_not_grow_with_batch_or_image(row, n, size):
+    spec = ConvSpec((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
+    channels = 16 if row != "direct" else 4
+    x, w = np.ones((n, channels, size, size), np.float32), np.ones((channels, channels, 3, 3), np.float32)
+    for contraction, arguments in (("correlate", (x, w)), ("input_grad", (x, w)), ("weight_grad", (x, x))):
+        result = getattr(choose, contraction)(*arguments, spec, row)
+        del result
+        tiles.clear_cache()
+        tracemalloc.start()
+        result = getattr(choose, contraction)(*arguments, spec, row)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak - result.nbytes < 24 << 20, (row, contraction, peak >> 20)
+
+
+def test_inputs_of_any_strides_are_taken():
+    spec = ConvSpec((6, 7), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1))
+    rng = np.random.default_rng(0)
+    x, w, g = rng.standard_normal((4, 14, 6, 3)), rng.standard_normal((2, 3, 3, 4)), rng.standard_normal((2, 4, 7, 6))
+    x, w, g = x.transpose(0, 3, 2, 1)[::2, :, :, ::-2], w.T[:, ::-1], g[..., ::-1].transpose(0, 1, 3, 2)
+    for row in ROWS:
+        np.testing.assert_allclose(choose.correlate(x, w, spec, row), reference.correlate(x, w, spec), atol=1e-12)
+        np.testing.assert_allclose(choose.input_grad(g, w, spec, row), reference.input_grad(g, w, spec), atol=1e-12)
+        np.testing.assert_allclose(choose.weight_grad(x, g, spec, row), reference.weight_grad(x, g, spec), atol=1e-12)

@@ -61,19 +61,17 @@ ROWS: dict[str, Algorithm] = {
 def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 
-    n images, c channels of x and m of y. A row asked for that cannot do one of the three contractions leaves that one to the choice, as long
-    as it can do the forward one.
+    n images, c channels of x and m of y.
 
-    Raises: ValueError if the row asked for cannot do the forward contraction.
+    Raises: ValueError if the row asked for cannot do this convolution; one that can, does all three contractions.
     """
     offers = estimate(contraction, n, c, m, spec, dtype)
     if spec.algorithm != "auto":
-        if not isinstance(offers[spec.algorithm], str):
-            return spec.algorithm
-        why = estimate("correlate", n, c, m, spec, dtype)[spec.algorithm]
-        if isinstance(why, str) and contraction == "correlate":
-            able = ", ".join(name for name, offer in offers.items() if not isinstance(offer, str))
+        why = ROWS[spec.algorithm].refuses(spec, phases.wide_dtype(np.dtype(dtype)))
+        if why is not None:
+            able = ", ".join(row.name for row in ROWS.values() if row.refuses(spec, np.dtype(dtype)) is None)
             raise ValueError(f"algorithm={spec.algorithm!r} {why}; use 'auto', or one of {able}")
+        return spec.algorithm
     costs = {name: offer[0] for name, offer in offers.items() if not isinstance(offer, str)}
     return min(costs, key=costs.__getitem__)
 

@@ -226,7 +226,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     complexes = f * total * kernels / (1 if dtype.kind == "c" else 2)
     products = product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64)) if per_group > 2 else complexes * 2e-9
     spectra = f * kernels * dtype.itemsize
-    seconds = 5e-5 + (0.1 + 0.22 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    seconds = 5e-5 + (0.05 + 0.3 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 
 
