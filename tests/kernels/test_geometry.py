@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tinygrad_nd.kernels.geometry import conv_spec, input_grad_spec, per_axis, pool_spec, resolve_padding, transpose_spec, weight_grad_spec
 
 

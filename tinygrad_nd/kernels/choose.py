@@ -58,7 +58,7 @@ ROWS: dict[str, Algorithm] = {
 
 
 @lru_cache(4096)
-def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> str:
+def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 
     n images, c channels of x and m of y.
@@ -97,7 +97,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     return offers
 
 
-def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: DTypeLike = np.float32) -> str:
+def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: Any = np.float32) -> str:
     """A table: for each contraction every row with its predicted milliseconds and workspace, the one that runs marked with a star."""
     n, c, m = x_shape[0], x_shape[1], w_shape[0]
     lines = [f"{'':12}{'row':12}{'predicted':>14}{'workspace':>14}"]

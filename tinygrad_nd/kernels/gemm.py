@@ -119,7 +119,7 @@ def _flops_per_second() -> float:
             start = perf_counter()
             np.matmul(a, a, out=out)
             best = min(best, perf_counter() - start)
-    return 2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2)
+    return float(2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2))
 
 
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:

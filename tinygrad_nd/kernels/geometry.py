@@ -126,7 +126,7 @@ def transpose_spec(
     extra = per_axis(output_padding, rank, "output_padding", where)
     for e, s, d in zip(extra, stride, dilation):
         if not 0 <= e < max(s, d):
-            raise ValueError(f"{where}: output_padding={output_padding} must be at least 0 and less than the stride or the dilation ({s}, {d})")
+            raise ValueError(f"{where}: output_padding={output_padding} must be from 0 to below the stride or dilation ({s}, {d})")
     if isinstance(padding, str):
         pairs, grown = _transpose_words(where, padding, kernel, stride, dilation)
     else:
@@ -224,10 +224,13 @@ def resolve_padding(
     if rank and len(entries) == 2 * rank and all(_is_integer(p) for p in entries):
         meant = tuple((int(a), int(b)) for a, b in zip(entries[::2], entries[1::2]))
         raise ValueError(
-            f"{where}: padding={padding} is a flat list of {2 * rank} for {rank} spatial {_axes(rank)}; give pairs, probably padding={meant}"
+            f"{where}: padding={padding} is a flat list of {2 * rank} for {rank} spatial {_axes(rank)}; "
+            f"give pairs, probably padding={meant}"
         )
     if len(entries) != rank:
-        raise ValueError(f"{where}: padding={padding} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give an int or a pair for each")
+        raise ValueError(
+            f"{where}: padding={padding} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give an int or a pair for each"
+        )
     return tuple(_pair(p, padding, where) for p in entries)
 
 
@@ -289,7 +292,9 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
         return (_integer(value, what, where),) * rank
     entries = tuple(_integer(v, what, where) for v in value)
     if len(entries) != rank:
-        raise ValueError(f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give one int, or one per axis")
+        raise ValueError(
+            f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give one int, or one per axis"
+        )
     return entries
 
 
@@ -306,7 +311,8 @@ def _is_integer(value: Any) -> bool:
 def _integer(value: Any, what: str, where: str) -> int:
     if not _is_integer(value):
         raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
-    return int(value)
+    index: int = operator.index(value)
+    return index
 
 
 def _axes(rank: int) -> str:
@@ -326,10 +332,10 @@ def _conv_rank(where: str, x_shape: Sequence[int], w_shape: Sequence[int], form:
 
 
 def _groups(where: str, groups: Any) -> int:
-    groups = _integer(groups, "groups", where)
-    if groups < 1:
+    count = _integer(groups, "groups", where)
+    if count < 1:
         raise ValueError(f"{where}: groups={groups} must be at least 1")
-    return groups
+    return count
 
 
 def _channel_error(where: str, x_shape: Sequence[int], per_group: int, groups: int) -> None:

@@ -79,17 +79,19 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     kernels = np.zeros((groups, *taps, m, *counts, c), wide)
     swapped = np.moveaxis(w.reshape(groups, m, c, *spec.kernel), (1, 2), (-2, -1))  # (G, *k, M/G, C/G)
     for t in np.ndindex(spec.kernel):
-        j, e = tuple(zip(*(axis.place[i] for axis, i in zip(axes, t)))) or ((), ())
-        kernels[(slice(None), *j, slice(None), *e)] = swapped[(slice(None), *t)]
+        places = [axis.place[i] for axis, i in zip(axes, t)]
+        at: tuple[Any, ...] = (slice(None), *(j for j, _ in places), slice(None), *(e for _, e in places))
+        kernels[at] = swapped[(slice(None), *t)]
     last = np.moveaxis(dx, 1, -1)
-    places = last.reshape(*last.shape[:-1], groups, c)
+    grouped = last.reshape(*last.shape[:-1], groups, c)
 
     def spread(box: Box, tile: Array) -> None:
         tile = tile.reshape(*tile.shape[:-1], groups, *counts, c)
         for e in product(*(range(count) for count in counts)):
             pairs = [axis.slices(part, i) for axis, part, i in zip(axes, box[1:], e)]
-            to, source = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
-            places[(box[0], *to)] = tile[(slice(None), *source, slice(None), *e)]
+            to: tuple[Any, ...] = (box[0], *(to for to, _ in pairs))
+            source: tuple[Any, ...] = (slice(None), *(source for _, source in pairs), slice(None), *e)
+            grouped[to] = tile[source]
 
     def put(box: Box, tile: Array) -> None:
         if dtype != wide or not np.may_share_memory(tile, last):

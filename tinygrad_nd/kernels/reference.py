@@ -57,10 +57,11 @@ def pad(x: Array, padding: Pairs) -> Array:
     if all(a == b == 0 for a, b in padding):
         return x
     out = np.zeros((*x.shape[:2], *(n + a + b for n, (a, b) in zip(x.shape[2:], padding))), x.dtype)
-    to = tuple(slice(max(a, 0), max(min(n + a, n + a + b), 0)) for n, (a, b) in zip(x.shape[2:], padding))
-    source = tuple(slice(max(-a, 0), max(min(n, n + b), 0)) for n, (a, b) in zip(x.shape[2:], padding))
+    sizes = list(zip(x.shape[2:], padding))
+    to = [slice(max(a, 0), max(min(n + a, n + a + b), 0)) for n, (a, b) in sizes]
+    source = [slice(max(-a, 0), max(min(n, n + b), 0)) for n, (a, b) in sizes]
     if all(t.start < t.stop for t in to):
-        out[(..., *to)] = x[(..., *source)]
+        out[(slice(None), slice(None), *to)] = x[(slice(None), slice(None), *source)]
     return out
 
 
@@ -71,7 +72,7 @@ def dilate(x: Array, stride: tuple[int, ...]) -> Array:
     array([[[1, 0, 2, 0, 3]]])
     """
     out = np.zeros((*x.shape[:2], *(s * (n - 1) + 1 for s, n in zip(stride, x.shape[2:]))), x.dtype)
-    out[(..., *(slice(None, None, s) for s in stride))] = x
+    out[(slice(None), slice(None), *(slice(None, None, s) for s in stride))] = x
     return out
 
 

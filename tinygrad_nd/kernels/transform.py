@@ -12,16 +12,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from itertools import product
-from math import log2, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import phases, tiles
-from .geometry import ConvSpec
 from .gemm import product_seconds
+from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
 
@@ -99,7 +100,8 @@ def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None
         for t in product(*(range(n) for n in lengths(batch)[1:])):
             starts = [(part.start + i) * o for part, i, o in zip(batch[1:], t, tiling.points)]
             box = (batch[0], *(slice(at, min(at + o, n)) for at, o, n in zip(starts, tiling.points, spec.out)))
-            target.put(box, y[(slice(None), *t)][(slice(None), *(slice(0, part.stop - part.start) for part in box[1:]))])
+            found = np.moveaxis(y, 0, r)[t]  # (n, *points, P)
+            target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
 
     with tiles.single_blas():
         tiles.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
@@ -116,13 +118,13 @@ def _kernel_spectra(kernels: Array, spec: ConvSpec, transform: _Transform) -> Ar
         np.conj(transform.forward(spread[..., i, j, :], tuple(range(spec.rank))), out=spectra[..., i, j, :])
 
     tiles.run(list(product(range(groups), range(c))), work)
-    return spectra.reshape(transform.count, groups, c, p)
+    return np.reshape(spectra, (transform.count, groups, c, p))
 
 
 def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
     """The tiles of a batch, (tiles, *f, C), from x (N, *n, C)."""
     view = windows(fetch(x, tile, batch, dtype, key), tile, lengths(batch)[1:])[0]
-    return view.reshape(-1, *tile.kernel, x.shape[-1])
+    return np.reshape(view, (-1, *tile.kernel, x.shape[-1]))
 
 
 def _dilate(a: Array, stride: Sequence[int]) -> Array:
@@ -162,10 +164,9 @@ class _Transform:
 @cache
 def _fft() -> Any:
     try:
-        import scipy.fft
+        return import_module("scipy.fft")  # a third faster
     except ImportError:
         return np.fft
-    return scipy.fft
 
 
 @lru_cache(1024)
@@ -224,7 +225,8 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     f, total, kernels, per_group = prod(length), n * prod(count), c * m // spec.groups, min(c, m) / spec.groups
     transformed = f * (total * (c + m) + kernels) * dtype.itemsize
     complexes = f * total * kernels / (1 if dtype.kind == "c" else 2)
-    products = product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64)) if per_group > 2 else complexes * 2e-9
+    narrow = per_group <= 2
+    products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
     seconds = 5e-5 + (0.05 + 0.3 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)

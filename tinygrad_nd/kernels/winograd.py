@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import phases, tiles
-from .geometry import ConvSpec
 from .gemm import product_seconds
+from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
 
@@ -127,14 +127,14 @@ def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any]) -> Array:
 
 def _apply(matrices: list[Array], a: Array, key: str) -> Array:
     """The Kronecker product of the matrices times a (*t, L), some axes at a time."""
-    rest = a.reshape(-1)
-    done = 1
+    rest, done = a.reshape(1, -1), 1
     for i, matrix in enumerate(matrices):
         rows, columns = matrix.shape
-        rest = rest.reshape(done, columns, -1)
-        out = tiles.scratch((key, i), (done, rows, rest.shape[-1]), a.dtype)
-        np.matmul(matrix, rest, out=out)
-        rest, done = out, done * rows
+        columns_first = rest.reshape(done, columns, -1)
+        out = tiles.scratch((key, i), (done, rows, columns_first.shape[-1]), a.dtype)
+        np.matmul(matrix, columns_first, out=out)
+        done *= rows
+        rest = out.reshape(done, -1)
     return rest
 
 
