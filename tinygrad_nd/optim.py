@@ -1,7 +1,9 @@
 """Optimisers, with PyTorch's semantics step for step.
 
-A step gives every parameter a new value (`p.data = new`); arrays that a graph or a user may hold are never written to. Parameters whose
-`.grad` is None are left alone. Parameters are tensors, or groups with options of their own: `[{"params": [w], "lr": 0.1}, {"params": [b]}]`.
+A step gives every parameter a new value (`p.data = new`); arrays that a graph or a user may hold are never written to. State and new
+values lie in memory as the gradient does, which is one change of order at the first step instead of one in every step. Parameters whose
+`.grad` is None are left alone. Parameters are tensors, or groups with options of their own:
+`[{"params": [w], "lr": 0.1}, {"params": [b]}]`.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ class Optimizer:
         return {"state": {i: _copied(s) for i, s in enumerate(self.state) if s}, "param_groups": groups}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Takes back what `state_dict` gave, for parameters in the same order. Raises ValueError, changing nothing, where they do not match."""
+        """Takes back what `state_dict` gave, for as many parameters in the same order; else raises ValueError and changes nothing."""
         who, groups, state = type(self).__name__, saved["param_groups"], saved["state"]
         sizes, expected = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != expected:
@@ -124,16 +126,16 @@ class SGD(Optimizer):
         nesterov: bool,
     ) -> np.ndarray:
         if weight_decay:
-            g = g + weight_decay * value
+            g = _plus(g, weight_decay, value)
         if momentum:
             if "momentum_buffer" not in state:
-                v = state["momentum_buffer"] = _like(value, g)
+                v = state["momentum_buffer"] = g.copy(order="K")
             else:
                 v = state["momentum_buffer"]
                 v *= momentum
                 v += g if not dampening else (1 - dampening) * g
-            g = g + momentum * v if nesterov else v
-        new = _like(value, g)
+            g = _plus(g, momentum, v) if nesterov else v
+        new = g.copy(order="K")
         new *= -lr
         new += value
         return new
@@ -172,11 +174,12 @@ class Adam(Optimizer):
         weight_decay: float,
         amsgrad: bool,
     ) -> np.ndarray:
-        new = value.copy(order="C" if value.dtype.kind == "c" else "K")
+        new = np.empty_like(g, order="C" if g.dtype.kind == "c" else "K")
+        new[...] = value
         if weight_decay and self.decoupled:
             new *= 1 - lr * weight_decay
         elif weight_decay:
-            g = g + weight_decay * value
+            g = _plus(g, weight_decay, value)
         p, g = _real(new), _real(g)
         if not state:
             state.update(step=0, exp_avg=np.zeros_like(p), exp_avg_sq=np.zeros_like(p))
@@ -256,11 +259,12 @@ def _check_options(who: str, group: Mapping[str, Any]) -> None:
                 raise ValueError(f"{who}: {name}={group[name]} must be at least 0{'' if below is None else f' and below {below:g}'}")
 
 
-def _like(value: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """A copy of `a` laid out in memory as `value` is."""
-    new = np.empty_like(value)
-    new[...] = a
-    return new
+def _plus(g: np.ndarray, factor: float, a: np.ndarray) -> np.ndarray:
+    """g + factor * a, a new array in the memory order of g."""
+    out = np.empty_like(g)
+    np.multiply(a, factor, out=out)
+    out += g
+    return out
 
 
 def _real(a: np.ndarray) -> np.ndarray:
@@ -271,4 +275,4 @@ def _real(a: np.ndarray) -> np.ndarray:
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in state.items()}
+    return {k: v.copy(order="K") if isinstance(v, np.ndarray) else v for k, v in state.items()}
