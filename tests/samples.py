@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
-from tinygrad_nd.ops import conv, elementwise, index, pool, reduce, shape
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
+from tinygrad_nd.ops import conv, elementwise, index, pool, reduce, shape
 
 rng = np.random.default_rng(0)
 

@@ -36,8 +36,8 @@ for name, op in {
 T.__neg__ = elementwise.negative
 T.__pos__ = elementwise.positive
 T.__abs__ = elementwise.absolute
-T.__eq__ = elementwise.equal
-T.__ne__ = elementwise.not_equal
+T.__eq__ = lambda self, other: NotImplemented if other is None else elementwise.equal(self, other)
+T.__ne__ = lambda self, other: NotImplemented if other is None else elementwise.not_equal(self, other)
 T.__lt__ = elementwise.less
 T.__le__ = elementwise.less_equal
 T.__gt__ = elementwise.greater
@@ -101,13 +101,23 @@ def _sizes(args: tuple[Any, ...]) -> Any:
     return args[0] if len(args) == 1 else args
 
 
+def _reshape(self: Tensor, *shape_: Any) -> Tensor:
+    """x in another shape of the same size, given as one sequence or one by one; one entry may be -1."""
+    return shape.reshape(self, _sizes(shape_))
+
+
+def _transpose(self: Tensor, *axes: Any) -> Tensor:
+    """x with its axes permuted, given as one sequence or one by one; reversed without any."""
+    return shape.transpose(self, _sizes(axes) if axes else None)
+
+
 T.T = property(shape.transpose, doc="All axes reversed.")
 T.mT = property(shape.matrix_transpose, doc="The last two axes swapped.")
 T.real = property(elementwise.real)
 T.imag = property(elementwise.imag)
 T.backward = sweep.backward
-T.reshape = lambda self, *sizes: shape.reshape(self, _sizes(sizes))
-T.transpose = lambda self, *axes: shape.transpose(self, _sizes(axes) if axes else None)
+T.reshape = _reshape
+T.transpose = _transpose
 T.flatten = shape.ravel
 T.ravel = shape.ravel
 T.squeeze = shape.squeeze
@@ -142,7 +152,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
         (linalg, "dot inner outer tensordot einsum"),
     )
     for name in names.split()
-} | {np.permute_dims: shape.transpose, np.concat: shape.concatenate, np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
+} | {np.amax: reduce.max, np.amin: reduce.min, np.permute_dims: shape.transpose, np.concat: shape.concatenate, np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
 
 _REDUCERS = {np.add: reduce.sum, np.multiply: reduce.prod, np.maximum: reduce.max, np.minimum: reduce.min}
 
@@ -152,8 +162,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         raise TypeError(
             f"np.{ufunc.__name__}: cannot write into out= (nor `array {ufunc.__name__}= tensor`), the gradient would be lost; assign the result"
         )
-    if method == "reduce" and ufunc in _REDUCERS:
-        return _REDUCERS[ufunc](*inputs, **{"axis": 0, **{k: v for k, v in kwargs.items() if k in ("axis", "keepdims")}})
+    if method == "reduce" and ufunc in _REDUCERS and set(kwargs) <= {"axis", "keepdims"}:
+        return _REDUCERS[ufunc](*inputs, **{"axis": 0, **kwargs})
     if method != "__call__" or ufunc not in UFUNCS:
         raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
     if kwargs:

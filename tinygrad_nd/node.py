@@ -102,7 +102,7 @@ def enable_grad() -> Any:
 
 
 def scope(name: str) -> Any:
-    """Context manager (and decorator): nodes made inside carry `name`; scopes nest as `"encoder/block1"`, and drawings show them as boxes."""
+    """Context manager (and decorator): nodes made inside carry `name`; scopes nest as "encoder/block1", and drawings box them."""
     if not isinstance(name, str) or not name:
         raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
     return _inner_scope(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.elementwise import apply, add_into
+from .kernels.elementwise import add_into, apply
 from .kernels.tiles import freeze
 from .node import Node, recording
 from .ops.elementwise import add, cast, real
@@ -68,9 +68,10 @@ def gradients(
     if not pairs:
         raise ValueError("gradients: no output requires grad, so nothing can be differentiated")
     retain = create_graph if retain_graph is None else retain_graph
-    targets = [x._node for x in xs]
-    arrived = sweep(*zip(*pairs), targets, retain_graph=retain, create_graph=create_graph)  # type: ignore[arg-type]
-    found = tuple(_own_handle(arrived.get(x._node), x) for x in xs)  # type: ignore[arg-type]
+    targets = [_node(x) for x in xs]
+    live, cotangents = zip(*pairs)
+    arrived = sweep(live, cotangents, targets, retain_graph=retain, create_graph=create_graph)
+    found = tuple(_own_handle(arrived.get(_node(x)), x) for x in xs)
     return found[0] if isinstance(inputs, Tensor) else found
 
 
@@ -82,7 +83,7 @@ def sweep(
     Creation order is a topological order, so one pass from newest to oldest sees each node when its cotangent is complete. A node from
     which no target can be reached is never visited. After its rules ran, a node drops what it saved, unless `retain_graph`.
     """
-    roots = [t._node for t in outputs]
+    roots = [_node(t) for t in outputs]
     nodes = _reachable(roots)
     wanted = {n for n in nodes if n.op is None} if targets is None else set(targets)
     reported = wanted | {n for n in nodes if n.extra and n.handle is not None} if targets is None else wanted
@@ -98,7 +99,7 @@ def sweep(
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for root, g in zip(roots, cotangents):
                 if root in order:
-                    _receive(pending, owned, root, g, create_graph)  # type: ignore[arg-type]
+                    _receive(pending, owned, root, g, create_graph)
             for node in order:
                 if node not in pending:
                     continue
@@ -124,9 +125,14 @@ def sweep(
     return arrived
 
 
-def depends_on_others(outputs: Sequence[Tensor], known: Iterable[Node]) -> bool:
-    """Whether `outputs` were computed from any leaf beyond the nodes in `known`."""
-    return any(n.op is None for n in _reachable([t._node for t in outputs], known))
+def depends_on_others(outputs: Sequence[Tensor], known: Sequence[Tensor]) -> bool:
+    """Whether `outputs` were computed from any leaf by a path that does not lead through `known`."""
+    return any(n.op is None for n in _reachable([t._node for t in outputs], [_node(t) for t in known]))
+
+
+def _node(t: Tensor) -> Node:
+    assert isinstance(t._node, Node)
+    return t._node
 
 
 def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> set[Node]:

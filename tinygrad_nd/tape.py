@@ -29,14 +29,14 @@ Rule = Callable[..., Any]
 Plan = tuple[dict[int, list[tuple[str, Any, Any]]], tuple[tuple[str, Any], ...]]
 OPS: dict[str, Op] = {}
 FREED = object()
-_NUMBERS = frozenset({int, float, complex, bool, np.ndarray, type(None)})
+_PLAIN = frozenset({int, float, complex, bool, np.ndarray})  # operands that a kernel takes as they are
 
 
 def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]:
     """Declares a differentiable operation: `rules` maps an argument's name to its vector-Jacobian product.
 
     The decorated function receives arrays (or Python numbers) for its positional arguments, and keywords as they are; it must return a
-    new array or a view, and change nothing. With `*xs`, the rule for `xs` is called for each operand in turn and may name `i`, its position.
+    new array or a view, and change nothing. None is passed on only if some argument defaults to it. With `*xs`, the rule for `xs` is called for each operand in turn; `i` is its position.
     An operation without rules is not differentiable: its results need no gradient.
 
     Raises TypeError at declaration if a rule is for no argument or names something that does not exist.
@@ -65,7 +65,7 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
 class Op:
     """A declared operation: its kernel, its rules, and which values each rule reads."""
 
-    __slots__ = ("name", "kernel", "rules", "args", "variadic", "defaults", "reads", "plans", "differentiable")
+    __slots__ = ("name", "kernel", "rules", "args", "variadic", "defaults", "optional", "reads", "plans", "differentiable")
 
     def __init__(self, name: str, kernel: Callable[..., Any], rules: dict[str, Rule | None]) -> None:
         parameters = inspect.signature(kernel).parameters.values()
@@ -74,6 +74,7 @@ class Op:
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         if self.variadic and len(self.args) > 1:
             raise TypeError(f"primitive {name}: *{self.args[-1]} must be the only positional argument")
+        self.optional = any(p.default is None and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
         keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         for arg in rules:
@@ -109,6 +110,7 @@ class Op:
         """The operation on tensors: runs the kernel and, where a gradient may be asked for, records a node."""
         op, kernel, arity, defaults, plans = self, self.kernel, len(self.args), self.defaults, self.plans
         variadic, differentiable, record = self.variadic, self.differentiable, recording.get
+        plain = _PLAIN | {type(None)} if self.optional else _PLAIN
 
         @wraps(kernel)
         def call(*args: Any, **params: Any) -> Tensor:
@@ -125,7 +127,7 @@ class Op:
                     if node is not None and node.tracked:
                         mask |= bit
                 else:
-                    arrays.append(a if type(a) in _NUMBERS else _as_operand(a, op.name))
+                    arrays.append(a if type(a) in plain else _as_operand(a, op.name))
                 bit += bit
             try:
                 out = kernel(*arrays, **params)
@@ -144,7 +146,7 @@ class Op:
             t._data = out
             if mask and differentiable and record() and out.dtype.kind in "fc":
                 finds, slots = plans.get((mask, len(args))) or op._plan(mask, len(args))
-                saved = [finds]
+                saved: list[Any] = [finds]
                 for kind, i in slots:
                     saved.append(immutable(arrays[i]) if kind == "input" else out if kind == "out" else np.shape(arrays[i]))
                 t._node = Node(op, tuple([a._node if isinstance(a, Tensor) else None for a in args]), saved, params, out)
@@ -177,12 +179,15 @@ class Op:
 
         finds: dict[int, list[tuple[str, Any, Any]]] = {}
         for i in needed:
-            finds[i] = found = []
+            found: list[tuple[str, Any, Any]] = []
+            finds[i] = found
             for kind, key in self.reads[rule_of[i]]:
                 if kind == "all":
                     found.append(("all", [slot("input", k) for k in range(count)], None))
+                elif kind == "shape" and self.variadic:
+                    found.append(("shapes", [slot("shape", k) for k in range(count)], None))
                 elif kind == "shape":
-                    found.append(("shapes", [slot("shape", k) for k in range(count)], None) if self.variadic else ("shape", slot("shape", key), None))
+                    found.append(("shape", slot("shape", key), None))
                 elif kind == "input":
                     found.append(("input", slot("input", key), key))
                 else:

@@ -80,7 +80,9 @@ def _along(g: Function, v: np.ndarray) -> Function:
     return directional
 
 
-def check_adjoint(f: Function, transpose: Function, x_shape: Sequence[int], *, dtype: Any = np.float64, rtol: float = 1e-10, seed: int = 0) -> None:
+def check_adjoint(
+    f: Function, transpose: Function, x_shape: Sequence[int], *, dtype: Any = np.float64, rtol: float = 1e-10, seed: int = 0
+) -> None:
     """Holds a linear map f of x against its claimed transpose: <f(x), g> must equal <x, transpose(g)> for random x and g.
 
     Raises AssertionError with both numbers.
@@ -93,7 +95,8 @@ def check_adjoint(f: Function, transpose: Function, x_shape: Sequence[int], *, d
     if back.shape != x.shape:
         raise AssertionError(f"check_adjoint: the transpose must return the shape of x {x.shape}, but returned {back.shape}")
     scale = float(np.linalg.norm(y.ravel()) * np.linalg.norm(g.ravel()))
-    _agree(complex(np.vdot(back, x)).real, complex(np.vdot(g, y)).real, rtol, rtol * scale, "check_adjoint: <x, transpose(g)> against <f(x), g>")
+    found, expected = complex(np.vdot(back, x)).real, complex(np.vdot(g, y)).real
+    _agree(found, expected, rtol, rtol * scale, "check_adjoint: <x, transpose(g)> against <f(x), g>")
 
 
 def _value(y: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import enable_grad
+from .node import enable_grad, recording
 from .ops.elementwise import alias
 from .ops.reduce import sum
 from .ops.shape import reshape, stack
@@ -30,12 +30,11 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     @wraps(f)
     def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         picked = _argnums(argnums, len(args), "grad")
+        fresh, inputs = _inputs(args, picked, "grad")
         with enable_grad():
-            fresh, inputs = _inputs(args, picked, "grad")
             y = _scalar(f(*fresh, **kwargs))
-            found = _pull([y], inputs, None)
-        value = y if y.requires_grad and depends_on_others([y], [t._node for t in inputs]) else y.detach()  # type: ignore[misc]
-        return value, found[0] if isinstance(argnums, (int, np.integer)) else found
+        found = _pull([y], inputs, None)
+        return y if _outer([y], inputs) else y.detach(), found[0] if isinstance(argnums, (int, np.integer)) else found
 
     return valued
 
@@ -58,8 +57,8 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, ...]]]:
     """(f(*primals), pullback): the pullback maps a cotangent of the result to a tuple of cotangents of the primals, as often as asked."""
+    fresh, inputs = _inputs(primals, range(len(primals)), "vjp")
     with enable_grad():
-        fresh, inputs = _inputs(primals, range(len(primals)), "vjp")
         out = f(*fresh)
     ys = [out] if isinstance(out, Tensor) else list(out)
 
@@ -79,20 +78,20 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     """
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents, but got {len(tangents)}")
+    fresh, inputs = _inputs(primals, range(len(primals)), "jvp")
     with enable_grad():
-        fresh, inputs = _inputs(primals, range(len(primals)), "jvp")
         out = f(*fresh)
-        ys = [out] if isinstance(out, Tensor) else list(out)
-        directions = [_tangent(t, x) for t, x in zip(tangents, inputs)]
-        outer = _outer(ys, inputs) or any(t.requires_grad for t in directions)
-        live = [y for y in ys if y.requires_grad]
-        us = [astensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in live]
-        pulled = gradients(live, inputs, us, create_graph=True) if live else ()
-        linear = [(g, t) for g, t in zip(pulled, directions) if g.requires_grad]
-        if linear:
-            moved = gradients([g for g, _ in linear], us, [t for _, t in linear], create_graph=outer)
-        else:
-            moved = tuple(astensor(np.zeros(y.shape, y.dtype)) for y in live)
+    ys = [out] if isinstance(out, Tensor) else list(out)
+    directions = [_tangent(t, x) for t, x in zip(tangents, inputs)]
+    outer = _outer(ys, inputs) or (recording.get() and any(t.requires_grad for t in directions))
+    live = [y for y in ys if y.requires_grad]
+    us = [astensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in live]
+    pulled = gradients(live, inputs, us, create_graph=True) if live else ()
+    linear = [(g, t) for g, t in zip(pulled, directions) if g.requires_grad]
+    if linear:
+        moved = gradients([g for g, _ in linear], us, [t for _, t in linear], create_graph=outer)
+    else:
+        moved = tuple(astensor(np.zeros(y.shape, y.dtype)) for y in live)
     found = {id(y): m for y, m in zip(live, moved)}
     results = [found.get(id(y), astensor(np.zeros(y.shape, y.dtype))) for y in ys]
     values = [y if outer else y.detach() for y in ys]
@@ -105,16 +104,16 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         picked = _argnums(argnums, len(args), "jacobian")
+        fresh, inputs = _inputs(args, picked, "jacobian")
         with enable_grad():
-            fresh, inputs = _inputs(args, picked, "jacobian")
             y = f(*fresh, **kwargs)
-            if not isinstance(y, Tensor):
-                raise TypeError(f"jacobian: the function must return a tensor, but returned {type(y).__name__}")
-            rows = [_pull([y], inputs, [basis], retain=True) for basis in _basis(y)]
-            found = tuple(
-                reshape(stack(list(column)), (*y.shape, *x.shape)) if rows else astensor(np.zeros((*y.shape, *x.shape), x.dtype))
-                for column, x in zip(zip(*rows) if rows else [()] * len(inputs), inputs)
-            )
+        if not isinstance(y, Tensor):
+            raise TypeError(f"jacobian: the function must return a tensor, but returned {type(y).__name__}")
+        rows = [_pull([y], inputs, [basis], retain=True) for basis in _basis(y)]
+        found = tuple(
+            reshape(stack(list(column)), (*y.shape, *x.shape)) if rows else astensor(np.zeros((*y.shape, *x.shape), x.dtype))
+            for column, x in zip(zip(*rows) if rows else [()] * len(inputs), inputs)
+        )
         return found[0] if isinstance(argnums, (int, np.integer)) else found
 
     return matrix
@@ -166,8 +165,8 @@ def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[lis
     for i in picked:
         t = astensor(args[i])
         if t.dtype.kind not in "fc":
-            raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values can be differentiated; use .astype(float)")
-        fresh[i] = alias(t) if t.requires_grad else astensor(t.data, requires_grad=True, name=t.name)
+            raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values have derivatives; use .astype(float)")
+        fresh[i] = alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)
     return fresh, [fresh[i] for i in picked]
 
 
@@ -181,8 +180,7 @@ def _scalar(y: Any) -> Tensor:
 
 def _outer(ys: Sequence[Tensor], inputs: Sequence[Tensor]) -> bool:
     """Whether the results depend on a graph beyond the fresh inputs; then derivatives must be differentiable, too."""
-    nodes = [x._node for x in inputs]
-    return any(n.op is not None for n in nodes) or depends_on_others(ys, nodes)  # type: ignore[union-attr, misc]
+    return recording.get() and (any(not x.is_leaf for x in inputs) or depends_on_others(ys, inputs))
 
 
 def _pull(ys: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Any] | None, *, retain: bool = False) -> tuple[Tensor, ...]:

@@ -1,11 +1,11 @@
-"""Convolution at any rank: one trilinear form, T(x, w, g) = <g, correlate(x, w)>, and the three contractions that each leave one argument out.
+"""Convolution at any rank: one trilinear form, T(x, w, g) = <g, correlate(x, w)>, and three contractions that each leave one argument out.
 
 The VJPs of each contraction are the other two, so derivatives of every order stay inside these three.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -26,7 +26,7 @@ from .shape import axes_of, broadcast_to, expand_dims, flip, moveaxis, pad, resh
     w=lambda g, x, spec: weight_grad(conj(x), g, spec),
     bias=lambda g: sum_along(g, (0, *range(2, g.ndim))),
 )
-def _correlate(x: Any, w: Any, bias: Any, *, spec: ConvSpec, algorithm: str) -> Any:
+def _correlate(x: Any, w: Any, bias: Any = None, *, spec: ConvSpec, algorithm: str) -> Any:
     return choose.correlate(x, w, spec, algorithm, bias)
 
 
@@ -73,7 +73,8 @@ def conv_nd(
 ) -> Tensor:
     """N-dimensional convolution as networks mean it (a correlation: the kernel is not rotated), at any spatial rank from 0 up.
 
-    Shapes: x (N, C, *n) or (C, *n), weight (M, C/groups, *k), bias (M,) -> (N, M, *o) or (M, *o); o = floor((n + padding - d(k-1) - 1) / s) + 1.
+    Shapes: x (N, C, *n) or (C, *n), weight (M, C/groups, *k), bias (M,) -> (N, M, *o) or (M, *o), where
+    o = floor((n + padding - d(k-1) - 1) / s) + 1.
     With layout="N*C" channels are the last axis of x and of the result.
 
     padding: an int, an int per axis, a (before, after) pair per axis (negative crops), or "valid", "same", "same_lower", "full", "causal".
@@ -92,6 +93,7 @@ def conv_nd(
     spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm)
     _check_bias("conv_nd", bias, weight.shape[0])
     x, spec = _pad_by_mode(x, spec, padding_mode)
+    _check_algorithm("conv_nd", x.shape[:2], weight.shape[0], spec, x.dtype)
     return restore(correlate(x, weight, bias, spec))
 
 
@@ -111,8 +113,8 @@ def conv_transpose_nd(
 ) -> Tensor:
     """The transpose of `conv_nd` in its input: what maps a convolution's output gradient to its input gradient.
 
-    Shapes: x (N, C, *o) or (C, *o), weight (C, M/groups, *k), bias (M,) -> (N, M, *n); n = (o-1)s - padding + d(k-1) + 1 + output_padding, or
-    `output_size`, which settles the sizes that a stride leaves open.
+    Shapes: x (N, C, *o) or (C, *o), weight (C, M/groups, *k), bias (M,) -> (N, M, *n), where
+    n = (o-1)s - padding + d(k-1) + 1 + output_padding, or `output_size`, which settles the sizes that a stride leaves open.
 
     Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
     """
@@ -123,6 +125,7 @@ def conv_transpose_nd(
         "conv_transpose_nd", x.shape, weight.shape, stride, padding, output_padding, dilation, groups, output_size, algorithm
     )
     _check_bias("conv_transpose_nd", bias, weight.shape[1] * spec.groups)
+    _check_algorithm("conv_transpose_nd", (x.shape[0], weight.shape[1] * spec.groups), weight.shape[0], spec, x.dtype)
     y = input_grad(x, weight, spec)
     return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * rank)))
 
@@ -132,43 +135,14 @@ def convolve_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int]
 
     mode: "full" (n + k - 1), "same" (the size of a, centred) or "valid" (only where the smaller fits wholly in the larger).
     """
-    a, v, _ = _same_dtype(a, v, None)
-    if a.ndim != v.ndim:
-        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must have as many axes")
-    over = axes_of(axes, a.ndim, "convolve_nd")
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"convolve_nd: mode must be 'full', 'same' or 'valid', but is {mode!r}")
-    n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
-    if mode == "valid" and any(p < q for p, q in zip(n, k)):
-        if any(p > q for p, q in zip(n, k)):
-            raise ValueError(f"convolve_nd: for mode='valid' one of a {a.shape} and v {v.shape} must be the larger along every axis")
-        a, v, n, k = v, a, k, n
-    if 0 in n or 0 in k:
-        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must have entries along the axes {over}")
-    halves = [((q - 1) - (q - 1) // 2, (q - 1) // 2) for q in k]
-    padding: Any = "full" if mode == "full" else halves if mode == "same" else "valid"
-    rest = [i for i in range(a.ndim) if i not in over]
-    try:
-        lead = np.broadcast_shapes([a.shape[i] for i in rest], [v.shape[i] for i in rest])
-    except ValueError:
-        raise ValueError(f"convolve_nd: a {a.shape} and v {v.shape} must broadcast along the axes {tuple(rest)} that are not convolved") from None
-    order = (*rest, *over)
-    x, w = transpose(a, order), flip(transpose(v, order), tuple(range(len(rest), a.ndim)))
-    count = prod(lead)
-    if prod(w.shape[: len(rest)]) == 1:
-        y = conv_nd(reshape(x, (count, 1, *n)), reshape(w, (1, 1, *k)), padding=padding, algorithm=algorithm)
-    elif prod(x.shape[: len(rest)]) == 1:
-        y = conv_nd(reshape(x, (1, 1, *n)), reshape(w, (count, 1, *k)), padding=padding, algorithm=algorithm)
-    else:
-        x, w = broadcast_to(x, (*lead, *n)), broadcast_to(w, (*lead, *k))
-        y = conv_nd(reshape(x, (1, count, *n)), reshape(w, (count, 1, *k)), padding=padding, groups=count, algorithm=algorithm)
-    return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
+    return _convolve("convolve_nd", a, v, mode, axes, algorithm)
 
 
 def correlate_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
     """Cross-correlation of a with v (conjugated if complex) along `axes`: convolution with v reversed. SciPy's `correlate`."""
     v = astensor(v)
-    return convolve_nd(a, flip(conj(v), axes), mode, axes=axes, algorithm=algorithm)
+    over = axes_of(axes, v.ndim, "correlate_nd")
+    return _convolve("correlate_nd", a, flip(conj(v), over), mode, over, algorithm)
 
 
 def explain_conv(
@@ -195,6 +169,42 @@ def explain_conv(
 # ---- what the public functions share
 
 
+def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] | None, algorithm: str) -> Tensor:
+    a, v, _ = _same_dtype(a, v, None)
+    if a.ndim != v.ndim:
+        raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have as many axes")
+    over = axes_of(axes, a.ndim, where)
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"{where}: mode must be 'full', 'same' or 'valid', but is {mode!r}")
+    n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
+    if mode == "valid" and any(p < q for p, q in zip(n, k)):
+        if any(p > q for p, q in zip(n, k)):
+            raise ValueError(f"{where}: for mode='valid' one of a {a.shape} and v {v.shape} must be the larger along every axis")
+        a, v, n, k = v, a, k, n
+    if 0 in n or 0 in k:
+        raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have entries along the axes {over}")
+    halves = [((q - 1) - (q - 1) // 2, (q - 1) // 2) for q in k]
+    padding: Any = "full" if mode == "full" else halves if mode == "same" else "valid"
+    rest = [i for i in range(a.ndim) if i not in over]
+    try:
+        lead = np.broadcast_shapes([a.shape[i] for i in rest], [v.shape[i] for i in rest])
+    except ValueError:
+        message = f"{where}: a {a.shape} and v {v.shape} must broadcast along the axes {tuple(rest)} that are not convolved"
+        raise ValueError(message) from None
+    order = (*rest, *over)
+    x, w = transpose(a, order), flip(transpose(v, order), tuple(range(len(rest), a.ndim)))
+    count = prod(lead)
+    if prod(w.shape[: len(rest)]) == 1:
+        y = conv_nd(reshape(x, (count, 1, *n)), reshape(w, (1, 1, *k)), padding=padding, algorithm=algorithm)
+    elif prod(x.shape[: len(rest)]) == 1:
+        y = conv_nd(reshape(x, (1, 1, *n)), reshape(w, (count, 1, *k)), padding=padding, algorithm=algorithm)
+    else:
+        x, w = broadcast_to(x, (*lead, *n)), broadcast_to(w, (*lead, *k))
+        y = conv_nd(reshape(x, (1, count, *n)), reshape(w, (count, 1, *k)), padding=padding, groups=count, algorithm=algorithm)
+    return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
+
+
+
 def _same_dtype(x: Any, w: Any, bias: Any) -> tuple[Tensor, Tensor, Tensor | None]:
     tensors = [None if t is None else astensor(t) for t in (x, w, bias)]
     dtype = np.result_type(*[t.dtype for t in tensors if t is not None])
@@ -207,7 +217,17 @@ def _check_bias(where: str, bias: Tensor | None, channels: int) -> None:
         raise ValueError(f"{where}: bias needs shape ({channels},), one per output channel, but has {bias.shape}")
 
 
-def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tuple[Tensor, Any]:
+def _check_algorithm(where: str, n_c: Sequence[int], m: int, spec: ConvSpec, dtype: Any) -> None:
+    """An algorithm asked for by name must be able to do all three contractions."""
+    if spec.algorithm != "auto":
+        for contraction in choose.CONTRACTIONS:
+            try:
+                choose.pick(contraction, *n_c, m, spec, dtype)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+
+
+def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """x as (N, C, *n), and the function that gives a result the form x came in."""
     last = is_channels_last(where, layout)
     single = x.ndim == rank + 1

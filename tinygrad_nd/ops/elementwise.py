@@ -16,19 +16,12 @@ from ..tensor import Tensor, astensor
 
 def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Callable[..., Tensor]:
     """A primitive around a NumPy ufunc; its arguments are x, or x and y."""
-    if ufunc.nin == 1:
-
-        def run(x: Any) -> Any:
-            return apply(ufunc, x)
-    else:
-
-        def run(x: Any, y: Any) -> Any:
-            return apply(ufunc, x, y)
-
+    run: Any = (lambda x: apply(ufunc, x)) if ufunc.nin == 1 else (lambda x, y: apply(ufunc, x, y))
     run.__name__ = run.__qualname__ = ufunc.__name__
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
     run.__module__ = __name__
-    return primitive(**rules)(run)
+    run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
+    return primitive(None, **rules)(run)
 
 
 # ---- products that leave a zero cotangent zero, whatever they multiply it by
@@ -58,9 +51,9 @@ divide = _elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=la
 negative = _elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = _elementwise(np.positive, "+x.", x=lambda g: g)
 reciprocal = _elementwise(np.reciprocal, "1 / x.", x=lambda g, x: over(-g, conj(square(x))))
-square = _elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
+square: Callable[..., Tensor] = _elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
 remainder = _elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, x, y: scale(-g, floor_divide(x, y)))
-floor_divide = _elementwise(np.floor_divide, "floor(x / y); its gradient is 0.", x=lambda g: _no_slope(g), y=lambda g: _no_slope(g))
+floor_divide: Callable[..., Tensor] = _elementwise(np.floor_divide, "floor(x / y); its gradient is 0.", x=lambda g: _no_slope(g), y=lambda g: _no_slope(g))
 conjugate = _elementwise(np.conjugate, "The complex conjugate.", x=lambda g: conj(g))
 
 
@@ -102,13 +95,13 @@ log1p = _elementwise(np.log1p, "log(1 + x), accurate near 0.", x=lambda g, x: ov
 sqrt = _elementwise(np.sqrt, "Square root.", x=lambda g, out: over(g, conj(out * 2)))
 cbrt = _elementwise(np.cbrt, "Cube root.", x=lambda g, out: over(g, square(out) * 3))
 sin = _elementwise(np.sin, "Sine (radians).", x=lambda g, x: scale(g, conj(cos(x))))
-cos = _elementwise(np.cos, "Cosine (radians).", x=lambda g, x: scale(-g, conj(sin(x))))
+cos: Callable[..., Tensor] = _elementwise(np.cos, "Cosine (radians).", x=lambda g, x: scale(-g, conj(sin(x))))
 tan = _elementwise(np.tan, "Tangent (radians).", x=lambda g, out: scale(g, conj(square(out) + 1)))
 arcsin = _elementwise(np.arcsin, "Inverse sine.", x=lambda g, x: over(g, conj(sqrt(1 - square(x)))))
 arccos = _elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj(sqrt(1 - square(x)))))
 arctan = _elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
 sinh = _elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
-cosh = _elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
+cosh: Callable[..., Tensor] = _elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
 tanh = _elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: scale(g, conj(1 - square(out))))
 arcsinh = _elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, conj(sqrt(square(x) + 1))))
 arccosh = _elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))

@@ -50,6 +50,8 @@ def setitem(x: Any, index: Any, value: Any) -> Tensor:
     x, index, value = astensor(x), normalise(index), astensor(value)
     if not np.can_cast(value.dtype, x.dtype, "same_kind") and value.ndim:
         raise TypeError(f"x[index] = value: a value of dtype {value.dtype} does not fit into x of dtype {x.dtype}; convert it with .astype")
+    if value.ndim > 1 and value.ndim > (rank := x.data[index].ndim) and not any(n != 1 for n in value.shape[: value.ndim - rank]):
+        value = reshape(value, value.shape[value.ndim - rank :])
     return _setitem(x, value, index=index)
 
 

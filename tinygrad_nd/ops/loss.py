@@ -18,7 +18,7 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     input, target = floating(input), astensor(target)
     if input.shape != target.shape:
         raise ValueError(
-            f"mse_loss: input {input.shape} and target {target.shape} must have the same shape; reshape one of them, a loss does not broadcast"
+            f"mse_loss: input {input.shape} and target {target.shape} must have the same shape; a loss does not broadcast, reshape one"
         )
     return reduced(square(input - target), reduction, "mse_loss")
 
@@ -82,8 +82,8 @@ def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, 
 def _same_shape(input: Tensor, target: Tensor) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(
-            f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, but has {target.shape}; "
-            "class indices must be integers"
+            f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, "
+            f"but has {target.shape}; class indices must be integers"
         )
     return target
 

@@ -14,7 +14,7 @@ from ..kernels.geometry import IntN, Padding, PoolSpec, pool_spec
 from ..kernels.tiles import freeze
 from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, handle
 from .conv import is_channels_last
 from .shape import moveaxis
 
@@ -57,9 +57,9 @@ def max_pool_nd(
 ) -> Any:
     """The maximum of every window, at any spatial rank.
 
-    Shapes: x (*lead, *n) -> (*lead, *o); a kernel_size of length r pools the last r axes, an int all axes after (N, C). With layout="N*C" channels
-    are the last axis. stride=None means kernel_size. Padding counts as -inf and may exceed half the kernel; with ceil_mode a last window may
-    overhang, unless it would start in the padding. Of equal values the first gets the gradient; NaN wins.
+    Shapes: x (*lead, *n) -> (*lead, *o); a kernel_size of length r pools the last r axes, an int all axes after (N, C). With
+    layout="N*C" channels are the last axis. stride=None means kernel_size. Padding counts as -inf and may exceed half the kernel; with
+    ceil_mode a last window may overhang, unless it would start in the padding. Of equal values the first gets the gradient; NaN wins.
 
     With return_indices, returns (values, indices): flat positions within the spatial block, as int64.
 
@@ -68,11 +68,10 @@ def max_pool_nd(
     [[[3.0, 2.0]]]
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
-    needed = return_indices or (x.requires_grad and recording.get())
-    best, winner = kernel.max_pool(x.data, spec, needed)
+    best, winner = kernel.max_pool(x.data, spec, return_indices or (x.requires_grad and recording.get()))
     freeze(best)
-    if not needed:
-        return restore(astensor(best))
+    if winner is None:
+        return restore(handle(best, None))
     freeze(winner)
     y = restore(_max_pool(x, winner, best, spec=spec))
     return (y, restore(astensor(kernel.flat_index(winner, spec)))) if return_indices else y
@@ -89,9 +88,9 @@ def avg_pool_nd(
     *,
     layout: str | None = None,
 ) -> Tensor:
-    """The mean of every window, at any spatial rank; shapes, stride, padding and ceil_mode as in `max_pool_nd`.
+    """The mean of every window, at any spatial rank.
 
-    The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
+    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride, padding and ceil_mode are as in `max_pool_nd`. The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
     """
     x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, 1, ceil_mode, layout)
     if divisor_override is not None and divisor_override == 0:
@@ -102,6 +101,7 @@ def avg_pool_nd(
     if divisor_override is not None:
         return restore(total * (1 / divisor_override))
     count = kernel.window_count(spec, count_include_pad)
+    count = np.maximum(count, 1)  # a window of nothing but padding sums to 0
     if count.size and count.min() == count.max():
         return restore(total * (1 / int(count.flat[0])))
     return restore(total * astensor((1 / count).astype(x.dtype)))

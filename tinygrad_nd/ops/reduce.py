@@ -167,12 +167,21 @@ def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
 
 def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the largest entry is (the first of them); integers, which carry no gradient."""
-    return astensor(np.argmax(astensor(x).data, axis=axis, keepdims=keepdims))
+    return _arg(np.argmax, "argmax", x, axis, keepdims)
 
 
 def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the smallest entry is (the first of them); integers, which carry no gradient."""
-    return astensor(np.argmin(astensor(x).data, axis=axis, keepdims=keepdims))
+    return _arg(np.argmin, "argmin", x, axis, keepdims)
+
+
+def _arg(find: Any, where_: str, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+    x = astensor(x)
+    if axis is not None:
+        (axis,) = axes_of(axis, x.ndim, where_)
+    if not x.size and (axis is None or not x.shape[axis]):
+        raise ValueError(f"{where_}: x {x.shape} has no entries along axis {axis}")
+    return astensor(find(x.data, axis=axis, keepdims=keepdims))
 
 
 def all(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:

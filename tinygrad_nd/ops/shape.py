@@ -194,7 +194,8 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     for i, t in enumerate(tensors):
         if t.shape != tensors[0].shape:
             raise ValueError(f"stack: tensor {i} has shape {t.shape}, but tensor 0 has {tensors[0].shape}")
-    return concatenate([expand_dims(t, axis) for t in tensors], axis if axis >= 0 else axis + tensors[0].ndim + 1)
+    (axis,) = axes_of(axis, tensors[0].ndim + 1, "stack")
+    return concatenate([expand_dims(t, axis) for t in tensors], axis)
 
 
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
@@ -226,7 +227,10 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     Modes: constant, reflect, symmetric, edge and wrap, as in NumPy. `constant_values` is one number.
     """
     x = astensor(x)
-    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+    except ValueError:
+        raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair for each of the {x.ndim} axes of x {x.shape}") from None
     if widths.dtype.kind not in "iu" or (widths < 0).any():
         raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
     pairs = tuple((int(a), int(b)) for a, b in widths)
