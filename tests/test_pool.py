@@ -53,7 +53,7 @@ def shape_of(found):
 
 
 def max_loop(x, case):
-    """(values, flat index of the first maximum) of x (*lead, *n), window by window."""
+    """(values, flat index of the first maximum, -1 in padding alone) of x (*lead, *n), window by window."""
     n = CASES[case][0]
     found = list(windows(*CASES[case]))
     rows = x.reshape(-1, int(np.prod(n)))
@@ -63,7 +63,7 @@ def max_loop(x, case):
         for _, inside, _ in found:
             best = max(inside, key=lambda i: image[i]) if inside else None  # the first of equals
             values.append(image[best] if inside else -np.inf)
-            indices.append(int(np.ravel_multi_index(best, n)) if inside and n else 0)
+            indices.append((int(np.ravel_multi_index(best, n)) if n else 0) if inside else -1)
     shape = (*x.shape[: x.ndim - len(n)], *shape_of([o for o, _, _ in found]))
     return np.reshape(values, shape), np.reshape(indices, shape)
 
