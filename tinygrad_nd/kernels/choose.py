@@ -91,7 +91,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
         why = row.refuses(run, dtype)
         if why is None:
             seconds, nbytes = row.cost(max(n, 1), max(taken, 1), max(made, 1), run, dtype)
-            offers[row.name] = seconds / (1 if row.module in (reference, depthwise) else threads), nbytes * threads
+            offers[row.name] = seconds / (1 if row.module is reference else threads), nbytes * threads
         else:
             offers[row.name] = why
     return offers

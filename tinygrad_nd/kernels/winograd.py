@@ -30,7 +30,7 @@ Array = NDArray[Any]
 LIMIT = {4: 5, 8: 4}  # the most points, by bytes per real number: errors stay near 2e-6 in float32 and 1e-14 in float64
 POINTS = {4: 4, 8: 2}  # the most outputs of a tile
 NODES = (0.0, 1.0, -1.0, 2.0)  # and infinity
-BATCH = 1 << 21  # bytes of tiles one thread works on at a time
+BATCH = 1 << 22  # bytes of tiles one thread works on at a time
 KRONECKER = 40  # the largest transform of several axes made as one matrix
 
 
