@@ -40,9 +40,12 @@ def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
     return None
 
 
-def _last_resort(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+def _plain_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """The plainest form wins where calls cost more than work; where it is large it would hold all windows at once."""
     windows = n * c * prod(spec.out) * prod(spec.kernel)
-    return 1.0 + 1e-8 * windows * m / spec.groups, windows * dtype.itemsize
+    macs = windows * m / spec.groups
+    small = 4 * macs <= gemm.SMALL and max(spec.stride, default=1) == 1
+    return 2e-5 + 1e-9 * windows + 1e-10 * macs + (0 if small else 1), windows * dtype.itemsize
 
 
 ROWS: dict[str, Algorithm] = {
@@ -52,7 +55,7 @@ ROWS: dict[str, Algorithm] = {
         Algorithm("fft", transform, transform.refuses, transform.cost),
         Algorithm("winograd", winograd, winograd.refuses, winograd.cost),
         Algorithm("direct", depthwise, _never, depthwise.cost),
-        Algorithm("reference", reference, _never, _last_resort),
+        Algorithm("reference", reference, _never, _plain_cost),
     )
 }
 

@@ -58,7 +58,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
     passes = 2 * n * prod(spec.out) * prod(spec.kernel) * (c // spec.groups) * m
     dense = spec.groups == c == m
-    return 2e-5 + passes * dtype.itemsize * (0.03e-9 if dense else 0.2e-9), 3 * SLAB
+    return 6e-5 + 3e-6 * prod(spec.kernel) * (c // spec.groups) * (m // spec.groups) + passes * dtype.itemsize * (0.03e-9 if dense else 0.2e-9), 3 * SLAB
 
 
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:

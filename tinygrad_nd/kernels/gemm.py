@@ -97,7 +97,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.dilation[-1] == 1 else 1) * dtype.itemsize
     copied = points * taps * spec.groups if prod(spec.kernel) > 1 or spec.groups > 1 else 0
     moved = (copied + points * m) * dtype.itemsize
-    return 1e-5 + seconds + (0.03 + 4 / piece) * 1e-9 * moved, 3 * max(TILE, min(2 * taps * m * dtype.itemsize, 8 * TILE))
+    return 6e-5 + seconds + (0.03 + 4 / piece) * 1e-9 * moved, 3 * max(TILE, min(2 * taps * m * dtype.itemsize, 8 * TILE))
 
 
 def product_seconds(macs: float, rows: float, columns: float, dtype: np.dtype[Any]) -> float:

@@ -6,8 +6,9 @@ know; where the results go, in which dtype, and with what added, is settled here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import gcd, prod
 from typing import Any
@@ -67,21 +68,16 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     correlation with the rotated kernel j, whose output channels are (phases, C). No inserted zero is ever multiplied.
     """
     axes, phased = _axes(spec), lowered(spec)[0]
-    groups, m, c = spec.groups, w.shape[0] // spec.groups, w.shape[1]
+    groups, c = spec.groups, w.shape[1]
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
     dx = tiles.channels_last((g.shape[0], groups * c, *spec.size), dtype)
     if not all(axis.cover for axis in axes):
         dx[...] = 0
-    counts, taps = tuple(len(axis.remainders) for axis in axes), tuple(axis.taps for axis in axes)
+    counts = tuple(len(axis.remainders) for axis in axes)
     if min(phased.out, default=1) < 1:  # no tap reaches any point
         return dx
-    kernels = np.zeros((groups, *taps, m, *counts, c), wide)
-    swapped = np.moveaxis(w.reshape(groups, m, c, *spec.kernel), (1, 2), (-2, -1))  # (G, *k, M/G, C/G)
-    for t in np.ndindex(spec.kernel):
-        places = [axis.place[i] for axis, i in zip(axes, t)]
-        at: tuple[Any, ...] = (slice(None), *(j for j, _ in places), slice(None), *(e for _, e in places))
-        kernels[at] = swapped[(slice(None), *t)]
+    kernels = _phase_kernels(w, axes, groups, wide)
     last = np.moveaxis(dx, 1, -1)
     grouped = last.reshape(*last.shape[:-1], groups, c)
 
@@ -99,10 +95,26 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
 
     dense = all(s == 1 for s in spec.stride)
     target = Target(groups * prod(counts) * c, wide, put if dense else spread, last if dense and dtype == wide else None)
-    engine(np.moveaxis(g, 1, -1), kernels.reshape(groups, *taps, m, prod(counts) * c), phased, target)
+    engine(np.moveaxis(g, 1, -1), kernels, phased, target)
     return dx
 
 
+def _phase_kernels(w: Array, axes: Sequence[_Phases], groups: int, dtype: np.dtype[Any]) -> Array:
+    """The kernels of the correlation over phases, (G, *taps, M/G, phases * C/G): rotated, channels swapped per group."""
+    (m, c), kernel = w.shape[:2], w.shape[2:]
+    swapped = np.moveaxis(w.reshape(groups, m // groups, c, *kernel), (1, 2), (-2, -1))  # (G, *k, M/G, C/G)
+    counts, taps = tuple(len(axis.remainders) for axis in axes), tuple(axis.taps for axis in axes)
+    if prod(counts) == 1 and taps == kernel:
+        return np.flip(swapped, tuple(range(1, 1 + len(kernel)))).astype(dtype, order="C")
+    kernels = np.zeros((groups, *taps, m // groups, *counts, c), dtype)
+    for t in np.ndindex(kernel):
+        places = [axis.place[i] for axis, i in zip(axes, t)]
+        at: tuple[Any, ...] = (slice(None), *(j for j, _ in places), slice(None), *(e for _, e in places))
+        kernels[at] = swapped[(slice(None), *t)]
+    return kernels.reshape(groups, *taps, m // groups, prod(counts) * c)
+
+
+@lru_cache(1024)
 def lowered(spec: ConvSpec) -> tuple[ConvSpec, int]:
     """The correlation that input_grad runs, and its number of phases."""
     axes = _axes(spec)
@@ -111,8 +123,9 @@ def lowered(spec: ConvSpec) -> tuple[ConvSpec, int]:
     return run, prod(len(axis.remainders) for axis in axes)
 
 
-def _axes(spec: ConvSpec) -> list[_Phases]:
-    return [_Phases(*axis) for axis in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out)]
+@lru_cache(1024)
+def _axes(spec: ConvSpec) -> tuple[_Phases, ...]:
+    return tuple(_Phases(*axis) for axis in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out))
 
 
 class _Phases:

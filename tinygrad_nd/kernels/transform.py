@@ -228,7 +228,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     narrow = per_group <= 2
     products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    seconds = 5e-5 + (0.05 + 0.3 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    seconds = 1e-4 + (0.05 + 0.3 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 
 

@@ -218,7 +218,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     tiling = plan(n, c, m, spec, dtype)
     weights = tiling.size * c * m * spec.groups * dtype.itemsize
     macs = spec.groups * _macs(tiling, n, c, m)
-    return 3e-5 + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
+    return 2.5e-4 + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
 
 
 def _macs(tiling: Tiling, n: int, c: int, m: int) -> float:
