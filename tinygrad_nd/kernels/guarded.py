@@ -14,7 +14,7 @@ def zero_stays(ufunc: np.ufunc, g: Any, d: Any) -> Any:
 
     Only a NaN can be wrong, and a sum that is not NaN says that there is none: one pass over values still in cache.
     """
-    if max(np.size(g), np.size(d)) >= LARGE:
+    if (isinstance(g, np.ndarray) and g.size >= LARGE) or (isinstance(d, np.ndarray) and d.size >= LARGE):
         return fused(lambda out, g, d: _mend(ufunc(g, d, out=out), g), g, d, dtype=np.result_type(g, d))
     out = ufunc(g, d)
     if out.ndim:
