@@ -195,14 +195,24 @@ class Tensor:
         return id(self)
 
     def __repr__(self) -> str:
-        prefix = "tensor("
-        value = np.array2string(self._data, separator=", ", prefix=prefix, threshold=20, edgeitems=2)
+        """One line: the values (the ends of a long row of them), then what the tensor is."""
+        if self.size > 12:
+            ends = np.concatenate([self._data.flat[:3], self._data.flat[-3:]])
+            first, last = (np.array2string(e, separator=", ") for e in (ends[:3], ends[3:]))
+            return f"tensor({first[:-1]}, ..., {last[1:]}, {self._facts()})"
+        return f"tensor({' '.join(np.array2string(self._data, separator=', ').split())}, {self._facts()})"
+
+    def __str__(self) -> str:
+        """The values laid out as NumPy does, then what the tensor is."""
+        return f"tensor({np.array2string(self._data, separator=', ', prefix='tensor(', threshold=100, edgeitems=2)}, {self._facts()})"
+
+    def _facts(self) -> str:
         facts = [f"shape={self.shape}", f"dtype={self.dtype}"]
         if self.name:
             facts.append(f"name={self.name!r}")
         if self.requires_grad:
             facts.append("requires_grad=True" if self.is_leaf else f"op={_made_by(self)}")
-        return f"{prefix}{value}, {', '.join(facts)})"
+        return ", ".join(facts)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self._copy(self._data.copy())
