@@ -9,7 +9,7 @@ A winner is the number of a tap in row-major order: where in its window a maximu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -23,6 +23,7 @@ from .geometry import PoolSpec
 from .tiles import Array
 
 SLAB = 1 << 20  # bytes of input per slab
+FEW = 8  # taps; with more, adding at computed positions costs less than a masked pass for each
 Range = tuple[int, int]
 
 
@@ -70,20 +71,18 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     codes, layout = _spread(winner, spec)
     source, _ = _spread(g, spec, layout)
     x = tiles.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    apart = all(len({t * d % s for t in range(k)}) == k for k, s, d in zip(spec.kernel, spec.stride, spec.dilation))  # no two windows meet
-    covered = apart and prod(spec.kernel) == prod(spec.stride)
+    few = prod(spec.kernel) <= FEW and all(_apart(spec, axis) for axis in range(spec.rank))
 
     def work(part: _Part) -> None:
         g, code = source[part.outputs], codes[part.outputs]
-        slab = tiles.scratch("slab", _slab_shape(x, spec, part), g.dtype)
-        if not covered:
+        slab = _blank(x, part, spec, spec.stride[-1] if few and spec.rank else 1, g.dtype)
+        if not few or prod(spec.kernel) < prod(spec.stride):
             slab[...] = 0
-        picked = tiles.scratch("picked", g.shape, g.dtype)
-        for number, window in _windows(slab, spec, part):
-            if apart:
+        if few:
+            for number, window in _windows(slab, spec, part):
                 _select(g, code, number, window)
-            else:
-                window += _select(g, code, number, picked)
+        else:
+            np.add.at(slab.reshape(-1), _positions(slab, code, spec, part).reshape(-1), g.reshape(-1))
         _store(slab, x, part, spec)
 
     tiles.run(_parts(x, spec, inputs=True), work)
@@ -120,23 +119,31 @@ def window_sum_adjoint(g: Array, spec: PoolSpec) -> Array:
 
     def work(part: _Part) -> None:
         grown = source[part.outputs]
-        shape = _slab_shape(x, spec, part)
+        slab = _blank(x, part, spec, spec.stride[-1] if spec.rank else 1, wide)
         for axis in range(spec.rank):
             last = axis == spec.rank - 1
-            target = tiles.scratch(("grown", axis), shape if last else (*shape[: axis + 2], *grown.shape[axis + 2 :]), wide)
-            target[...] = 0
+            shape = (*slab.shape[: axis + 2], *grown.shape[axis + 2 :])
+            target = slab if last else tiles.scratch(("grown", axis), shape, wide)
+            apart = _apart(spec, axis)
+            if not apart or spec.kernel[axis] < spec.stride[axis]:
+                target[...] = 0
             for t in range(spec.kernel[axis]):
                 view = _tap(target, spec, part, axis, t)
-                np.add(view, grown, out=view)
+                if apart:
+                    np.copyto(view, grown)
+                else:
+                    np.add(view, grown, out=view)
             grown = target
-        _store(grown if spec.rank else grown[:, None, None], x, part, spec)
+        if not spec.rank:
+            slab[:, 0, 0] = grown
+        _store(slab, x, part, spec)
 
     tiles.run(_parts(x, spec, inputs=True), work)
     return layout.restore(x, spec.size)
 
 
 def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
-    """How many positions each window divides by, (*o): all but ceil_mode's overhang, and without count_include_pad those of the input only."""
+    """How many positions each window divides by, (*o): all but ceil_mode's overhang; without count_include_pad, those of the input."""
     counts = []
     for n, k, s, (a, b), d, o in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out):
         positions = np.arange(o)[:, None] * s - a + np.arange(k) * d
@@ -225,6 +232,12 @@ def _touching(spec: PoolSpec, owned: Range) -> Range:
     return min(first, spec.out[0]), max(min(first, spec.out[0]), min(spec.out[0], -(-(high + a) // s)))
 
 
+def _apart(spec: PoolSpec, axis: int) -> bool:
+    """Whether no position is seen by two windows along an axis: all taps differ modulo the stride."""
+    k, s, d = spec.kernel[axis], spec.stride[axis], spec.dilation[axis]
+    return len({t * d % s for t in range(min(k, s + 1))}) == k
+
+
 # Slabs: (outer, *rows, phase, column, inner), in the coordinates of the padded input.
 
 
@@ -235,33 +248,54 @@ def _extent(spec: PoolSpec, part: _Part, axis: int) -> tuple[int, int, int]:
     return last - first, first * s - spec.padding[axis][0], max(0, (last - first - 1) * s + span)
 
 
-def _slab_shape(x: Array, spec: PoolSpec, part: _Part) -> tuple[int, ...]:
-    spans = [_extent(spec, part, axis)[2] for axis in range(spec.rank)]
-    s = spec.stride[-1] if spec.rank else 1
-    *rows, columns = spans or [1]
-    return part.outer.stop - part.outer.start, *rows, s, -(-columns // s), x.shape[-1]
-
-
 def _load(x: Array, part: _Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
-    """The slab that a part's windows cover, with `fill` for the padding. A view where there is nothing to rearrange."""
-    if not spec.rank:
-        return x[part.outer, None, None]
+    """The slab that a part's windows cover, with `fill` for the padding; a view of x where no tap is seen twice."""
+    phases = spec.stride[-1] if spec.rank else 1
+    if x.dtype == dtype and (phases == 1 or _apart(spec, spec.rank - 1)):
+        view = _view(x, part, spec, phases)
+        if view is not None:
+            return view
+    slab = tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
     extents = [_extent(spec, part, axis) for axis in range(spec.rank)]
-    s = spec.stride[-1]
-    inside = all(start >= 0 and start + span <= n for (_, start, span), n in zip(extents, spec.size))
-    if inside and s == 1 and x.dtype == dtype:
-        view = x[(part.outer, *(slice(start, start + span) for _, start, span in extents))]
-        return np.expand_dims(view, spec.rank)
-    slab = tiles.scratch("slab", _slab_shape(x, spec, part), dtype)
-    if not inside:
+    if any(start < 0 or start + span > n for (_, start, span), n in zip(extents, spec.size)):
         slab[...] = fill
     for inner, outer in _matches(x, slab, part, spec, [(0, n) for n in spec.size]):
         np.copyto(inner, outer)
     return slab
 
 
+def _blank(x: Array, part: _Part, spec: PoolSpec, phases: int, dtype: Any) -> Array:
+    """The slab that a part's windows cover, to be written: x itself where the windows cover it exactly."""
+    spans = [_extent(spec, part, axis)[1:] for axis in range(spec.rank)]
+    if x.dtype == dtype and all(span == (0, n) for span, n in zip(spans, spec.size)) and part.owned == (0, (*spec.size, 1)[0]):
+        view = _view(x, part, spec, phases)
+        if view is not None:
+            return view
+    return tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
+
+
+def _slab_shape(x: Array, part: _Part, spec: PoolSpec, phases: int) -> tuple[int, ...]:
+    *rows, columns = [_extent(spec, part, axis)[2] for axis in range(spec.rank)] or [1]
+    return part.outer.stop - part.outer.start, *rows, phases, -(-columns // phases), x.shape[-1]
+
+
+def _view(x: Array, part: _Part, spec: PoolSpec, phases: int) -> Array | None:
+    """The slab as a view of x, if x has all of it."""
+    *rows, columns = [_extent(spec, part, axis)[1:] for axis in range(spec.rank)] or [(0, 1)]
+    if not spec.rank:
+        return x[part.outer, None, None]
+    start, span = columns
+    columns = start, -(-span // phases) * phases
+    if any(start < 0 or start + span > n for (start, span), n in zip((*rows, columns), spec.size)):
+        return None
+    view = x[(part.outer, *(slice(start, start + span) for start, span in (*rows, columns)))]
+    return view.reshape(*view.shape[: spec.rank], -1, phases, view.shape[-1]).swapaxes(spec.rank, spec.rank + 1)
+
+
 def _store(slab: Array, x: Array, part: _Part, spec: PoolSpec) -> None:
     """Writes the input positions a part owns, from its slab; those that no window covers are 0."""
+    if np.may_share_memory(slab, x):
+        return
     limits = [part.owned, *((0, n) for n in spec.size[1:])] if spec.rank else []
     ends = [(start, start + span) for _, start, span in (_extent(spec, part, axis) for axis in range(spec.rank))]
     if any(start > low or end < high for (start, end), (low, high) in zip(ends, limits)):
@@ -284,7 +318,7 @@ def _matches(x: Array, slab: Array, part: _Part, spec: PoolSpec, limits: list[Ra
         ours.append(slice(a, max(a, b)))
         theirs.append(slice(a + start, max(a, b) + start))
     _, start, span = _extent(spec, part, spec.rank - 1)
-    (low, high), s = limits[-1], spec.stride[-1]
+    (low, high), s = limits[-1], slab.shape[spec.rank]
     low, high = max(low - start, 0), min(high - start, span)
     for q in range(s):
         a, b = -(-(low - q) // s), -(-(high - q) // s)  # columns c with low <= cs + q < high
@@ -314,6 +348,19 @@ def _windows(slab: Array, spec: PoolSpec, part: _Part) -> Iterator[tuple[int, Ar
         yield number, view
 
 
+def _positions(slab: Array, codes: Array, spec: PoolSpec, part: _Part) -> Array:
+    """Where the winners lie in the memory of a slab with one phase: the place of the window's first tap, and from there to the winner."""
+    sizes = (*slab.shape[: spec.rank], *slab.shape[spec.rank + 1 :]) if spec.rank else slab.shape[::3]
+    steps = [prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
+    strides = (1, *spec.stride, 1)
+    axes = [np.arange(n) * (s * step) for n, s, step in zip(codes.shape, strides, steps)]
+    starts: Array = reduce(lambda inner, axis: np.add.outer(axis, inner), reversed(axes))
+    tap_starts = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps[1:])]
+    taps: Array = reduce(np.add.outer, tap_starts, np.zeros((), np.intp))
+    found = np.take(taps.reshape(-1), codes, out=tiles.scratch("positions", codes.shape, np.intp), mode="clip")
+    return np.add(found, starts, out=found)
+
+
 # One axis at a time.
 
 
@@ -333,7 +380,7 @@ def _reduce_windows(ufunc: np.ufunc, slab: Array, spec: PoolSpec, part: _Part, o
 
 
 def _find_winners(slab: Array, spec: PoolSpec, part: _Part, best: Array, codes: Array) -> None:
-    """Maxima and their taps. Going from the last axis to the first, a later tap always has the larger code, so an update is a maximum of codes."""
+    """Maxima and their taps. From the last axis to the first, a later tap always has the larger code: updating is taking a maximum."""
     values: Array = slab if spec.rank else slab[:, 0, 0]
     found: Array | None = None
     below = 1
@@ -351,11 +398,11 @@ def _find_winners(slab: Array, spec: PoolSpec, part: _Part, best: Array, codes: 
                 top = np.maximum(top, tap, out=new)
                 mask = greater.view(np.uint8)
                 if found is None:
-                    np.multiply(mask, codes.dtype.type(t * below), out=step)
+                    np.multiply(mask, codes.dtype.type(t * below), out=new_code if code is None else step)
                 else:
                     np.add(_tap(found, spec, part, axis, t), codes.dtype.type(t * below), out=step)
                     np.multiply(step, mask, out=step)
-                code = np.copyto(new_code, step) or new_code if code is None else np.maximum(code, step, out=new_code)
+                code = new_code if code is None else np.maximum(code, step, out=new_code)
         values, found, below = top, code, below * k
     if values is not best:
         np.copyto(best, values)
