@@ -49,7 +49,8 @@ def _svg(values: Sequence[float], title: str, width: int = 600, height: int = 30
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
         f'<text x="{width / 2}" y="24" text-anchor="middle">{title}</text>'
         f'<path d="M{left} {margin}V{bottom}H{right}" fill="none" stroke="#888"/>'
-        f'<text x="{left - 4}" y="{margin + 4}" text-anchor="end">{top:.3g}</text><text x="{left - 4}" y="{bottom}" text-anchor="end">0</text>'
+        f'<text x="{left - 4}" y="{margin + 4}" text-anchor="end">{top:.3g}</text>'
+        f'<text x="{left - 4}" y="{bottom}" text-anchor="end">0</text>'
         f'<text x="{right}" y="{bottom + 16}" text-anchor="end">{len(values)} steps</text>'
         f'<polyline points="{points}" fill="none" stroke="#1f77b4" stroke-width="1.5"/></svg>\n'
     )

@@ -93,7 +93,8 @@ def train_test_split(
 ) -> tuple[np.ndarray, ...]:
     """Each array split along its first axis into a training and a test part: train_1, test_1, train_2, test_2, ...
 
-    `test_size` is a fraction or a count. With `stratify` (labels), every label is split in that proportion. Unshuffled, the test part is the end.
+    `test_size` is a fraction or a count. With `stratify` (labels), every label is split in that proportion.
+    Unshuffled, the test part is the end.
 
     >>> [a.tolist() for a in train_test_split(np.arange(4), shuffle=False)]
     [[0, 1, 2], [3]]
