@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choose, gemm, reference, tiles
+from tinygrad_nd.kernels import choose, gemm, reference, tiles, transform
 from tinygrad_nd.kernels.geometry import ConvSpec
 
 HARD = {
@@ -33,7 +33,8 @@ HARD = {
     "rank 4": ConvSpec((4, 5, 3, 4), (3, 2, 1, 3), (1, 2, 1, 1), ((1, 1), (0, 1), (0, 0), (1, 1)), (1, 1, 1, 1), 2),
     "rank 5": ConvSpec((3, 4, 3, 2, 4), (2, 2, 1, 2, 3), (1, 2, 1, 1, 1), ((1, 1), (0, 1), (0, 0), (0, 0), (1, 1)), (1, 1, 1, 1, 1)),
 }
-DEPTHWISE = {f"depthwise {name}": HARD[name] for name in ("plain", "negative padding", "dilated and strided", "padding > kernel", "rank 1", "rank 3")}
+ONE_CHANNEL = ("plain", "negative padding", "dilated and strided", "padding > kernel", "rank 1", "rank 3")
+DEPTHWISE = {f"depthwise {name}": HARD[name] for name in ONE_CHANNEL}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "complex64": 1e-5, "complex128": 1e-12, "float16": 4e-3}
 
 
@@ -120,7 +121,8 @@ def test_nothing_in_gives_zeros_out(row, n, c):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_work_on_many_tiles_and_threads_meets_the_reference(row):
-    for spec, c, m in ((ConvSpec((70, 61), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 12, 10), (ConvSpec((50, 40), (5, 4), (2, 2), ((1, 2), (3, 0)), (1, 1)), 8, 16)):
+    strided = ConvSpec((50, 40), (5, 4), (2, 2), ((1, 2), (3, 0)), (1, 1))
+    for spec, c, m in ((ConvSpec((70, 61), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 12, 10), (strided, 8, 16)):
         rng = np.random.default_rng(0)
         x, w, g = (rng.standard_normal(s) for s in ((7, c, *spec.size), (m, c, *spec.kernel), (7, m, *spec.out)))
         for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
@@ -132,7 +134,14 @@ def test_work_on_many_tiles_and_threads_meets_the_reference(row):
 
 @pytest.mark.parametrize(
     "a, b",
-    [((300, 200), (200, 310)), ((7, 5, 90, 80), (80, 90)), ((64, 40, 50), (64, 50, 60)), ((3, 1, 90, 80), (4, 80, 90)), ((5,), (5, 2)), ((2, 9000), (9000, 40))],
+    [
+        ((300, 200), (200, 310)),
+        ((7, 5, 90, 80), (80, 90)),
+        ((64, 40, 50), (64, 50, 60)),
+        ((3, 1, 90, 80), (4, 80, 90)),
+        ((5,), (5, 2)),
+        ((2, 9000), (9000, 40)),
+    ],
 )
 def test_matmul_is_numpys(a, b):
     rng = np.random.default_rng(0)
@@ -188,3 +197,25 @@ def test_inputs_of_any_strides_are_taken():
         np.testing.assert_allclose(choose.correlate(x, w, spec, row), reference.correlate(x, w, spec), atol=1e-12)
         np.testing.assert_allclose(choose.input_grad(g, w, spec, row), reference.input_grad(g, w, spec), atol=1e-12)
         np.testing.assert_allclose(choose.weight_grad(x, g, spec, row), reference.weight_grad(x, g, spec), atol=1e-12)
+
+
+def test_numpys_transform_serves_where_scipy_is_missing(monkeypatch):
+    monkeypatch.setattr(transform, "_fft", lambda: np.fft)
+    for dtype in ("float32", "float64", "complex64"):
+        x, w, g = operands("plain", HARD["plain"], dtype)
+        for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+            expected = getattr(reference, contraction)(*arguments, HARD["plain"])
+            assert_close(getattr(choose, contraction)(*arguments, HARD["plain"], "fft"), expected, dtype, contraction)
+
+
+@pytest.mark.parametrize("kernel, size", [((2, 2), (11, 11)), ((3, 3), (18, 18)), ((3, 3, 3), (10, 10, 10))])
+def test_toom_cook_in_float32_stays_within_5e_6(kernel, size):
+    r = len(kernel)
+    spec = ConvSpec(size, kernel, (1,) * r, ((1, 1),) * r, (1,) * r)
+    rng = np.random.default_rng(0)
+    shapes = (2, 32, *size), (32, 32, *kernel), (2, 32, *spec.out)
+    x, w, g = (rng.standard_normal(shape) for shape in shapes)
+    for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+        expected = getattr(reference, contraction)(*arguments, spec)
+        actual = getattr(choose, contraction)(*(a.astype(np.float32) for a in arguments), spec, "winograd")
+        assert np.abs(actual - expected).max() < 5e-6 * np.abs(expected).max()

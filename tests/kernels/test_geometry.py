@@ -49,7 +49,13 @@ def test_same_gives_ceil_n_over_s_outputs(n, k, s, d):
 @pytest.mark.parametrize(
     "x, w, options, error, words",
     [
-        ((2, 6, 32, 32), (8, 4, 3, 3), dict(groups=2), ValueError, ["takes 4 channels per group", "(2, 6, 32, 32) has 6", "groups=2 gives 3"]),
+        (
+            (2, 6, 32, 32),
+            (8, 4, 3, 3),
+            dict(groups=2),
+            ValueError,
+            ["takes 4 channels per group", "(2, 6, 32, 32) has 6", "groups=2 gives 3"],
+        ),
         ((2, 3, 8), (8, 3, 3, 3), {}, ValueError, ["2 spatial axes", "(2, 3, 8) has 3"]),
         ((2, 3), (8,), {}, ValueError, ["(M, C/groups, *k)", "(8,)"]),
         ((2, 8, 8, 3), (4, 3, 3, 3), {}, ValueError, ["layout='N*C'"]),
@@ -82,7 +88,9 @@ def test_per_axis_takes_numpy_integers():
 
 
 def test_transposed_sizes_are_pytorchs():
-    made = transpose_spec("conv_transpose_nd", (2, 3, 5, 4), (3, 6, 3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), dilation=(2, 1))
+    made = transpose_spec(
+        "conv_transpose_nd", (2, 3, 5, 4), (3, 6, 3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), dilation=(2, 1)
+    )
     assert made.size == (12, 13) and made.out == (5, 4)
 
 
@@ -108,7 +116,14 @@ def test_output_size_must_be_one_that_the_stride_can_reach():
 
 @pytest.mark.parametrize(
     "n, k, s, p, ceil, out",
-    [(5, 2, 2, 0, False, 2), (5, 2, 2, 0, True, 3), (4, 2, 3, 1, True, 2), (4, 1, 2, 1, True, 3), (2, 3, 2, 0, True, 1), (6, 3, None, 0, False, 2)],
+    [
+        (5, 2, 2, 0, False, 2),
+        (5, 2, 2, 0, True, 3),
+        (4, 2, 3, 1, True, 2),
+        (4, 1, 2, 1, True, 3),
+        (2, 3, 2, 0, True, 1),
+        (6, 3, None, 0, False, 2),
+    ],
 )
 def test_pool_sizes(n, k, s, p, ceil, out):
     assert pool_spec("max_pool_nd", (n,), k, s, p, ceil_mode=ceil).out == (out,)

@@ -61,7 +61,9 @@ def test_rank_r_is_rank_r_plus_one_with_size_one():
     spec = ConvSpec((7, 5), (3, 2), (2, 1), ((1, 2), (0, -1)), (1, 2))
     thicker = ConvSpec((7, 1, 5), (3, 1, 2), (2, 1, 1), ((1, 2), (0, 0), (0, -1)), (1, 1, 2))
     x, w, _ = operands(rng, spec)
-    np.testing.assert_allclose(reference.correlate(x, w, spec), reference.correlate(x[:, :, :, None], w[:, :, :, None], thicker)[:, :, :, 0])
+    np.testing.assert_allclose(
+        reference.correlate(x, w, spec), reference.correlate(x[:, :, :, None], w[:, :, :, None], thicker)[:, :, :, 0]
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.complex64, np.int64])

@@ -56,9 +56,9 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
-    passes = 2 * n * prod(spec.out) * prod(spec.kernel) * (c // spec.groups) * m
-    dense = spec.groups == c == m
-    return 6e-5 + 3e-6 * prod(spec.kernel) * (c // spec.groups) * (m // spec.groups) + passes * dtype.itemsize * (0.03e-9 if dense else 0.2e-9), 3 * SLAB
+    calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
+    moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
+    return 6e-5 + 3e-6 * calls + (0.03e-9 if spec.groups == c == m else 0.2e-9) * moved, 3 * SLAB
 
 
 def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:

@@ -213,8 +213,8 @@ def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling
     extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
     whole = [fast_length(s * (o - 1) + e) for s, o, e in zip(spec.stride, spec.out, extents)]
     sizes = {max(whole, default=1)} | {int(max(extents, default=1) * by) for by in (1.5, 2, 2.5, 3, 4, 6, 8, 12, 16, 24)}
-    found = [_tiling(n, c, m, spec, dtype, tuple(min(max(fast_length(e), fast_length(f)), w) for e, w in zip(extents, whole))) for f in sizes]
-    return min(found, key=lambda tiling: tiling.seconds)
+    lengths = {tuple(min(max(fast_length(e), fast_length(f)), w) for e, w in zip(extents, whole)) for f in sizes}
+    return min((_tiling(n, c, m, spec, dtype, length) for length in lengths), key=lambda tiling: (tiling.seconds, tiling.length))
 
 
 def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length: tuple[int, ...]) -> Tiling:
