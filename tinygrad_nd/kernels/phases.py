@@ -49,14 +49,7 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
     rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
-
-    def put(box: Box, tile: Array) -> None:
-        if bias is not None:
-            tile += bias
-        if dtype != wide or not np.may_share_memory(tile, last):
-            last[box] = tile
-
-    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, put, last if dtype == wide else None))
+    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, _into(last, bias), last if dtype == wide else None))
     return y
 
 
@@ -89,14 +82,22 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
             source: tuple[Any, ...] = (slice(None), *(source for _, source in pairs), slice(None), *e)
             grouped[to] = tile[source]
 
-    def put(box: Box, tile: Array) -> None:
-        if dtype != wide or not np.may_share_memory(tile, last):
-            last[box] = tile
-
     dense = all(s == 1 for s in spec.stride)
-    target = Target(groups * prod(counts) * c, wide, put if dense else spread, last if dense and dtype == wide else None)
+    target = Target(groups * prod(counts) * c, wide, _into(last) if dense else spread, last if dense and dtype == wide else None)
     engine(np.moveaxis(g, 1, -1), kernels, phased, target)
     return dx
+
+
+def _into(y: Array, bias: Array | None = None) -> Callable[[Box, Array], None]:
+    """Tiles go to y (N, *o, P), unless they were made there, plus a bias while they are in a cache."""
+
+    def put(box: Box, tile: Array) -> None:
+        if bias is not None:
+            tile += bias
+        if not np.may_share_memory(tile, y):
+            y[box] = tile
+
+    return put
 
 
 def _phase_kernels(w: Array, axes: Sequence[_Phases], groups: int, dtype: np.dtype[Any]) -> Array:
