@@ -22,7 +22,8 @@ from . import tiles
 from .geometry import PoolSpec
 from .tiles import Array
 
-SLAB = 1 << 20  # bytes of input per slab
+SLAB = 1 << 21  # bytes of input per slab
+WIDE = 8  # channels that are worth being innermost
 FEW = 8  # taps; with more, adding at computed positions costs less than a masked pass for each
 Range = tuple[int, int]
 
@@ -182,13 +183,18 @@ class _Layout:
 
 
 def _spread(a: Array, spec: PoolSpec, layout: _Layout | None = None) -> tuple[Array, _Layout]:
-    """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule)."""
+    """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule).
+
+    Where none does, channels are taken all the same: turning a slab round as it is loaded costs less than working on short rows.
+    """
     lead, space = a.shape[: a.ndim - spec.rank], a.shape[a.ndim - spec.rank :]
     if layout is None:
         order = tiles.memory_order(a)
         spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
         last = max(spatial, default=len(order))
         inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
+        if not inner and len(lead) > 1 and lead[-1] >= WIDE:
+            inner = (len(lead) - 1,)
         layout = _Layout(tuple(axis for axis in order if axis < len(lead) and axis not in inner), inner, lead)
     return a.transpose(layout.order(spec.rank)).reshape(layout.outer, *space, layout.inner), layout
 
@@ -251,7 +257,7 @@ def _extent(spec: PoolSpec, part: _Part, axis: int) -> tuple[int, int, int]:
 def _load(x: Array, part: _Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
     """The slab that a part's windows cover, with `fill` for the padding; a view of x where no tap is seen twice."""
     phases = spec.stride[-1] if spec.rank else 1
-    if x.dtype == dtype and (phases == 1 or _apart(spec, spec.rank - 1)):
+    if x.dtype == dtype and (x.shape[-1] == 1 or x.strides[-1] == x.itemsize) and (phases == 1 or _apart(spec, spec.rank - 1)):
         view = _view(x, part, spec, phases)
         if view is not None:
             return view
