@@ -148,7 +148,7 @@ class Op:
                 finds, slots = plans.get((mask, len(args))) or op._plan(mask, len(args))
                 saved: list[Any] = [finds]
                 for kind, i in slots:
-                    saved.append(immutable(arrays[i]) if kind == "input" else out if kind == "out" else np.shape(arrays[i]))
+                    saved.append(np.shape(arrays[i]) if kind == "shape" else immutable(out if kind == "out" else arrays[i]))
                 t._node = Node(op, tuple([a._node if isinstance(a, Tensor) else None for a in args]), saved, params, out)
             else:
                 t._node = None

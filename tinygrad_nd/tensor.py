@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from .node import Constant, Node
 
-if TYPE_CHECKING:
-    from .ops.index import At
-
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
@@ -305,7 +302,7 @@ class Tensor:
         @property
         def imag(self) -> Tensor: ...
         @property
-        def at(self) -> At: ...
+        def at(self) -> Any: ...
 
 
 

@@ -191,10 +191,10 @@ def _pull(ys: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[A
 
 
 def _tangent(t: Any, x: Tensor) -> Tensor:
-    t = astensor(t)
-    if t.shape != x.shape:
-        raise ValueError(f"tangent: must have the primal's shape {x.shape}, but has {t.shape}")
-    return t if t.dtype == x.dtype else t.astype(x.dtype)
+    v = astensor(t)
+    if v.shape != x.shape:
+        raise ValueError(f"tangent: must have the primal's shape {x.shape}, but has {v.shape}")
+    return v if v.dtype == x.dtype else v.astype(x.dtype)
 
 
 def _basis(y: Tensor) -> list[np.ndarray]:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..tensor import Tensor, astensor
 
 Shape = int | Sequence[int]
-Dtype = npt.DTypeLike | None
+Dtype = Any  # npt.DTypeLike | None; NumPy has no stubs for all of its combinations
 
 
 def zeros(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
@@ -64,7 +63,7 @@ def arange(
 ) -> Tensor:
     """start, start + step, ... up to but without stop; arange(stop) counts from 0."""
     first, last = (0, start) if stop is None else (start, stop)
-    return _owned(np.arange(first, last, step, dtype), requires_grad, name)
+    return _owned(np.arange(first, last, step, dtype=dtype), requires_grad, name)
 
 
 def linspace(
@@ -80,7 +79,7 @@ def linspace(
     name: str | None = None,
 ) -> Any:
     """num evenly spaced values from start to stop; with retstep, (values, step)."""
-    values, step = np.linspace(_value(start), _value(stop), num, endpoint, True, dtype, axis)
+    values, step = np.linspace(_value(start), _value(stop), num, endpoint, retstep=True, dtype=dtype, axis=axis)
     t = _owned(values, requires_grad, name)
     return (t, step) if retstep else t
 

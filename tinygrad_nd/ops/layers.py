@@ -32,8 +32,8 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: np.random.Gen
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must lie in [0, 1], but is {p}")
-    x = floating(x)
+    t = floating(x)
     if not training or p == 0:
-        return x
-    keep = np.random.default_rng(rng).random(x.shape, np.float32) >= p
-    return multiply(x, astensor(keep.astype(x.dtype) * x.dtype.type(1 / (1 - p) if p < 1 else 0)))
+        return t
+    keep = np.random.default_rng(rng).random(t.shape, np.float32) >= p
+    return multiply(t, astensor(keep.astype(t.dtype) * t.dtype.type(1 / (1 - p) if p < 1 else 0)))

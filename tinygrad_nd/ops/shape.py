@@ -226,27 +226,27 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
 
     Modes: constant, reflect, symmetric, edge and wrap, as in NumPy. `constant_values` is one number.
     """
-    x = astensor(x)
+    t = astensor(x)
     try:
-        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+        widths = np.broadcast_to(np.asarray(pad_width), (t.ndim, 2))
     except ValueError:
-        raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair for each of the {x.ndim} axes of x {x.shape}") from None
+        raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair per axis of x {t.shape}") from None
     if widths.dtype.kind not in "iu" or (widths < 0).any():
         raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
     pairs = tuple((int(a), int(b)) for a, b in widths)
     if mode == "constant":
-        padded = _zero_pad(x, widths=pairs)
+        padded = _zero_pad(t, widths=pairs)
         if np.ndim(constant_values) == 0 and constant_values == 0:
             return padded
         if np.size(constant_values) != 1:
             raise ValueError("pad: constant_values must be one number")
-        outside = np.pad(np.zeros(x.shape, bool), pairs, constant_values=True)
-        return padded + astensor(np.where(outside, constant_values, 0).astype(x.dtype))
+        outside = np.pad(np.zeros(t.shape, bool), pairs, constant_values=True)
+        return padded + astensor(np.where(outside, constant_values, 0).astype(t.dtype))
     if mode not in ("reflect", "symmetric", "edge", "wrap"):
         raise ValueError(f"pad: mode must be constant, reflect, symmetric, edge or wrap, but got {mode!r}")
     for axis, (a, b) in enumerate(pairs):
         if a or b:
-            if not x.shape[axis]:
+            if not t.shape[axis]:
                 raise ValueError(f"pad: axis {axis} is empty, so mode={mode!r} has nothing to take values from")
-            x = take_along(x, index=np.pad(np.arange(x.shape[axis]), (a, b), mode=mode), axis=axis)  # type: ignore[call-overload]
-    return x
+            t = take_along(t, index=np.pad(np.arange(t.shape[axis]), (a, b), mode=mode), axis=axis)  # type: ignore[call-overload]
+    return t
