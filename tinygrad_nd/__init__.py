@@ -1,7 +1,7 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
 from . import data, init, nn, optim, testing
-from . import methods as _methods
+from . import methods as _methods  # noqa: F401  gives Tensor its operators
 from .draw import Drawing, draw
 from .kernels.tiles import num_threads, set_num_threads, threads
 from .node import enable_grad, no_grad, scope

@@ -152,7 +152,15 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
         (linalg, "dot inner outer tensordot einsum"),
     )
     for name in names.split()
-} | {np.amax: reduce.max, np.amin: reduce.min, np.permute_dims: shape.transpose, np.concat: shape.concatenate, np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
+} | {
+    np.amax: reduce.max,
+    np.amin: reduce.min,
+    np.permute_dims: shape.transpose,
+    np.concat: shape.concatenate,
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x: x.size,
+}
 
 _REDUCERS = {np.add: reduce.sum, np.multiply: reduce.prod, np.maximum: reduce.max, np.minimum: reduce.min}
 
@@ -160,7 +168,8 @@ _REDUCERS = {np.add: reduce.sum, np.multiply: reduce.prod, np.maximum: reduce.ma
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if kwargs.pop("out", None) is not None:
         raise TypeError(
-            f"np.{ufunc.__name__}: cannot write into out= (nor `array {ufunc.__name__}= tensor`), the gradient would be lost; assign the result"
+            f"np.{ufunc.__name__}: cannot write a tensor into an array (out=, or `array += tensor`), its gradient would be lost; "
+            "assign the result to a name"
         )
     if method == "reduce" and ufunc in _REDUCERS and set(kwargs) <= {"axis", "keepdims"}:
         return _REDUCERS[ufunc](*inputs, **{"axis": 0, **kwargs})

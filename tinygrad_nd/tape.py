@@ -36,8 +36,8 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
     """Declares a differentiable operation: `rules` maps an argument's name to its vector-Jacobian product.
 
     The decorated function receives arrays (or Python numbers) for its positional arguments, and keywords as they are; it must return a
-    new array or a view, and change nothing. None is passed on only if some argument defaults to it. With `*xs`, the rule for `xs` is called for each operand in turn; `i` is its position.
-    An operation without rules is not differentiable: its results need no gradient.
+    new array or a view, and change nothing. None is passed on only if some argument defaults to it. With `*xs`, the rule for `xs` is
+    called for each operand in turn; `i` is its position. An operation without rules is not differentiable: its results need no gradient.
 
     Raises TypeError at declaration if a rule is for no argument or names something that does not exist.
 

@@ -42,6 +42,14 @@ def over(g: Any, d: Any) -> Any:
     return zero_stays(np.divide, g, d)
 
 
+_STEP = "; its gradient is 0."
+
+
+def _no_slope(g: Tensor) -> Tensor:
+    """The cotangent through a function that is constant almost everywhere."""
+    return astensor(np.zeros(g.shape, g.dtype))
+
+
 # ---- arithmetic
 
 add = _elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
@@ -53,7 +61,7 @@ positive = _elementwise(np.positive, "+x.", x=lambda g: g)
 reciprocal = _elementwise(np.reciprocal, "1 / x.", x=lambda g, x: over(-g, conj(square(x))))
 square: Callable[..., Tensor] = _elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
 remainder = _elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, x, y: scale(-g, floor_divide(x, y)))
-floor_divide: Callable[..., Tensor] = _elementwise(np.floor_divide, "floor(x / y); its gradient is 0.", x=lambda g: _no_slope(g), y=lambda g: _no_slope(g))
+floor_divide: Callable[..., Tensor] = _elementwise(np.floor_divide, f"floor(x / y){_STEP}", x=_no_slope, y=_no_slope)
 conjugate = _elementwise(np.conjugate, "The complex conjugate.", x=lambda g: conj(g))
 
 
@@ -164,12 +172,6 @@ def _direction(x: Tensor) -> Tensor:
 
 # ---- steps: zero slope everywhere
 
-
-def _no_slope(g: Tensor) -> Tensor:
-    return astensor(np.zeros(g.shape, g.dtype))
-
-
-_STEP = "; its gradient is 0."
 sign = _elementwise(np.sign, f"-1, 0 or 1 by the sign of x{_STEP}", x=_no_slope)
 floor = _elementwise(np.floor, f"The largest integer not above x{_STEP}", x=_no_slope)
 ceil = _elementwise(np.ceil, f"The smallest integer not below x{_STEP}", x=_no_slope)

@@ -90,7 +90,9 @@ def avg_pool_nd(
 ) -> Tensor:
     """The mean of every window, at any spatial rank.
 
-    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride, padding and ceil_mode are as in `max_pool_nd`. The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
+    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride, padding and ceil_mode are as in `max_pool_nd`.
+
+    The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
     """
     x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, 1, ceil_mode, layout)
     if divisor_override is not None and divisor_override == 0:
