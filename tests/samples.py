@@ -93,7 +93,9 @@ SAMPLES: list[Sample] = [
     # steps
     *[s for f in (nd.sign, nd.floor, nd.ceil, nd.trunc, nd.rint) for s in rows(f.__name__, f, (apart(3, 4),))],
     # comparison
-    *[s for f in (nd.equal, nd.not_equal, nd.less, nd.less_equal, nd.greater, nd.greater_equal, nd.logical_and, nd.logical_or, nd.logical_xor)
+    *[s for f in (nd.equal, nd.not_equal, nd.less, nd.less_equal, nd.greater, nd.greater_equal)
+      for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)],
+    *[s for f in (nd.logical_and, nd.logical_or, nd.logical_xor)
       for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)],
     *[s for f in (nd.logical_not, nd.isnan, nd.isinf, nd.isfinite, nd.signbit) for s in rows(f.__name__, f, X, differentiable=False)],
     # choice
@@ -189,7 +191,8 @@ def _conv_samples() -> list[Sample]:
         found += rows("correlate", lambda x, w, b, o=options: nd.conv_nd(x, w, b, **o), (x, w, bias))
         found += rows("input_grad", lambda g, w, s=spec: conv.input_grad(g, w, s), (g, w))
         found += rows("weight_grad", lambda x, g, s=spec: conv.weight_grad(x, g, s), (x, g))
-    found += rows("input_grad", lambda x, w, b: nd.conv_transpose_nd(x, w, b, stride=2, padding=1), (normal(2, 3, 4), normal(3, 2, 3), normal(2)))
+    transposed = (normal(2, 3, 4), normal(3, 2, 3), normal(2))
+    found += rows("input_grad", lambda x, w, b: nd.conv_transpose_nd(x, w, b, stride=2, padding=1), transposed)
     found += rows("correlate", lambda x, w: nd.conv_nd(x, w, padding=2, padding_mode="circular"), (normal(1, 2, 5), normal(2, 2, 3)))
     found += rows("correlate", lambda a, v: nd.convolve_nd(a, v, "same"), (normal(5, 4), normal(2, 3)))
     return found
