@@ -8,7 +8,7 @@ import pytest
 from tinygrad_nd.kernels import elementwise, tiles
 
 RNG = np.random.default_rng(7)
-SHAPES = [(), (1,), (0, 3), (5, 4), (40, 3, 50, 60), (1, 2, 300, 400), (2, 400_003)]
+SHAPES = [(), (1,), (0, 3), (5, 4), (40, 3, 70, 70), (1, 2, 600, 500), (2, 400_003)]
 
 
 def sample(shape, dtype=np.float32, order="C"):
@@ -40,8 +40,8 @@ def test_apply_broadcasts(order, other):
 
 
 def test_apply_promotes_as_numpy_does():
-    x = sample((300, 1000))
-    others = [2, 2.0, True, 1j, np.float64(2), np.int8(3), np.arange(1000), np.arange(1000) > 3, sample((300, 1000), np.float16)]
+    x = sample((600, 1000))
+    others = [2, 2.0, True, 1j, np.float64(2), np.int8(3), np.arange(1000), np.arange(1000) > 3, sample((600, 1000), np.float16)]
     for y in others:
         expected, got = np.multiply(x, y), elementwise.apply(np.multiply, x, y)
         assert got.dtype == expected.dtype
@@ -56,7 +56,7 @@ def test_apply_where_memory_orders_differ():
 
 
 def test_warnings_follow_the_callers_errstate():
-    x = np.zeros((400, 1000), np.float32)
+    x = np.zeros((600, 1000), np.float32)
     with np.errstate(divide="ignore"):
         assert np.isneginf(elementwise.apply(np.log, x)).all()
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
@@ -109,7 +109,7 @@ def test_rows_of_minus_infinity():
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (3,), (0, 2, 3), (0, 1, 2, 3), (0, 3), (1, 2), (2, 3), (-1, 0), ()])
 @pytest.mark.parametrize("order", ["C", "last", "gaps"])
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (31, 17, 25, 40), (1, 2, 600, 700), (3, 0, 4, 5), (600, 1, 700, 1)])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (31, 17, 25, 40), (1, 2, 600, 700), (3, 0, 4, 5), (800, 1, 700, 1)])
 def test_reduce_sum_is_numpys(shape, order, axes):
     x = sample(shape, order=order)
     for keepdims in (False, True):

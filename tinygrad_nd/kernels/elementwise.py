@@ -15,7 +15,7 @@ import numpy as np
 from . import tiles
 from .tiles import Array
 
-LARGE = 1 << 17  # elements; below, one call of NumPy costs less than the threads
+LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
@@ -31,29 +31,36 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-    return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype)
+    share = max(x.size if isinstance(x, np.ndarray) else 0, TILE * 4 * tiles.num_threads()) // (4 * tiles.num_threads())
+    return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
 
 
-def fused(f: Callable[..., object], *operands: Any, dtype: Any) -> Array:
+def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE) -> Array:
     """The array that f(out_tile, *operand_tiles) fills, tile by tile.
 
     Operands broadcast; Python numbers are passed on as they are. The result is dense, and its axes lie in memory as in the operands of full
     shape. Where these differ, an order that is not C's wins: some kernel chose it for its speed.
     """
-    arrays = [a for a in operands if isinstance(a, np.ndarray) and a.ndim]
-    shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    out = _result(shape, dtype, arrays)
-    order = tiles.memory_order(out)
-    views = [_in_order(a, shape, order) if isinstance(a, np.ndarray) and a.ndim else a for a in operands]
+    moving = [isinstance(a, np.ndarray) and a.ndim > 0 for a in operands]
+    arrays = [a for a, moves in zip(operands, moving) if moves]
+    shape, strides = arrays[0].shape, arrays[0].strides
+    if all(a.shape == shape and a.strides == strides for a in arrays):
+        out = tiles.empty_like(arrays[0], dtype)
+        order = tiles.memory_order(out)
+        views = [a.transpose(order) if moves else a for a, moves in zip(operands, moving)]
+    else:
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+        out = _result(shape, dtype, arrays)
+        order = tiles.memory_order(out)
+        views = [_in_order(a, shape, order) if moves else a for a, moves in zip(operands, moving)]
     dense = out.transpose(order)
-    if all(not isinstance(v, np.ndarray) or not v.ndim or v.flags.c_contiguous for v in views):
-        dense, views = dense.reshape(-1), [v.reshape(-1) if isinstance(v, np.ndarray) and v.ndim else v for v in views]
-    if out.size < LARGE:
+    if all(v.flags.c_contiguous for v, moves in zip(views, moving) if moves):
+        dense, views = dense.reshape(-1), [v.reshape(-1) if moves else v for v, moves in zip(views, moving)]
+    if out.size <= tile:
         f(dense, *views)
-        return out
-    boxes = tiles.boxes(dense.shape, TILE)
-    moving = [isinstance(v, np.ndarray) and v.ndim > 0 for v in views]
-    tiles.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
+    else:
+        boxes = tiles.boxes(dense.shape, tile)
+        tiles.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
     return out
 
 
@@ -94,7 +101,7 @@ def add_into(a: Array, b: Any) -> None:
 
 def relu(x: Any) -> Any:
     """max(x, 0); NaN flows."""
-    if not isinstance(x, np.ndarray) or x.size < LARGE or x.dtype.kind not in "iuf":
+    if not isinstance(x, np.ndarray) or x.size < TILE // 4 or x.dtype.kind not in "iuf":
         return np.maximum(x, 0)
     zeros = _zeros(x.dtype)  # NumPy's maximum of two arrays is five times faster than that of an array and a number
     return fused(lambda out, part: np.maximum(part, zeros[: part.shape[-1]], out=out), x, dtype=x.dtype)
