@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choose, gemm, reference, tiles, transform
+from tinygrad_nd.kernels import choose, fft, gemm, reference, tiles
 from tinygrad_nd.kernels.geometry import ConvSpec
 
 HARD = {
@@ -200,7 +200,7 @@ def test_inputs_of_any_strides_are_taken():
 
 
 def test_numpys_transform_serves_where_scipy_is_missing(monkeypatch):
-    monkeypatch.setattr(transform, "_fft", lambda: np.fft)
+    monkeypatch.setattr(fft, "_fft", lambda: np.fft)
     for dtype in ("float32", "float64", "complex64"):
         x, w, g = operands("plain", HARD["plain"], dtype)
         for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import depthwise, gemm, phases, reference, tiles, transform, winograd
+from . import direct, fft, gemm, phases, reference, tiles, winograd
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -24,14 +24,16 @@ CONTRACTIONS = ("correlate", "input_grad", "weight_grad")
 
 @dataclass(frozen=True)
 class Algorithm:
-    """One way to compute all three contractions: a module with a function for each.
+    """One way to compute the three contractions.
 
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
     Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
     """
 
     name: str
-    module: ModuleType
+    correlate: Callable[[Array, Array, ConvSpec, Array | None], Array]
+    input_grad: Callable[[Array, Array, ConvSpec], Array]
+    weight_grad: Callable[[Array, Array, ConvSpec], Array]
     refuses: Refuses
     cost: Cost
 
@@ -40,22 +42,29 @@ def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
     return None
 
 
+def _by_engine(name: str, module: ModuleType, refuses: Refuses = _never) -> Algorithm:
+    """The row of a module with an engine: two of the contractions are the engine's correlation, see phases."""
+    correlate, input_grad = partial(phases.correlate, module.engine), partial(phases.input_grad, module.engine)
+    return Algorithm(name, correlate, input_grad, module.weight_grad, refuses, module.cost)
+
+
 def _plain_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """The plainest form wins where calls cost more than work; where it is large it would hold all windows at once."""
     windows = n * c * prod(spec.out) * prod(spec.kernel)
     macs = windows * m / spec.groups
     small = 4 * macs <= gemm.SMALL and max(spec.stride, default=1) == 1
-    return 2e-5 + 1e-9 * windows + 1e-10 * macs + (0 if small else 1), windows * dtype.itemsize
+    seconds = 2e-5 + 1e-9 * windows + 1e-10 * macs + (0 if small else 1)
+    return seconds * tiles.num_threads(), windows * dtype.itemsize  # it runs on one thread, so the others do not divide its time
 
 
 ROWS: dict[str, Algorithm] = {
     row.name: row
     for row in (
-        Algorithm("gemm", gemm, _never, gemm.cost),
-        Algorithm("fft", transform, transform.refuses, transform.cost),
-        Algorithm("winograd", winograd, winograd.refuses, winograd.cost),
-        Algorithm("direct", depthwise, _never, depthwise.cost),
-        Algorithm("reference", reference, _never, _plain_cost),
+        _by_engine("gemm", gemm),
+        _by_engine("fft", fft, fft.refuses),
+        _by_engine("winograd", winograd, winograd.refuses),
+        _by_engine("direct", direct),
+        Algorithm("reference", reference.correlate, reference.input_grad, reference.weight_grad, _never, _plain_cost),
     )
 }
 
@@ -68,13 +77,13 @@ def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -
 
     Raises: ValueError if the row asked for cannot do this convolution; one that can, does all three contractions.
     """
-    offers = estimate(contraction, n, c, m, spec, dtype)
     if spec.algorithm != "auto":
         why = ROWS[spec.algorithm].refuses(spec, phases.wide_dtype(np.dtype(dtype)))
         if why is not None:
             able = ", ".join(row.name for row in ROWS.values() if row.refuses(spec, np.dtype(dtype)) is None)
             raise ValueError(f"algorithm={spec.algorithm!r} {why}; use 'auto', or one of {able}")
         return spec.algorithm
+    offers = estimate(contraction, n, c, m, spec, dtype)
     costs = {name: offer[0] for name, offer in offers.items() if not isinstance(offer, str)}
     return min(costs, key=costs.__getitem__)
 
@@ -94,7 +103,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
         why = row.refuses(run, dtype)
         if why is None:
             seconds, nbytes = row.cost(max(n, 1), max(taken, 1), max(made, 1), run, dtype)
-            offers[row.name] = seconds / (1 if row.module is reference else threads), nbytes * threads
+            offers[row.name] = seconds / threads, nbytes * threads
         else:
             offers[row.name] = why
     return offers
@@ -118,7 +127,7 @@ def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtyp
 def correlate(x: Array, w: Array, spec: ConvSpec, algorithm: str, bias: Array | None = None) -> Array:
     """y (N, M, *o) from x (N, C, *n), w (M, C/G, *k) and a bias (M,)."""
     if x.size and w.size:
-        return _run(algorithm, "correlate", x, w, spec, bias)
+        return ROWS[algorithm].correlate(x, w, spec, bias)
     y = np.zeros((x.shape[0], w.shape[0], *spec.out), np.result_type(x, w))
     return y if bias is None else y + bias.reshape(-1, *(1,) * spec.rank)
 
@@ -126,17 +135,12 @@ def correlate(x: Array, w: Array, spec: ConvSpec, algorithm: str, bias: Array | 
 def input_grad(g: Array, w: Array, spec: ConvSpec, algorithm: str) -> Array:
     """dx (N, C, *n) from g (N, M, *o) and w (M, C/G, *k)."""
     if g.size and w.size:
-        return _run(algorithm, "input_grad", g, w, spec)
+        return ROWS[algorithm].input_grad(g, w, spec)
     return np.zeros((g.shape[0], w.shape[1] * spec.groups, *spec.size), np.result_type(g, w))
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec, algorithm: str) -> Array:
     """dw (M, C/G, *k) from x (N, C, *n) and g (N, M, *o)."""
     if x.size and g.size:
-        return _run(algorithm, "weight_grad", x, g, spec)
+        return ROWS[algorithm].weight_grad(x, g, spec)
     return np.zeros((g.shape[1], x.shape[1] // spec.groups, *spec.kernel), np.result_type(x, g))
-
-
-def _run(algorithm: str, contraction: str, *arguments: Any) -> Array:
-    result: Array = getattr(ROWS[algorithm].module, contraction)(*arguments)
-    return result

@@ -27,14 +27,24 @@ SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
-    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
-    return phases.correlate(_correlate, x, w, spec, bias)
+def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), tile by tile."""
+    groups, p = kernels.shape[0], kernels.shape[-1]
+    taps = prod(kernels.shape[1:-1])
+    matrix = kernels.reshape(groups, taps, p)
+    row = taps * groups * matrix.itemsize
+    limit = max(TILE, min(2 * matrix.nbytes, 8 * TILE))  # BLAS packs the matrix once per product: worth it only for many rows
 
+    def work(slab: Box) -> None:
+        view = windows(fetch(x, spec, slab, matrix.dtype), spec, lengths(slab)[1:])
+        for box, inner in _tiles(slab, row, limit):
+            tile = target.tile(box)
+            np.matmul(_columns(view[(slice(None), *inner)], taps), matrix, out=tile.reshape(-1, groups, p).swapaxes(0, 1))
+            target.put(box, tile)
 
-def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
-    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
-    return phases.input_grad(_correlate, g, w, spec)
+    slabs = split(spec, x.shape[0], x.shape[-1], matrix.itemsize, _parts(x.shape[0] * prod(spec.out) * matrix.size))
+    with tiles.single_blas():
+        tiles.run(slabs, work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -120,26 +130,6 @@ def _flops_per_second() -> float:
             np.matmul(a, a, out=out)
             best = min(best, perf_counter() - start)
     return float(2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2))
-
-
-def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
-    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P), tile by tile."""
-    groups, p = kernels.shape[0], kernels.shape[-1]
-    taps = prod(kernels.shape[1:-1])
-    matrix = kernels.reshape(groups, taps, p)
-    row = taps * groups * matrix.itemsize
-    limit = max(TILE, min(2 * matrix.nbytes, 8 * TILE))  # BLAS packs the matrix once per product: worth it only for many rows
-
-    def work(slab: Box) -> None:
-        view = windows(fetch(x, spec, slab, matrix.dtype), spec, lengths(slab)[1:])
-        for box, inner in _tiles(slab, row, limit):
-            tile = target.tile(box)
-            np.matmul(_columns(view[(slice(None), *inner)], taps), matrix, out=tile.reshape(-1, groups, p).swapaxes(0, 1))
-            target.put(box, tile)
-
-    slabs = split(spec, x.shape[0], x.shape[-1], matrix.itemsize, _parts(x.shape[0] * prod(spec.out) * matrix.size))
-    with tiles.single_blas():
-        tiles.run(slabs, work)
 
 
 def _columns(view: Array, taps: int) -> Array:

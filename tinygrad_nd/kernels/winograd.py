@@ -55,14 +55,31 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
     return None
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
-    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
-    return phases.correlate(_correlate, x, w, spec, bias)
+def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
+    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    tiling = plan(x.shape[0], c, p, spec, dtype)
+    a, b, k = (_matrices(tiling, which, dtype) for which in range(3))
+    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + i, i)), 2 * r + 1)  # (*m, n, *T, P) to (n, T0, m0, T1, m1, .., P)
 
+    def work(batch: Box) -> None:
+        seen = _apply(b, _cut(x, tiling.windows, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
+        products = tiles.scratch("products", (*seen.shape[:-1], p), dtype)
+        np.matmul(seen.transpose(0, 2, 1, 3), values, out=products.transpose(0, 2, 1, 3))
+        y = _apply(a, products.reshape(*tiling.length, -1), "y").reshape(*tiling.points, *lengths(batch), groups * p).transpose(interleave)
+        box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.points, spec.out)))
+        tile = target.tile(box)
+        if tile.size == y.size:
+            tile.reshape(y.shape)[...] = y
+        else:
+            whole = tiles.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
+            whole.reshape(y.shape)[...] = y
+            tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
+        target.put(box, tile)
 
-def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
-    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
-    return phases.input_grad(_correlate, g, w, spec)
+    with tiles.single_blas():
+        values = _apply(k, np.moveaxis(kernels, 0, -3).reshape(*spec.kernel, -1), "w").reshape(tiling.size, groups, c, p)
+        tiles.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -93,33 +110,6 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
             total += sums[part]
         dw = _apply([matrix.T for matrix in k], total.reshape(*tiling.length, -1), "w").reshape(*spec.kernel, groups, c, m)
     return phases.as_weight(np.moveaxis(dw, -3, 0).copy(), dtype)
-
-
-def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
-    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
-    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
-    tiling = plan(x.shape[0], c, p, spec, dtype)
-    a, b, k = (_matrices(tiling, which, dtype) for which in range(3))
-    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + i, i)), 2 * r + 1)  # (*m, n, *T, P) to (n, T0, m0, T1, m1, .., P)
-
-    def work(batch: Box) -> None:
-        seen = _apply(b, _cut(x, tiling.windows, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
-        products = tiles.scratch("products", (*seen.shape[:-1], p), dtype)
-        np.matmul(seen.transpose(0, 2, 1, 3), values, out=products.transpose(0, 2, 1, 3))
-        y = _apply(a, products.reshape(*tiling.length, -1), "y").reshape(*tiling.points, *lengths(batch), groups * p).transpose(interleave)
-        box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.points, spec.out)))
-        tile = target.tile(box)
-        if tile.size == y.size:
-            tile.reshape(y.shape)[...] = y
-        else:
-            whole = tiles.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
-            whole.reshape(y.shape)[...] = y
-            tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
-        target.put(box, tile)
-
-    with tiles.single_blas():
-        values = _apply(k, np.moveaxis(kernels, 0, -3).reshape(*spec.kernel, -1), "w").reshape(tiling.size, groups, c, p)
-        tiles.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
 
 
 def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any]) -> Array:

@@ -32,14 +32,34 @@ BATCH = 1 << 22  # bytes of spectra one thread works on at a time
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
-    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
-    return phases.correlate(_correlate, x, w, spec, bias)
+def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
+    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
+    transform = _Transform(tiling.length, dtype)
+    spectra = _kernel_spectra(kernels, spec, transform)  # (F, G, C/G, P)
+    axes = tuple(range(1, 1 + r))
+    kept = tuple(slice(0, s * (o - 1) + 1, s) for s, o in zip(spec.stride, tiling.points))
 
+    def work(batch: Box) -> None:
+        a = transform.forward(_cut(x, tiling.windows, batch, dtype), axes).reshape(-1, transform.count, groups, c)
+        if c == 1:
+            b = a[..., None] * spectra  # (tiles, F, G, 1, P)
+        elif p == 1:
+            b = np.einsum("bfgc,fgc->bfg", a, spectra[..., 0])
+        else:
+            b = np.empty((*a.shape[:-1], p), a.dtype)
+            np.matmul(a.transpose(1, 2, 0, 3), spectra, out=b.transpose(1, 2, 0, 3))
+        y = transform.inverse(b.reshape(-1, *transform.shape, groups * p), axes)[(slice(None), *kept)]
+        y = y.reshape(*lengths(batch), *tiling.points, groups * p)
+        for t in product(*(range(n) for n in lengths(batch)[1:])):
+            starts = [(part.start + i) * o for part, i, o in zip(batch[1:], t, tiling.points)]
+            box = (batch[0], *(slice(at, min(at + o, n)) for at, o, n in zip(starts, tiling.points, spec.out)))
+            found = np.moveaxis(y, 0, r)[t]  # (n, *points, P)
+            target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
 
-def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
-    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
-    return phases.input_grad(_correlate, g, w, spec)
+    with tiles.single_blas():
+        tiles.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -75,36 +95,6 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     dw = transform.inverse(spatial, tuple(range(spec.rank)))
     dw = dw[tuple(slice(0, d * (k - 1) + 1, d) for k, d in zip(spec.kernel, spec.dilation))]
     return phases.as_weight(np.moveaxis(dw, -3, 0), dtype)
-
-
-def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
-    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
-    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
-    tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
-    transform = _Transform(tiling.length, dtype)
-    spectra = _kernel_spectra(kernels, spec, transform)  # (F, G, C/G, P)
-    axes = tuple(range(1, 1 + r))
-    kept = tuple(slice(0, s * (o - 1) + 1, s) for s, o in zip(spec.stride, tiling.points))
-
-    def work(batch: Box) -> None:
-        a = transform.forward(_cut(x, tiling.windows, batch, dtype), axes).reshape(-1, transform.count, groups, c)
-        if c == 1:
-            b = a[..., None] * spectra  # (tiles, F, G, 1, P)
-        elif p == 1:
-            b = np.einsum("bfgc,fgc->bfg", a, spectra[..., 0])
-        else:
-            b = np.empty((*a.shape[:-1], p), a.dtype)
-            np.matmul(a.transpose(1, 2, 0, 3), spectra, out=b.transpose(1, 2, 0, 3))
-        y = transform.inverse(b.reshape(-1, *transform.shape, groups * p), axes)[(slice(None), *kept)]
-        y = y.reshape(*lengths(batch), *tiling.points, groups * p)
-        for t in product(*(range(n) for n in lengths(batch)[1:])):
-            starts = [(part.start + i) * o for part, i, o in zip(batch[1:], t, tiling.points)]
-            box = (batch[0], *(slice(at, min(at + o, n)) for at, o, n in zip(starts, tiling.points, spec.out)))
-            found = np.moveaxis(y, 0, r)[t]  # (n, *points, P)
-            target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
-
-    with tiles.single_blas():
-        tiles.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
 
 
 def _kernel_spectra(kernels: Array, spec: ConvSpec, transform: _Transform) -> Array:

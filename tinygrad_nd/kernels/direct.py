@@ -21,14 +21,29 @@ ROWS = 1 << 22  # bytes of repeated weights
 ALONE = 1 << 19  # multiply-adds below which a second thread does not pay
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
-    """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
-    return phases.correlate(_correlate, x, w, spec, bias)
+def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), tap by tap."""
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    weights = np.moveaxis(kernels, 0, -1)[..., None, :]  # (*k, C/G, P, 1, G)
+    if spec.rank and weights.nbytes * spec.out[-1] <= ROWS:  # repeated along a row: the inner loop is then a row, not a point
+        weights = np.broadcast_to(weights, (*weights.shape[:-2], spec.out[-1], groups)).copy()
 
+    def work(slab: Box) -> None:
+        view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
+        tile = target.tile(slab)
+        seen = tiles.scratch("product", (*lengths(slab), groups), dtype)
+        total = tile if p == 1 else tiles.scratch("total", seen.shape, dtype)
+        width = lengths(slab)[-1]
+        for j in range(p):
+            for count, tap in enumerate(np.ndindex(*spec.kernel, c)):
+                np.multiply(view[tap], weights[(*tap, j)][..., :width, :], out=seen if count else total)
+                if count:
+                    np.add(total, seen, out=total)
+            if p > 1:
+                tile.reshape(*seen.shape, p)[..., j] = total
+        target.put(slab, tile)
 
-def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
-    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
-    return phases.input_grad(_correlate, g, w, spec)
+    tiles.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -59,31 +74,6 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
     return 6e-5 + 3e-6 * calls + (0.03e-9 if spec.groups == c == m else 0.2e-9) * moved, 3 * SLAB
-
-
-def _correlate(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
-    """The engine: x (N, *n, C) with kernels (G, *k, C/G, P)."""
-    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
-    weights = np.moveaxis(kernels, 0, -1)[..., None, :]  # (*k, C/G, P, 1, G)
-    if spec.rank and weights.nbytes * spec.out[-1] <= ROWS:  # repeated along a row: the inner loop is then a row, not a point
-        weights = np.broadcast_to(weights, (*weights.shape[:-2], spec.out[-1], groups)).copy()
-
-    def work(slab: Box) -> None:
-        view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
-        tile = target.tile(slab)
-        seen = tiles.scratch("product", (*lengths(slab), groups), dtype)
-        total = tile if p == 1 else tiles.scratch("total", seen.shape, dtype)
-        width = lengths(slab)[-1]
-        for j in range(p):
-            for count, tap in enumerate(np.ndindex(*spec.kernel, c)):
-                np.multiply(view[tap], weights[(*tap, j)][..., :width, :], out=seen if count else total)
-                if count:
-                    np.add(total, seen, out=total)
-            if p > 1:
-                tile.reshape(*seen.shape, p)[..., j] = total
-        target.put(slab, tile)
-
-    tiles.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
 
 
 def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:
