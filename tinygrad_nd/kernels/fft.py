@@ -87,11 +87,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
                 sums[part] += np.matmul(a.transpose(1, 2, 3, 0), b.transpose(1, 2, 0, 3))
 
     with tiles.single_blas():
-        parts = tiles.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
-    total = sums[0]
-    for part in range(1, parts):
-        total += sums[part]
-    spatial = total.reshape(*transform.shape, groups, c, m)
+        tiles.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
+    spatial = phases.total(sums).reshape(*transform.shape, groups, c, m)
     dw = transform.inverse(spatial, tuple(range(spec.rank)))
     dw = dw[tuple(slice(0, d * (k - 1) + 1, d) for k, d in zip(spec.kernel, spec.dilation))]
     return phases.as_weight(np.moveaxis(dw, -3, 0), dtype)

@@ -70,11 +70,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     slabs = split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * taps))
     with tiles.single_blas():
-        parts = tiles.run_parts(slabs, share)
-    total = sums[0]
-    for part in range(1, parts):
-        total += sums[part]
-    return phases.as_weight(total.reshape(groups, *spec.kernel, c, m), dtype)
+        tiles.run_parts(slabs, share)
+    return phases.as_weight(phases.total(sums).reshape(groups, *spec.kernel, c, m), dtype)
 
 
 def matmul(a: Array, b: Array) -> Array:

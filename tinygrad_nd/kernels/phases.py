@@ -154,6 +154,14 @@ class _Phases:
         return slice(start, start + self.s * (high - low), self.s), slice(low - part.start, high - part.start)
 
 
+def total(sums: dict[int, Array]) -> Array:
+    """The sum of what each part of the work summed, in the order of the parts: it does not depend on who was faster."""
+    first, *others = (sums[part] for part in sorted(sums))
+    for other in others:
+        first += other
+    return first
+
+
 def as_weight(sums: Array, dtype: np.dtype[Any]) -> Array:
     """(G, *k, C/G, M/G) as a weight (M, C/G, *k), in the memory of (M, *k, C/G)."""
     groups, *kernel, c, m = sums.shape

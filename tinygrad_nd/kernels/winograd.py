@@ -104,11 +104,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
                 sums[part] = np.matmul(*operands)
 
     with tiles.single_blas():
-        parts = tiles.run_parts(tiling.batches(x.shape[0], x.shape[1] + g.shape[1], groups * c * m, wide.itemsize), share)
-        total = sums[0]
-        for part in range(1, parts):
-            total += sums[part]
-        dw = _apply([matrix.T for matrix in k], total.reshape(*tiling.length, -1), "w").reshape(*spec.kernel, groups, c, m)
+        tiles.run_parts(tiling.batches(x.shape[0], x.shape[1] + g.shape[1], groups * c * m, wide.itemsize), share)
+        dw = _apply([matrix.T for matrix in k], phases.total(sums).reshape(*tiling.length, -1), "w").reshape(*spec.kernel, groups, c, m)
     return phases.as_weight(np.moveaxis(dw, -3, 0).copy(), dtype)
 
 
