@@ -6,6 +6,7 @@ Everything here is channels-last: the spatial axes lie between the batch and the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -39,14 +40,7 @@ def boxes(extents: Sequence[int], nbytes: Callable[[Sequence[int]], int], limit:
             shape[axis] = -(-whole // -(-whole // low))
             break
     cuts = [[slice(i, min(i + length, n)) for i in range(0, n, length)] for n, length in zip(extents, shape)]
-    return _product(cuts)
-
-
-def _product(cuts: list[list[slice]]) -> list[Box]:
-    found: list[Box] = [()]
-    for cut in cuts:
-        found = [(*box, piece) for box in found for piece in cut]
-    return found
+    return list(product(*cuts))
 
 
 def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limit: int = SLAB) -> list[Box]:
