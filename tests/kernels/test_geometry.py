@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels.geometry import conv_spec, input_grad_spec, per_axis, pool_spec, resolve_padding, transpose_spec, weight_grad_spec
+from tinygrad_nd.kernels.geometry import conv_spec, input_grad_spec, pool_spec, transpose_spec, weight_grad_spec
+from tinygrad_nd.kernels.padding import per_axis, resolve_padding
 
 
 def spec(n, k, **options):

@@ -1,4 +1,4 @@
-"""The geometry of sliding windows: sizes, padding, and the specs that kernels run.
+"""The geometry of sliding windows: the specs that kernels run, how they are made, and how they transform.
 
 One letter, one meaning: n input size, k kernel, o output size, s stride, p padding (before, after), d dilation; every field holds one
 entry per spatial axis, so a rank is a length and never a special case.
@@ -6,17 +6,17 @@ entry per spatial axis, so a rank is a length and never a special case.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
-IntN = int | Sequence[int]
-Pairs = tuple[tuple[int, int], ...]
-Padding = IntN | Sequence[int | tuple[int, int]] | str
+from .padding import IntN, Padding, Pairs, axes_word, integer, per_axis, resolve_padding, transpose_words
 
-PADDINGS = ("valid", "same", "same_lower", "full", "causal")
+__all__ = [
+    "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "input_grad_spec", "pool_spec", "transpose_spec",
+    "weight_grad_spec",
+]  # fmt: skip
+
 ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "reference")
 
 
@@ -47,11 +47,6 @@ class ConvSpec:
             (n + a + b - d * (k - 1) - 1) // s + 1
             for n, k, s, (a, b), d in zip(self.size, self.kernel, self.stride, self.padding, self.dilation)
         )
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds per image, input channel and output channel of one group."""
-        return prod(self.out) * prod(self.kernel)
 
 
 @dataclass(frozen=True)
@@ -122,16 +117,16 @@ def transpose_spec(
         raise ValueError(f"{where}: weight {tuple(w_shape)} takes {w_shape[0]} channels, but x {tuple(x_shape)} has {c}{hint}")
     if c % groups:
         raise ValueError(f"{where}: x {tuple(x_shape)} has {c} channels, which groups={groups} does not divide")
-    o, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
+    out, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
     extra = per_axis(output_padding, rank, "output_padding", where)
     for e, s, d in zip(extra, stride, dilation):
         if not 0 <= e < max(s, d):
             raise ValueError(f"{where}: output_padding={output_padding} must be from 0 to below the stride or dilation ({s}, {d})")
     if isinstance(padding, str):
-        pairs, grown = _transpose_words(where, padding, kernel, stride, dilation)
+        pairs, grown = transpose_words(where, padding, kernel, stride, dilation)
     else:
-        pairs, grown = resolve_padding(where, padding, o, kernel, stride, dilation), (0,) * rank
-    least = tuple((m - 1) * s - a - b + d * (k - 1) + 1 for m, k, s, (a, b), d in zip(o, kernel, stride, pairs, dilation))
+        pairs, grown = resolve_padding(where, padding, out, kernel, stride, dilation), (0,) * rank
+    least = tuple((o - 1) * s - a - b + d * (k - 1) + 1 for o, k, s, (a, b), d in zip(out, kernel, stride, pairs, dilation))
     if output_size is None:
         size = tuple(n + e + e0 for n, e, e0 in zip(least, extra, grown))
     else:
@@ -161,19 +156,19 @@ def pool_spec(
     """
     rank = len(size)
     kernel = per_axis(kernel_size, rank, "kernel_size", where)
-    n, kernel, stride, dilation = _window(where, size, kernel, kernel if stride is None else stride, dilation, rank)
-    pairs = resolve_padding(where, padding, n, kernel, stride, dilation)
+    sizes, kernel, stride, dilation = _window(where, size, kernel, kernel if stride is None else stride, dilation, rank)
+    pairs = resolve_padding(where, padding, sizes, kernel, stride, dilation)
     if any(p < 0 for pair in pairs for p in pair):
         raise ValueError(f"{where}: padding={padding} is negative; a pool cannot crop, slice the input first")
     extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation))
     if ceil_mode:
-        out = tuple(-((e - m - a - b) // s) + 1 for m, e, s, (a, b) in zip(n, extents, stride, pairs))
-        out = tuple(o - 1 if (o - 1) * s >= m + a else o for o, m, s, (a, _) in zip(out, n, stride, pairs))
+        out = tuple(-((e - n - a - b) // s) + 1 for n, e, s, (a, b) in zip(sizes, extents, stride, pairs))
+        out = tuple(o - 1 if (o - 1) * s >= n + a else o for o, n, s, (a, _) in zip(out, sizes, stride, pairs))
     else:
-        out = tuple((m + a + b - e) // s + 1 for m, e, s, (a, b) in zip(n, extents, stride, pairs))
+        out = tuple((n + a + b - e) // s + 1 for n, e, s, (a, b) in zip(sizes, extents, stride, pairs))
     if min(out, default=1) < 1:
-        _fits(where, n, kernel, pairs, dilation)
-    return PoolSpec(n, kernel, stride, pairs, dilation, out)
+        _fits(where, sizes, kernel, pairs, dilation)
+    return PoolSpec(sizes, kernel, stride, pairs, dilation, out)
 
 
 # Spec transforms: both gradients of a correlation are correlations.
@@ -187,7 +182,7 @@ def input_grad_spec(spec: ConvSpec) -> ConvSpec:
     """
     dilated = tuple(s * (o - 1) + 1 for s, o in zip(spec.stride, spec.out))
     spans = tuple(d * (k - 1) for d, k in zip(spec.dilation, spec.kernel))
-    padding = tuple((e - a, n - m + a) for e, (a, _), n, m in zip(spans, spec.padding, spec.size, dilated))
+    padding = tuple((e - a, n - length + a) for e, (a, _), n, length in zip(spans, spec.padding, spec.size, dilated))
     return ConvSpec(dilated, spec.kernel, (1,) * spec.rank, padding, spec.dilation, spec.groups, spec.algorithm)
 
 
@@ -203,120 +198,7 @@ def weight_grad_spec(spec: ConvSpec) -> ConvSpec:
     return ConvSpec(spec.size, spec.out, spec.dilation, padding, spec.stride, 1, spec.algorithm)
 
 
-# The padding grammar.
-
-
-def resolve_padding(
-    where: str, padding: Padding, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> Pairs:
-    """A (before, after) pair per axis, from an int, an int or a pair per axis, or a word.
-
-    >>> resolve_padding("conv_nd", "same", (5, 5), (3, 2), (1, 1), (1, 1))
-    ((1, 1), (0, 1))
-    """
-    rank = len(size)
-    if isinstance(padding, str):
-        return _padding_words(where, padding, size, kernel, stride, dilation)
-    if not isinstance(padding, Iterable):
-        p = _integer(padding, "padding", where)
-        return ((p, p),) * rank
-    entries: list[Any] = list(padding)
-    if rank and len(entries) == 2 * rank and all(_is_integer(p) for p in entries):
-        meant = tuple((int(a), int(b)) for a, b in zip(entries[::2], entries[1::2]))
-        raise ValueError(
-            f"{where}: padding={padding} is a flat list of {2 * rank} for {rank} spatial {_axes(rank)}; "
-            f"give pairs, probably padding={meant}"
-        )
-    if len(entries) != rank:
-        raise ValueError(
-            f"{where}: padding={padding} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give an int or a pair for each"
-        )
-    return tuple(_pair(p, padding, where) for p in entries)
-
-
-def _padding_words(
-    where: str, word: str, size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> Pairs:
-    spans = [d * (k - 1) for d, k in zip(dilation, kernel)]
-    if word == "valid":
-        return ((0, 0),) * len(spans)
-    if word == "full":
-        return tuple((e, e) for e in spans)
-    if word == "causal":
-        return tuple((e, 0) for e in spans)
-    if word in ("same", "same_lower"):  # ceil(n/s) outputs span (ceil(n/s) - 1)s + d(k-1) + 1
-        totals = [max(0, (-(-n // s) - 1) * s + e + 1 - n) for n, s, e in zip(size, stride, spans)]
-        halves = [(t // 2, t - t // 2) for t in totals]
-        return tuple(halves if word == "same" else [(b, a) for a, b in halves])
-    raise ValueError(f"{where}: unknown padding {word!r}; the words are {', '.join(PADDINGS)}")
-
-
-def _transpose_words(
-    where: str, word: str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> tuple[Pairs, tuple[int, ...]]:
-    """(what to trim, what to grow at the end) for a transposed convolution."""
-    surplus = [d * (k - 1) + 1 - s for k, s, d in zip(kernel, stride, dilation)]
-    trim = [max(t, 0) for t in surplus]
-    grow = tuple(max(-t, 0) for t in surplus)
-    if word == "valid":
-        return ((0, 0),) * len(trim), (0,) * len(trim)
-    if word == "same":
-        return tuple((t // 2, t - t // 2) for t in trim), grow
-    if word == "same_lower":
-        return tuple((t - t // 2, t // 2) for t in trim), grow
-    if word == "causal":
-        return tuple((0, t) for t in trim), grow
-    raise ValueError(f"{where}: padding {word!r} means nothing here; use 'valid', 'same', 'same_lower', 'causal', ints or pairs")
-
-
-def _pair(entry: Any, padding: Any, where: str) -> tuple[int, int]:
-    if not isinstance(entry, Iterable) or isinstance(entry, str):
-        p = _integer(entry, "padding", where)
-        return p, p
-    pair = [_integer(p, "padding", where) for p in entry]
-    if len(pair) != 2:
-        raise ValueError(f"{where}: padding={padding} must hold an int or a (before, after) pair per spatial axis")
-    return pair[0], pair[1]
-
-
 # Checks.
-
-
-def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
-    """One int per axis from an int or a sequence of ints.
-
-    >>> per_axis(2, 3, "stride", "conv_nd")
-    (2, 2, 2)
-    """
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return (_integer(value, what, where),) * rank
-    entries = tuple(_integer(v, what, where) for v in value)
-    if len(entries) != rank:
-        raise ValueError(
-            f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {_axes(rank)}; give one int, or one per axis"
-        )
-    return entries
-
-
-def _is_integer(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    try:
-        operator.index(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _integer(value: Any, what: str, where: str) -> int:
-    if not _is_integer(value):
-        raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
-    index: int = operator.index(value)
-    return index
-
-
-def _axes(rank: int) -> str:
-    return "axis" if rank == 1 else "axes"
 
 
 def _conv_rank(where: str, x_shape: Sequence[int], w_shape: Sequence[int], form: str) -> int:
@@ -325,14 +207,14 @@ def _conv_rank(where: str, x_shape: Sequence[int], w_shape: Sequence[int], form:
     rank = len(w_shape) - 2
     if len(x_shape) != rank + 2:
         raise ValueError(
-            f"{where}: weight {tuple(w_shape)} has {rank} spatial {_axes(rank)}, so x must be (N, C, *n) with {rank + 2} axes; "
+            f"{where}: weight {tuple(w_shape)} has {rank} spatial {axes_word(rank)}, so x must be (N, C, *n) with {rank + 2} axes; "
             f"x {tuple(x_shape)} has {len(x_shape)}"
         )
     return rank
 
 
 def _groups(where: str, groups: Any) -> int:
-    count = _integer(groups, "groups", where)
+    count = integer(groups, "groups", where)
     if count < 1:
         raise ValueError(f"{where}: groups={groups} must be at least 1")
     return count

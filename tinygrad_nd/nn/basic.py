@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.geometry import IntN, Padding
+from ..kernels.padding import IntN, Padding
 from ..ops.activation import log_softmax, softmax
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..ops.layers import dropout

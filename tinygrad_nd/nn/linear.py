@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..kernels.geometry import IntN, Padding, per_axis
+from ..kernels.padding import IntN, Padding, per_axis
 from ..ops.conv import conv_nd, conv_transpose_nd
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
