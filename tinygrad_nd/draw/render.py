@@ -8,8 +8,8 @@ import sysconfig
 import threading
 from pathlib import Path
 
-from graphviz import CalledProcessError, ExecutableNotFound  # type: ignore[import-untyped]
-from graphviz.backend import dot_command, piping  # type: ignore[import-untyped]
+from graphviz import CalledProcessError, ExecutableNotFound
+from graphviz.backend import dot_command, piping
 
 _one_at_a_time = threading.Lock()
 INSTALL = "install one with `pip install graphviz-pure` (svg, png) or `apt-get install graphviz` (pdf too)"
@@ -53,7 +53,7 @@ def render(source: str, format: str) -> bytes:
 def _pdf_by_pygraphviz(source: str, program: str | None) -> bytes:
     """graphviz-pure makes no pdf; pygraphviz' wheels hold a Graphviz that does."""
     try:
-        import pygraphviz  # type: ignore[import-not-found]
+        import pygraphviz
     except ImportError:
         found = f"only {program}, which makes svg and png, was found" if program else "neither `dot` nor `graphviz-pure` was found"
         raise DotNotFound(f"draw: pdf needs Graphviz' own `dot` or pygraphviz, and {found}; {INSTALL}") from None
