@@ -18,11 +18,11 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"sweep"},
     {"methods"},
     {"transforms"},
-    {"testing", "debug", "draw", "nn", "init", "optim", "data", "io"},
+    {"testing", "draw", "nn", "init", "optim", "data"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}
-OPTIONAL = {"scipy", "threadpoolctl", "graphviz_pure", "pygraphviz", "matplotlib", "skimage", "sklearn", "cupy", "numba", "llvmlite", "torch", "safetensors", "IPython"}
+OPTIONAL = {"scipy", "threadpoolctl", "pygraphviz"}
 TYPES_ONLY = "TYPE_CHECKING"
 
 

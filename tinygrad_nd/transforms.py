@@ -165,7 +165,7 @@ def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[lis
     for i in picked:
         t = astensor(args[i])
         if t.dtype.kind not in "fc":
-            raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values have derivatives; use .astype(float)")
+            raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values have derivatives; use .astype")
         fresh[i] = alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)
     return fresh, [fresh[i] for i in picked]
 

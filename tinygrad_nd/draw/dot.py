@@ -38,7 +38,7 @@ _TONES = {"plain": "#3A424D", "grey": "#6B7280", "red": "#B00020"}
 _FONT = "Helvetica"
 _SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
 RANKDIRS = tuple(_SLOT_SIDES)
-_MOST_CHARACTERS = 48
+_MOST_CHARACTERS = 48  # of a line on a card
 
 
 def to_dot(graph: Graph, rankdir: str = "TB", legend: bool = True, dpi: int | None = None) -> str:

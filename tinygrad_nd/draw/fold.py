@@ -53,7 +53,7 @@ def fold(graph: Graph, depth: int) -> Graph:
 
 
 def limit(graph: Graph, most: int) -> Graph:
-    """At most `most` vertices: the deepest scopes fold first; what is still too much loses its oldest nodes to one vertex that counts them."""
+    """At most `most` vertices: the deepest scopes fold first; then the oldest nodes give way to one vertex that counts them."""
     deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
     for depth in range(deepest - 1, -1, -1):
         if len(graph.vertices) <= most:

@@ -31,12 +31,13 @@ FAMILIES = {
     "product": "correlate input_grad weight_grad matmul",
     "reduction": "sum mean max min prod logsumexp norm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
     "window_sum_adjoint",
-    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias real imag",
+    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias "
+    "real imag",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
-COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot", "fmax", "fmin"}
+COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot"}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
-_MOST_SLOTS = 8
+_MOST_SLOTS = 8  # a concatenation of more operands would be a strip of numbers
 
 
 def title(op: str) -> str:
