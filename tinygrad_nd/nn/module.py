@@ -91,7 +91,7 @@ class Module:
             own[path].data = a
 
     def train(self, mode: bool = True) -> Self:
-        """Sets `training` here and in all parts (dropout and batch normalisation look at it). Returns self."""
+        """Sets `training` here and in all parts (`Dropout` looks at it). Returns self."""
         for m in self.modules():
             m.training = mode
         return self
