@@ -310,9 +310,7 @@ def test_conv_commutes_with_shifts_of_its_input():
 
 def test_groups_are_convolutions_side_by_side():
     x, w, b, how = operands("rank 2, groups")
-    parts = [
-        nd.conv_nd(x[:, 2 * i : 2 * i + 2], w[i : i + 1], b[i : i + 1], **{**how, "groups": 1}).data for i in range(3)
-    ]
+    parts = [nd.conv_nd(x[:, 2 * i : 2 * i + 2], w[i : i + 1], b[i : i + 1], **{**how, "groups": 1}).data for i in range(3)]
     close(nd.conv_nd(x, w, b, **how), np.concatenate(parts, 1))
 
 
@@ -347,7 +345,9 @@ def test_nan_and_infinity_flow_to_the_outputs_that_see_them_only():
 # ---- derivatives of every order
 
 
-@pytest.mark.parametrize("case", ["rank 0", "rank 1, everything", "rank 2, negative padding", "rank 2, depthwise with multiplier", "padding > kernel"])
+@pytest.mark.parametrize(
+    "case", ["rank 0", "rank 1, everything", "rank 2, negative padding", "rank 2, depthwise with multiplier", "padding > kernel"]
+)
 def test_derivatives_meet_differences_to_second_order(case):
     x, w, b, how = operands(case, batch=1)
     nd.testing.check_grads(lambda x, w, b: nd.conv_nd(x, w, b, **how), [x, w, b], order=2)
@@ -475,7 +475,9 @@ def test_conv_transpose_layouts_and_unbatched():
     close(nd.conv_transpose_nd(np.moveaxis(x[1], 0, -1), w, b, 2, layout="N*C"), np.moveaxis(y[1], 0, -1))
 
 
-@pytest.mark.parametrize("how", [{}, {"stride": 2, "output_padding": 1, "padding": 1}, {"groups": 2, "dilation": 2}, {"padding": -1, "stride": 2}])
+@pytest.mark.parametrize(
+    "how", [{}, {"stride": 2, "output_padding": 1, "padding": 1}, {"groups": 2, "dilation": 2}, {"padding": -1, "stride": 2}]
+)
 def test_conv_transpose_derivatives_meet_differences(how):
     x, w, b = draw((1, 2, 3, 3), (2, 2 // how.get("groups", 1), 2, 2), (2,))
     nd.testing.check_grads(lambda x, w, b: nd.conv_transpose_nd(x, w, b, **how), [x, w, b], order=2)
@@ -522,8 +524,14 @@ def test_a_second_operand_longer_along_some_axes_is_scipys(mode):
 @pytest.mark.parametrize(
     "shapes, axes",
     [
-        (((3, 6), (3, 2)), 1), (((3, 6), (3, 2)), -1), (((6, 3), (2, 3)), [0]), (((2, 5, 4), (2, 3, 2)), (1, 2)), (((2, 5, 4), (1, 3, 2)), (2, 1)),
-        (((1, 5, 4), (3, 2, 2)), (1, 2)), (((2, 1, 6), (1, 3, 2)), 2), (((5, 2), (3, 2)), (-2,)),
+        (((3, 6), (3, 2)), 1),
+        (((3, 6), (3, 2)), -1),
+        (((6, 3), (2, 3)), [0]),
+        (((2, 5, 4), (2, 3, 2)), (1, 2)),
+        (((2, 5, 4), (1, 3, 2)), (2, 1)),
+        (((1, 5, 4), (3, 2, 2)), (1, 2)),
+        (((2, 1, 6), (1, 3, 2)), 2),
+        (((5, 2), (3, 2)), (-2,)),
     ],
 )
 def test_some_axes_are_scipys_fftconvolve_and_the_others_broadcast(mode, shapes, axes):

@@ -14,7 +14,15 @@ X, W = zeros(2, 6, 8, 8), zeros(4, 6, 3, 3)
 CALLS = {  # what is wrong: (the call, the kind of error, what its text must hold)
     # convolution
     "channels": (lambda: nd.conv_nd(zeros(2, 5, 8, 8), W), ValueError, "conv_nd", "6", "(2, 5, 8, 8)"),
-    "channels per group": (lambda: nd.conv_nd(zeros(2, 6, 32, 32), zeros(8, 4, 3, 3), groups=2), ValueError, "conv_nd", "4", "(2, 6, 32, 32)", "groups=2", "3"),
+    "channels per group": (
+        lambda: nd.conv_nd(zeros(2, 6, 32, 32), zeros(8, 4, 3, 3), groups=2),
+        ValueError,
+        "conv_nd",
+        "4",
+        "(2, 6, 32, 32)",
+        "groups=2",
+        "3",
+    ),
     "channels last without saying so": (lambda: nd.conv_nd(zeros(2, 8, 8, 6), W), ValueError, "conv_nd", "layout", "N*C"),
     "groups do not divide outputs": (lambda: nd.conv_nd(X, zeros(4, 2, 3, 3), groups=3), ValueError, "conv_nd", "4", "groups=3"),
     "groups below one": (lambda: nd.conv_nd(X, W, groups=0), ValueError, "conv_nd", "groups=0"),
@@ -38,7 +46,11 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "padding word": (lambda: nd.conv_nd(X, W, padding="sane"), ValueError, "conv_nd", "'sane'", "same"),
     "padding mode": (lambda: nd.conv_nd(X, W, padding=1, padding_mode="mirror"), ValueError, "conv_nd", "mirror", "reflect"),
     "padding modes of another rank": (lambda: nd.conv_nd(X, W, padding=1, padding_mode=("zeros",)), ValueError, "conv_nd", "2"),
-    "reflection beyond the input": (lambda: nd.conv_nd(zeros(1, 1, 0), zeros(1, 1, 1), padding=1, padding_mode="reflect"), ValueError, "reflect"),
+    "reflection beyond the input": (
+        lambda: nd.conv_nd(zeros(1, 1, 0), zeros(1, 1, 1), padding=1, padding_mode="reflect"),
+        ValueError,
+        "reflect",
+    ),
     "bias": (lambda: nd.conv_nd(X, W, zeros(3)), ValueError, "conv_nd", "bias", "(4,)", "(3,)"),
     "bias of another rank": (lambda: nd.conv_nd(X, W, zeros(4, 1)), ValueError, "conv_nd", "bias", "(4,)", "(4, 1)"),
     "layout": (lambda: nd.conv_nd(X, W, layout="NHWC"), ValueError, "conv_nd", "'NHWC'", "N*C"),
@@ -47,13 +59,49 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     # transposed convolution
     "transposed channels": (lambda: nd.conv_transpose_nd(X, zeros(5, 3, 2, 2)), ValueError, "conv_transpose_nd", "5", "6", "(2, 6, 8, 8)"),
     "transposed groups": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), groups=4), ValueError, "conv_transpose_nd", "6", "groups=4"),
-    "transposed bias": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), zeros(6)), ValueError, "conv_transpose_nd", "bias", "(3,)", "(6,)"),
-    "output_padding too large": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=2), ValueError, "conv_transpose_nd", "output_padding=2"),
-    "output_padding negative": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=-1), ValueError, "conv_transpose_nd", "-1"),
-    "output_size out of reach": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_size=18), ValueError, "conv_transpose_nd", "18", "16", "17"),
-    "output_size of another rank": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), output_size=(9,)), ValueError, "conv_transpose_nd", "output_size", "1", "2"),
+    "transposed bias": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), zeros(6)),
+        ValueError,
+        "conv_transpose_nd",
+        "bias",
+        "(3,)",
+        "(6,)",
+    ),
+    "output_padding too large": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=2),
+        ValueError,
+        "conv_transpose_nd",
+        "output_padding=2",
+    ),
+    "output_padding negative": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=-1),
+        ValueError,
+        "conv_transpose_nd",
+        "-1",
+    ),
+    "output_size out of reach": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_size=18),
+        ValueError,
+        "conv_transpose_nd",
+        "18",
+        "16",
+        "17",
+    ),
+    "output_size of another rank": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), output_size=(9,)),
+        ValueError,
+        "conv_transpose_nd",
+        "output_size",
+        "1",
+        "2",
+    ),
     "trimmed to nothing": (lambda: nd.conv_transpose_nd(zeros(1, 1, 2), zeros(1, 1, 2), padding=3), ValueError, "conv_transpose_nd", "-3"),
-    "transposed padding word": (lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), padding="full"), ValueError, "conv_transpose_nd", "'full'"),
+    "transposed padding word": (
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), padding="full"),
+        ValueError,
+        "conv_transpose_nd",
+        "'full'",
+    ),
     # correlate and convolve
     "convolve mode": (lambda: nd.convolve_nd(zeros(3), zeros(2), "fill"), ValueError, "convolve_nd", "'fill'", "full"),
     "correlate mode": (lambda: nd.correlate_nd(zeros(3), zeros(2), "fill"), ValueError, "correlate_nd", "'fill'", "full"),
@@ -62,7 +110,13 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "correlate axes": (lambda: nd.correlate_nd(zeros(3), zeros(2), axes=1), ValueError, "correlate_nd", "1"),
     "convolve neither larger": (lambda: nd.convolve_nd(zeros(3, 2), zeros(2, 3), "valid"), ValueError, "convolve_nd", "(3, 2)", "(2, 3)"),
     "convolve nothing": (lambda: nd.convolve_nd(zeros(0), zeros(2)), ValueError, "convolve_nd", "(0,)"),
-    "convolve does not broadcast": (lambda: nd.convolve_nd(zeros(3, 4), zeros(2, 4), axes=1), ValueError, "convolve_nd", "(3, 4)", "(2, 4)"),
+    "convolve does not broadcast": (
+        lambda: nd.convolve_nd(zeros(3, 4), zeros(2, 4), axes=1),
+        ValueError,
+        "convolve_nd",
+        "(3, 4)",
+        "(2, 4)",
+    ),
     # pools
     "pool larger than input": (lambda: nd.max_pool_nd(zeros(1, 1, 3), 5), ValueError, "max_pool_nd", "5", "3"),
     "average larger than input": (lambda: nd.avg_pool_nd(zeros(1, 1, 3), 5), ValueError, "avg_pool_nd", "5", "3"),
@@ -240,6 +294,11 @@ def test_too_few_arguments_are_a_type_error():
 
 
 def test_a_misspelt_keyword_is_a_type_error():
-    for call in (lambda: nd.conv_nd(X, W, strides=2), lambda: nd.sum(X, axes=1), lambda: nd.exp(X, where=True), lambda: nd.add(X, X, out=X)):
+    for call in (
+        lambda: nd.conv_nd(X, W, strides=2),
+        lambda: nd.sum(X, axes=1),
+        lambda: nd.exp(X, where=True),
+        lambda: nd.add(X, X, out=X),
+    ):
         with pytest.raises(TypeError):
             call()

@@ -79,7 +79,8 @@ def max_pool(a, x):
     flat = indices.data
     if a.get("storage_order", 0):  # column-major positions
         flat = np.ravel_multi_index(np.unravel_index(flat, x.shape[2:]), x.shape[2:], order="F")
-    lead = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *ones) * np.prod(x.shape[2:], dtype=int)  # ONNX counts through the batch
+    # ONNX counts through the batch.
+    lead = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *ones) * np.prod(x.shape[2:], dtype=int)
     return y, flat + lead
 
 

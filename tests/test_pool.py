@@ -71,9 +71,7 @@ def max_loop(x, case):
 def mean_loop(x, case, divisor):
     n = CASES[case][0]
     found = list(windows(*CASES[case]))
-    values = [
-        sum(row.reshape(n)[i] for i in inside) / divisor(len(inside), padded) for row in x.reshape(-1, int(np.prod(n))) for _, inside, padded in found
-    ]
+    values = [sum(row[i] for i in inside) / divisor(len(inside), padded) for row in x.reshape(-1, *n) for _, inside, padded in found]
     return np.reshape(values, (*x.shape[: x.ndim - len(n)], *shape_of([o for o, _, _ in found])))
 
 
@@ -257,7 +255,9 @@ def test_memory_order_does_not_matter(pool):
 
 
 @pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize("padding, meant", [("valid", 0), ("same", ((0, 1), (1, 1))), ("same_lower", ((1, 0), (1, 1))), ("full", ((1, 1), (2, 2)))])
+@pytest.mark.parametrize(
+    "padding, meant", [("valid", 0), ("same", ((0, 1), (1, 1))), ("same_lower", ((1, 0), (1, 1))), ("full", ((1, 1), (2, 2)))]
+)
 def test_words_of_padding(pool, padding, meant):
     x = draw(1, 2, 5, 6)
     np.testing.assert_array_equal(pool(x, (2, 3), 1, padding).data, pool(x, (2, 3), 1, meant).data)

@@ -758,7 +758,9 @@ def test_keyword_defaults_and_arguments_by_keyword():
         assert float(gx[0]) == 5 * scale and float(gy[0]) == 2 * scale and float(z.data[0]) == 10 * scale
 
 
-@pytest.mark.parametrize("call", [lambda f: f(), lambda f: f(1.0), lambda f: f(1.0, 2.0, 3.0), lambda f: f(1.0, 2.0, z=3), lambda f: f(1.0, 2.0, x=3.0)])
+@pytest.mark.parametrize(
+    "call", [lambda f: f(), lambda f: f(1.0), lambda f: f(1.0, 2.0, 3.0), lambda f: f(1.0, 2.0, z=3), lambda f: f(1.0, 2.0, x=3.0)]
+)
 def test_a_wrong_number_of_arguments_is_a_type_error_that_names_the_operation(call):
     @nd.primitive(x=lambda g: g, y=lambda g: g)
     def plus(x, y):

@@ -54,7 +54,15 @@ def test_astensor_makes_a_leaf_without_a_copy():
 
 @pytest.mark.parametrize(
     "obj, dtype",
-    [(3, np.int64), (3.0, np.float64), (True, np.bool_), (1j, np.complex128), ([1, 2.5], np.float64), (np.float32(2), np.float32), ([[]], np.float64)],
+    [
+        (3, np.int64),
+        (3.0, np.float64),
+        (True, np.bool_),
+        (1j, np.complex128),
+        ([1, 2.5], np.float64),
+        (np.float32(2), np.float32),
+        ([[]], np.float64),
+    ],
 )
 def test_tensor_takes_numpys_dtype_for_the_object(obj, dtype):
     t = nd.tensor(obj)
@@ -427,7 +435,14 @@ def test_a_gradient_set_from_an_array_does_not_follow_it():
 def results():
     x = nd.tensor(np.linspace(0.1, 0.9, 12).reshape(3, 4), requires_grad=True)
     yield from (x, x * 2, nd.exp(x), x.T, x[1:], x.reshape(12), x.sum(0), x @ x.T, nd.broadcast_to(x, (2, 3, 4)), nd.relu(x), nd.softmax(x))
-    yield from (nd.where(x > 0.5, x, 0), nd.conv_nd(x[None, None], np.ones((1, 1, 2, 2))), nd.stack([x, x]), x.astype(np.float32), x > 0.5, x.max())
+    yield from (
+        nd.where(x > 0.5, x, 0),
+        nd.conv_nd(x[None, None], np.ones((1, 1, 2, 2))),
+        nd.stack([x, x]),
+        x.astype(np.float32),
+        x > 0.5,
+        x.max(),
+    )
     yield from (nd.flip(x), nd.pad(x, 1), x.sum(), nd.zeros(3), nd.argmax(x), nd.einsum("ij,kj->ik", x, x), x.astype(float), +x, nd.real(x))
     h = nd.exp(x)
     h.sum().backward()
@@ -516,7 +531,13 @@ def test_a_leaf_from_astensor_keeps_its_recorded_value_when_the_array_changes():
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
 @pytest.mark.parametrize(
-    "t", [nd.tensor([1.0, 2.0]), nd.tensor([1, 2], name="n"), nd.tensor([1.0], requires_grad=True, name="x"), nd.Parameter([1.0, 2.0], name="w")]
+    "t",
+    [
+        nd.tensor([1.0, 2.0]),
+        nd.tensor([1, 2], name="n"),
+        nd.tensor([1.0], requires_grad=True, name="x"),
+        nd.Parameter([1.0, 2.0], name="w"),
+    ],
 )
 def test_leaves_copy_and_pickle_with_name_kind_and_role(duplicate, t):
     d = duplicate(t)
@@ -561,9 +582,7 @@ def test_at_updates_are_functional():
     np.testing.assert_array_equal(x.data, [1, 2, 3])
 
 
-@pytest.mark.parametrize(
-    "method, ufunc", [("add", np.add), ("mul", np.multiply), ("min", np.minimum), ("max", np.maximum)]
-)
+@pytest.mark.parametrize("method, ufunc", [("add", np.add), ("mul", np.multiply), ("min", np.minimum), ("max", np.maximum)])
 @pytest.mark.parametrize(
     "index",
     [
@@ -613,9 +632,9 @@ def test_at_needs_a_place():
 # ---- dtypes
 
 UNARY = """
-    negative positive absolute square exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arctanh
-    reciprocal sign floor ceil trunc rint relu sigmoid softmax log_softmax sum mean var std prod max min logsumexp reshape transpose ravel flip conj
-    real clip squeeze
+    negative positive absolute square exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
+    arctanh reciprocal sign floor ceil trunc rint relu sigmoid softmax log_softmax sum mean var std prod max min logsumexp reshape
+    transpose ravel flip conj real clip squeeze
 """
 WITH = {
     "reshape": lambda x: nd.reshape(x, (-1,)),
@@ -707,7 +726,13 @@ def test_complex64_stays_single_forward_and_backward(op):
 
 
 def test_promotion_follows_numpy_between_arrays_and_gradients_come_back_in_kind():
-    for a, b in ((np.float32, np.float64), (np.float16, np.float32), (np.float32, np.complex64), (np.float32, np.int64), (np.float64, np.complex64)):
+    for a, b in (
+        (np.float32, np.float64),
+        (np.float16, np.float32),
+        (np.float32, np.complex64),
+        (np.float32, np.int64),
+        (np.float64, np.complex64),
+    ):
         x, y = nd.tensor(np.ones(2, a), requires_grad=True), nd.tensor(np.ones(2, b))
         z = x * y
         assert z.dtype == np.result_type(a, b)

@@ -198,7 +198,12 @@ def test_jacobian_of_nothing_is_empty():
 
 def test_transforms_keep_float32():
     x = V.astype(np.float32)
-    for t in (nd.grad(lambda x: (x * x).sum())(x), nd.jacobian(nd.exp)(x), nd.hessian(lambda x: (x**3).sum())(x), nd.jvp(nd.exp, [x], [np.ones(3)])[1]):
+    for t in (
+        nd.grad(lambda x: (x * x).sum())(x),
+        nd.jacobian(nd.exp)(x),
+        nd.hessian(lambda x: (x**3).sum())(x),
+        nd.jvp(nd.exp, [x], [np.ones(3)])[1],
+    ):
         assert t.dtype == np.float32
 
 
@@ -359,7 +364,11 @@ TIES = {
     "sign is flat": (lambda x: nd.sign(x) * x, ([-2.0, 0.0, 3.0],), ([-1, 0, 1],)),
     "floor is flat": (lambda x: nd.floor(x) * x, ([1.5, 2.0],), ([1, 2],)),
     "max_pool takes the first": (lambda x: nd.max_pool_nd(x, (3,), 1), ([1.0, 2.0, 2.0, 2.0],), ([0, 2, 0, 0],)),
-    "max_pool of equals takes the first in C order": (lambda x: nd.max_pool_nd(x, (2, 2)), ([[5.0, 5.0], [5.0, 5.0]],), ([[1, 0], [0, 0]],)),
+    "max_pool of equals takes the first in C order": (
+        lambda x: nd.max_pool_nd(x, (2, 2)),
+        ([[5.0, 5.0], [5.0, 5.0]],),
+        ([[1, 0], [0, 0]],),
+    ),
     "hypot'(0, 0) = 0": (nd.hypot, ([0.0], [0.0]), ([0], [0])),
     "0 ** 0": (lambda x: x**0, ([0.0, 2.0],), ([0, 0],)),
     "0 ** 2 and 0 ** 1": (lambda x: x**2 + x**1, ([0.0],), ([1],)),

@@ -1,18 +1,18 @@
 """Side by side with PyTorch on a CPU: one process per engine, taking turns, ratios of medians. Run by hand, on a quiet machine:
 
-    python -m pytest tests/bench -s
+python -m pytest tests/bench -s
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 import tracemalloc
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from subprocess import PIPE, Popen
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def ratios() -> dict[str, dict[str, float]]:
     with ExitStack() as stack:
         workers = {
             name: stack.enter_context(
-                subprocess.Popen([sys.executable, str(script), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment)
+                Popen([sys.executable, str(script), name], stdin=PIPE, stdout=PIPE, text=True, bufsize=1, env=environment)
             )
             for name in ("nd", "torch", "torch-last")
         }
