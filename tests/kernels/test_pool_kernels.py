@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import pool
+from tinygrad_nd.kernels import pool, pool_slabs
 from tinygrad_nd.kernels.geometry import PoolSpec, pool_spec
 
 RNG = np.random.default_rng(3)
@@ -33,6 +33,8 @@ HARD = [
     ((2, 3), (300,), (260,), (7,), 0, 1, False),
     ((2, 9), (7, 6), (3, 2), (2, 2), 1, 1, False),
     ((2, 9), (6, 4), (2, 2), (2, 2), 0, 1, False),
+    ((2, 9), (10, 11), (2, 2), (2, 2), 1, 3, False),
+    ((2, 3), (12, 9), (3, 2), (3, 4), 0, (2, 3), True),
 ]
 LAYOUTS = ["first", "last", "gaps", "turned"]
 
@@ -188,6 +190,6 @@ def test_slabs_of_any_size_give_the_same(case, slab, layout, monkeypatch):
         return values, winner, pool.scatter(g, winner, spec), pool.gather(x, winner, spec), *sums
 
     whole = everything()
-    monkeypatch.setattr(pool, "SLAB", slab)
+    monkeypatch.setattr(pool_slabs, "SLAB", slab)
     for a, b in zip(everything(), whole):
         np.testing.assert_array_equal(a, b)

@@ -1,0 +1,227 @@
+"""Slabs for pooling: which part of the input one task works on, and how it lies in memory.
+
+A slab has the axes (outer, *rows, phase, column, inner), in the coordinates of the padded input: along the last spatial axis, position
+s*c + q lies at [q, c]. So what tap t of a window with stride s and dilation d sees is contiguous: phase td mod s, from column td // s on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import tiles
+from .geometry import PoolSpec
+from .tiles import Array
+
+SLAB = 1 << 21  # bytes of input per slab
+WIDE = 8  # channels that are worth being innermost
+Range = tuple[int, int]
+
+
+# Layout: outer axes, space, inner axes, as they lie in memory.
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How (*lead, *space) was turned into (outer, *space, inner)."""
+
+    outer_axes: tuple[int, ...]
+    inner_axes: tuple[int, ...]
+    lead: tuple[int, ...]
+
+    @property
+    def outer(self) -> int:
+        return prod(self.lead[a] for a in self.outer_axes)
+
+    @property
+    def inner(self) -> int:
+        return prod(self.lead[a] for a in self.inner_axes)
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        return (*self.outer_axes, *range(len(self.lead), len(self.lead) + rank), *self.inner_axes)
+
+    def restore(self, a: Array, space: tuple[int, ...]) -> Array:
+        order = self.order(len(space))
+        shape = (*self.lead, *space)
+        back = sorted(range(len(order)), key=order.__getitem__)
+        return a.reshape([shape[i] for i in order]).transpose(back)
+
+
+def spread(a: Array, spec: PoolSpec, layout: Layout | None = None) -> tuple[Array, Layout]:
+    """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule).
+
+    Where none does, channels are taken all the same: turning a slab round as it is loaded costs less than working on short rows.
+    """
+    lead, space = a.shape[: a.ndim - spec.rank], a.shape[a.ndim - spec.rank :]
+    if layout is None:
+        order = tiles.memory_order(a)
+        spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
+        last = max(spatial, default=len(order))
+        inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
+        if not inner and len(lead) > 1 and lead[-1] >= WIDE:
+            inner = (len(lead) - 1,)
+        layout = Layout(tuple(axis for axis in order if axis < len(lead) and axis not in inner), inner, lead)
+    return a.transpose(layout.order(spec.rank)).reshape(layout.outer, *space, layout.inner), layout
+
+
+# Parts: which entries of the outer axis, and which outputs along the first spatial axis, one task takes.
+
+
+@dataclass(frozen=True)
+class Part:
+    outer: slice
+    rows: Range  # of the output
+    owned: Range  # the input rows to store
+
+    @property
+    def outputs(self) -> tuple[slice, slice]:
+        return self.outer, slice(*self.rows)
+
+
+def parts(x: Array, spec: PoolSpec, inputs: bool = False) -> list[Part]:
+    """x (outer, *size, inner) in parts of about SLAB bytes. With `inputs` the input rows are shared out, else the output rows."""
+    outer, each = x.shape[0], prod(x.shape[1:]) * x.itemsize
+    if not x.size and not (outer and prod(spec.out) and x.shape[-1]):
+        return []
+    n, o = (spec.size[0], spec.out[0]) if spec.rank else (1, 1)
+    pieces = max(1, min(each // SLAB, n if inputs else o))
+    step = max(1, min(SLAB // max(each, 1), -(-outer // tiles.num_threads())))
+    cuts = [slice(i, min(i + step, outer)) for i in range(0, outer, step)]
+    total = n if inputs else o
+    ranges = [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
+    if not inputs:
+        return [Part(cut, rows, (0, n)) for cut in cuts for rows in ranges]
+    return [Part(cut, _touching(spec, owned), owned) for cut in cuts for owned in ranges]
+
+
+def _touching(spec: PoolSpec, owned: Range) -> Range:
+    """The outputs whose windows reach the input rows [low, high) of the first axis: so - a + d(k-1) >= low and so - a < high."""
+    if not spec.rank:
+        return 0, 1
+    (low, high), k, s, (a, _), d = owned, spec.kernel[0], spec.stride[0], spec.padding[0], spec.dilation[0]
+    first = max(0, -(-(low + a - d * (k - 1)) // s))
+    return min(first, spec.out[0]), max(min(first, spec.out[0]), min(spec.out[0], -(-(high + a) // s)))
+
+
+def apart(spec: PoolSpec, axis: int) -> bool:
+    """Whether no position is seen by two windows along an axis: all taps differ modulo the stride."""
+    k, s, d = spec.kernel[axis], spec.stride[axis], spec.dilation[axis]
+    return len({t * d % s for t in range(min(k, s + 1))}) == k
+
+
+def tight(spec: PoolSpec, axis: int) -> bool:
+    """Whether windows lie side by side along an axis, so that every position they span is seen exactly once."""
+    return spec.kernel[axis] == spec.stride[axis] and spec.dilation[axis] == 1
+
+
+# Slabs: (outer, *rows, phase, column, inner), in the coordinates of the padded input.
+
+
+def extent(spec: PoolSpec, part: Part, axis: int) -> tuple[int, int, int]:
+    """(outputs, the input position of the first one's first tap, positions spanned) along an axis."""
+    first, last = part.rows if axis == 0 else (0, spec.out[axis])
+    s, span = spec.stride[axis], spec.dilation[axis] * (spec.kernel[axis] - 1) + 1
+    return last - first, first * s - spec.padding[axis][0], max(0, (last - first - 1) * s + span)
+
+
+def load(x: Array, part: Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
+    """The slab that a part's windows cover, with `fill` for the padding; a view of x where no tap is seen twice."""
+    phases = spec.stride[-1] if spec.rank else 1
+    if x.dtype == dtype and (x.shape[-1] == 1 or x.strides[-1] == x.itemsize) and (phases == 1 or apart(spec, spec.rank - 1)):
+        view = _view(x, part, spec, phases)
+        if view is not None:
+            return view
+    slab = tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
+    extents = [extent(spec, part, axis) for axis in range(spec.rank)]
+    if any(start < 0 or start + span > n for (_, start, span), n in zip(extents, spec.size)):
+        slab[...] = fill
+    for inner, outer in _matches(x, slab, part, spec, [(0, n) for n in spec.size]):
+        np.copyto(inner, outer)
+    return slab
+
+
+def blank(x: Array, part: Part, spec: PoolSpec, phases: int, dtype: Any) -> Array:
+    """The slab that a part's windows cover, to be written: x itself where the windows cover it exactly."""
+    spans = [extent(spec, part, axis)[1:] for axis in range(spec.rank)]
+    if x.dtype == dtype and all(span == (0, n) for span, n in zip(spans, spec.size)) and part.owned == (0, (*spec.size, 1)[0]):
+        view = _view(x, part, spec, phases)
+        if view is not None:
+            return view
+    return tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
+
+
+def _slab_shape(x: Array, part: Part, spec: PoolSpec, phases: int) -> tuple[int, ...]:
+    *rows, columns = [extent(spec, part, axis)[2] for axis in range(spec.rank)] or [1]
+    return part.outer.stop - part.outer.start, *rows, phases, -(-columns // phases), x.shape[-1]
+
+
+def _view(x: Array, part: Part, spec: PoolSpec, phases: int) -> Array | None:
+    """The slab as a view of x, if x has all of it."""
+    *rows, columns = [extent(spec, part, axis)[1:] for axis in range(spec.rank)] or [(0, 1)]
+    if not spec.rank:
+        return x[part.outer, None, None]
+    start, span = columns
+    columns = start, -(-span // phases) * phases
+    if any(start < 0 or start + span > n for (start, span), n in zip((*rows, columns), spec.size)):
+        return None
+    view = x[(part.outer, *(slice(start, start + span) for start, span in (*rows, columns)))]
+    return view.reshape(*view.shape[: spec.rank], -1, phases, view.shape[-1]).swapaxes(spec.rank, spec.rank + 1)
+
+
+def store(slab: Array, x: Array, part: Part, spec: PoolSpec) -> None:
+    """Writes the input positions a part owns, from its slab; those that no window covers are 0."""
+    if np.may_share_memory(slab, x):
+        return
+    limits = [part.owned, *((0, n) for n in spec.size[1:])] if spec.rank else []
+    ends = [(start, start + span) for _, start, span in (extent(spec, part, axis) for axis in range(spec.rank))]
+    if any(start > low or end < high for (start, end), (low, high) in zip(ends, limits)):
+        x[(part.outer, *(slice(*limit) for limit in limits))] = 0
+    for inner, outer in _matches(x, slab, part, spec, limits):
+        np.copyto(outer, inner, casting="same_kind")
+
+
+def _matches(x: Array, slab: Array, part: Part, spec: PoolSpec, limits: list[Range]) -> Iterator[tuple[Array, Array]]:
+    """(a view of the slab, the same positions of x), for each phase, within the given limits on the positions."""
+    if not spec.rank:
+        yield slab[:, 0, 0], x[part.outer]
+        return
+    ours: list[slice] = []
+    theirs: list[slice] = []
+    for axis in range(spec.rank - 1):
+        _, start, span = extent(spec, part, axis)
+        low, high = limits[axis]
+        a, b = max(low - start, 0), min(high - start, span)
+        ours.append(slice(a, max(a, b)))
+        theirs.append(slice(a + start, max(a, b) + start))
+    _, start, span = extent(spec, part, spec.rank - 1)
+    (low, high), s = limits[-1], slab.shape[spec.rank]
+    low, high = max(low - start, 0), min(high - start, span)
+    for q in range(s):
+        a, b = -(-(low - q) // s), -(-(high - q) // s)  # columns c with low <= cs + q < high
+        if a < b:
+            inner: tuple[Any, ...] = (slice(None), *ours, q, slice(a, b))
+            yield slab[inner], x[(part.outer, *theirs, slice(a * s + q + start, (b - 1) * s + q + start + 1, s))]
+
+
+def tap(a: Array, spec: PoolSpec, part: Part, axis: int, t: int) -> Array:
+    """What tap t of every window sees along one axis of a slab, whose later axes are already pooled, or its phase axis still there."""
+    outputs, _, _ = extent(spec, part, axis)
+    s, offset = spec.stride[axis], t * spec.dilation[axis]
+    if axis == spec.rank - 1:
+        return a[(..., offset % s, slice(offset // s, offset // s + outputs), slice(None))]
+    view: Array = a[(slice(None),) * (axis + 1) + (slice(offset, offset + (outputs - 1) * s + 1, s),)]
+    return view
+
+
+def windows(slab: Array, spec: PoolSpec, part: Part) -> Iterator[tuple[int, Array]]:
+    """(its number, what it sees) for every tap, in row-major order."""
+    for number, taps in enumerate(product(*map(range, spec.kernel))):
+        view = slab if spec.rank else slab[:, 0, 0]
+        for axis in reversed(range(spec.rank)):
+            view = tap(view, spec, part, axis, taps[axis])
+        yield number, view
