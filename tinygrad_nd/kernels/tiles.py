@@ -208,18 +208,21 @@ _default = _available()
 # BLAS threads.
 
 
-@contextmanager
-def single_blas() -> Iterator[None]:
+class single_blas:
     """BLAS at one thread while anyone is inside: our threads each run their own GEMM. The user's setting returns at the end."""
-    global _holders, _users_setting
-    with _lock:
-        if _holders == 0:
-            _users_setting = [get() for get, _ in _blas()]
-            _limit_blas([1] * len(_users_setting))
-        _holders += 1
-    try:
-        yield
-    finally:
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        global _holders, _users_setting
+        with _lock:
+            if _holders == 0:
+                _users_setting = [get() for get, _ in _blas()]
+                _limit_blas([1] * len(_users_setting))
+            _holders += 1
+
+    def __exit__(self, *error: object) -> None:
+        global _holders
         with _lock:
             _holders -= 1
             if _holders == 0:
@@ -241,9 +244,9 @@ def _blas() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
     bundled = Path(np.__file__).parent
     for path in itertools.chain(bundled.parent.glob("numpy.libs/*openblas*"), bundled.glob(".dylibs/*openblas*")):
         library = ctypes.CDLL(str(path))
-        for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"):
-            if hasattr(library, name.format("set")):
-                return [(getattr(library, name.format("get")), getattr(library, name.format("set")))]
+        for prefix, suffix in itertools.product(("scipy_openblas", "openblas"), ("64_", "")):
+            if hasattr(library, f"{prefix}_set_num_threads{suffix}"):
+                return [(library[f"{prefix}_get_num_threads{suffix}"], library[f"{prefix}_set_num_threads{suffix}"])]
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
