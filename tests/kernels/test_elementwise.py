@@ -23,7 +23,14 @@ def sample(shape, dtype=np.float32, order="C"):
 @pytest.mark.parametrize("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
 def test_apply_is_the_ufunc_in_value_dtype_and_order(shape, order):
     x, y = sample(shape, order=order), sample(shape, order=order)
-    for ufunc, operands in [(np.add, (x, y)), (np.exp, (x,)), (np.multiply, (x, 2.0)), (np.subtract, (1, x)), (np.greater, (x, y)), (np.isnan, (x,))]:
+    for ufunc, operands in [
+        (np.add, (x, y)),
+        (np.exp, (x,)),
+        (np.multiply, (x, 2.0)),
+        (np.subtract, (1, x)),
+        (np.greater, (x, y)),
+        (np.isnan, (x,)),
+    ]:
         expected, got = ufunc(*operands), elementwise.apply(ufunc, *operands)
         np.testing.assert_array_equal(got, expected)
         assert got.dtype == expected.dtype and got.shape == expected.shape
@@ -85,7 +92,9 @@ def test_sigmoid_neither_overflows_nor_warns(shape, dtype):
     np.testing.assert_allclose(got, expected, rtol=2 * np.finfo(dtype).eps, atol=np.finfo(dtype).smallest_normal)
 
 
-@pytest.mark.parametrize("shape, axis", [((5, 4), 1), ((5, 4), 0), ((3, 0), 1), ((0, 3), 1), ((700, 1000), -1), ((700, 1000), 0), ((20, 30, 50, 60), 1)])
+@pytest.mark.parametrize(
+    "shape, axis", [((5, 4), 1), ((5, 4), 0), ((3, 0), 1), ((0, 3), 1), ((700, 1000), -1), ((700, 1000), 0), ((20, 30, 50, 60), 1)]
+)
 @pytest.mark.parametrize("order", ["C", "last"])
 def test_softmax_sums_to_one(shape, axis, order):
     x = sample(shape, order=order) * 100

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from . import tiles
 from .tiles import Array
@@ -24,14 +25,14 @@ _KINDS = "biufc"
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
-    if (x.size if isinstance(x, np.ndarray) else 0) < LARGE and (y.size if isinstance(y, np.ndarray) else 0) < LARGE:
+    if (type(x) is not ndarray or x.size < LARGE) and (type(y) is not ndarray or y.size < LARGE):
         return ufunc(x) if y is None else ufunc(x, y)
     operands = (x,) if y is None else (x, y)
     kinds = [type(a) if type(a) in (int, float, complex) else np.result_type(a) for a in operands]  # Python numbers are weak
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-    share = max(x.size if isinstance(x, np.ndarray) else 0, TILE * 4 * tiles.num_threads()) // (4 * tiles.num_threads())
+    share = max(x.size if isinstance(x, ndarray) else 0, TILE * 4 * tiles.num_threads()) // (4 * tiles.num_threads())
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
 
 
@@ -41,7 +42,7 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
     Operands broadcast; Python numbers are passed on as they are. The result is dense, and its axes lie in memory as in the operands of full
     shape. Where these differ, an order that is not C's wins: some kernel chose it for its speed.
     """
-    moving = [isinstance(a, np.ndarray) and a.ndim > 0 for a in operands]
+    moving = [isinstance(a, ndarray) and a.ndim > 0 for a in operands]
     arrays = [a for a, moves in zip(operands, moving) if moves]
     shape, strides = arrays[0].shape, arrays[0].strides
     if all(a.shape == shape and a.strides == strides for a in arrays):
@@ -101,10 +102,14 @@ def add_into(a: Array, b: Any) -> None:
 
 def relu(x: Any) -> Any:
     """max(x, 0); NaN flows."""
-    if not isinstance(x, np.ndarray) or x.size < TILE // 4 or x.dtype.kind not in "iuf":
+    if not isinstance(x, ndarray) or x.size < TILE // 4 or x.dtype.kind not in "iuf":
         return np.maximum(x, 0)
     zeros = _zeros(x.dtype)  # NumPy's maximum of two arrays is five times faster than that of an array and a number
-    return fused(lambda out, part: np.maximum(part, zeros[: part.shape[-1]], out=out), x, dtype=x.dtype)
+
+    def tile(out: Array, x: Array) -> None:
+        np.maximum(x, zeros[: x.shape[-1]], out=out)
+
+    return fused(tile, x, dtype=x.dtype)
 
 
 @cache
@@ -129,12 +134,14 @@ def relu_grad(g: Any, of: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)); where exp(-x) overflows the result is 0, as it should be."""
-    if not isinstance(x, np.ndarray) or not x.ndim or x.dtype.kind not in "fc" or x.dtype == np.float16:
-        wide = np.asarray(x, np.result_type(x, np.float32))
+    """1 / (1 + exp(-x)), without overflow."""
+    x = np.asarray(x)
+    if x.dtype not in _LIMITS:
         with np.errstate(over="ignore"):
-            y = 1 / (1 + np.exp(-wide))
-        return y.astype(np.float16) if np.asarray(x).dtype == np.float16 else y
+            y = 1 / (1 + np.exp(-x.astype(np.result_type(x, np.float32), copy=False)))
+        return y.astype(np.float16) if x.dtype == np.float16 else y
+    if x.size < TILE:
+        return 1 / (1 + np.exp(np.minimum(-x, _LIMITS[x.dtype])))
 
     def tile(out: Array, x: Array) -> None:
         np.negative(x, out=out)
@@ -144,6 +151,9 @@ def sigmoid(x: Any) -> Any:
 
     with np.errstate(over="ignore"):
         return fused(tile, x, dtype=x.dtype)
+
+
+_LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.float64): np.float64(709)}  # their exponentials are finite
 
 
 # Sums of exponentials.
