@@ -28,6 +28,9 @@ class Algorithm:
 
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
     Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
+
+    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (gemm.product_seconds), plus bytes moved at rates
+    fitted to measured times: they need to rank the rows, not to tell the time.
     """
 
     name: str
@@ -73,14 +76,14 @@ ROWS: dict[str, Algorithm] = {
 def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 
-    n images, c channels of x and m of y.
-
-    Raises: ValueError if the row asked for cannot do this convolution; one that can, does all three contractions.
+    n images, c channels of x and m of y. Raises ValueError if the row asked for cannot do this convolution; one that can does all three
+    contractions.
     """
     if spec.algorithm != "auto":
-        why = ROWS[spec.algorithm].refuses(spec, phases.wide_dtype(np.dtype(dtype)))
+        wide = phases.wide_dtype(np.dtype(dtype))
+        why = ROWS[spec.algorithm].refuses(spec, wide)
         if why is not None:
-            able = ", ".join(row.name for row in ROWS.values() if row.refuses(spec, np.dtype(dtype)) is None)
+            able = ", ".join(row.name for row in ROWS.values() if row.refuses(spec, wide) is None)
             raise ValueError(f"algorithm={spec.algorithm!r} {why}; use 'auto', or one of {able}")
         return spec.algorithm
     offers = estimate(contraction, n, c, m, spec, dtype)
@@ -95,7 +98,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     if contraction == "input_grad":
         run, count = phases.lowered(spec)
         taken, made = m, c * count
-        if min(run.out, default=1) < 1:
+        if min(run.out, default=1) < 1:  # no tap reaches any point: nothing runs, and any row will do
             run, made = spec, c
     offers: dict[str, tuple[float, int] | str] = {}
     threads = tiles.num_threads()
