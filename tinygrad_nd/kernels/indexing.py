@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np
         return out
     if len(index) == 1 and shape:
         return scatter_along(g, arrays[0], 0, shape[0])
-    places = np.arange(int(np.prod(shape))).reshape(shape)[index].ravel()
+    places = np.arange(prod(shape)).reshape(shape)[index].ravel()
     return _binned(places, np.ravel(g), shape)
 
 
@@ -27,6 +28,7 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     if index.size and out.size:
         index = np.where(index < 0, index + size, index)
+        # Sorted by place, what one place receives is a run, and NumPy sums runs in one call.
         order = np.argsort(index, kind="stable")
         taken = index[order]
         starts = np.flatnonzero(np.r_[True, taken[1:] != taken[:-1]])
@@ -47,7 +49,7 @@ def survivors(index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray | No
 
 def rounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
     """The entries x[index] names, as rounds in which no place repeats: (flat places in x, flat positions in x[index])."""
-    places = np.arange(int(np.prod(shape))).reshape(shape)[index].ravel()
+    places = np.arange(prod(shape)).reshape(shape)[index].ravel()
     order = np.argsort(places, kind="stable")
     ordered = places[order]
     first = np.r_[True, ordered[1:] != ordered[:-1]] if ordered.size else np.zeros(0, bool)
@@ -57,7 +59,7 @@ def rounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[np.ndar
 
 
 def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    size = int(np.prod(shape))
+    """The sum of the values of g at each flat place, in `shape`."""
     if g.dtype.kind == "c":
         return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
-    return np.bincount(places, weights=g, minlength=size).astype(g.dtype).reshape(shape)
+    return np.bincount(places, weights=g, minlength=prod(shape)).astype(g.dtype).reshape(shape)
