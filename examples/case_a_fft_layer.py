@@ -44,14 +44,15 @@ def gradients(dim: int, mode: str, algorithm: str, dtype: type) -> list[np.ndarr
 def fft_against_direct() -> dict[str, float]:
     """The largest relative difference of FFT from direct gradients, by dtype, over dimensions and modes."""
     worst = {}
+    modes = "same", "valid", "full"
     for dtype in (np.float64, np.float32):
         print(f"{dtype.__name__}: largest difference of FFT from direct gradients")
         for dim in range(1, 6):
             row = []
-            for mode in ("same", "valid", "full"):
+            for mode in modes:
                 pairs = zip(gradients(dim, mode, "fft", dtype), gradients(dim, mode, "direct", dtype))
                 row.append(max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs))
-            print(f"  dim {dim}", *(f"{mode} {d:.0e}" for mode, d in zip(("same", "valid", "full"), row)))
+            print(f"  dim {dim}", *(f"{mode} {d:.0e}" for mode, d in zip(modes, row)))
             worst[dtype.__name__] = max(worst.get(dtype.__name__, 0.0), *row)
     return worst
 
@@ -149,10 +150,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print("\nWhat one output pixel sends back to the input:\n")
     print(side_by_side(pictures))
     print("\nThe gradient is the kernel as it stands. Correlation with a kernel stamps it rotated, so it must be rotated first, in every")
-    print("axis. The transposed kernel only swaps the axes: its stamp is another letter. Through one such layer the weight gradient of")
-    print(
-        f"the layer below is turned by {numbers['angle']:.0f} degrees. The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}"
-    )
+    print("axis. The transposed kernel only swaps the axes: its stamp is another letter.")
+    print(f"Through one such layer the weight gradient of the layer below is turned by {numbers['angle']:.0f} degrees.")
+    print(f"The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}")
     numbers["stamp"] = float(np.abs(pictures["its gradient"][2:7, 3:6] - GLYPH).max())
     return numbers
 

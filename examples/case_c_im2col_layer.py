@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small batch")
     args = parser.parse_args(argv)
-    n, stride = (4, 1) if args.quick else (32, 1)
+    n, stride = 4 if args.quick else 32, 1
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, 16, 32, 32)).astype(np.float32)
     w, b = (0.1 * rng.standard_normal(s).astype(np.float32) for s in ((32, 16, 5, 5), (32,)))
