@@ -1,6 +1,6 @@
-"""Side by side with PyTorch on a CPU: one process per engine, taking turns, ratios of medians. Run by hand, on a quiet machine:
+"""Side by side with PyTorch on a CPU: one process per engine, taking turns, ratios of medians.
 
-python -m pytest tests/bench -s
+Run by hand, on a quiet machine, with `python -m pytest tests/bench -s`.
 """
 
 from __future__ import annotations
