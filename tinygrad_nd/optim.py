@@ -30,7 +30,7 @@ class Optimizer:
 
     def __init__(self, params: Params, **options: Any) -> None:
         self.param_groups = _groups(type(self).__name__, params, options)
-        self.state: list[dict[str, Any]] = [{} for p in self.parameters]
+        self.state: list[dict[str, Any]] = [{} for _ in self.parameters]
 
     @property
     def parameters(self) -> list[Tensor]:

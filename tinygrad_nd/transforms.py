@@ -148,9 +148,6 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     return found[0] if single or not isinstance(vector, (list, tuple)) else found
 
 
-# ---- shared
-
-
 def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int, ...]:
     picked = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     for i in picked:
