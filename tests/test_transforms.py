@@ -312,6 +312,8 @@ def test_grad_wants_a_scalar_and_the_others_a_tensor():
         nd.grad(lambda x: x * 2)(V)
     with pytest.raises(TypeError, match="grad.*float"):
         nd.grad(lambda x: 3.0)(V)
+    with pytest.raises(TypeError, match="value_and_grad.*float"):
+        nd.value_and_grad(lambda x: 3.0)(V)
     with pytest.raises(TypeError, match="jacobian.*list"):
         nd.jacobian(lambda x: [x])(V)
 
@@ -331,7 +333,7 @@ def test_integers_cannot_be_differentiated():
 
 
 def test_tangents_and_cotangents_must_fit():
-    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+    with pytest.raises(ValueError, match=r"jvp.*\(3,\).*\(2,\)"):
         nd.jvp(f, [V], [np.ones(2)])
     with pytest.raises(ValueError, match="jvp.*1.*2"):
         nd.jvp(f, [V], [V, V])
@@ -339,7 +341,7 @@ def test_tangents_and_cotangents_must_fit():
         nd.vjp(g, V)[1](np.ones(3))
     with pytest.raises(ValueError, match="hvp.*1.*2"):
         nd.hvp(f, [V], [V, V])
-    with pytest.raises(ValueError, match=r"\(3,\).*\(2,\)"):
+    with pytest.raises(ValueError, match=r"hvp.*\(3,\).*\(2,\)"):
         nd.hvp(f, [V], [np.ones(2)])
 
 

@@ -26,17 +26,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     The gradient is a tensor for an int `argnums`, a tuple of them for a sequence.
     """
-
-    @wraps(f)
-    def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        picked = _argnums(argnums, len(args), "grad")
-        fresh, inputs = _inputs(args, picked, "grad")
-        with enable_grad():
-            y = _scalar(f(*fresh, **kwargs))
-        found = _pull([y], inputs, None)
-        return y if _outer([y], inputs) else y.detach(), found[0] if isinstance(argnums, (int, np.integer)) else found
-
-    return valued
+    return _value_and_grad(f, argnums, "value_and_grad")
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -46,7 +36,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> float(nd.grad(nd.grad(lambda x: x**3))(2.0))
     12.0
     """
-    both = value_and_grad(f, argnums)
+    both = _value_and_grad(f, argnums, "grad")
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -82,7 +72,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     with enable_grad():
         out = f(*fresh)
     ys = [out] if isinstance(out, Tensor) else list(out)
-    directions = [_tangent(t, x) for t, x in zip(tangents, inputs)]
+    directions = [_tangent(t, x, "jvp: a tangent") for t, x in zip(tangents, inputs)]
     outer = _outer(ys, inputs) or (recording.get() and any(t.requires_grad for t in directions))
     live = [y for y in ys if y.requires_grad]
     us = [astensor(np.zeros(y.shape, y.dtype), requires_grad=True) for y in live]
@@ -141,11 +131,24 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     def slope(*args: Any) -> Tensor:
         total: Any = 0.0
         for g, v in zip(grad(f, every)(*args), vectors):
-            total = total + sum(g * _tangent(v, g))
+            total = total + sum(g * _tangent(v, g, "hvp: a vector"))
         return total  # type: ignore[no-any-return]
 
     found = grad(slope, every)(*points)
     return found[0] if single or not isinstance(vector, (list, tuple)) else found
+
+
+def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Function:
+    @wraps(f)
+    def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        picked = _argnums(argnums, len(args), where)
+        fresh, inputs = _inputs(args, picked, where)
+        with enable_grad():
+            y = _scalar(f(*fresh, **kwargs), where)
+        found = _pull([y], inputs, None)
+        return y if _outer([y], inputs) else y.detach(), found[0] if isinstance(argnums, (int, np.integer)) else found
+
+    return valued
 
 
 def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int, ...]:
@@ -167,11 +170,11 @@ def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[lis
     return fresh, [fresh[i] for i in picked]
 
 
-def _scalar(y: Any) -> Tensor:
+def _scalar(y: Any, where: str) -> Tensor:
     if not isinstance(y, Tensor):
-        raise TypeError(f"grad: the function must return a tensor, but returned {type(y).__name__}")
+        raise TypeError(f"{where}: the function must return a tensor, but returned {type(y).__name__}")
     if y.size != 1:
-        raise ValueError(f"grad: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
+        raise ValueError(f"{where}: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
     return y
 
 
@@ -187,10 +190,10 @@ def _pull(ys: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[A
     return gradients(ys, inputs, cotangents, retain_graph=retain or outer, create_graph=outer)  # type: ignore[no-any-return]
 
 
-def _tangent(t: Any, x: Tensor) -> Tensor:
+def _tangent(t: Any, x: Tensor, what: str) -> Tensor:
     v = astensor(t)
     if v.shape != x.shape:
-        raise ValueError(f"tangent: must have the primal's shape {x.shape}, but has {v.shape}")
+        raise ValueError(f"{what} must have its primal's shape {x.shape}, but has {v.shape}")
     return v if v.dtype == x.dtype else v.astype(x.dtype)
 
 
