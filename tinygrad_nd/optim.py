@@ -65,6 +65,7 @@ class Optimizer:
             p.grad = None
 
     def update(self, value: np.ndarray, g: np.ndarray, state: dict[str, Any], **options: Any) -> np.ndarray:
+        """One parameter's new value, a new array; every subclass says its own."""
         raise NotImplementedError(f"{type(self).__name__} must define update(value, g, state, **options)")
 
     def state_dict(self) -> dict[str, Any]:

@@ -64,9 +64,11 @@ class Drawing:
         return whole[whole.index("<svg") :].replace('font-family="Helvetica,sans-Serif"', 'font-family="Helvetica,Arial,sans-serif"')
 
     def png(self) -> bytes:
+        """The picture as a PNG file's bytes, at twice the resolution of a plain screen."""
         return render(to_dot(self.graph, self.rankdir, self.legend, dpi=144), "png")
 
     def pdf(self) -> bytes:
+        """The picture as a PDF file's bytes."""
         return render(self.dot, "pdf")
 
     def html(self) -> str:
