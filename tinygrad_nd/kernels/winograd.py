@@ -41,20 +41,6 @@ BATCH = 1 << 22  # bytes of tiles one thread works on at a time
 KRONECKER = 40  # the largest transform of several axes made as one matrix
 
 
-def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
-    """Why these transforms cannot do a correlation, or None."""
-    if any(s != 1 for s in spec.stride):
-        return f"takes stride 1, not {spec.stride}"
-    if any(d != 1 and k != 1 for d, k in zip(spec.dilation, spec.kernel)):
-        return f"takes dilation 1, not {spec.dilation}"
-    limit = LIMIT.get(_precision(dtype))
-    if limit is None:
-        return f"takes float32 and float64, not {dtype}"
-    if max(spec.kernel, default=1) < 2 or max(spec.kernel) >= limit:
-        return f"takes kernels of 2 to {limit - 1} in {dtype}, not {spec.kernel}"
-    return None
-
-
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
     (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
@@ -204,6 +190,20 @@ def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
     length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
     count = tuple(-(-o // p) for o, p in zip(spec.out, points))
     return Tiling(length, points, ConvSpec(spec.size, length, points, spec.padding, (1,) * spec.rank), count)
+
+
+def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
+    """Why these transforms cannot do a correlation, or None."""
+    if any(s != 1 for s in spec.stride):
+        return f"takes stride 1, not {spec.stride}"
+    if any(d != 1 and k != 1 for d, k in zip(spec.dilation, spec.kernel)):
+        return f"takes dilation 1, not {spec.dilation}"
+    limit = LIMIT.get(_precision(dtype))
+    if limit is None:
+        return f"takes float32 and float64, not {dtype}"
+    if max(spec.kernel, default=1) < 2 or max(spec.kernel) >= limit:
+        return f"takes kernels of 2 to {limit - 1} in {dtype}, not {spec.kernel}"
+    return None
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
