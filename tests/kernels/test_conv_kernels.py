@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_nd.kernels import choose, fft, gemm, reference, tiles
-from tinygrad_nd.kernels.geometry import ConvSpec
+from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
 
 HARD = {
     "plain": ConvSpec((9, 8), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
@@ -164,6 +164,10 @@ def test_a_row_that_cannot_says_why_and_which_can():
     for contraction in choose.CONTRACTIONS:
         with pytest.raises(ValueError, match=r"'winograd' takes stride 1, not \(2, 1\); use 'auto', or one of gemm, fft, direct"):
             choose.pick(contraction, 1, 2, 3, spec, np.float32)
+
+
+def test_every_row_can_be_asked_for_by_name():
+    assert set(ALGORITHMS) == {"auto", *choose.ROWS}
 
 
 def test_explain_marks_one_row_per_contraction():
