@@ -29,8 +29,8 @@ class Algorithm:
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
     Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
 
-    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (gemm.product_seconds), plus bytes moved at rates
-    fitted to measured times: they need to rank the rows, not to tell the time.
+    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (gemm.product_seconds), plus bytes moved at
+    rates fitted to measured times: they need to rank the rows, not to tell the time.
     """
 
     name: str
