@@ -18,7 +18,7 @@ from .geometry import PoolSpec
 from .pool_slabs import Part, apart, blank, extent, load, parts, spread, store, tap, tight, windows
 from .tiles import Array
 
-FEW = 8  # taps; with more, adding at computed positions costs less than a masked pass for each
+FEW = 4  # taps; with more, writing to computed positions costs less than a masked pass for each
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
@@ -65,7 +65,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     codes, layout = spread(winner, spec)
     source, _ = spread(g, spec, layout)
     x = tiles.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    few = prod(spec.kernel) <= FEW and all(apart(spec, axis) for axis in range(spec.rank))
+    disjoint = all(apart(spec, axis) for axis in range(spec.rank))
+    few = disjoint and prod(spec.kernel) <= FEW
 
     def work(part: Part) -> None:
         g, code = source[part.outputs], codes[part.outputs]
@@ -75,6 +76,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
         if few:
             for number, window in windows(slab, spec, part):
                 _select(g, code, number, window)
+        elif disjoint:
+            slab.reshape(-1)[_positions(slab, code, spec, part)] = g
         else:
             np.add.at(slab.reshape(-1), _positions(slab, code, spec, part).reshape(-1), g.reshape(-1))
         store(slab, x, part, spec)
