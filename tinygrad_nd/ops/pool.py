@@ -68,6 +68,8 @@ def max_pool_nd(
     [[[3.0, 2.0]]]
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
+    if x.dtype.kind == "c":
+        raise TypeError(f"max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
     best, winner = kernel.max_pool(x.data, spec, return_indices or (x.requires_grad and recording.get()))
     freeze(best)
     if winner is None:
