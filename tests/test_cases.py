@@ -1,4 +1,4 @@
-"""The four cases users bring (examples/case_*.py, photos_cnn.py): the library against plain loops."""
+"""The four cases users bring (examples/fft_layer.py, photos_cnn.py, im2col_layer.py, channels_last.py): the library against plain loops."""
 
 import sys
 from functools import partial
@@ -11,8 +11,8 @@ import pytest
 import tinygrad_nd as nd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-import case_c_im2col_layer as case_c
-import case_d_channels_last as case_d
+import channels_last
+import im2col_layer
 import photos_cnn
 import photos_cnn_modules
 
@@ -190,8 +190,8 @@ def test_c_same_numbers_as_the_layer_by_hand(filter_size, stride):
     w, b = 0.1 * rng.standard_normal((4, 2, *filter_size)), 0.1 * rng.standard_normal(4)
     shape = tuple((n - k) // stride + 1 for n, k in zip((7, 8), filter_size))
     g = rng.standard_normal((3, 4, *shape))
-    hand = case_c.by_hand(x, w, b, g, stride)
-    for ours, theirs in zip(case_c.by_library(x, w, b, g, stride), hand):
+    hand = im2col_layer.by_hand(x, w, b, g, stride)
+    for ours, theirs in zip(im2col_layer.by_library(x, w, b, g, stride), hand):
         close(ours, theirs)
     geometry = ((stride, stride), ((0, 0), (0, 0)), (1, 1))
     y = 1 / (1 + np.exp(-(loops.conv(x, w, *geometry) + b.reshape(-1, 1, 1))))
@@ -202,14 +202,14 @@ def test_c_same_numbers_as_the_layer_by_hand(filter_size, stride):
 # D: the vectorised loops.
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), case_d.CASES)
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), channels_last.CASES)
 def test_d_channels_last_equals_the_four_loops_and_the_definition(kernel, stride, padding, dilation):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 9, 10, 3)), rng.standard_normal((*kernel, 3, 4))
-    z, _ = case_d.forward_loops(x, w, stride, padding, dilation)
+    z, _ = channels_last.forward_loops(x, w, stride, padding, dilation)
     dz = rng.standard_normal(z.shape)
-    dx, dw = case_d.backward_loops(dz, x, w, stride, padding, dilation)
-    for ours, loop in zip(case_d.library(dz, x, w, stride, padding, dilation), (z, dx, dw)):
+    dx, dw = channels_last.backward_loops(dz, x, w, stride, padding, dilation)
+    for ours, loop in zip(channels_last.library(dz, x, w, stride, padding, dilation), (z, dx, dw)):
         close(ours, loop)
     first, weight, g = np.moveaxis(x, -1, 1), w.transpose(3, 2, 0, 1), np.moveaxis(dz, -1, 1)
     close(np.moveaxis(z, -1, 1), loops.conv(first, weight, stride, padding, dilation))
@@ -224,4 +224,4 @@ def test_d_the_input_gradient_is_dilate_pad_rotate_correlate(stride, padding, si
     x, w = nd.tensor(rng.standard_normal((2, 3, size, size)), requires_grad=True), nd.tensor(rng.standard_normal((4, 3, 3, 3)))
     y = nd.conv_nd(x, w, stride=stride, padding=padding)
     g = nd.tensor(rng.standard_normal(y.shape))
-    close(case_d.input_gradient_explained(g, w, stride, padding, size), nd.gradients(y, x, g))
+    close(channels_last.input_gradient_explained(g, w, stride, padding, size), nd.gradients(y, x, g))

@@ -29,8 +29,8 @@ def test_every_script_is_tested():
     assert not [name for name in scripts if f'"{name}"' not in tested]
 
 
-def test_case_a(run, tmp_path):
-    numbers, printed, files = run("case_a_fft_layer", "--out", str(tmp_path))
+def test_fft_layer(run, tmp_path):
+    numbers, printed, files = run("fft_layer", "--out", str(tmp_path))
     assert numbers["difference_float64"] < 1e-12 and numbers["difference_float32"] < 1e-5
     assert all(numbers[f"loss_ratio_{dim}"] < 0.2 for dim in (1, 2, 3))
     assert numbers["stamp"] < 1e-12 and numbers["angle"] > 45
@@ -38,7 +38,7 @@ def test_case_a(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["photos_cnn", "photos_cnn_modules"])
-def test_case_b(run, tmp_path, name):
+def test_photos_cnn(run, tmp_path, name):
     pytest.importorskip("skimage")
     pytest.importorskip("sklearn")
     numbers, printed, files = run(name, "--out", str(tmp_path))
@@ -49,14 +49,14 @@ def test_case_b(run, tmp_path, name):
     assert files & {"graph.svg", "graph.gv"} and files & {"loss.png", "loss.svg"}
 
 
-def test_case_c(run):
-    numbers, _printed, _ = run("case_c_im2col_layer")
+def test_im2col_layer(run):
+    numbers, _printed, _ = run("im2col_layer")
     assert numbers["difference"] < 1e-5
     assert numbers["faster"] > 1 and numbers["smaller"] > 1
 
 
-def test_case_d(run, tmp_path):
-    numbers, _printed, files = run("case_d_channels_last", "--out", str(tmp_path))
+def test_channels_last(run, tmp_path):
+    numbers, _printed, files = run("channels_last", "--out", str(tmp_path))
     assert numbers["difference"] < 1e-12 and numbers["explained"] < 1e-12
     assert files & {"input_gradient.svg", "input_gradient.gv"}
 

@@ -19,7 +19,7 @@ def _reflected(op: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
     return lambda self, other: op(other, self)
 
 
-# ---- operators
+# Operators.
 
 for name, op in {
     "add": elementwise.add,
@@ -48,7 +48,7 @@ T.__invert__ = elementwise.logical_not
 T.__getitem__ = index.getitem
 T.__iter__ = lambda self: (self[i] for i in range(len(self)))
 
-# ---- values that change their handle: this tensor gets the new value, any other handle keeps the old one
+# Values that change their handle: this tensor gets the new value, any other handle keeps the old one.
 
 
 def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any], Tensor]:
@@ -93,7 +93,7 @@ for name, op, symbol in (
 T.__setitem__ = _setitem
 T.at = property(index.At, doc="Functional updates: x.at[index].set(v), .add, .mul, .min, .max.")
 
-# ---- methods
+# Methods.
 
 
 def _sizes(args: tuple[Any, ...]) -> Any:
@@ -131,7 +131,7 @@ T.take = index.take
 for method in ("sum", "mean", "var", "std", "prod", "max", "min", "argmax", "argmin", "all", "any"):
     setattr(T, method, getattr(reduce, method))
 
-# ---- NumPy's protocols: np.f(tensor) is the operation of the same name
+# NumPy's protocols: np.f(tensor) is the operation of the same name.
 
 UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
     u: getattr(elementwise, u.__name__)

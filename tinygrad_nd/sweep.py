@@ -86,6 +86,7 @@ def sweep(
     roots = [_node(t) for t in outputs]
     nodes = _reachable(roots)
     wanted = {n for n in nodes if n.op is None} if targets is None else set(targets)
+    # Tensors that retain their gradient are told of it, but nothing is swept for their sake alone.
     reported = wanted | {n for n in nodes if n.extra and n.handle is not None} if targets is None else wanted
     order = _leading_to(wanted, nodes)
     for n in order:
@@ -104,7 +105,7 @@ def sweep(
                 if node not in pending:
                     continue
                 g = pending.pop(node)
-                if node in owned:
+                if node in owned:  # a sum of this sweep, complete now
                     owned.remove(node)
                     freeze(g._data)
                 if node.extra and (hooks := node.extra.get("hooks")):

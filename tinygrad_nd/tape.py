@@ -26,6 +26,8 @@ from .node import Node, recording
 from .tensor import Tensor, handle, immutable, numeric
 
 Rule = Callable[..., Any]
+# Where the rule of argument i finds what it reads, then what to save for all of them. A find is (kind, slot in `saved` or a name, parent):
+# input, out, shape and param as they are named; with *xs also all, shapes and position.
 Plan = tuple[dict[int, list[tuple[str, Any, Any]]], tuple[tuple[str, Any], ...]]
 OPS: dict[str, Op] = {}
 FREED = object()
@@ -110,7 +112,7 @@ class Op:
         """The operation on tensors: runs the kernel and, where a gradient may be asked for, records a node."""
         op, kernel, arity, defaults, plans = self, self.kernel, len(self.args), self.defaults, self.plans
         variadic, differentiable, record = self.variadic, self.differentiable, recording.get
-        plain = _PLAIN | {type(None)} if self.optional else _PLAIN
+        plain = _PLAIN | {type(None)} if self.optional else _PLAIN  # such as a convolution's bias
 
         @wraps(kernel)
         def call(*args: Any, **params: Any) -> Tensor:
@@ -119,7 +121,7 @@ class Op:
             if defaults:
                 params = {**defaults, **params}
             arrays = []
-            mask, bit = 0, 1
+            mask, bit = 0, 1  # which arguments are tracked: bit i of mask for argument i
             for a in args:
                 if isinstance(a, Tensor):
                     arrays.append(a._data)
@@ -136,7 +138,7 @@ class Op:
             if type(out) is not np.ndarray:
                 out = np.asarray(out)
             for a in arrays:
-                if a is out:
+                if a is out:  # freezing an operand would freeze the caller's array
                     out = out.view()
             if out.base is None:
                 out.setflags(write=False)
@@ -145,6 +147,7 @@ class Op:
             t = object.__new__(Tensor)
             t._data = out
             if mask and differentiable and record() and out.dtype.kind in "fc":
+                # What the needed rules read was planned once per mask; nothing else is kept.
                 finds, slots = plans.get((mask, len(args))) or op._plan(mask, len(args))
                 saved: list[Any] = [finds]
                 for kind, i in slots:

@@ -305,7 +305,6 @@ class Tensor:
         def at(self) -> Any: ...
 
 
-
 class Parameter(Tensor):
     """A leaf that requires grad, for a model to learn: `Parameter(obj, name=None)`. Copies; Python numbers become the default dtype.
 

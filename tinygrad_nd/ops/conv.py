@@ -166,7 +166,7 @@ def explain_conv(
     return table
 
 
-# ---- what the public functions share
+# What the public functions share.
 
 
 def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] | None, algorithm: str) -> Tensor:

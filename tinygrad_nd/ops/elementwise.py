@@ -24,7 +24,7 @@ def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Call
     return primitive(None, **rules)(run)
 
 
-# ---- products that leave a zero cotangent zero, whatever they multiply it by
+# Products that leave a zero cotangent zero, whatever they multiply it by.
 
 
 @primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
@@ -50,7 +50,7 @@ def _no_slope(g: Tensor) -> Tensor:
     return astensor(np.zeros(g.shape, g.dtype))
 
 
-# ---- arithmetic
+# Arithmetic.
 
 add = _elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
 subtract = _elementwise(np.subtract, "x - y.", x=lambda g: g, y=lambda g: -g)
@@ -91,7 +91,7 @@ def _power_log(x: Any, out: Tensor) -> Tensor:
     return where(x == 0, 0, out * log(where(x == 0, 1, x)))
 
 
-# ---- exponentials, roots, trigonometry: one row each
+# Exponentials, roots, trigonometry: one row each.
 
 exp = _elementwise(np.exp, "e ** x.", x=lambda g, out: scale(g, conj(out)))
 exp2 = _elementwise(np.exp2, "2 ** x.", x=lambda g, out: scale(g, out * float(np.log(2))))
@@ -170,7 +170,7 @@ def _direction(x: Tensor) -> Tensor:
     return over(x, absolute(x)) if x.dtype.kind == "c" else sign(x.detach())
 
 
-# ---- steps: zero slope everywhere
+# Steps: zero slope everywhere.
 
 sign = _elementwise(np.sign, f"-1, 0 or 1 by the sign of x{_STEP}", x=_no_slope)
 floor = _elementwise(np.floor, f"The largest integer not above x{_STEP}", x=_no_slope)
@@ -178,10 +178,10 @@ ceil = _elementwise(np.ceil, f"The smallest integer not below x{_STEP}", x=_no_s
 trunc = _elementwise(np.trunc, f"x without its fraction{_STEP}", x=_no_slope)
 rint = _elementwise(np.rint, f"The nearest integer{_STEP}", x=_no_slope)
 
-# ---- comparison and logic: boolean results, no gradient
+# Comparison and logic: boolean results, no gradient.
 
-equal, not_equal, less, less_equal, greater, greater_equal, logical_and, logical_or, logical_xor = (
-    _elementwise(u, f"{u.__name__.replace('_', ' ')}: a boolean tensor, which carries no gradient.")
+equal, not_equal, less, less_equal, greater, greater_equal, logical_and, logical_or, logical_xor, logical_not = (
+    _elementwise(u, f"NumPy's {u.__name__}: a boolean tensor, which carries no gradient.")
     for u in (
         np.equal,
         np.not_equal,
@@ -192,14 +192,15 @@ equal, not_equal, less, less_equal, greater, greater_equal, logical_and, logical
         np.logical_and,
         np.logical_or,
         np.logical_xor,
+        np.logical_not,
     )
 )
-logical_not, isnan, isinf, isfinite, signbit = (
-    _elementwise(u, f"{u.__name__.replace('_', ' ')}: a boolean tensor, which carries no gradient.")
-    for u in (np.logical_not, np.isnan, np.isinf, np.isfinite, np.signbit)
+isnan, isinf, isfinite, signbit = (
+    _elementwise(u, f"NumPy's {u.__name__}: a boolean tensor, which carries no gradient.")
+    for u in (np.isnan, np.isinf, np.isfinite, np.signbit)
 )
 
-# ---- choice between values
+# Choice between values.
 
 
 @primitive(x=lambda g, condition: where(condition, g, 0), y=lambda g, condition: where(condition, 0, g))
@@ -247,7 +248,7 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None) -> Tensor:
     return x if high is None else where(greater(x, high), high, x)
 
 
-# ---- parts and kinds of numbers
+# Parts and kinds of numbers.
 
 
 @primitive(x=lambda g: g)

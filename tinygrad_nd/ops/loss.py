@@ -50,8 +50,8 @@ def cross_entropy(
     w = None if weight is None else astensor(weight).astype(input.dtype)
     t = astensor(target)
     if t.dtype.kind in "fc":
-        return _against_probabilities(logs, _last(_same_shape(input, t), axis), w, label_smoothing, reduction)
-    labels = _labels(t.data, logs.shape[:-1], classes, ignore_index, input.shape)
+        return _against_probabilities(logs, _last(_checked_probabilities(input, t), axis), w, label_smoothing, reduction)
+    labels = _checked_labels(t.data, logs.shape[:-1], classes, ignore_index, input.shape)
     counted = labels != ignore_index
     safe = np.where(counted, labels, 0)
     loss = -logs[(*np.indices(safe.shape), safe)]
@@ -79,7 +79,7 @@ def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, 
     return reduced(loss, reduction, "cross_entropy")
 
 
-def _same_shape(input: Tensor, target: Tensor) -> Tensor:
+def _checked_probabilities(input: Tensor, target: Tensor) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(
             f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, "
@@ -88,7 +88,7 @@ def _same_shape(input: Tensor, target: Tensor) -> Tensor:
     return target
 
 
-def _labels(labels: np.ndarray, shape: tuple[int, ...], classes: int, ignore: int, input_shape: tuple[int, ...]) -> np.ndarray:
+def _checked_labels(labels: np.ndarray, shape: tuple[int, ...], classes: int, ignore: int, input_shape: tuple[int, ...]) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: target must hold class indices (integers) or probabilities (floats), but is {labels.dtype}")
     if labels.shape != shape:

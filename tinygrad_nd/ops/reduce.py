@@ -103,12 +103,13 @@ def _keep(y: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bo
     return _reshape(y, shape=_kept(shape, axes)) if keepdims else y
 
 
-def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, where_: str, *, needs_one: bool = False) -> Tensor:
+def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, who: str, *, needs_one: bool = False) -> Tensor:
     """Normalises the axes, runs the primitive, and keeps the reduced axes if asked."""
     x = astensor(x)
-    axes = axes_of(axis, x.ndim, where_)
+    axes = axes_of(axis, x.ndim, who)
+    # An empty result is fine, but an entry over no values is not.
     if needs_one and _count(x.shape, axes) == 0 and x.size == 0 and _product(x.shape[i] for i in range(x.ndim) if i not in axes):
-        raise ValueError(f"{where_}: x {x.shape} has no entries along axis {axis}, and nothing has no {where_}")
+        raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}, and nothing has no {who}")
     return _keep(op(x, axes=axes), x.shape, axes, keepdims)
 
 
@@ -125,7 +126,7 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
 
 def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """The variance along `axis`: squared distances from the mean, summed and divided by count - ddof (0 as in NumPy)."""
-    x, axes, count = _deviation_of(x, axis, ddof, "var")
+    x, axes, count = _for_variance(x, axis, ddof, "var")
     distance = x - mean(x, axes, keepdims=True)
     total = sum(square(absolute(distance) if x.dtype.kind == "c" else distance), axes, keepdims=keepdims)
     return total / count if count > 0 else total * float("nan")
@@ -133,14 +134,14 @@ def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -
 
 def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
     """The standard deviation along `axis`: the square root of `var`."""
-    x, axes, count = _deviation_of(x, axis, ddof, "std")
-    spread_out = _norm(x - mean(x, axes, keepdims=True), axes=axes)
-    return _keep(spread_out / count**0.5 if count > 0 else spread_out * float("nan"), x.shape, axes, keepdims)
+    x, axes, count = _for_variance(x, axis, ddof, "std")
+    norm = _norm(x - mean(x, axes, keepdims=True), axes=axes)
+    return _keep(norm / count**0.5 if count > 0 else norm * float("nan"), x.shape, axes, keepdims)
 
 
-def _deviation_of(x: Any, axis: Axis, ddof: float, where_: str) -> tuple[Tensor, tuple[int, ...], float]:
+def _for_variance(x: Any, axis: Axis, ddof: float, who: str) -> tuple[Tensor, tuple[int, ...], float]:
     x = floating(x)
-    axes = axes_of(axis, x.ndim, where_)
+    axes = axes_of(axis, x.ndim, who)
     return x, axes, _count(x.shape, axes) - ddof
 
 
@@ -175,12 +176,12 @@ def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor
     return _arg(np.argmin, "argmin", x, axis, keepdims)
 
 
-def _arg(find: Any, where_: str, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tensor:
     x = astensor(x)
     if axis is not None:
-        (axis,) = axes_of(axis, x.ndim, where_)
+        (axis,) = axes_of(axis, x.ndim, who)
     if not x.size and (axis is None or not x.shape[axis]):
-        raise ValueError(f"{where_}: x {x.shape} has no entries along axis {axis}")
+        raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}")
     return astensor(find(x.data, axis=axis, keepdims=keepdims))
 
 

@@ -1,6 +1,6 @@
 """An N-dimensional layer of FFT convolutions: what its gradients are, and why convolving with the transposed kernel was not it.
 
-    python case_a_fft_layer.py [--quick]
+    python fft_layer.py [--quick]
 
 With y = x ⋆ w (correlation), dx is the full correlation of the cotangent g with w rotated in every axis, and dw the correlation of the
 padded x with g. By FFT these are products with conjugated spectra, cropped at the right place: `algorithm="fft"`.

@@ -2,7 +2,7 @@
 
 The same numbers are `sigmoid(conv_nd(x, w, b, stride=s))` and one call of `backward`: measured side by side, in time and in memory.
 
-    python case_c_im2col_layer.py [--quick]
+    python im2col_layer.py [--quick]
 """
 
 from __future__ import annotations

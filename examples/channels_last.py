@@ -3,7 +3,7 @@
 `conv_nd(..., layout="N*C")` equals the loops for any padding (one-sided, negative), filter shape, stride and dilation. The explanation is
 then carried out with the library's own operations and drawn to input_gradient.svg.
 
-    python case_d_channels_last.py [--quick]
+    python channels_last.py [--quick]
 """
 
 from __future__ import annotations
