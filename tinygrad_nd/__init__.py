@@ -3,7 +3,7 @@
 from . import data, init, nn, optim, testing
 from . import methods as _methods  # noqa: F401  gives Tensor its operators
 from .draw import Drawing, draw
-from .kernels.tiles import num_threads, set_num_threads, threads
+from .kernels.parallel import num_threads, set_num_threads, threads
 from .node import enable_grad, no_grad, scope
 from .ops.activation import log_softmax, softmax
 from .ops.conv import conv_nd, conv_transpose_nd, convolve_nd, correlate_nd, explain_conv

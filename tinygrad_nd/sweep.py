@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .kernels.elementwise import add_into, apply
-from .kernels.tiles import freeze
+from .kernels.memory import freeze
 from .node import Node, recording
 from .ops.elementwise import add, cast, real
 from .ops.shape import sum_to

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels.tiles import freeze
+from .kernels.memory import freeze
 from .node import Node, recording
 from .tensor import Tensor, handle, immutable, numeric
 

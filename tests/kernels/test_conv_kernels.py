@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choose, fft, gemm, reference, tiles
+from tinygrad_nd.kernels import blas, choose, fft, memory, reference
 from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
 
 HARD = {
@@ -146,9 +146,9 @@ def test_work_on_many_tiles_and_threads_meets_the_reference(row):
 def test_matmul_is_numpys(a, b):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal(a), rng.standard_normal(b)
-    np.testing.assert_allclose(gemm.matmul(a, b), np.matmul(a, b), atol=1e-10)
+    np.testing.assert_allclose(blas.matmul(a, b), np.matmul(a, b), atol=1e-10)
     if a.ndim == b.ndim == 2:
-        np.testing.assert_allclose(gemm.matmul(b.T, a.T), np.matmul(b.T, a.T), atol=1e-10)
+        np.testing.assert_allclose(blas.matmul(b.T, a.T), np.matmul(b.T, a.T), atol=1e-10)
 
 
 def test_auto_takes_the_transform_for_long_kernels_and_the_product_for_a_point():
@@ -184,7 +184,7 @@ def test_workspace_does_not_grow_with_batch_or_image(row, n, size):
     for contraction, arguments in (("correlate", (x, w)), ("input_grad", (x, w)), ("weight_grad", (x, x))):
         result = getattr(choose, contraction)(*arguments, spec, row)
         del result
-        tiles.clear_cache()
+        memory.clear_cache()
         tracemalloc.start()
         result = getattr(choose, contraction)(*arguments, spec, row)
         peak = tracemalloc.get_traced_memory()[1]

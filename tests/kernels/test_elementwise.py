@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import elementwise, tiles
+from tinygrad_nd.kernels import elementwise, memory, parallel
 
 RNG = np.random.default_rng(7)
 SHAPES = [(), (1,), (0, 3), (5, 4), (40, 3, 70, 70), (1, 2, 600, 500), (2, 400_003)]
@@ -35,7 +35,7 @@ def test_apply_is_the_ufunc_in_value_dtype_and_order(shape, order):
         np.testing.assert_array_equal(got, expected)
         assert got.dtype == expected.dtype and got.shape == expected.shape
         if got.size:
-            assert tiles.memory_order(np.asarray(got)) == tiles.memory_order(np.asarray(expected))
+            assert memory.memory_order(np.asarray(got)) == memory.memory_order(np.asarray(expected))
 
 
 @pytest.mark.parametrize("order", ["C", "last"])
@@ -144,9 +144,9 @@ def test_add_into_adds_in_place(order):
 
 def test_results_do_not_depend_on_the_number_of_threads():
     x = sample((64, 30, 40, 50))
-    with tiles.threads(1):
+    with parallel.threads(1):
         one = elementwise.reduce_sum(x, (0, 2, 3), False), elementwise.softmax(x, 1)
-    with tiles.threads(5):
+    with parallel.threads(5):
         five = elementwise.reduce_sum(x, (0, 2, 3), False), elementwise.softmax(x, 1)
     for a, b in zip(one, five):
         np.testing.assert_array_equal(a, b)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import direct, fft, gemm, phases, reference, tiles, winograd
+from . import blas, direct, fft, gemm, parallel, phases, reference, winograd
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -29,7 +29,7 @@ class Algorithm:
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
     Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
 
-    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (gemm.product_seconds), plus bytes moved at
+    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus bytes moved at
     rates fitted to measured times: they need to rank the rows, not to tell the time.
     """
 
@@ -55,9 +55,9 @@ def _plain_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) ->
     """The plainest form wins where calls cost more than work; where it is large it would hold all windows at once."""
     windows = n * c * prod(spec.out) * prod(spec.kernel)
     macs = windows * m / spec.groups
-    small = 4 * macs <= gemm.SMALL and max(spec.stride, default=1) == 1
+    small = 4 * macs <= blas.SMALL and max(spec.stride, default=1) == 1
     seconds = 2e-5 + 1e-9 * windows + 1e-10 * macs + (0 if small else 1)
-    return seconds * tiles.num_threads(), windows * dtype.itemsize  # it runs on one thread, so the others do not divide its time
+    return seconds * parallel.num_threads(), windows * dtype.itemsize  # it runs on one thread, so the others do not divide its time
 
 
 ROWS: dict[str, Algorithm] = {
@@ -101,7 +101,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
         if min(run.out, default=1) < 1:  # no tap reaches any point: nothing runs, and any row will do
             run, made = spec, c
     offers: dict[str, tuple[float, int] | str] = {}
-    threads = tiles.num_threads()
+    threads = parallel.num_threads()
     for row in ROWS.values():
         why = row.refuses(run, dtype)
         if why is None:

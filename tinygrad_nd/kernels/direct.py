@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import phases, tiles
+from . import blas, memory, parallel, phases
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, dense, fetch, lengths, split, windows
@@ -31,8 +31,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     def work(slab: Box) -> None:
         view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
         tile = target.tile(slab)
-        seen = tiles.scratch("product", (*lengths(slab), groups), dtype)
-        total = tile if p == 1 else tiles.scratch("total", seen.shape, dtype)
+        seen = memory.scratch("product", (*lengths(slab), groups), dtype)
+        total = tile if p == 1 else memory.scratch("total", seen.shape, dtype)
         width = lengths(slab)[-1]
         for j in range(p):
             for count, tap in enumerate(np.ndindex(*spec.kernel, c)):
@@ -43,7 +43,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
                 tile.reshape(*seen.shape, p)[..., j] = total
         target.put(slab, tile)
 
-    tiles.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
+    parallel.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -52,20 +52,20 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     wide = wide_dtype(dtype)
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    sums = [np.zeros((groups, *spec.kernel, c, m), wide) for _ in range(tiles.num_threads())]
+    sums = [np.zeros((groups, *spec.kernel, c, m), wide) for _ in range(parallel.num_threads())]
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
             view = _taps(fetch(last, spec, slab, wide), spec, slab, c)
             given = dense(cotangents[slab], wide).reshape(*lengths(slab), groups, m)
             ones = np.ones((1, given.size // (groups * m)), wide)
-            seen = tiles.scratch("product", (*lengths(slab), groups), wide)
+            seen = memory.scratch("product", (*lengths(slab), groups), wide)
             for *tap, j in np.ndindex(*spec.kernel, c, m):
                 np.multiply(view[tuple(tap)], given[..., j], out=seen)
                 sums[part][(slice(None), *tap, j)] += (ones @ seen.reshape(-1, groups))[0]
 
-    with tiles.single_blas():
-        tiles.run_parts(split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * c * prod(spec.kernel)), SLAB), share)
+    with blas.single_blas():
+        parallel.run_parts(split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * c * prod(spec.kernel)), SLAB), share)
     return phases.as_weight(sum(sums[1:], start=sums[0]), dtype)
 
 
@@ -84,4 +84,4 @@ def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:
 
 
 def _parts(macs: int) -> int:
-    return tiles.num_threads() if macs > ALONE else 1
+    return parallel.num_threads() if macs > ALONE else 1

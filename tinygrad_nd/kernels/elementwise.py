@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import tiles
-from .tiles import Array
+from . import blas, memory, parallel
+from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
@@ -32,7 +32,7 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-    share = max(x.size if isinstance(x, ndarray) else 0, TILE * 4 * tiles.num_threads()) // (4 * tiles.num_threads())
+    share = max(x.size if isinstance(x, ndarray) else 0, TILE * 4 * parallel.num_threads()) // (4 * parallel.num_threads())
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
 
 
@@ -46,13 +46,13 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
     arrays = [a for a, moves in zip(operands, moving) if moves]
     shape, strides = arrays[0].shape, arrays[0].strides
     if all(a.shape == shape and a.strides == strides for a in arrays):
-        out = tiles.empty_like(arrays[0], dtype)
-        order = tiles.memory_order(out)
+        out = memory.empty_like(arrays[0], dtype)
+        order = memory.memory_order(out)
         views = [a.transpose(order) if moves else a for a, moves in zip(operands, moving)]
     else:
         shape = np.broadcast_shapes(*(a.shape for a in arrays))
         out = _result(shape, dtype, arrays)
-        order = tiles.memory_order(out)
+        order = memory.memory_order(out)
         views = [_in_order(a, shape, order) if moves else a for a, moves in zip(operands, moving)]
     dense = out.transpose(order)
     if all(v.flags.c_contiguous for v, moves in zip(views, moving) if moves):
@@ -60,15 +60,15 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
     if out.size <= tile:
         f(dense, *views)
     else:
-        boxes = tiles.boxes(dense.shape, tile)
-        tiles.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
+        boxes = parallel.boxes(dense.shape, tile)
+        parallel.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
     return out
 
 
 def _result(shape: tuple[int, ...], dtype: Any, arrays: list[Array]) -> Array:
     full = [a for a in arrays if a.shape == shape and 0 not in a.strides]
     model = next((a for a in full if not a.flags.c_contiguous), full[0] if full else None)
-    return tiles.empty(shape, dtype) if model is None else tiles.empty_like(model, dtype)
+    return memory.empty(shape, dtype) if model is None else memory.empty_like(model, dtype)
 
 
 def _in_order(a: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Array:
@@ -90,11 +90,11 @@ def add_into(a: Array, b: Any) -> None:
     if a.size < LARGE or a.shape != np.shape(b):
         np.add(a, b, out=a)
         return
-    order = tiles.memory_order(a)
+    order = memory.memory_order(a)
     a, b = a.transpose(order), b.transpose(order)
     if a.flags.c_contiguous and b.flags.c_contiguous:
         a, b = a.reshape(-1), b.reshape(-1)
-    tiles.run(tiles.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box]))
+    parallel.run(parallel.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box]))
 
 
 # Activations.
@@ -126,7 +126,7 @@ def relu_grad(g: Any, of: Any) -> Any:
     bits = np.dtype(f"i{dtype.itemsize}")  # multiplied as integers, a bit pattern times 0 is 0 even if it means infinity
 
     def select(out: Array, g: Array, of: Array) -> None:
-        passes = np.greater(of, 0, out=tiles.scratch("passes", out.shape, np.bool_))
+        passes = np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_))
         np.copyto(out.view(bits), passes.view(np.int8))
         np.multiply(out.view(bits), g.view(bits), out=out.view(bits))
 
@@ -175,7 +175,7 @@ def log_softmax(x: Array, axis: int) -> Array:
 
     def rows(out: Array, x: Array) -> None:
         np.subtract(x, x.max(-1, keepdims=True), out=out)
-        powers = np.exp(out, out=tiles.scratch("powers", out.shape, out.dtype))
+        powers = np.exp(out, out=memory.scratch("powers", out.shape, out.dtype))
         np.subtract(out, np.log(powers.sum(-1, keepdims=True)), out=out)
 
     return _along(rows, x, axis)
@@ -183,14 +183,14 @@ def log_softmax(x: Array, axis: int) -> Array:
 
 def _along(rows: Callable[[Array, Array], None], x: Array, axis: int) -> Array:
     """rows(out, x) on tiles of whole rows, x with the given axis moved last."""
-    out = tiles.empty_like(x)
+    out = memory.empty_like(x)
     if not x.size:
         return out
-    order = [i for i in tiles.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
+    order = [i for i in memory.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
     source, target = x.transpose(order), out.transpose(order)
-    boxes = tiles.boxes(source.shape[:-1], max(1, TILE // source.shape[-1])) if x.size >= LARGE else [()]
+    boxes = parallel.boxes(source.shape[:-1], max(1, TILE // source.shape[-1])) if x.size >= LARGE else [()]
     with np.errstate(invalid="ignore"):
-        tiles.run(boxes, lambda box: rows(target[box], source[box]))
+        parallel.run(boxes, lambda box: rows(target[box], source[box]))
     return out
 
 
@@ -219,7 +219,7 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.size < LARGE or x.dtype not in (np.float32, np.float64) or not axes:
         return np.sum(x, axes, keepdims=keepdims)
     axes = tuple(a % x.ndim for a in axes)
-    order = tiles.memory_order(x)
+    order = memory.memory_order(x)
     runs = _runs(x.shape, order, axes)
     dense = x.transpose(order)
     if not dense.flags.c_contiguous:
@@ -261,8 +261,8 @@ def _sum_rows(y: Array, axis: int) -> Array:
         else:
             np.matmul(ones, blocks[box], out=whole[box])
 
-    with tiles.single_blas():
-        tiles.run(tiles.boxes((outer, pieces), max(1, TILE // (short * inner))), add)
+    with blas.single_blas():
+        parallel.run(parallel.boxes((outer, pieces), max(1, TILE // (short * inner))), add)
         if left:
             np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])
     total: Array = _sum_rows(partial, 1) if pieces > STRETCH else np.add.reduce(partial, 1)

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import phases, tiles
-from .gemm import product_seconds
+from . import blas, memory, parallel, phases
+from .blas import product_seconds
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
@@ -58,8 +58,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
             found = np.moveaxis(y, 0, r)[t]  # (n, *points, P)
             target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
 
-    with tiles.single_blas():
-        tiles.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
+    with blas.single_blas():
+        parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -86,8 +86,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
             if c > 1 or m > 1:
                 sums[part] += np.matmul(a.transpose(1, 2, 3, 0), b.transpose(1, 2, 0, 3))
 
-    with tiles.single_blas():
-        tiles.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
+    with blas.single_blas():
+        parallel.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
     spatial = phases.total(sums).reshape(*transform.shape, groups, c, m)
     dw = transform.inverse(spatial, tuple(range(spec.rank)))
     dw = dw[tuple(slice(0, d * (k - 1) + 1, d) for k, d in zip(spec.kernel, spec.dilation))]
@@ -98,13 +98,13 @@ def _kernel_spectra(kernels: Array, spec: ConvSpec, transform: _Transform) -> Ar
     """(G, *k, C/G, P) to conj(F(w)), (F, G, C/G, P)."""
     groups, *_, c, p = kernels.shape
     spread = _dilate(np.moveaxis(kernels, 0, -3).conj()[None], spec.dilation)[0]  # (*extent, G, C/G, P)
-    spectra = tiles.empty((*transform.shape, groups, c, p), transform.complex)
+    spectra = memory.empty((*transform.shape, groups, c, p), transform.complex)
 
     def work(channel: tuple[int, int]) -> None:
         i, j = channel
         np.conj(transform.forward(spread[..., i, j, :], tuple(range(spec.rank))), out=spectra[..., i, j, :])
 
-    tiles.run(list(product(range(groups), range(c))), work)
+    parallel.run(list(product(range(groups), range(c))), work)
     return np.reshape(spectra, (transform.count, groups, c, p))
 
 
@@ -190,7 +190,7 @@ class Tiling:
     def batches(self, n: int, nbytes: int) -> list[Box]:
         """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many."""
         total = n * prod(self.count)
-        limit = min(BATCH // max(1, nbytes), -(-total // (2 * tiles.num_threads())))
+        limit = min(BATCH // max(1, nbytes), -(-total // (2 * parallel.num_threads())))
         return boxes((n, *self.count), prod, max(1, limit))
 
 

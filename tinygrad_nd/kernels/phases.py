@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import tiles
+from . import memory
 from .geometry import ConvSpec
 from .slabs import Box, lengths
 
@@ -35,7 +35,7 @@ class Target:
     def tile(self, box: Box) -> Array:
         if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
             return inside
-        return tiles.scratch("tile", (*lengths(box), self.channels), self.dtype)
+        return memory.scratch("tile", (*lengths(box), self.channels), self.dtype)
 
 
 Engine = Callable[[Array, Array, ConvSpec, Target], None]
@@ -45,7 +45,7 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     """y (N, M, *o) of x (N, C, *n) and w (M, C/G, *k), plus a bias (M,)."""
     groups, (m, c) = spec.groups, w.shape[:2]
     dtype = np.result_type(x, w)
-    y = tiles.channels_last((x.shape[0], m, *spec.out), dtype)
+    y = memory.channels_last((x.shape[0], m, *spec.out), dtype)
     last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
     rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
@@ -64,7 +64,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     groups, c = spec.groups, w.shape[1]
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
-    dx = tiles.channels_last((g.shape[0], groups * c, *spec.size), dtype)
+    dx = memory.channels_last((g.shape[0], groups * c, *spec.size), dtype)
     if not all(axis.cover for axis in axes):
         dx[...] = 0
     counts = tuple(len(axis.remainders) for axis in axes)

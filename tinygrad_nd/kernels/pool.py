@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from . import tiles
+from . import memory, parallel
 from .geometry import PoolSpec
+from .memory import Array
 from .pool_slabs import Part, apart, blank, extent, load, parts, spread, store, tap, tight, windows
-from .tiles import Array
 
 FEW = 4  # taps; with more, writing to computed positions costs less than a masked pass for each
 
@@ -25,8 +25,8 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
     lowest = _lowest(x.dtype)
     source, layout = spread(x, spec)
-    values = tiles.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    winner = tiles.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))) if want_index else None
+    values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
+    winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))) if want_index else None
 
     def work(part: Part) -> None:
         slab = load(source, part, spec, lowest, x.dtype)
@@ -39,7 +39,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
             if not _ordinary(best, lowest):
                 _find_winners_slowly(slab, spec, part, best, codes)
 
-    tiles.run(parts(source, spec), work)
+    parallel.run(parts(source, spec), work)
     return layout.restore(values, spec.out), None if winner is None else layout.restore(winner, spec.out)
 
 
@@ -47,16 +47,16 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     source, layout = spread(x, spec)
     codes, _ = spread(winner, spec, layout)
-    y = tiles.empty(codes.shape, x.dtype)
+    y = memory.empty(codes.shape, x.dtype)
 
     def work(part: Part) -> None:
         slab, found, code = load(source, part, spec, 0, x.dtype), y[part.outputs], codes[part.outputs]
         found[...] = 0
-        picked = tiles.scratch("picked", found.shape, x.dtype)
+        picked = memory.scratch("picked", found.shape, x.dtype)
         for number, window in windows(slab, spec, part):
             found += _select(window, code, number, picked)
 
-    tiles.run(parts(source, spec), work)
+    parallel.run(parts(source, spec), work)
     return layout.restore(y, spec.out)
 
 
@@ -64,7 +64,7 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     codes, layout = spread(winner, spec)
     source, _ = spread(g, spec, layout)
-    x = tiles.empty((layout.outer, *spec.size, layout.inner), g.dtype)
+    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     disjoint = all(apart(spec, axis) for axis in range(spec.rank))
     few = disjoint and prod(spec.kernel) <= FEW
 
@@ -82,7 +82,7 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
             np.add.at(slab.reshape(-1), _positions(slab, code, spec, part).reshape(-1), g.reshape(-1))
         store(slab, x, part, spec)
 
-    tiles.run(parts(x, spec, inputs=True), work)
+    parallel.run(parts(x, spec, inputs=True), work)
     return layout.restore(x, spec.size)
 
 
@@ -102,16 +102,16 @@ def flat_index(winner: Array, spec: PoolSpec) -> Array:
 def window_sum(x: Array, spec: PoolSpec) -> Array:
     """The sum of every window, (*lead, *o); padding counts as 0."""
     source, layout = spread(x, spec)
-    y = tiles.empty((layout.outer, *spec.out, layout.inner), x.dtype)
+    y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
-    tiles.run(parts(source, spec), lambda part: _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, y[part.outputs]))
+    parallel.run(parts(source, spec), lambda part: _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, y[part.outputs]))
     return layout.restore(y, spec.out)
 
 
 def window_sum_adjoint(g: Array, spec: PoolSpec) -> Array:
     """Each entry of g (*lead, *o) added to every position of its window in (*lead, *size): the transpose of `window_sum`."""
     source, layout = spread(g, spec)
-    x = tiles.empty((layout.outer, *spec.size, layout.inner), g.dtype)
+    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     wide = np.float32 if g.dtype == np.float16 else g.dtype
 
     def work(part: Part) -> None:
@@ -120,7 +120,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec) -> Array:
         for axis in range(spec.rank):
             last = axis == spec.rank - 1
             shape = (*slab.shape[: axis + 2], *grown.shape[axis + 2 :])
-            target = slab if last else tiles.scratch(("grown", axis), shape, wide)
+            target = slab if last else memory.scratch(("grown", axis), shape, wide)
             single = apart(spec, axis)
             if not tight(spec, axis):
                 target[...] = 0
@@ -135,7 +135,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec) -> Array:
             slab[:, 0, 0] = grown
         store(slab, x, part, spec)
 
-    tiles.run(parts(x, spec, inputs=True), work)
+    parallel.run(parts(x, spec, inputs=True), work)
     return layout.restore(x, spec.size)
 
 
@@ -158,7 +158,7 @@ def _positions(slab: Array, codes: Array, spec: PoolSpec, part: Part) -> Array:
     starts: Array = reduce(lambda inner, axis: np.add.outer(axis, inner), reversed(axes))
     tap_starts = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps[1:])]
     taps: Array = reduce(np.add.outer, tap_starts, np.zeros((), np.intp))
-    found = np.take(taps.reshape(-1), codes, out=tiles.scratch("positions", codes.shape, np.intp), mode="clip")
+    found = np.take(taps.reshape(-1), codes, out=memory.scratch("positions", codes.shape, np.intp), mode="clip")
     return np.add(found, starts, out=found)
 
 
@@ -173,7 +173,7 @@ def _reduce_windows(ufunc: np.ufunc, slab: Array, spec: PoolSpec, part: Part, ou
         for t in range(1, spec.kernel[axis]):
             seen = tap(folded, spec, part, axis, t)
             if t == 1:
-                target = out if axis == 0 and out.dtype == total.dtype else tiles.scratch(("folded", axis), total.shape, total.dtype)
+                target = out if axis == 0 and out.dtype == total.dtype else memory.scratch(("folded", axis), total.shape, total.dtype)
             total = ufunc(total, seen, out=target)
         folded = total
     if folded is not out:
@@ -189,10 +189,10 @@ def _find_winners(slab: Array, spec: PoolSpec, part: Part, best: Array, codes: A
         k = spec.kernel[axis]
         top, code = tap(values, spec, part, axis, 0), None if found is None else tap(found, spec, part, axis, 0)
         if k > 1:
-            new = best if axis == 0 else tiles.scratch(("folded", axis), top.shape, top.dtype)
-            new_code = codes if axis == 0 else tiles.scratch(("codes", axis), top.shape, codes.dtype)
-            greater = tiles.scratch("greater", top.shape, np.bool_)
-            step = tiles.scratch("step", top.shape, codes.dtype)
+            new = best if axis == 0 else memory.scratch(("folded", axis), top.shape, top.dtype)
+            new_code = codes if axis == 0 else memory.scratch(("codes", axis), top.shape, codes.dtype)
+            greater = memory.scratch("greater", top.shape, np.bool_)
+            step = memory.scratch("step", top.shape, codes.dtype)
             for t in range(1, k):
                 seen = tap(values, spec, part, axis, t)
                 np.greater(seen, top, out=greater)
@@ -240,10 +240,10 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
 
 def _select(a: Array, codes: Array, number: int, out: Array) -> Array:
     """a where codes == number, else 0: a product of integers, for a bit pattern times 0 is 0 whatever number it means."""
-    hit = np.equal(codes, number, out=tiles.scratch("hit", codes.shape, np.bool_))
+    hit = np.equal(codes, number, out=memory.scratch("hit", codes.shape, np.bool_))
     if a.dtype.kind == "f" and a.dtype.itemsize <= 8:
         bits = np.dtype(f"i{a.dtype.itemsize}")
-        mask = tiles.scratch("mask", codes.shape, bits)
+        mask = memory.scratch("mask", codes.shape, bits)
         np.copyto(mask, hit.view(np.int8))
         np.multiply(mask, a.view(bits), out=out.view(bits))
     else:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from . import tiles
+from . import memory, parallel
 from .geometry import PoolSpec
-from .tiles import Array
+from .memory import Array
 
 SLAB = 1 << 21  # bytes of input per slab
 WIDE = 8  # channels that are worth being innermost
@@ -59,7 +59,7 @@ def spread(a: Array, spec: PoolSpec, layout: Layout | None = None) -> tuple[Arra
     """
     lead, space = a.shape[: a.ndim - spec.rank], a.shape[a.ndim - spec.rank :]
     if layout is None:
-        order = tiles.memory_order(a)
+        order = memory.memory_order(a)
         spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
         last = max(spatial, default=len(order))
         inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
@@ -90,7 +90,7 @@ def parts(x: Array, spec: PoolSpec, inputs: bool = False) -> list[Part]:
         return []
     n, o = (spec.size[0], spec.out[0]) if spec.rank else (1, 1)
     pieces = max(1, min(each // SLAB, n if inputs else o))
-    step = max(1, min(SLAB // max(each, 1), -(-outer // tiles.num_threads())))
+    step = max(1, min(SLAB // max(each, 1), -(-outer // parallel.num_threads())))
     cuts = [slice(i, min(i + step, outer)) for i in range(0, outer, step)]
     total = n if inputs else o
     ranges = [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
@@ -136,7 +136,7 @@ def load(x: Array, part: Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
         view = _view(x, part, spec, phases)
         if view is not None:
             return view
-    slab = tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
+    slab = memory.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
     extents = [extent(spec, part, axis) for axis in range(spec.rank)]
     if any(start < 0 or start + span > n for (_, start, span), n in zip(extents, spec.size)):
         slab[...] = fill
@@ -152,7 +152,7 @@ def blank(x: Array, part: Part, spec: PoolSpec, phases: int, dtype: Any) -> Arra
         view = _view(x, part, spec, phases)
         if view is not None:
             return view
-    return tiles.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
+    return memory.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
 
 
 def _slab_shape(x: Array, part: Part, spec: PoolSpec, phases: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from . import tiles
+from . import memory
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -68,7 +68,7 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "
     source = x[tuple(inside)]
     if not any(before) and source.shape[1:-1] == tuple(sizes[1:]) and x.dtype == dtype and _rows_are_dense(x):
         return source
-    slab = tiles.scratch(key, (*sizes, x.shape[-1]), dtype)
+    slab = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
     core = slab
     for axis, (low, high, length) in enumerate(zip(before, after, sizes[1:]), 1):
         lead = (slice(None),) * axis
@@ -89,7 +89,7 @@ def dense(a: Array, dtype: np.dtype[Any], key: str = "dense") -> Array:
     """`a` itself where it is C-ordered and of this dtype, else a copy in scratch."""
     if a.dtype == dtype and a.flags.c_contiguous:
         return a
-    copy = tiles.scratch(key, a.shape, dtype)
+    copy = memory.scratch(key, a.shape, dtype)
     copy[...] = a
     return copy
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import phases, tiles
-from .gemm import product_seconds
+from . import blas, memory, parallel, phases
+from .blas import product_seconds
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, boxes, fetch, lengths, windows
@@ -50,7 +50,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
     def work(batch: Box) -> None:
         seen = _apply(b, _cut(x, tiling.windows, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
-        products = tiles.scratch("products", (*seen.shape[:-1], p), dtype)
+        products = memory.scratch("products", (*seen.shape[:-1], p), dtype)
         np.matmul(seen.transpose(0, 2, 1, 3), values, out=products.transpose(0, 2, 1, 3))
         y = _apply(a, products.reshape(*tiling.length, -1), "y").reshape(*tiling.points, *lengths(batch), groups * p).transpose(interleave)
         box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.points, spec.out)))
@@ -58,14 +58,14 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         if tile.size == y.size:
             tile.reshape(y.shape)[...] = y
         else:
-            whole = tiles.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
+            whole = memory.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
             whole.reshape(y.shape)[...] = y
             tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
         target.put(box, tile)
 
-    with tiles.single_blas():
+    with blas.single_blas():
         values = _apply(k, np.moveaxis(kernels, 0, -3).reshape(*spec.kernel, -1), "w").reshape(tiling.size, groups, c, p)
-        tiles.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
+        parallel.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -85,12 +85,12 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
             asked = _apply([matrix.T for matrix in a], _cut(cotangents, given, batch, wide), "g").reshape(tiling.size, -1, groups, m)
             operands = seen.transpose(0, 2, 3, 1), asked.transpose(0, 2, 1, 3)
             if part in sums:
-                sums[part] += np.matmul(*operands, out=tiles.scratch("sum", (tiling.size, groups, c, m), wide))
+                sums[part] += np.matmul(*operands, out=memory.scratch("sum", (tiling.size, groups, c, m), wide))
             else:
                 sums[part] = np.matmul(*operands)
 
-    with tiles.single_blas():
-        tiles.run_parts(tiling.batches(x.shape[0], x.shape[1] + g.shape[1], groups * c * m, wide.itemsize), share)
+    with blas.single_blas():
+        parallel.run_parts(tiling.batches(x.shape[0], x.shape[1] + g.shape[1], groups * c * m, wide.itemsize), share)
         dw = _apply([matrix.T for matrix in k], phases.total(sums).reshape(*tiling.length, -1), "w").reshape(*spec.kernel, groups, c, m)
     return phases.as_weight(np.moveaxis(dw, -3, 0).copy(), dtype)
 
@@ -100,7 +100,7 @@ def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any]) -> Array:
     r = tile.rank
     view = windows(fetch(x, tile, batch, dtype), tile, lengths(batch)[1:])[0]  # (n, *T, *t, C)
     view = view.transpose(*range(1 + r, 1 + 2 * r), *range(1 + r), 1 + 2 * r)
-    cut = tiles.scratch("cut", view.shape, dtype)
+    cut = memory.scratch("cut", view.shape, dtype)
     cut[...] = view
     return cut.reshape(*tile.kernel, -1)
 
@@ -111,7 +111,7 @@ def _apply(matrices: list[Array], a: Array, key: str) -> Array:
     for i, matrix in enumerate(matrices):
         rows, columns = matrix.shape
         columns_first = rest.reshape(done, columns, -1)
-        out = tiles.scratch((key, i), (done, rows, columns_first.shape[-1]), a.dtype)
+        out = memory.scratch((key, i), (done, rows, columns_first.shape[-1]), a.dtype)
         np.matmul(matrix, columns_first, out=out)
         done *= rows
         rest = out.reshape(done, -1)
@@ -174,7 +174,7 @@ class Tiling:
         """Boxes of (N, *tiles); enough tiles in each that the products outweigh the reading of their weights."""
         total = n * prod(self.count)
         limit = max(BATCH, self.size * products * itemsize) // (2 * self.size * channels * itemsize)
-        return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * tiles.num_threads())))))
+        return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * parallel.num_threads())))))
 
 
 @lru_cache(1024)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import gemm
+from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import conj, multiply
@@ -19,7 +19,7 @@ from .shape import axes_of, expand_dims, ravel, reshape, squeeze, swapaxes, tran
 
 @primitive(a=lambda g, b: _matmul(g, _adjoint(b)), b=lambda g, a: _matmul(_adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
-    return gemm.matmul(a, b)
+    return blas.matmul(a, b)
 
 
 def _adjoint(a: Tensor) -> Tensor:

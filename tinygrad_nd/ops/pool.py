@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import pool as kernel
 from ..kernels.geometry import IntN, Padding, PoolSpec, pool_spec
-from ..kernels.tiles import freeze
+from ..kernels.memory import freeze
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle

@@ -9,44 +9,44 @@ import threading
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import tiles
+from tinygrad_nd.kernels import blas, memory, parallel
 
-BIG = (600, 1000)  # float32: above tiles.SMALL
+BIG = (600, 1000)  # float32: above memory.SMALL
 
 
 @pytest.fixture(autouse=True)
 def fresh_cache():
-    tiles.clear_cache()
+    memory.clear_cache()
     yield
-    tiles.clear_cache()
+    memory.clear_cache()
 
 
 # Threads.
 
 
 def test_threads_is_a_block_and_set_num_threads_is_not():
-    before = tiles.num_threads()
-    with tiles.threads(3):
-        assert tiles.num_threads() == 3
-        with tiles.threads(1):
-            assert tiles.num_threads() == 1
-    assert tiles.num_threads() == before
-    tiles.set_num_threads(5)
-    assert tiles.num_threads() == 5
-    tiles.set_num_threads(before)
+    before = parallel.num_threads()
+    with parallel.threads(3):
+        assert parallel.num_threads() == 3
+        with parallel.threads(1):
+            assert parallel.num_threads() == 1
+    assert parallel.num_threads() == before
+    parallel.set_num_threads(5)
+    assert parallel.num_threads() == 5
+    parallel.set_num_threads(before)
 
 
 @pytest.mark.parametrize("n, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError), ("2", TypeError)])
 def test_bad_numbers_of_threads(n, error):
     with pytest.raises(error, match="set_num_threads"):
-        tiles.set_num_threads(n)
-    with pytest.raises(error, match="threads"), tiles.threads(n):
+        parallel.set_num_threads(n)
+    with pytest.raises(error, match="threads"), parallel.threads(n):
         pass
 
 
 @pytest.mark.parametrize("value, expected", [("3", 3), ("3,1", 3), ("0", None), ("many", None), ("", None)])
 def test_omp_num_threads_is_honoured(value, expected):
-    code = "from tinygrad_nd.kernels import tiles; print(tiles.num_threads())"
+    code = "from tinygrad_nd.kernels import parallel; print(parallel.num_threads())"
     environment = {**os.environ, "OMP_NUM_THREADS": value}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert int(result.stdout) == (expected or len(os.sched_getaffinity(0)))
@@ -56,15 +56,15 @@ def test_omp_num_threads_is_honoured(value, expected):
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
 def test_run_does_every_task_once(n, count):
     done = []
-    with tiles.threads(n):
-        tiles.run(range(count), done.append)
+    with parallel.threads(n):
+        parallel.run(range(count), done.append)
     assert sorted(done) == list(range(count))
 
 
 def test_run_uses_several_threads():
     barrier = threading.Barrier(3, timeout=10)
-    with tiles.threads(3):
-        tiles.run(range(3), lambda _: barrier.wait())
+    with parallel.threads(3):
+        parallel.run(range(3), lambda _: barrier.wait())
 
 
 def test_run_inside_run_is_inline():
@@ -72,10 +72,10 @@ def test_run_inside_run_is_inline():
 
     def outer(_):
         mine = threading.current_thread().name
-        tiles.run(range(4), lambda _: names.add((mine, threading.current_thread().name)))
+        parallel.run(range(4), lambda _: names.add((mine, threading.current_thread().name)))
 
-    with tiles.threads(4):
-        tiles.run(range(8), outer)
+    with parallel.threads(4):
+        parallel.run(range(8), outer)
     assert all(a == b for a, b in names)
 
 
@@ -90,18 +90,18 @@ def test_the_first_error_is_raised_after_all_have_stopped():
         finally:
             running.remove(i)
 
-    with tiles.threads(4):
+    with parallel.threads(4):
         for _ in range(50):
             with pytest.raises(KeyError, match="three"):
-                tiles.run(range(100), f)
+                parallel.run(range(100), f)
             assert not running
-        tiles.run(range(2), lambda i: None)
+        parallel.run(range(2), lambda i: None)
 
 
 def test_workers_have_the_callers_errstate():
     seen = []
-    with tiles.threads(4), np.errstate(divide="ignore", invalid="raise"):
-        tiles.run(range(50), lambda _: seen.append((np.geterr()["divide"], np.geterr()["invalid"])))
+    with parallel.threads(4), np.errstate(divide="ignore", invalid="raise"):
+        parallel.run(range(50), lambda _: seen.append((np.geterr()["divide"], np.geterr()["invalid"])))
     assert set(seen) == {("ignore", "raise")}
 
 
@@ -109,10 +109,10 @@ def test_eight_users_at_once():
     totals = [0] * 8
 
     def use(k):
-        with tiles.threads(4):
+        with parallel.threads(4):
             for _ in range(200):
                 parts = [0] * 20
-                tiles.run(range(20), lambda i: parts.__setitem__(i, parts[i] + 1))
+                parallel.run(range(20), lambda i: parts.__setitem__(i, parts[i] + 1))
                 totals[k] += sum(parts)
 
     users = [threading.Thread(target=use, args=(k,)) for k in range(8)]
@@ -125,17 +125,17 @@ def test_eight_users_at_once():
 
 def test_run_parts_cuts_the_tasks_in_order():
     shares = {}
-    with tiles.threads(3):
-        assert tiles.run_parts(range(10), lambda share, part: shares.__setitem__(part, list(share))) == 3
+    with parallel.threads(3):
+        assert parallel.run_parts(range(10), lambda share, part: shares.__setitem__(part, list(share))) == 3
     assert shares[0] + shares[1] + shares[2] == list(range(10))
-    with tiles.threads(3):
-        assert tiles.run_parts([], lambda share, part: None) == 1
+    with parallel.threads(3):
+        assert parallel.run_parts([], lambda share, part: None) == 1
 
 
 def test_a_section_keeps_nothing_alive():
-    with tiles.threads(3):
+    with parallel.threads(3):
         a = np.empty(3)
-        tiles.run(range(3), lambda i, a=a: a)
+        parallel.run(range(3), lambda i, a=a: a)
     assert sys.getrefcount(a) == 2
 
 
@@ -143,14 +143,14 @@ def test_a_section_keeps_nothing_alive():
 def test_the_pool_survives_fork():
     code = """
 import os
-from tinygrad_nd.kernels import tiles
-tiles.set_num_threads(3)
+from tinygrad_nd.kernels import blas, memory, parallel
+parallel.set_num_threads(3)
 done = []
-tiles.run(range(5), done.append)
+parallel.run(range(5), done.append)
 child = os.fork()
 done.clear()
-tiles.run(range(50), done.append)
-with tiles.single_blas():
+parallel.run(range(50), done.append)
+with blas.single_blas():
     pass
 ok = sorted(done) == list(range(50))
 if child == 0:
@@ -164,7 +164,7 @@ assert ok and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 @pytest.mark.parametrize("size", [1, 4, 100, 10**6])
 def test_boxes_cover_every_entry_once(shape, size):
     hits = np.zeros(shape, int)
-    for box in tiles.boxes(shape, size):
+    for box in parallel.boxes(shape, size):
         hits[box] += 1
         assert hits[box].size <= max(size, 1)
     assert (hits == 1).all()
@@ -177,8 +177,8 @@ def test_single_blas_restores_the_users_setting():
         return [i["num_threads"] for i in threadpoolctl.threadpool_info() if i["user_api"] == "blas" and "numpy" in i["filepath"]]
 
     before = setting()
-    with tiles.single_blas():
-        with tiles.single_blas():
+    with blas.single_blas():
+        with blas.single_blas():
             assert set(setting()) <= {1}
         assert set(setting()) <= {1}
     assert setting() == before
@@ -188,67 +188,67 @@ def test_single_blas_restores_the_users_setting():
 
 
 def test_scratch_is_reused_by_one_thread_and_not_shared():
-    a = tiles.scratch("a", (10, 10), np.float32)
-    assert tiles.scratch("a", (5,), np.float64).ctypes.data == a.ctypes.data
-    assert tiles.scratch("b", (5,), np.float64).ctypes.data != a.ctypes.data
-    assert tiles.scratch("a", (0, 4), np.float32).shape == (0, 4)
+    a = memory.scratch("a", (10, 10), np.float32)
+    assert memory.scratch("a", (5,), np.float64).ctypes.data == a.ctypes.data
+    assert memory.scratch("b", (5,), np.float64).ctypes.data != a.ctypes.data
+    assert memory.scratch("a", (0, 4), np.float32).shape == (0, 4)
     other = []
-    thread = threading.Thread(target=lambda: other.append(tiles.scratch("a", (10, 10), np.float32).ctypes.data))
+    thread = threading.Thread(target=lambda: other.append(memory.scratch("a", (10, 10), np.float32).ctypes.data))
     thread.start()
     thread.join()
     assert other[0] != a.ctypes.data
 
 
 def test_a_huge_scratch_is_not_kept():
-    size = tiles.SCRATCH_LIMIT + 1
-    a = tiles.scratch("huge", (size,), np.uint8)
-    assert a.size == size and tiles.scratch("huge", (size,), np.uint8).ctypes.data != a.ctypes.data
+    size = memory.SCRATCH_LIMIT + 1
+    a = memory.scratch("huge", (size,), np.uint8)
+    assert a.size == size and memory.scratch("huge", (size,), np.uint8).ctypes.data != a.ctypes.data
 
 
 # Recycled memory.
 
 
 def test_memory_is_reused_once_its_last_view_is_gone():
-    a = tiles.empty(BIG, np.float32)
+    a = memory.empty(BIG, np.float32)
     where = a.ctypes.data
     views = [a[3:].T, np.moveaxis(a, 0, 1)[..., None], np.lib.stride_tricks.as_strided(a, (2, 2), (8, 4)), memoryview(a), a.view(np.int32)]
     del a
     while views:
-        assert tiles.empty(BIG, np.float32).ctypes.data != where
+        assert memory.empty(BIG, np.float32).ctypes.data != where
         views.pop(0)
-    assert tiles.empty(BIG, np.float32).ctypes.data == where
+    assert memory.empty(BIG, np.float32).ctypes.data == where
 
 
 @pytest.mark.parametrize(
     "shape, dtype", [(BIG, np.float32), ((1 << 20,), np.uint8), ((3, 700, 500), np.complex128), ((5, 4), np.float32), ((), np.int8)]
 )
 def test_empty_is_aligned_writable_and_of_the_size_asked(shape, dtype):
-    a = tiles.empty(shape, dtype)
+    a = memory.empty(shape, dtype)
     assert type(a) is np.ndarray and a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable
-    if a.nbytes >= tiles.SMALL:
-        assert a.ctypes.data % tiles.ALIGN == 0
+    if a.nbytes >= memory.SMALL:
+        assert a.ctypes.data % memory.ALIGN == 0
 
 
 def test_zero_size_and_object_arrays():
-    assert tiles.empty((0, 10**9), np.float32).shape == (0, 10**9)
-    assert tiles.channels_last((0, 3, 10**6), np.float32).shape == (0, 3, 10**6)
-    assert tiles.empty((10**5,), object)[0] is None
+    assert memory.empty((0, 10**9), np.float32).shape == (0, 10**9)
+    assert memory.channels_last((0, 3, 10**6), np.float32).shape == (0, 3, 10**6)
+    assert memory.empty((10**5,), object)[0] is None
 
 
 def test_free_memory_stays_below_the_limit(monkeypatch):
-    monkeypatch.setattr(tiles, "FREE_LIMIT", 10 << 20)
-    arrays = [tiles.empty(((i + 1) << 18,), np.uint8) for i in range(20)]
-    assert tiles._free_bytes == 0
+    monkeypatch.setattr(memory, "FREE_LIMIT", 10 << 20)
+    arrays = [memory.empty(((i + 1) << 18,), np.uint8) for i in range(20)]
+    assert memory._free_bytes == 0
     arrays.clear()
-    assert 0 < tiles._free_bytes <= 10 << 20
-    assert tiles._free_bytes == sum(m.nbytes for kept in tiles._free.values() for m in kept)
-    tiles.clear_cache()
-    assert tiles._free_bytes == 0 and not tiles._free
+    assert 0 < memory._free_bytes <= 10 << 20
+    assert memory._free_bytes == sum(m.nbytes for kept in memory._free.values() for m in kept)
+    memory.clear_cache()
+    assert memory._free_bytes == 0 and not memory._free
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (8, 30, 40, 50), (4, 3), (2, 1, 600, 700)])
 def test_channels_last(shape):
-    a = tiles.channels_last(shape, np.float32)
+    a = memory.channels_last(shape, np.float32)
     assert a.shape == shape and np.moveaxis(a, 1, -1).flags.c_contiguous and a.flags.writeable
 
 
@@ -257,32 +257,32 @@ def test_empty_like_keeps_the_order_of_memory(shape):
     for axes in [range(len(shape)), range(len(shape))[::-1], (1, 0, *range(2, len(shape)))]:
         a = np.empty(shape, np.float32).transpose(axes)
         for dtype in (np.float32, np.float64, np.bool_):
-            b = tiles.empty_like(a, dtype)
+            b = memory.empty_like(a, dtype)
             long = [i for i, n in enumerate(b.shape) if n > 1]  # the stride of an axis of size 1 means nothing
             assert [b.strides[i] for i in long] == [np.empty_like(a, dtype).strides[i] for i in long] and b.dtype == dtype
-    wide = tiles.empty_like(np.empty(shape).T, np.float32, (3,) * len(shape))
+    wide = memory.empty_like(np.empty(shape).T, np.float32, (3,) * len(shape))
     assert wide.shape == (3,) * len(shape) and wide.T.flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3, 2), (8, 30, 40, 50)])
 def test_freeze_leaves_no_writable_base(shape):
-    for a in [tiles.empty(shape, np.float32), tiles.channels_last(shape, np.float32), tiles.empty_like(np.empty(shape), np.float32)]:
+    for a in [memory.empty(shape, np.float32), memory.channels_last(shape, np.float32), memory.empty_like(np.empty(shape), np.float32)]:
         for view in [a, np.moveaxis(a, 1, -1), a[1:, ..., None]]:
-            tiles.freeze(view)
+            memory.freeze(view)
             with pytest.raises(ValueError, match="read-only"):
                 view[...] = 0
-            if a.nbytes >= tiles.SMALL:
+            if a.nbytes >= memory.SMALL:
                 base = view
-                while type(base) is not tiles._Lease:
+                while type(base) is not memory._Lease:
                     assert not base.flags.writeable
                     base = base.base
                 assert not base.flags.writeable
-    tiles.empty(shape, np.float32)[...] = 1
+    memory.empty(shape, np.float32)[...] = 1
 
 
 def test_freeze_leaves_the_callers_memory_alone():
     mine = np.zeros(BIG)
-    tiles.freeze(mine[1:])
+    memory.freeze(mine[1:])
     mine[...] = 1
 
 
@@ -293,7 +293,7 @@ def test_recycling_under_threads():
         rng = np.random.default_rng(k)
         kept = {}
         for i in range(300):
-            a = tiles.empty((int(rng.integers(70_000, 200_000)),), np.int32)
+            a = memory.empty((int(rng.integers(70_000, 200_000)),), np.int32)
             a[...] = mark = k * 1000 + i
             kept[int(rng.integers(5))] = (a[::2], mark)
             wrong.extend(m for b, m in kept.values() if not (b == m).all())
@@ -304,4 +304,4 @@ def test_recycling_under_threads():
     for user in users:
         user.join()
     gc.collect()
-    assert not wrong and tiles._free_bytes <= tiles.FREE_LIMIT
+    assert not wrong and memory._free_bytes <= memory.FREE_LIMIT

@@ -1,0 +1,127 @@
+"""BLAS beside our own threads: kept to one thread while they work, its products split over them, and what a product costs."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from math import log2
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import memory, parallel
+
+Array = NDArray[Any]
+
+SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
+ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """np.matmul, its work split over our threads where it is large: two pools of threads would fight for the same cores."""
+    if a.ndim < 2 or b.ndim < 2 or a.size * b.shape[-1] < SMALL or np.result_type(a, b).char not in "fdFD":
+        return np.asarray(np.matmul(a, b))
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
+        return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    out = memory.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    parts = parallel.num_threads() if a.size * b.shape[-1] > ALONE else 1
+    axis = next((i for i, n in enumerate(batch) if n >= 2 * parts), out.ndim - 2 if out.shape[-2] >= out.shape[-1] else out.ndim - 1)
+    cuts = [out.shape[axis] * i // parts for i in range(parts + 1)]
+    lead = (slice(None),) * axis
+
+    def work(part: int) -> None:
+        at = (*lead, slice(cuts[part], cuts[part + 1]))
+        np.matmul(a if axis == out.ndim - 1 else a[at], b if axis == out.ndim - 2 else b[at], out=out[at])
+
+    with single_blas():
+        parallel.run(range(parts), work)
+    return out
+
+
+def product_seconds(macs: float, rows: float, columns: float, dtype: np.dtype[Any]) -> float:
+    """What multiply-adds cost one thread in a matrix product of which one side is only so wide."""
+    real = 4 if dtype.kind == "c" else 1
+    width = dtype.itemsize // (2 if real == 4 else 1) / 4
+    slow = 1 if dtype.char in "fdFD" else 100
+    return 2 * macs * real * width * slow * (1 + 5 / rows) * (1 + 5 / columns) / _flops_per_second()
+
+
+@cache
+def _flops_per_second() -> float:
+    """Of one thread in float32, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    a = np.ones((256, 256), np.float32)
+    out = np.empty_like(a)
+    best = 1.0
+    with single_blas():
+        for _ in range(5):
+            start = perf_counter()
+            np.matmul(a, a, out=out)
+            best = min(best, perf_counter() - start)
+    return float(2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2))
+
+
+class single_blas:
+    """BLAS at one thread while anyone is inside: our threads each run their own GEMM. The user's setting returns at the end."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        global _holders, _users_setting
+        with _lock:
+            if _holders == 0:
+                _users_setting = [get() for get, _ in _blas()]
+                _limit_blas([1] * len(_users_setting))
+            _holders += 1
+
+    def __exit__(self, *error: object) -> None:
+        global _holders
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _limit_blas(_users_setting)
+
+
+def _start_afresh() -> None:
+    """Nobody inside, as it must be at import and in a forked child."""
+    global _lock, _holders
+    _lock, _holders = threading.Lock(), 0
+
+
+_lock: threading.Lock
+_holders: int
+_users_setting: list[int] = []
+_start_afresh()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
+def _limit_blas(limits: list[int]) -> None:
+    for (_, put), limit, users in zip(_blas(), limits, _users_setting):
+        if users != 1:
+            put(limit)
+
+
+@cache
+def _blas() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
+    """(get, set) for the thread count of each BLAS loaded: the OpenBLAS in NumPy's wheels, else whatever threadpoolctl finds."""
+    bundled = Path(np.__file__).parent
+    for path in itertools.chain(bundled.parent.glob("numpy.libs/*openblas*"), bundled.glob(".dylibs/*openblas*")):
+        library = ctypes.CDLL(str(path))
+        for prefix, suffix in itertools.product(("scipy_openblas", "openblas"), ("64_", "")):
+            if hasattr(library, f"{prefix}_set_num_threads{suffix}"):
+                return [(library[f"{prefix}_get_num_threads{suffix}"], library[f"{prefix}_set_num_threads{suffix}"])]
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [(library.get_num_threads, library.set_num_threads) for library in found]

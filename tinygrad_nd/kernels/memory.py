@@ -1,0 +1,189 @@
+"""Memory for kernels: scratch per thread, and large arrays that are recycled.
+
+A fresh array is paid for page by page when it is first written, which costs ten times more than writing warm memory. So large arrays
+come from `empty`: when the last view of one dies its memory goes to a free list, and the next request of about that size takes it over.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Hashable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+SMALL = 1 << 18  # bytes; below this malloc reuses its own warm memory
+FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
+SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
+ALIGN = 64  # bytes: a cache line, a vector register
+
+_local = threading.local()
+
+# Scratch: work space that outlives a call, one set per thread.
+
+
+def scratch(key: Hashable, shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """An array of undefined contents, this thread's own until it asks for the same key again."""
+    dtype = np.dtype(dtype)
+    nbytes = prod(shape) * dtype.itemsize
+    try:
+        kept: dict[Hashable, Array] = _local.scratch
+    except AttributeError:
+        kept = _local.scratch = {}
+    memory = kept.get(key)
+    if memory is None or memory.nbytes < nbytes:
+        memory = _aligned(nbytes)
+        if nbytes <= SCRATCH_LIMIT:
+            kept[key] = memory
+    return np.ndarray(shape, dtype, memory)
+
+
+def _aligned(nbytes: int) -> Array:
+    raw = np.empty(nbytes + ALIGN, np.uint8)
+    start = -raw.ctypes.data % ALIGN
+    return raw[start : start + nbytes]
+
+
+# Recycled memory.
+
+
+class _Memory(np.ndarray[Any, Any]):
+    """A piece of memory to recycle. (NumPy shortens chains of bases only within one type: these two types keep the chain.)"""
+
+
+class _Lease(np.ndarray[Any, Any]):
+    """The base of every view of one piece of memory: when it dies, nobody looks at that memory any more."""
+
+    def __del__(self) -> None:
+        if isinstance(self.base, _Memory):
+            _returned.append(self.base)
+            _collect()
+
+
+_free: dict[int, list[_Memory]] = {}  # by size, the size least recently used first
+_returned: deque[_Memory] = deque()
+_free_lock = threading.RLock()
+_free_bytes = 0
+
+
+def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """np.empty(shape, dtype), in recycled memory where it is large."""
+    dtype = np.dtype(dtype)
+    if prod(shape) * dtype.itemsize < SMALL:
+        return np.empty(shape, dtype)
+    return _leased(shape, dtype, None)
+
+
+def channels_last(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """An empty array (N, C, *n) whose memory is that of a C-ordered (N, *n, C)."""
+    n, c, *size = shape
+    return _ordered((n, c, *size), np.dtype(dtype), (0, *range(2, len(size) + 2), 1))
+
+
+def empty_like(a: Array, dtype: DTypeLike | None = None, shape: Sequence[int] | None = None) -> Array:
+    """np.empty_like(a, dtype, shape=shape): the axes lie in memory in the order of those of `a`, without gaps."""
+    dtype = a.dtype if dtype is None else np.dtype(dtype)
+    shape = a.shape if shape is None else tuple(shape)
+    if prod(shape) * dtype.itemsize < SMALL:
+        return np.empty_like(a, dtype, "K", False, shape)
+    return _ordered(shape, dtype, memory_order(a))
+
+
+def memory_order(a: Array) -> tuple[int, ...]:
+    """The axes of `a` from the one with the longest stride to the one with the shortest."""
+    return tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__))
+
+
+def freeze(array: Array) -> None:
+    """Make an array read-only; where its memory is recycled, every way to write through its bases too."""
+    array.flags.writeable = False
+    base = array.base
+    if base is None:
+        return
+    if type(base) is not _Lease and isinstance(base, np.ndarray) and type(base.base) is _Lease:  # a view of a view
+        base.flags.writeable = False
+        base = base.base
+    if type(base) is _Lease:
+        base.flags.writeable = False
+
+
+def clear_cache() -> None:
+    """Give all free memory back to the system."""
+    with _free_lock:
+        _shrink(0)
+
+
+def _ordered(shape: tuple[int, ...], dtype: np.dtype[Any], order: tuple[int, ...]) -> Array:
+    """An empty dense array whose axes lie in memory in the given order, outermost first."""
+    strides, step = [0] * len(shape), dtype.itemsize
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    if step < SMALL or not prod(shape):
+        return np.ndarray(shape, dtype, strides=strides)
+    return _leased(shape, dtype, strides)
+
+
+def _leased(shape: Sequence[int], dtype: np.dtype[Any], strides: Sequence[int] | None) -> Array:
+    if dtype.hasobject:
+        return np.ndarray(shape, dtype, strides=strides)
+    memory = _take(prod(shape) * dtype.itemsize)
+    return np.ndarray(shape, dtype, _Lease(memory.nbytes, np.uint8, memory), 0, strides)
+
+
+def _take(nbytes: int) -> _Memory:
+    global _free_bytes
+    step = 1 << max(nbytes.bit_length() - 4, 0)  # an eighth of the power of two below, so at most 1/8 is unused
+    size = -(-nbytes // step) * step
+    with _free_lock:
+        _collect()
+        kept = _free.pop(size, None)
+        if kept:
+            memory = kept.pop()
+            _free_bytes -= size
+            if kept:
+                _free[size] = kept
+            return memory
+    return _aligned(size).view(_Memory)
+
+
+def _collect() -> None:
+    """Move what was returned to the free list. If another thread holds the lock, its next turn does it: a finaliser must not wait."""
+    global _free_bytes
+    if _free_lock.acquire(blocking=False):
+        try:
+            while _returned:
+                memory = _returned.popleft()
+                kept = _free.pop(memory.nbytes, [])
+                kept.append(memory)
+                _free[memory.nbytes] = kept
+                _free_bytes += memory.nbytes
+            _shrink(FREE_LIMIT)
+        finally:
+            _free_lock.release()
+
+
+def _shrink(limit: int) -> None:
+    global _free_bytes
+    while _free_bytes > limit:
+        size, kept = next(iter(_free.items()))
+        _free_bytes -= size
+        del kept[0]
+        if not kept:
+            del _free[size]
+
+
+def _start_afresh() -> None:
+    """A lock that nobody holds, in a forked child."""
+    global _free_lock
+    _free_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

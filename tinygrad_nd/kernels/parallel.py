@@ -1,0 +1,185 @@
+"""One pool of threads for all kernels: loops over tasks, of which the caller is one worker."""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+_local = threading.local()
+_override: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
+
+
+def num_threads() -> int:
+    """How many threads the kernels use: OMP_NUM_THREADS, else one per available core, unless set."""
+    return _override.get() or _default
+
+
+def set_num_threads(n: int) -> None:
+    """Use n threads from now on, wherever `threads` does not say otherwise."""
+    global _default
+    _default = _positive("set_num_threads", n)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use n threads inside the block, in this thread (context) only."""
+    token = _override.set(_positive("threads", n))
+    try:
+        yield
+    finally:
+        _override.reset(token)
+
+
+def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
+    """f(task) for every task, on num_threads() threads of which the caller is one. Inline inside another run.
+
+    Threads pull the next task when they are free. The workers see the caller's context variables (np.errstate among them).
+    The first exception stops the loop and is raised here once every thread has left it.
+    """
+    helpers = min(num_threads(), len(tasks)) - 1
+    if helpers < 1 or getattr(_local, "inside", False):
+        for task in tasks:
+            f(task)
+        return
+    section = _Section(tasks, f)
+    _enlist(helpers)
+    for _ in range(helpers):
+        _tickets.put((section, contextvars.copy_context()))
+    section.work()
+    section.close()
+
+
+def run_parts(tasks: Sequence[T], f: Callable[[Sequence[T], int], object]) -> int:
+    """f(share, part) for num_threads() even shares of the tasks, in order; returns the number of parts.
+
+    A part index names an accumulator that no other thread touches, and sums do not depend on who was faster.
+    """
+    parts = max(1, min(num_threads(), len(tasks)))
+    cuts = [i * len(tasks) // parts for i in range(parts + 1)]
+    run(range(parts), lambda part: f(tasks[cuts[part] : cuts[part + 1]], part))
+    return parts
+
+
+def boxes(shape: Sequence[int], size: int) -> list[Any]:
+    """Indices that cut a C-ordered array of this shape into contiguous boxes of at most `size` elements, as even as can be.
+
+    >>> boxes((2, 5), 3)
+    [(0, slice(0, 3, None)), (0, slice(3, 6, None)), (1, slice(0, 3, None)), (1, slice(3, 6, None))]
+    """
+    if not shape:
+        return [()]
+    axis, inner = len(shape) - 1, 1
+    while axis and inner * shape[axis] <= size:
+        inner *= shape[axis]
+        axis -= 1
+    pieces = max(1, -(-shape[axis] // max(1, size // max(inner, 1))))
+    step = -(-shape[axis] // pieces)
+    cuts = [slice(i, i + step) for i in range(0, shape[axis], step)] if step else []
+    return [(*outer, cut) for outer in np.ndindex(*shape[:axis]) for cut in cuts]
+
+
+class _Section:
+    """One parallel loop. Its caller waits only for helpers that have begun, so a busy pool never blocks it."""
+
+    def __init__(self, tasks: Sequence[Any], f: Callable[[Any], object]) -> None:
+        self.tasks, self.f, self.next = tasks, f, itertools.count().__next__
+        self.error: BaseException | None = None
+        self.lock, self.idle = threading.Lock(), threading.Lock()
+        self.helping, self.closed = 0, False
+
+    def work(self) -> None:
+        tasks, f, n = self.tasks, self.f, len(self.tasks)
+        _local.inside = True
+        try:
+            while (i := self.next()) < n and self.error is None:
+                f(tasks[i])
+        except BaseException as error:
+            self.error = self.error or error
+        finally:
+            _local.inside = False
+
+    def help(self) -> None:
+        with self.lock:
+            if self.closed:
+                return
+            self.helping += 1
+            if self.helping == 1:
+                self.idle.acquire()
+        self.work()
+        with self.lock:
+            self.helping -= 1
+            if self.helping == 0:
+                self.idle.release()
+
+    def close(self) -> None:
+        with self.lock:
+            self.closed = True
+        with self.idle:
+            error, self.error = self.error, None
+            self.tasks, self.f = (), _nothing  # a late ticket must not keep arrays alive
+        if error is not None:
+            raise error
+
+
+def _nothing(task: object) -> None: ...
+
+
+def _enlist(helpers: int) -> None:
+    global _workers
+    if _workers < helpers:
+        with _lock:
+            for _ in range(_workers, helpers):
+                threading.Thread(target=_worker, args=(_tickets,), name="tinygrad_nd", daemon=True).start()
+            _workers = max(_workers, helpers)
+
+
+def _worker(tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]) -> None:
+    while True:
+        section, context = tickets.get()
+        context.run(section.help)
+        del section, context
+
+
+def _start_afresh() -> None:
+    """The pool and its lock, as they must be at import and in a forked child, where no worker lives."""
+    global _tickets, _workers, _lock
+    _tickets, _workers, _lock = queue.SimpleQueue(), 0, threading.Lock()
+    _local.inside = False
+
+
+_tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]
+_workers: int
+_lock: threading.Lock
+_start_afresh()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
+def _positive(where: str, n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"{where}: the number of threads is an int, not {n!r} ({type(n).__name__})")
+    if n < 1:
+        raise ValueError(f"{where}: cannot work with {n} threads; use at least 1")
+    return int(n)
+
+
+def _available() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if asked.isdecimal() and 0 < int(asked) <= 1024:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_default = _available()
