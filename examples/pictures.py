@@ -33,8 +33,9 @@ def save_curve(path: Path, values: Sequence[float], title: str) -> Path:
         return path
     path = path.with_suffix(".png")
     figure = Figure(figsize=(6, 3), layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="step", ylim=(0, None))
+    axes = figure.add_subplot(title=title, xlabel="step")
     axes.plot(values)
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
     return path

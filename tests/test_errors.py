@@ -302,3 +302,20 @@ def test_a_misspelt_keyword_is_a_type_error():
     ):
         with pytest.raises(TypeError):
             call()
+
+
+@pytest.mark.parametrize(("name", "way_out"), [("view", "reshape"), ("unsqueeze", "expand_dims"), ("cuda", "CPU"), ("exp", "nd.exp")])
+def test_names_from_other_libraries_are_told_ours(name, way_out):
+    with pytest.raises(AttributeError, match=way_out):
+        getattr(nd.tensor([1.0]), name)
+
+
+def test_layers_refuse_sizes_when_they_are_made():
+    for make, said in (
+        (lambda: nd.nn.Linear(3.5, 2), "in_features must be an int, but is 3.5"),
+        (lambda: nd.nn.Linear(0, 2), "in_features must be at least 1, but is 0"),
+        (lambda: nd.nn.Conv2d(3, "8", 3), "out_channels must be an int, but is '8'"),
+        (lambda: nd.nn.Sequential(nd.nn.ReLU), "make one with ReLU"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            make()

@@ -18,7 +18,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"sweep"},
     {"methods"},
     {"transforms"},
-    {"testing", "draw", "nn", "init", "optim", "data"},
+    {"testing", "debug", "draw", "nn", "init", "optim", "data"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}

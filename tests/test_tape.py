@@ -937,3 +937,45 @@ def test_a_complex_matrix_product_is_adjoint_to_its_gradients():
     (A @ B).backward(g)
     np.testing.assert_allclose(A.grad.data, g @ b.conj().T)
     np.testing.assert_allclose(B.grad.data, a.conj().T @ g)
+
+
+# A user's own operation that is declared wrongly says so, by its name.
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "said"),
+    [
+        (lambda g: g, ValueError, r"total: the rule for 'x' returned shape \(\), but x has shape \(3,\)"),
+        (lambda g: np.ones(3), TypeError, "total: the rule for 'x' must return a tensor.* ndarray"),
+        (lambda g: None, TypeError, "total: the rule for 'x' must return a tensor.* NoneType"),
+    ],
+)
+def test_a_rule_that_returns_the_wrong_thing_is_named(rule, error, said):
+    @nd.primitive(x=rule)
+    def total(x):
+        return x.sum()
+
+    w = nd.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with pytest.raises(error, match=said):
+        total(w).backward()
+    assert w.grad is None
+
+
+def test_a_rule_must_be_a_function_and_rules_come_first():
+    with pytest.raises(TypeError, match="total: the rule for 'x' must be a function of g, but is 3"):
+        nd.primitive(name="total", x=3)(lambda x: x)
+    with pytest.raises(TypeError, match="give the rules first"):
+
+        @nd.primitive
+        def total(x):
+            return x
+
+
+def test_positional_arguments_may_have_defaults():
+    @nd.primitive(x=lambda g, k: g * k)
+    def times(x, k=2.0):
+        return x * k
+
+    x = nd.tensor([1.0, 3.0], requires_grad=True)
+    times(x).backward(np.ones(2))
+    assert times(x).tolist() == [2.0, 6.0] and times(x, k=3.0).tolist() == [3.0, 9.0] and x.grad.tolist() == [2.0, 2.0]

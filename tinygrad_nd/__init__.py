@@ -1,6 +1,6 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, init, nn, optim, testing
+from . import data, debug, init, nn, optim, testing
 from . import methods as _methods  # noqa: F401  gives Tensor its operators
 from .draw import Drawing, draw
 from .kernels.parallel import num_threads, set_num_threads, threads
@@ -138,6 +138,7 @@ __all__ = [
     "cosh",
     "cross_entropy",
     "data",
+    "debug",
     "default_dtype",
     "divide",
     "dot",

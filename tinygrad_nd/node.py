@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,9 +17,11 @@ if TYPE_CHECKING:
     from .tape import Op
     from .tensor import Tensor
 
+_LIBRARY = str(Path(__file__).parent) + os.sep
 _clock = itertools.count()
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 current_scope: ContextVar[str] = ContextVar("current_scope", default="")
+locating: ContextVar[bool] = ContextVar("locating", default=False)
 
 
 class Node:
@@ -39,7 +44,7 @@ class Node:
         self.shape = data.shape
         self.dtype = data.dtype
         self.scope = current_scope.get()
-        self.extra: dict[str, Any] | None = None
+        self.extra: dict[str, Any] | None = {"source": _source()} if locating.get() else None
 
     @property
     def name(self) -> str | None:
@@ -72,6 +77,14 @@ class Constant:
 
     def __init__(self, data: np.ndarray, name: str | None = None) -> None:
         self.name, self.shape, self.dtype = name, data.shape, data.dtype
+
+
+def _source() -> str:
+    """File and line of the innermost frame outside the library."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 @contextmanager

@@ -117,7 +117,9 @@ def sweep(
                 for i, parent in enumerate(node.parents):
                     if parent in order:
                         pulled = True
-                        _receive(pending, owned, parent, _fit(node.op.pull(node, i, g), parent), create_graph)  # type: ignore[union-attr]
+                        pulled_back = node.op.pull(node, i, g)  # type: ignore[union-attr]
+                        _check_shape(pulled_back, parent, node, i)
+                        _receive(pending, owned, parent, _fit(pulled_back, parent), create_graph)
                 del g
                 if pulled and not retain_graph:
                     node.saved = FREED
@@ -176,6 +178,15 @@ def _receive(pending: dict[Node, Tensor], owned: set[Node], node: Node, g: Tenso
     else:
         pending[node] = handle(np.asarray(apply(np.add, pending[node]._data, g._data)), None)
         owned.add(node)
+
+
+def _check_shape(g: Tensor, parent: Node, node: Node, i: int) -> None:
+    """A cotangent has its input's shape, or one to which the input was broadcast."""
+    shape, n = parent.shape, g.shape
+    if shape != n and not (len(n) >= len(shape) and all([a in (1, b) for a, b in zip(reversed(shape), reversed(n))])):
+        op = node.op
+        assert op is not None
+        raise ValueError(f"{op.name}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
 
 
 def _fit(g: Any, parent: Node) -> Tensor:

@@ -53,9 +53,12 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
     12.0
     """
 
+    if callable(name):
+        raise TypeError("primitive: give the rules first, as in @primitive(x=lambda g, x: ...); @primitive() if there are none")
+
     def declare(kernel: Callable[..., Any]) -> Callable[..., Tensor]:
         op = Op(name or kernel.__name__.strip("_"), kernel, rules)
-        if kernel.__module__.startswith(__package__ + "."):
+        if (kernel.__module__ or "").startswith(__package__ + "."):
             if op.name in OPS:
                 raise TypeError(f"primitive: an operation named {op.name!r} exists already")
             OPS[op.name] = op
@@ -76,12 +79,14 @@ class Op:
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         if self.variadic and len(self.args) > 1:
             raise TypeError(f"primitive {name}: *{self.args[-1]} must be the only positional argument")
-        self.optional = any(p.default is None and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
         keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
-        for arg in rules:
+        self.optional = {p.name: p.default for p in parameters if p.name in self.args and p.default is not p.empty}
+        for arg, rule in rules.items():
             if arg not in self.args:
                 raise TypeError(f"primitive {name}: there is a rule for {arg!r}, but the arguments are {', '.join(self.args)}")
+            if rule is not None and not callable(rule):
+                raise TypeError(f"primitive {name}: the rule for {arg!r} must be a function of g, but is {rule!r}")
         self.rules = [rules.get(a) for a in self.args]
         self.reads = [self._reads(a, r, {p.name for p in keywords}) for a, r in zip(self.args, self.rules)]
         self.differentiable = any(r is not None for r in self.rules)
@@ -112,7 +117,7 @@ class Op:
         """The operation on tensors: runs the kernel and, where a gradient may be asked for, records a node."""
         op, kernel, arity, defaults, plans = self, self.kernel, len(self.args), self.defaults, self.plans
         variadic, differentiable, record = self.variadic, self.differentiable, recording.get
-        plain = _PLAIN | {type(None)} if self.optional else _PLAIN  # such as a convolution's bias
+        plain = _PLAIN | {type(None)} if None in self.optional.values() else _PLAIN  # such as a convolution's bias
 
         @wraps(kernel)
         def call(*args: Any, **params: Any) -> Tensor:
@@ -162,11 +167,12 @@ class Op:
 
     def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional arguments given by keyword, put in their places."""
-        missing = [a for a in self.args[len(args) :] if a not in params]
+        given = {**self.optional, **params}
+        missing = [a for a in self.args[len(args) :] if a not in given]
         if missing or len(args) > len(self.args):
             raise TypeError(f"{self.name}: takes {', '.join(self.args)}, but got {len(args)} positional argument{'s' * (len(args) != 1)}")
         rest = {k: v for k, v in params.items() if k not in self.args}
-        return (*args, *(params[a] for a in self.args[len(args) :])), rest
+        return (*args, *(given[a] for a in self.args[len(args) :])), rest
 
     def _plan(self, mask: int, count: int) -> Plan:
         """What to save when the arguments in `mask` need gradients, and where each of their rules will find what it reads."""
@@ -218,8 +224,15 @@ class Op:
                 values.append(i)
         rule = self.rules[0 if self.variadic else i]
         assert rule is not None
-        result: Tensor = rule(g, *values)
+        result = rule(g, *values)
+        if not isinstance(result, Tensor):
+            kind = type(result).__name__
+            raise TypeError(f"{self.name}: the rule for {self.arg(i)!r} must return a tensor, in tensor operations, but returned {kind}")
         return result
+
+    def arg(self, i: int) -> str:
+        """The name of argument i."""
+        return f"{self.args[0]}[{i}]" if self.variadic else self.args[i]
 
 
 def _named(error: Exception, name: str) -> Exception:

@@ -188,6 +188,10 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self._data.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
 
+    def __getattr__(self, name: str) -> Any:
+        hint = _ELSEWHERE.get(name)
+        raise AttributeError(f"a tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
+
     def __hash__(self) -> int:
         return id(self)
 
@@ -327,6 +331,20 @@ class Parameter(Tensor):
         pass
 
 
+_ELSEWHERE = {  # what other libraries call it
+    "view": "use x.reshape(...)",
+    "permute": "use x.transpose(...)",
+    "unsqueeze": "use nd.expand_dims(x, axis)",
+    "clone": "use x.copy()",
+    "contiguous": "memory order is the library's own affair",
+    "requires_grad_": "use x.requires_grad = True",
+    "zero_": "tensors are values: assign x.grad = None, or x[...] = 0 under nd.no_grad()",
+    **dict.fromkeys(("cuda", "cpu", "device"), "everything is computed on the CPU"),
+    **dict.fromkeys(("to", "float", "double", "half", "type"), "use x.astype(dtype)"),
+    **dict.fromkeys(("exp", "log", "sqrt", "abs", "tanh", "sigmoid", "relu", "softmax"), "functions are nd.exp(x), nd.abs(x), ..."),
+}
+
+
 def tensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor holding a copy of `obj` (number, nested lists, array or tensor), of NumPy's dtype for it unless `dtype` says otherwise.
 
@@ -420,9 +438,10 @@ def _leaf(t: Tensor, name: str | None) -> Node:
     if t._data.dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only floating and complex tensors have gradients, but this is {t._data.dtype}; use .astype(float)")
     node = Node(None, (), (), {}, t._data)
-    node.extra = {"handle": weakref.ref(t)}
+    t._grad = None
+    node.note(handle=weakref.ref(t))
     if name is not None:
-        node.extra["name"] = name
+        node.note(name=name)
     return node
 
 

@@ -1,4 +1,4 @@
-"""One engine per process: `python engines.py nd|torch|torch-last` answers a workload's name on stdin with seconds per call on stdout."""
+"""One engine per process: `python engines.py nd|nd-last|torch|torch-last` answers a workload's name with seconds per call."""
 
 from __future__ import annotations
 
@@ -34,16 +34,21 @@ def network_arrays() -> list[np.ndarray]:
 
 
 class NdEngine:
-    def __init__(self) -> None:
+    def __init__(self, last: bool = False) -> None:
         import tinygrad_nd as nd
 
-        self.nd = nd
+        self.nd, self.last = nd, last
+
+    def tensor(self, a: np.ndarray, grad: bool = False) -> Any:
+        """(N, C, *n) in C order, or in the memory order that the library's own results have: channels last."""
+        a = np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if self.last and a.ndim == 4 else a
+        return self.nd.tensor(a, requires_grad=grad)
 
     def conv(self, ci: int, co: int, n: int, k: int, s: int) -> Callable[[], Any]:
         nd = self.nd
         o = (n - k) // s + 1
         x, w, g = arrays((BATCH, ci, n, n), (co, ci, k, k), (BATCH, co, o, o))
-        x, w, g = nd.tensor(x, requires_grad=True), nd.tensor(w, requires_grad=True), nd.tensor(g)
+        x, w, g = self.tensor(x, True), nd.tensor(w, requires_grad=True), self.tensor(g)
 
         def call() -> None:
             x.grad = w.grad = None
@@ -55,7 +60,7 @@ class NdEngine:
         nd = self.nd
         params = [nd.Parameter(a) for a in network_arrays()]
         optimiser = nd.optim.SGD(params, 0.005, momentum=0.9)
-        x, labels = nd.tensor(arrays((BATCH, 3, 96, 96))[0]), np.arange(BATCH) % 8
+        x, labels = self.tensor(arrays((BATCH, 3, 96, 96))[0]), np.arange(BATCH) % 8
 
         def call() -> None:
             optimiser.zero_grad()
@@ -118,7 +123,12 @@ class TorchEngine:
         return call
 
 
-ENGINES: dict[str, Callable[[], Any]] = {"nd": NdEngine, "torch": TorchEngine, "torch-last": lambda: TorchEngine(True)}
+ENGINES: dict[str, Callable[[], Any]] = {
+    "nd": NdEngine,
+    "nd-last": lambda: NdEngine(True),
+    "torch": TorchEngine,
+    "torch-last": lambda: TorchEngine(True),
+}
 
 
 def serve(name: str) -> None:

@@ -32,7 +32,7 @@ def draw(
     """Draws the graph that computes `outputs` (tensors, or lists and tuples of them): every node once, scopes as boxes.
 
     grads: the norm of each leaf's gradient, red where it is not finite. stats: mean, deviation and range of values that something still
-    holds. cost: estimated operations and bytes of every node. source: the line that made a node, where it was recorded.
+    holds. cost: estimated operations and bytes of every node. source: the line that made a node, if it was made under `nd.debug.sources()`.
     depth: folds what lies deeper than so many scopes. names: "auto" adds the caller's variable names, a mapping {name: tensor} sets them,
     None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the oldest nodes, until it fits.
 

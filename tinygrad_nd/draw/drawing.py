@@ -96,6 +96,8 @@ class Drawing:
             data = self._as(suffix)
         except DotNotFound as error:
             source = path.with_suffix(".gv")
+            if source.exists() and not source.read_text(encoding="utf-8", errors="replace").startswith("digraph"):
+                source = path.with_name(path.name + ".gv")  # somebody else's file stands there
             source.write_text(self.dot, encoding="utf-8")
             raise DotNotFound(f"{error}. The DOT source was written to {source}") from None
         path.write_bytes(data)

@@ -120,6 +120,8 @@ def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtyp
         chosen = pick(contraction, n, c, m, spec, dtype)
         title = contraction
         for name, offer in estimate(contraction, n, c, m, spec, dtype).items():
+            if name == "reference" and name != chosen:  # never a choice where it is large
+                continue
             mark = "* " if name == chosen else "  "
             what = offer if isinstance(offer, str) else f"{offer[0] * 1e3:11.3f} ms{offer[1] / 2**20:11.1f} MB"
             lines.append(f"{title:12}{mark + name:12}{what}")

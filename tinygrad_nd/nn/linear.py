@@ -36,6 +36,7 @@ class Linear(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
+        _check_counts(self, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(init((out_features, in_features), dtype=dtype, rng=rng))
         self.bias = Parameter(initialisers.zeros(out_features, dtype=dtype)) if bias else None
@@ -70,6 +71,7 @@ class Conv(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
+        _check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         _check_groups(self, in_channels, out_channels, groups)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, _kernel_size(self, kernel_size)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
@@ -136,6 +138,7 @@ class ConvTranspose(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
+        _check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         _check_groups(self, in_channels, out_channels, groups)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, _kernel_size(self, kernel_size)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
@@ -188,6 +191,14 @@ def _kernel_size(layer: Conv | ConvTranspose, kernel_size: IntN) -> tuple[int, .
             )
         return per_axis(kernel_size, len(kernel_size), "kernel_size", who)
     return per_axis(kernel_size, layer.rank, "kernel_size", who)
+
+
+def _check_counts(layer: Module, **counts: int) -> None:
+    for name, n in counts.items():
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+            raise TypeError(f"{type(layer).__name__}: {name} must be an int, but is {n!r}")
+        if n < 1:
+            raise ValueError(f"{type(layer).__name__}: {name} must be at least 1, but is {n}")
 
 
 def _check_groups(layer: Module, in_channels: int, out_channels: int, groups: int) -> None:

@@ -32,6 +32,8 @@ class Sequential(Module):
         for name, layer in named.items():
             if not callable(layer):
                 raise TypeError(f"Sequential: layer {name} must be a module or a function, but is a {type(layer).__name__}")
+            if isinstance(layer, type) and issubclass(layer, Module):
+                raise TypeError(f"Sequential: layer {name} is the class {layer.__name__}, not a layer; make one with {layer.__name__}(...)")
         self.layers: dict[str, Layer] = dict(named)  # type: ignore[arg-type]
 
     def forward(self, x: Any) -> Any:
