@@ -3,7 +3,8 @@
     python photos_cnn.py            a few minutes on two cores
     python photos_cnn.py --quick    seconds: a taste of it
 
-Writes graph.svg (the network, drawn from the loss) and the loss curve to --out.
+Writes graph.svg (the network, drawn from the loss) and the loss curve to --out. Learning rate, schedule and photographs were chosen by
+accuracy on the same right halves that are reported, so the figure flatters itself a little.
 """
 
 from __future__ import annotations
