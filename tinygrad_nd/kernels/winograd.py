@@ -140,6 +140,7 @@ def toom_cook(m: int, k: int) -> tuple[Array, Array, Array]:
     return a, b, g
 
 
+@lru_cache(256)
 def _matrices(tiling: Tiling, which: int, dtype: np.dtype[Any]) -> list[Array]:
     """One of A', B', G for all axes, neighbours merged while that stays small."""
     real = np.float32 if _precision(dtype) == 4 else np.float64
