@@ -770,3 +770,17 @@ def test_float16_sums_and_means_survive_many_terms():
     x = nd.tensor(np.full(20_000, 0.5, np.float16))
     assert float(x.mean()) == pytest.approx(0.5, rel=1e-2)
     assert float(x[:10_000].sum()) == pytest.approx(5000, rel=1e-2)
+
+
+def test_bit_operators_mean_what_numpys_do():
+    a, b = np.array([6, 3]), np.array([3, 1])
+    for f in (lambda x, y: x & y, lambda x, y: x | y, lambda x, y: x ^ y):
+        np.testing.assert_array_equal(f(nd.tensor(a), b), f(a, b))
+        np.testing.assert_array_equal(f(6, nd.tensor(b)), f(6, b))
+        np.testing.assert_array_equal(f(a, nd.tensor(b)), f(a, b))
+    np.testing.assert_array_equal(~nd.tensor(a), ~a)
+    np.testing.assert_array_equal(~(nd.tensor(a) > 3) | (nd.tensor(b) > 1), [True, True])
+
+
+def test_copy_takes_every_dtype():
+    assert nd.tensor([True, False]).copy().tolist() == [True, False]

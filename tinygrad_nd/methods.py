@@ -10,13 +10,18 @@ import numpy as np
 from . import sweep
 from .node import recording
 from .ops import elementwise, index, linalg, reduce, shape
-from .tensor import Tensor
+from .tensor import Tensor, astensor
 
 T: Any = Tensor
 
 
 def _reflected(op: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
     return lambda self, other: op(other, self)
+
+
+def _bitwise(ufunc: np.ufunc) -> Callable[..., Tensor]:
+    """On booleans and integers, which carry no gradient."""
+    return lambda *operands: astensor(ufunc(*(astensor(t).data for t in operands)))
 
 
 # Operators.
@@ -42,9 +47,10 @@ T.__lt__ = elementwise.less
 T.__le__ = elementwise.less_equal
 T.__gt__ = elementwise.greater
 T.__ge__ = elementwise.greater_equal
-T.__and__ = elementwise.logical_and
-T.__or__ = elementwise.logical_or
-T.__invert__ = elementwise.logical_not
+for name, bitwise in {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}.items():
+    setattr(T, f"__{name}__", _bitwise(bitwise))
+    setattr(T, f"__r{name}__", _reflected(_bitwise(bitwise)))
+T.__invert__ = _bitwise(np.invert)
 T.__getitem__ = index.getitem
 T.__iter__ = lambda self: (self[i] for i in range(len(self)))
 
@@ -125,7 +131,7 @@ T.swapaxes = shape.swapaxes
 T.astype = elementwise.astype
 T.clip = elementwise.clip
 T.conj = T.conjugate = elementwise.conj
-T.copy = elementwise.positive
+T.copy = elementwise.alias
 T.dot = linalg.dot
 T.take = index.take
 for method in ("sum", "mean", "var", "std", "prod", "max", "min", "argmax", "argmin", "all", "any"):
@@ -138,6 +144,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
     for u in vars(np).values()
     if isinstance(u, np.ufunc) and u is not np.matmul and hasattr(elementwise, u.__name__)
 } | {np.matmul: linalg.matmul, np.conjugate: elementwise.conj}
+UFUNCS |= {u: _bitwise(u) for u in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert)}
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     getattr(np, name): getattr(module, name)
