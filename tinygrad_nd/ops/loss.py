@@ -20,7 +20,8 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
         raise ValueError(
             f"mse_loss: input {input.shape} and target {target.shape} must have the same shape; a loss does not broadcast, reshape one"
         )
-    return reduced(square(input - target), reduction, "mse_loss")
+    check_reduction(reduction, "mse_loss")
+    return reduced(square(input - target), reduction)
 
 
 def cross_entropy(
@@ -46,12 +47,14 @@ def cross_entropy(
     classes = input.shape[axis]
     if weight is not None and astensor(weight).shape != (classes,):
         raise ValueError(f"cross_entropy: weight needs shape ({classes},), one per class, but has {astensor(weight).shape}")
-    logs = _last(log_softmax(input, axis), axis)  # (N, *n, C)
+    check_reduction(reduction, "cross_entropy")
     w = None if weight is None else astensor(weight).astype(input.dtype)
     t = astensor(target)
     if t.dtype.kind in "fc":
-        return _against_probabilities(logs, _last(_checked_probabilities(input, t), axis), w, label_smoothing, reduction)
-    labels = _checked_labels(t.data, logs.shape[:-1], classes, ignore_index, input.shape)
+        probabilities = _last(_checked_probabilities(input, t), axis)
+        return _against_probabilities(_last(log_softmax(input, axis), axis), probabilities, w, label_smoothing, reduction)
+    labels = _checked_labels(t.data, input.shape[:axis] + input.shape[axis + 1 :], classes, ignore_index, input.shape)
+    logs = _last(log_softmax(input, axis), axis)  # (N, *n, C)
     counted = labels != ignore_index
     safe = np.where(counted, labels, 0)
     loss = -logs[(*np.indices(safe.shape), safe)]
@@ -63,7 +66,7 @@ def cross_entropy(
         uniform = -sum(logs if w is None else logs * w, -1)
         loss = loss * (1 - label_smoothing) + (uniform if plain else uniform * counted.astype(input.dtype)) * (label_smoothing / classes)
     if reduction != "mean" or (plain and loss.size):
-        return reduced(loss, reduction, "cross_entropy")
+        return reduced(loss, reduction)
     total = float(share.sum())
     return sum(loss) / total if total else sum(loss) * (float("nan") if loss.size else 0.0)
 
@@ -76,7 +79,7 @@ def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, 
     if smoothing:
         target = target * (1 - smoothing) + smoothing / logs.shape[-1]
     loss = -sum(logs * target if weight is None else logs * target * weight, -1)
-    return reduced(loss, reduction, "cross_entropy")
+    return reduced(loss, reduction)
 
 
 def _checked_probabilities(input: Tensor, target: Tensor) -> Tensor:
@@ -99,12 +102,11 @@ def _checked_labels(labels: np.ndarray, shape: tuple[int, ...], classes: int, ig
     return labels
 
 
-def reduced(loss: Tensor, reduction: str, where: str) -> Tensor:
+def check_reduction(reduction: str, where: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', but is {reduction!r}")
+
+
+def reduced(loss: Tensor, reduction: str) -> Tensor:
     """The mean, the sum, or the losses themselves."""
-    if reduction == "mean":
-        return mean(loss)
-    if reduction == "sum":
-        return sum(loss)
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', but is {reduction!r}")
+    return mean(loss) if reduction == "mean" else sum(loss) if reduction == "sum" else loss
