@@ -170,6 +170,7 @@ def explain_conv(
 
 
 def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] | None, algorithm: str) -> Tensor:
+    """Correlation with v reversed: as one channel where an operand does not vary along the other axes, else as one group for each."""
     a, v, _ = _same_dtype(a, v, None)
     if a.ndim != v.ndim:
         raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have as many axes")
@@ -204,7 +205,6 @@ def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] |
     return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
 
 
-
 def _same_dtype(x: Any, w: Any, bias: Any) -> tuple[Tensor, Tensor, Tensor | None]:
     tensors = [None if t is None else astensor(t) for t in (x, w, bias)]
     dtype = np.result_type(*[t.dtype for t in tensors if t is not None])
@@ -218,11 +218,12 @@ def _check_bias(where: str, bias: Tensor | None, channels: int) -> None:
 
 
 def _check_algorithm(where: str, n_c: Sequence[int], m: int, spec: ConvSpec, dtype: Any) -> None:
-    """Raises if the algorithm asked for cannot do this convolution."""
-    try:
-        choose.pick("correlate", *n_c, m, spec, dtype)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    """Raises if the algorithm asked for cannot do this convolution; here, so that the message names the function called."""
+    if spec.algorithm != "auto":
+        try:
+            choose.pick("correlate", *n_c, m, spec, dtype)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
 
 
 def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
