@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .node import _set, locating
+from .node import locating, setting
 
 
 def sources() -> Any:
@@ -17,4 +17,4 @@ def sources() -> Any:
     >>> "doctest" in nd.draw(y, source=True).dot
     True
     """
-    return _set(locating, True)
+    return setting(locating, True)

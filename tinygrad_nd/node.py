@@ -88,7 +88,8 @@ def _source() -> str:
 
 
 @contextmanager
-def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    """`variable` has `value` inside."""
     token = variable.set(value)
     try:
         yield
@@ -106,12 +107,12 @@ def no_grad() -> Any:
     >>> y.requires_grad
     False
     """
-    return _set(recording, False)
+    return setting(recording, False)
 
 
 def enable_grad() -> Any:
     """Context manager (and decorator): operations inside are recorded, also within `no_grad`."""
-    return _set(recording, True)
+    return setting(recording, True)
 
 
 def scope(name: str) -> Any:
@@ -124,5 +125,5 @@ def scope(name: str) -> Any:
 @contextmanager
 def _inner_scope(name: str) -> Iterator[None]:
     outer = current_scope.get()
-    with _set(current_scope, f"{outer}/{name}" if outer else name):
+    with setting(current_scope, f"{outer}/{name}" if outer else name):
         yield
