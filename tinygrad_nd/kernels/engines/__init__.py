@@ -1,0 +1,55 @@
+"""Optional compiled engines: kernels under the same signatures as those in NumPy, imported when first needed, silent where absent.
+
+There is one, "jit" (the extra of that name): loops compiled by numba, and matrix products in registers generated as LLVM IR by the llvmlite
+that numba brings. Both release the GIL and run on the library's own threads.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+ENGINES = ("auto", "jit", "numpy")
+
+
+def engine() -> str:
+    """The engine in use: "jit" or "numpy"."""
+    return "jit" if _setting != "numpy" and _installed() else "numpy"
+
+
+def set_engine(name: str) -> None:
+    """Choose what kernels run on: "auto" (compiled kernels where the extra `jit` is installed), "jit" (an error if it is not), "numpy".
+
+    For the whole process; the environment variable TINYGRAD_ND_ENGINE sets what it starts with.
+    """
+    global _setting
+    _setting = _checked(name, "set_engine")
+
+
+def compiled(name: str) -> ModuleType | None:
+    """The module `engines.<name>` if the jit engine is in use, else None."""
+    return _load(name) if engine() == "jit" else None
+
+
+@cache
+def _load(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
+
+
+@cache
+def _installed() -> bool:
+    return find_spec("numba") is not None and find_spec("llvmlite") is not None
+
+
+def _checked(name: str, where: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(f"{where}: there is no engine {name!r}; use one of {', '.join(map(repr, ENGINES))}")
+    if name == "jit" and not _installed():
+        raise ImportError(f"{where}: the engine 'jit' needs numba: pip install 'tinygrad_nd[jit]'")
+    return name
+
+
+_setting = _checked(os.environ.get("TINYGRAD_ND_ENGINE") or "auto", "TINYGRAD_ND_ENGINE")
