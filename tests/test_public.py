@@ -11,14 +11,14 @@ import tinygrad_nd as nd
 PUBLIC = """
     Drawing Parameter Tensor abs absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin
     astensor astype avg_pool_nd broadcast_to cbrt ceil clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos
-    cosh cross_entropy data debug default_dtype divide dot draw dropout einsum empty empty_like enable_grad equal exp exp2 expand_dims
-    explain_conv expm1 eye flip floor floor_divide full full_like grad gradients greater greater_equal hessian hvp hypot imag init
-    inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp logical_and
-    logical_not logical_or logical_xor logsumexp matmul matrix_transpose max max_pool_nd maximum mean min minimum moveaxis mse_loss
-    multiply negative nn no_grad not_equal num_threads ones ones_like optim outer pad positive power primitive prod ravel real
-    reciprocal relu remainder reshape rint scope set_default_dtype set_num_threads sigmoid sign signbit sin sinh softmax split sqrt
-    square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads transpose trunc value_and_grad var
-    vjp where zeros zeros_like
+    cosh cross_entropy data debug default_dtype divide dot draw dropout einsum empty empty_like enable_grad engine equal exp exp2
+    expand_dims explain_conv expm1 eye flip floor floor_divide full full_like grad gradients greater greater_equal hessian hvp hypot
+    imag init inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp
+    logical_and logical_not logical_or logical_xor logsumexp matmul matrix_transpose max max_pool_nd maximum mean min minimum
+    moveaxis mse_loss multiply negative nn no_grad not_equal num_threads ones ones_like optim outer pad positive power primitive
+    prod ravel real reciprocal relu remainder reshape rint scope set_default_dtype set_engine set_num_threads sigmoid sign signbit
+    sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
+    transpose trunc value_and_grad var vjp where zeros zeros_like
 """
 MODULES = ("data", "init", "nn", "optim", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]

@@ -3,6 +3,7 @@
 from . import data, debug, init, nn, optim, testing
 from . import methods as _methods  # noqa: F401  gives Tensor its operators
 from .draw import Drawing, draw
+from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
 from .node import enable_grad, no_grad, scope
 from .ops.activation import log_softmax, softmax
@@ -149,6 +150,7 @@ __all__ = [
     "empty",
     "empty_like",
     "enable_grad",
+    "engine",
     "equal",
     "exp",
     "exp2",
@@ -226,6 +228,7 @@ __all__ = [
     "rint",
     "scope",
     "set_default_dtype",
+    "set_engine",
     "set_num_threads",
     "sigmoid",
     "sign",
