@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import blas, direct, fft, gemm, parallel, phases, reference, winograd
+from . import blas, direct, engines, fft, gemm, parallel, phases, reference, winograd
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -51,6 +51,25 @@ def _by_engine(name: str, module: ModuleType, refuses: Refuses = _never) -> Algo
     return Algorithm(name, correlate, input_grad, module.weight_grad, refuses, module.cost)
 
 
+def _compiled(name: str) -> Algorithm:
+    """The row of a module of the compiled engine, imported when that engine is in use."""
+
+    def module() -> Any:
+        return engines.compiled(name)
+
+    def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
+        return "needs the engine 'jit' (see set_engine)" if module() is None else module().refuses(spec, dtype)
+
+    return Algorithm(
+        name,
+        lambda x, w, spec, bias: phases.correlate(module().engine, x, w, spec, bias),
+        lambda g, w, spec: phases.input_grad(module().engine, g, w, spec),
+        lambda x, g, spec: module().weight_grad(x, g, spec),
+        refuses,
+        lambda *about: module().cost(*about),
+    )
+
+
 def _plain_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """The plainest form wins where calls cost more than work; where it is large it would hold all windows at once."""
     windows = n * c * prod(spec.out) * prod(spec.kernel)
@@ -67,12 +86,12 @@ ROWS: dict[str, Algorithm] = {
         _by_engine("fft", fft, fft.refuses),
         _by_engine("winograd", winograd, winograd.refuses),
         _by_engine("direct", direct),
+        _compiled("igemm"),
         Algorithm("reference", reference.correlate, reference.input_grad, reference.weight_grad, _never, _plain_cost),
     )
 }
 
 
-@lru_cache(4096)
 def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 

@@ -17,7 +17,7 @@ __all__ = [
     "weight_grad_spec",
 ]  # fmt: skip
 
-ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "reference")
+ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "igemm", "reference")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,166 @@
+"""Convolution as a matrix product that finds its operand by offsets (implicit GEMM): no matrix of windows is ever made.
+
+On a channels-last slab of x, with the taps t and channels c of a window as one index q,
+
+    y[j, m] = sum over q of x[start(j) + offset(q)] w[q, m]
+
+where start(j) is the first element of output j's window and offset(q) how far (t, c) lies from it: any rank, stride and dilation is two
+lists of integers. The weight gradient is the same product with the two lists exchanged:
+
+    dw[q, m] = sum over j of x[offset(q) + start(j)] g[j, m].
+
+Where groups are many and small, vectors run along the groups: with channels ordered (C/G, G), both sums hold for all groups at once,
+y[j, :] = sum over q of x[start(j) + offset(q) + :] w[q, :], once per output channel of a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import memory, parallel, phases
+from ..geometry import ConvSpec
+from ..phases import Target, wide_dtype
+from ..slabs import Box, lengths, split
+from . import llvm, products
+from .products import copy, dense, depthwise, multiply
+
+Array = NDArray[Any]
+
+SLAB = 1 << 18  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
+ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
+
+
+def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+    """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), slab by slab."""
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    along = _along_groups(groups, p, dtype)
+    weights = kernels.reshape(groups, -1, p)  # (G, K, P)
+    weights = dense(weights.transpose(2, 1, 0) if along else weights)
+
+    def work(box: Box) -> None:
+        slab = _grouped(fetch(x, spec, box, dtype), groups if along else 1)
+        starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c, groups if along else 1)
+        tile = target.tile(box)
+        out = tile.reshape(-1, groups * p)
+        if along:
+            sums = out[:, None] if p == 1 else memory.scratch("sums", (out.shape[0], p, groups), dtype)
+            for j in range(p):
+                depthwise(slab, starts, offsets, weights[j], sums[:, j])
+            if p > 1:
+                out.reshape(-1, groups, p)[...] = sums.swapaxes(1, 2)
+        else:
+            for i in range(groups):
+                multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p])
+        target.put(box, tile)
+
+    parallel.run(_slabs(x.shape, spec, dtype, kernels.size), work)
+
+
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o), summed in the order of the parts."""
+    dtype = np.result_type(x, g)
+    wide = wide_dtype(dtype)
+    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
+    along = _along_groups(groups, m, wide)
+    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+    taps = prod(spec.kernel) * c
+    sums: dict[int, Array] = {}
+
+    def share(boxes: Sequence[Box], part: int) -> None:
+        total = sums[part] = np.zeros((m, taps, groups) if along else (groups, taps, m), wide)
+        for box in boxes:
+            slab = _grouped(fetch(last, spec, box, wide), groups if along else 1)
+            starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c, groups if along else 1)
+            given = cotangents[box]
+            if given.dtype != wide or not given.flags.c_contiguous:
+                given = memory.scratch("given", given.shape, wide)
+                copy(cotangents[box], given)
+            given = _grouped(given.reshape(-1, groups * m), groups if along else 1, "grouped g")
+            if along:
+                for j in range(m):
+                    depthwise(slab, offsets, starts, given[:, j * groups : (j + 1) * groups], total[j], add=True)
+            else:
+                for i in range(groups):
+                    multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], total[i], add=True)
+
+    parallel.run_parts(_slabs((x.shape[0], *spec.size, x.shape[1]), spec, wide, x.shape[1] * prod(spec.kernel) * m), share)
+    total = phases.total(sums)
+    return phases.as_weight((total.transpose(2, 1, 0) if along else total).reshape(groups, *spec.kernel, c, m), dtype)
+
+
+def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
+    """Vectors of real numbers only."""
+    return None if dtype.char in "fd" else f"multiplies float32 and float64, not {dtype}"
+
+
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes of one thread: the products at their measured rate, and a copy of what goes in and out."""
+    points, groups = n * prod(spec.out), spec.groups
+    macs = points * prod(spec.kernel) * (c // groups) * m
+    lanes = llvm.lanes(dtype)
+    if _along_groups(groups, m // groups, dtype):
+        filled = groups / (-(-groups // lanes) * lanes) / 3  # as many loads as products
+    else:
+        filled = (m // groups) / (-(-(m // groups) // lanes) * lanes)
+    moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
+    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 5e-11 * moved, 2 * SLAB
+
+
+def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any]) -> Array:
+    """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of x where channels lie side by side in it, else scratch."""
+    inside, places, sizes = [box[0]], [slice(None)], [box[0].stop - box[0].start]
+    for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
+        start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
+        low = min(max(start, 0), n)
+        high = max(low, min(stop, n))
+        inside.append(slice(low, high))
+        places.append(slice(min(low - start, stop - start), high - start))
+        sizes.append(stop - start)
+    source = x[tuple(inside)]
+    whole = list(source.shape[:-1]) == sizes
+    if whole and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
+        return source
+    slab = memory.scratch("slab", (*sizes, x.shape[-1]), dtype)
+    if not whole:
+        slab[...] = 0
+    if source.size:
+        copy(source, slab[tuple(places)])
+    return slab
+
+
+def _along_groups(groups: int, p: int, dtype: np.dtype[Any]) -> bool:
+    """Whether a vector holds more of the groups (read twice as often) than of one group's results."""
+    lanes = llvm.lanes(dtype)
+    return groups / -(-groups // lanes) > 2 * p / -(-p // lanes)
+
+
+def _grouped(slab: Array, groups: int, key: str = "grouped") -> Array:
+    """The channels (G, C/G) of a slab as (C/G, G)."""
+    if groups in (1, slab.shape[-1]):
+        return slab
+    lead = slab.shape[:-1]
+    copied = memory.scratch(key, (*lead, slab.shape[-1] // groups, groups), slab.dtype)
+    copied[...] = slab.reshape(*lead, groups, -1).swapaxes(-1, -2)
+    return copied.reshape(slab.shape)
+
+
+def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:
+    """The first element of the window of each output, (points,)."""
+    steps = (slab.strides[0], *(a * s for a, s in zip(slab.strides[1:], spec.stride)))
+    return products.places(tuple(lengths(box)), steps, slab.itemsize)
+
+
+def _offsets(slab: Array, spec: ConvSpec, c: int, step: int) -> Array:
+    """Where each tap and channel of a group lies in a window, (taps * C/G,)."""
+    steps = (*(a * d for a, d in zip(slab.strides[1:], spec.dilation)), slab.strides[-1] * step)
+    return products.places((*spec.kernel, c), steps, slab.itemsize)
+
+
+def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int) -> list[Box]:
+    parts = parallel.num_threads() if shape[0] * prod(spec.out) * per_point > ALONE else 1
+    return split(spec, shape[0], shape[-1], dtype.itemsize, parts, SLAB)

@@ -1,0 +1,173 @@
+"""Machine code from LLVM IR: what a register-tiled kernel needs that loops in Python cannot say. llvmlite builds, optimises and loads it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+
+INT = ir.IntType(64)
+BIT = ir.IntType(1)
+
+_lock = threading.Lock()
+_loaded: dict[Any, Callable[..., None]] = {}
+_keep: list[Any] = []  # the owners of the code
+
+
+def lanes(dtype: np.dtype[Any]) -> int:
+    """How many numbers one vector register holds on this processor."""
+    features = binding.get_host_cpu_features()
+    nbytes = 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    return nbytes // dtype.itemsize
+
+
+def registers() -> int:
+    """How many vector registers there are."""
+    x86 = binding.get_default_triple().startswith(("x86", "i686", "amd64"))
+    return 32 if not x86 or binding.get_host_cpu_features().get("avx512f") else 16
+
+
+def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], *parameters: Any) -> Callable[..., None]:
+    """The compiled function that body(kernel, *its arguments, *parameters) writes; it runs without the GIL.
+
+    arguments: one letter each, "p" a pointer to numbers, "r" a pointer to int64, "i" an int64. Pointers are passed as addresses.
+    """
+    key = name, dtype, parameters
+    if key not in _loaded:
+        with _lock:
+            if key not in _loaded:
+                _loaded[key] = _compile(name, arguments, dtype, body, parameters)
+    return _loaded[key]
+
+
+class Kernel:
+    """A function being written: llvmlite's builder `b`, and the few things kernels are made of."""
+
+    def __init__(self, name: str, arguments: str, dtype: np.dtype[Any]) -> None:
+        self.number = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
+        self.suffix = f"v{lanes(dtype)}f{8 * dtype.itemsize}"
+        self.itemsize, self.lanes = dtype.itemsize, lanes(dtype)
+        self.vector, self.mask = ir.VectorType(self.number, self.lanes), ir.VectorType(BIT, self.lanes)
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        types = {"p": self.number.as_pointer(), "r": INT.as_pointer(), "i": INT}
+        self.module = ir.Module(name)
+        self.f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [types[a] for a in arguments]), name)
+        for argument in self.f.args:
+            if argument.type == types["p"]:
+                argument.add_attribute("noalias")
+        self.b = ir.IRBuilder(self.f.append_basic_block())
+
+    def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Sequence[Any] | None], *carried: Any) -> list[Any]:
+        """for i in range(start, stop, step): carried = body(i, *carried). Returns what is carried at the end."""
+        before, head, inside, after = self.b.block, *(self.f.append_basic_block() for _ in range(3))
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        phis = [self.b.phi(value.type) for value in (integer(0), *carried)]
+        for phi, value in zip(phis, (start, *carried)):
+            phi.add_incoming(value, before)
+        self.b.cbranch(self.b.icmp_signed("<", phis[0], stop), inside, after)
+        self.b.position_at_end(inside)
+        values = body(*phis) or ()
+        following = self.b.add(phis[0], integer(step) if isinstance(step, int) else step)
+        for phi, value in zip(phis, (following, *values)):
+            phi.add_incoming(value, self.b.block)
+        self.b.branch(head)
+        self.b.position_at_end(after)
+        return phis[1:]
+
+    def least(self, a: Any, b: Any) -> Any:
+        return self.b.select(self.b.icmp_signed("<", a, b), a, b)
+
+    def at(self, pointer: Any, *offsets: Any) -> Any:
+        for offset in offsets:
+            pointer = self.b.gep(pointer, [offset])
+        return pointer
+
+    def first(self, count: Any) -> Any:
+        """The mask of the first `count` lanes."""
+        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
+        return self.b.icmp_signed("<", lane, self.splat(count))
+
+    def splat(self, value: Any) -> Any:
+        """The vector with `value` in every lane."""
+        kind = ir.VectorType(value.type, self.lanes)
+        one = self.b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        return self.shuffle(one, one, [0] * self.lanes)
+
+    def shuffle(self, a: Any, b: Any, places: Sequence[int]) -> Any:
+        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(places)))
+
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        """A vector from anywhere in memory; zeros, unread, outside the mask."""
+        where = self.b.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            return self.b.load(where, align=self.itemsize)
+        kind = ir.FunctionType(self.vector, [self.vector.as_pointer(), ir.IntType(32), self.mask, self.vector])
+        load = self._intrinsic(f"llvm.masked.load.{self.suffix}.p0", kind)
+        return self.b.call(load, [where, ir.Constant(ir.IntType(32), self.itemsize), mask, self.zero])
+
+    def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
+        where = self.b.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            self.b.store(value, where, align=self.itemsize)
+            return
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), ir.IntType(32), self.mask])
+        store = self._intrinsic(f"llvm.masked.store.{self.suffix}.p0", kind)
+        self.b.call(store, [value, where, ir.Constant(ir.IntType(32), self.itemsize), mask])
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """ab + c, fused where the processor can."""
+        return self.b.call(self._intrinsic(f"llvm.fmuladd.{self.suffix}", ir.FunctionType(self.vector, [self.vector] * 3)), [a, b, c])
+
+    def _intrinsic(self, name: str, kind: Any) -> Any:
+        return self.module.globals.get(name) or ir.Function(self.module, kind, name)
+
+
+def integer(n: int) -> Any:
+    return ir.Constant(INT, n)
+
+
+def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Callable[..., None]:
+    start = perf_counter()
+    kernel = Kernel(name, arguments, dtype)
+    body(kernel, *kernel.f.args, *parameters)
+    kernel.b.ret_void()
+    module = binding.parse_assembly(str(kernel.module))
+    module.verify()
+    machine = _machine()
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
+    passes = binding.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    _keep.append(engine)
+    types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
+    compiled: Callable[..., None] = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(engine.get_function_address(name))
+    milliseconds = 1e3 * (perf_counter() - start)
+    logging.getLogger("tinygrad_nd").info("compiled %s%s for %s in %.0f ms", name, parameters, dtype, milliseconds)
+    return compiled
+
+
+@cache
+def _target() -> Any:
+    try:
+        binding.initialize()
+    except RuntimeError:  # newer versions need no call and say so
+        pass
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.Target.from_default_triple()
+
+
+def _machine() -> Any:
+    """The host, with its widest registers in use (LLVM prefers narrower ones where they once slowed the clock)."""
+    features = binding.get_host_cpu_features().flatten()
+    return _target().create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3)

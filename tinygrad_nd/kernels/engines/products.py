@@ -1,0 +1,94 @@
+"""Matrix products of the compiled engine, and the copies that bring their operands into order: arrays in, calls of compiled kernels out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import memory
+from . import llvm, tiles
+
+Array = NDArray[Any]
+
+DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
+
+
+def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
+    """out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
+    _run(tiles.product, 0, x, rows, offsets, w, out, add)
+
+
+def depthwise(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
+    """out[i, j] = sum over q of x.flat[rows[i] + offsets[q] + j] w[q, j], or out + that."""
+    _run(tiles.depthwise, 1, x, rows, offsets, w, out, add)
+
+
+def _run(kernel: Callable[..., Any], along: int, x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool) -> None:
+    size, dtype = out.itemsize, out.dtype
+    a, b, c = x.ctypes.data, w.ctypes.data, out.ctypes.data
+    ldw, ldo = w.strides[0] // size, out.strides[0] // size
+    starts, steps = rows.ctypes.data, offsets.ctypes.data
+    for first, vectors, columns in panels(out.shape[1], dtype):
+        at = first * size
+        kernel(vectors, dtype)(
+            a + along * at, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH
+        )  # fmt: skip
+
+
+@lru_cache(256)
+def panels(n: int, dtype: np.dtype[Any]) -> tuple[tuple[int, int, int], ...]:
+    """n columns as even panels of a few vectors: (first column, vectors, columns) of each."""
+    lanes = llvm.lanes(dtype)
+    vectors = -(-n // lanes)
+    count = -(-vectors // tiles.widest())
+    cuts = [vectors * i // count * lanes for i in range(count + 1)]
+    return tuple((start, (stop - start) // lanes, min(stop, n) - start) for start, stop in zip(cuts, cuts[1:]))
+
+
+@lru_cache(1024)
+def places(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> Array:
+    """Where the elements of a strided array lie, in C order, counted in elements."""
+    total = np.zeros((), np.int64)
+    for n, stride in zip(shape, strides):
+        total = np.add.outer(total, np.arange(n) * (stride // itemsize))
+    return total.reshape(-1)
+
+
+def dense(a: Array) -> Array:
+    """`a` itself where its last axis is dense, else a copy."""
+    if a.strides[-1] == a.itemsize or a.shape[-1] == 1:
+        return a
+    out = memory.empty(a.shape, a.dtype)
+    copy(a, out)
+    return out
+
+
+def copy(a: Array, out: Array) -> None:
+    """out[...] = a, by squares where the last two axes of `a` lie the other way round in memory."""
+    if a.ndim < 2 or a.shape[-1] == 1 or a.strides[-2] != a.itemsize or a.dtype != out.dtype or not a.flags.aligned:
+        out[...] = a
+        return
+    *lead, n, m = a.shape
+    size = a.itemsize
+    starts, to = places(tuple(lead), a.strides[:-2], size), places(tuple(lead), out.strides[:-2], size)
+    tiles.transpose(a.dtype)(
+        a.ctypes.data, starts.ctypes.data, out.ctypes.data, to.ctypes.data, len(starts), m, n, a.strides[-1] // size, out.strides[-2] // size
+    )  # fmt: skip
+
+
+@cache
+def flops_per_second(dtype: np.dtype[Any]) -> float:
+    """Of one thread, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    a, out = np.ones((192, 256), dtype), np.empty((192, 64), dtype)
+    rows, offsets, w = np.arange(192) * 256, np.arange(256), np.ones((256, 64), dtype)
+    best = 1.0
+    for _ in range(5):
+        start = perf_counter()
+        multiply(a, rows, offsets, w, out)
+        best = min(best, perf_counter() - start)
+    return float(2.0 ** (round(2 * np.log2(2 * 192 * 256 * 64 / best)) / 2))

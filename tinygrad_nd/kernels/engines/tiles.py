@@ -1,0 +1,115 @@
+"""The compiled kernels of the engine: a matrix product whose operand is found by offsets, its depthwise form, and a transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import llvm
+from .llvm import Kernel, integer
+
+Compiled = Callable[..., None]
+
+
+def widest() -> int:
+    """The most vectors of columns that one tile is made of."""
+    return 4 if llvm.registers() == 32 else 2
+
+
+def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
+    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j], i < m, j < n.
+
+    n is what fits into so many vectors; the rows of w and out are ldw and ldo apart. With `add` the sums are added to out.
+    A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
+    """
+    return llvm.function("product", "priripiipiii", dtype, _product, vectors, False)
+
+
+def depthwise(vectors: int, dtype: np.dtype[Any]) -> Compiled:
+    """The same where x has columns too: out[i, j] = sum over q < k of x[rows[i] + offsets[q] + j] w[q, j]."""
+    return llvm.function("depthwise", "priripiipiii", dtype, _product, vectors, True)
+
+
+def transpose(dtype: np.dtype[Any]) -> Compiled:
+    """f(x, starts, out, places, count, m, n, ldx, ldo): out[places[a] + j ldo + i] = x[starts[a] + i ldx + j], a < count, i < m, j < n."""
+    return llvm.function("transpose", "prpriiiii", dtype, _transpose)
+
+
+def _product(kernel: Kernel, *arguments: Any) -> None:
+    x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, along = arguments
+    b, lanes = kernel.b, kernel.lanes
+    height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for
+    tail = kernel.first(b.sub(n, integer(lanes * (vectors - 1))))
+    columns = [(lanes * j, tail if j == vectors - 1 else None) for j in range(vectors)]
+
+    def block(first: Any) -> None:
+        last = kernel.least(b.add(first, depth), k)
+        added = kernel.first(b.mul(b.or_(add, first), integer(lanes)))  # no lane, or all
+
+        def tile(row: Any) -> None:
+            own = [kernel.least(b.add(row, integer(i)), b.sub(m, integer(1))) for i in range(height)]  # past the end: the last again
+            seen = [kernel.at(x, b.load(kernel.at(rows, i))) for i in own]
+            places = [kernel.at(out, b.mul(i, ldo)) for i in own]
+
+            def term(q: Any, *sums: Any) -> list[Any]:
+                offset = b.load(kernel.at(offsets, q))
+                across = kernel.at(w, b.mul(q, ldw))
+                weights = [kernel.load(kernel.at(across, integer(c)), mask) for c, mask in columns]
+                new = []
+                for i in range(height):
+                    point = kernel.at(seen[i], offset)
+                    number = None if along else kernel.splat(b.load(point))
+                    for j, (c, mask) in enumerate(columns):
+                        value = kernel.load(kernel.at(point, integer(c)), mask) if along else number
+                        new.append(kernel.multiply_add(value, weights[j], sums[i * vectors + j]))
+                return new
+
+            before = [
+                kernel.load(kernel.at(place, integer(c)), added if mask is None else b.and_(added, mask))
+                for place in places
+                for c, mask in columns
+            ]
+            sums = kernel.loop(first, last, 1, term, *before)
+            for i, place in enumerate(places):
+                for j, (c, mask) in enumerate(columns):
+                    kernel.store(sums[i * vectors + j], kernel.at(place, integer(c)), mask)
+
+        kernel.loop(integer(0), m, height, tile)
+
+    kernel.loop(integer(0), k, depth, block)
+
+
+def _transpose(kernel: Kernel, *arguments: Any) -> None:
+    x, starts, out, places, count, m, n, ldx, ldo = arguments
+    b, lanes = kernel.b, kernel.lanes
+
+    def strip(i: Any) -> None:
+        inside = kernel.first(b.sub(m, i))
+        own = [b.mul(kernel.least(b.add(i, integer(a)), b.sub(m, integer(1))), ldx) for a in range(lanes)]
+
+        def piece(a: Any) -> None:
+            source, to = kernel.at(x, b.load(kernel.at(starts, a))), kernel.at(out, b.load(kernel.at(places, a)), i)
+
+            def square(j: Any) -> None:
+                left = b.sub(n, j)
+                block = [kernel.load(kernel.at(source, row, j), kernel.first(left)) for row in own]
+                step = 1
+                while step < lanes:  # swap the off-diagonal blocks of size `step`
+                    for r in range(lanes):
+                        if not r & step:
+                            low = [c if not c & step else lanes + c - step for c in range(lanes)]
+                            high = [c + step if not c & step else lanes + c for c in range(lanes)]
+                            upper, lower = block[r], block[r + step]
+                            block[r], block[r + step] = kernel.shuffle(upper, lower, low), kernel.shuffle(upper, lower, high)
+                    step *= 2
+                for c, column in enumerate(block):
+                    exists = kernel.splat(b.icmp_signed("<", integer(c), left))
+                    kernel.store(column, kernel.at(to, b.mul(b.add(j, integer(c)), ldo)), b.and_(inside, exists))
+
+            kernel.loop(integer(0), n, lanes, square)
+
+        kernel.loop(integer(0), count, 1, piece)
+
+    kernel.loop(integer(0), m, lanes, strip)
