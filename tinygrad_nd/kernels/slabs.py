@@ -77,11 +77,7 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "
         if high < length:
             core[(*lead, slice(high, None))] = 0
         core = core[(*lead, slice(low, high))]
-    if core.shape[-1] <= 4:  # a long loop per channel rather than a short one per point
-        for c in range(core.shape[-1]):
-            core[..., c] = source[..., c]
-    else:
-        core[...] = source
+    copy_points(core, source)
     return slab
 
 
@@ -90,8 +86,21 @@ def dense(a: Array, dtype: np.dtype[Any], key: str = "dense") -> Array:
     if a.dtype == dtype and a.flags.c_contiguous:
         return a
     copy = memory.scratch(key, a.shape, dtype)
-    copy[...] = a
+    copy_points(copy, a)
     return copy
+
+
+def copy_points(out: Array, a: Array) -> None:
+    """out[...] = a for arrays (N, *n, C), of which `a` may lie channels-first in memory."""
+    if a.shape[-1] <= 4:  # a long loop per channel rather than a short one per point
+        for c in range(a.shape[-1]):
+            out[..., c] = a[..., c]
+    elif a.ndim > 2 and abs(a.strides[-1]) > abs(a.strides[-2]) and a.nbytes <= SLAB:
+        warm = memory.scratch("warm", (a.shape[0], a.shape[-1], *a.shape[1:-1]), a.dtype)
+        warm[...] = np.moveaxis(a, -1, 1)  # in order of memory: to gather points from cold memory takes twice as long
+        out[...] = np.moveaxis(warm, 1, -1)
+    else:
+        out[...] = a
 
 
 def lengths(box: Box) -> list[int]:

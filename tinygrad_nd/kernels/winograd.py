@@ -3,6 +3,7 @@
 A correlation of k taps that gives m points is m * k products, but the transpose of a product of polynomials of m and k coefficients, and
 that is known from its values at t = m + k - 1 points: y = A'[(G w) * (B' x)], one product per point. In r dimensions the matrices are
 Kronecker products, and with channels each point's product is a matrix product. The price is rounding: it grows with t, see LIMIT.
+With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is d tiles side by side, one for each remainder.
 
 Source: Winograd, Arithmetic complexity of computations (1980); Lavin & Gray, Fast algorithms for convolutional neural networks (2015).
 """
@@ -38,7 +39,7 @@ NODES = {  # by number of points, the last of which is infinity; found by search
     6: (0.0, 0.75, -0.75, 1.5, -1.5),
 }
 BATCH = 1 << 22  # bytes of tiles one thread works on at a time
-KRONECKER = 40  # the largest transform of several axes made as one matrix
+KRONECKER = 16  # the largest transform of several axes made as one matrix
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
@@ -46,19 +47,21 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
     tiling = plan(x.shape[0], c, p, spec, dtype)
     a, b, k = (_matrices(tiling, which, dtype) for which in range(3))
-    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + i, i)), 2 * r + 1)  # (*m, n, *T, P) to (n, T0, m0, T1, m1, .., P)
+    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + i, i, 2 * r + 1 + i)), 3 * r + 1)  # to (n, T0, m0, d0, T1, .., P)
 
     def work(batch: Box) -> None:
-        seen = _apply(b, _cut(x, tiling.windows, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
+        seen = _apply(b, _cut(x, tiling.windows, tiling.length, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
         products = memory.scratch("products", (*seen.shape[:-1], p), dtype)
         np.matmul(seen.transpose(0, 2, 1, 3), values, out=products.transpose(0, 2, 1, 3))
-        y = _apply(a, products.reshape(*tiling.length, -1), "y").reshape(*tiling.points, *lengths(batch), groups * p).transpose(interleave)
-        box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.points, spec.out)))
+        y = _apply(a, products.reshape(*tiling.length, -1), "y")
+        y = y.reshape(*tiling.points, *lengths(batch), *tiling.spread, groups * p).transpose(interleave)
+        box = (batch[0], *(slice(t.start * m, min(t.stop * m, o)) for t, m, o in zip(batch[1:], tiling.windows.stride, spec.out)))
         tile = target.tile(box)
         if tile.size == y.size:
             tile.reshape(y.shape)[...] = y
         else:
-            whole = memory.scratch("whole", (y.shape[0], *(t * m for t, m in zip(lengths(batch)[1:], tiling.points)), groups * p), dtype)
+            covered = (t * m for t, m in zip(lengths(batch)[1:], tiling.windows.stride))
+            whole = memory.scratch("whole", (y.shape[0], *covered, groups * p), dtype)
             whole.reshape(y.shape)[...] = y
             tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
         target.put(box, tile)
@@ -76,13 +79,14 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     tiling = plan(x.shape[0], c, m, spec, wide)
     a, b, k = (_matrices(tiling, which, wide) for which in range(3))
-    given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * r, (1,) * r)
+    given = ConvSpec(spec.out, tiling.windows.stride, tiling.windows.stride, ((0, 0),) * r, (1,) * r)
     sums: dict[int, Array] = {}
 
     def share(batches: Sequence[Box], part: int) -> None:
         for batch in batches:
-            seen = _apply(b, _cut(last, tiling.windows, batch, wide), "x").reshape(tiling.size, -1, groups, c)
-            asked = _apply([matrix.T for matrix in a], _cut(cotangents, given, batch, wide), "g").reshape(tiling.size, -1, groups, m)
+            seen = _apply(b, _cut(last, tiling.windows, tiling.length, batch, wide), "x").reshape(tiling.size, -1, groups, c)
+            asked = _apply([matrix.T for matrix in a], _cut(cotangents, given, tiling.points, batch, wide), "g")
+            asked = asked.reshape(tiling.size, -1, groups, m)
             operands = seen.transpose(0, 2, 3, 1), asked.transpose(0, 2, 1, 3)
             if part in sums:
                 sums[part] += np.matmul(*operands, out=memory.scratch("sum", (tiling.size, groups, c, m), wide))
@@ -95,14 +99,15 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     return phases.as_weight(np.moveaxis(dw, -3, 0).copy(), dtype)
 
 
-def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any]) -> Array:
-    """The tiles of a batch, point by point: (*t, tiles * C) of x (N, *n, C)."""
-    r = tile.rank
-    view = windows(fetch(x, tile, batch, dtype), tile, lengths(batch)[1:])[0]  # (n, *T, *t, C)
-    view = view.transpose(*range(1 + r, 1 + 2 * r), *range(1 + r), 1 + 2 * r)
+def _cut(x: Array, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:
+    """The tiles in the blocks of a batch, point by point: (*t, tiles * C) of x (N, *n, C)."""
+    r = block.rank
+    view = windows(fetch(x, block, batch, dtype), block, lengths(batch)[1:])[0]  # (n, *T, *(t d), C)
+    view = view.reshape(*view.shape[: 1 + r], *(n for t, k in zip(points, block.kernel) for n in (t, k // t)), -1)
+    view = view.transpose(*range(1 + r, 1 + 3 * r, 2), *range(1 + r), *range(2 + r, 2 + 3 * r, 2), 1 + 3 * r)  # (*t, n, *T, *d, C)
     cut = memory.scratch("cut", view.shape, dtype)
     cut[...] = view
-    return cut.reshape(*tile.kernel, -1)
+    return cut.reshape(*points, -1)
 
 
 def _apply(matrices: list[Array], a: Array, key: str) -> Array:
@@ -160,11 +165,15 @@ def _precision(dtype: np.dtype[Any]) -> int:
 
 @dataclass(frozen=True)
 class Tiling:
-    """Tiles of `length` per axis, each giving `points` outputs; `windows` is the spec whose windows they are."""
+    """Tiles of `length` per axis, each giving `points` outputs, in blocks of `spread` tiles side by side.
+
+    `windows` is the spec whose windows the blocks are.
+    """
 
     length: tuple[int, ...]
     points: tuple[int, ...]
     windows: ConvSpec
+    spread: tuple[int, ...]
     count: tuple[int, ...]
 
     @property
@@ -172,9 +181,9 @@ class Tiling:
         return prod(self.length)
 
     def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
-        """Boxes of (N, *tiles); enough tiles in each that the products outweigh the reading of their weights."""
+        """Boxes of (N, *blocks); enough tiles in each that the products outweigh the reading of their weights."""
         total = n * prod(self.count)
-        limit = max(BATCH, self.size * products * itemsize) // (2 * self.size * channels * itemsize)
+        limit = max(BATCH, self.size * products * itemsize) // (2 * self.size * prod(self.spread) * channels * itemsize)
         return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * parallel.num_threads())))))
 
 
@@ -189,16 +198,16 @@ def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling
 
 def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
     length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
-    count = tuple(-(-o // p) for o, p in zip(spec.out, points))
-    return Tiling(length, points, ConvSpec(spec.size, length, points, spec.padding, (1,) * spec.rank), count)
+    spread = tuple(d if k > 1 else 1 for d, k in zip(spec.dilation, spec.kernel))
+    blocks, seen = (tuple(d * n for d, n in zip(spread, of)) for of in (points, length))
+    count = tuple(-(-o // b) for o, b in zip(spec.out, blocks))
+    return Tiling(length, points, ConvSpec(spec.size, seen, blocks, spec.padding, (1,) * spec.rank), spread, count)
 
 
 def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
     """Why these transforms cannot do a correlation, or None."""
     if any(s != 1 for s in spec.stride):
         return f"takes stride 1, not {spec.stride}"
-    if any(d != 1 and k != 1 for d, k in zip(spec.dilation, spec.kernel)):
-        return f"takes dilation 1, not {spec.dilation}"
     limit = LIMIT.get(_precision(dtype))
     if limit is None:
         return f"takes float32 and float64, not {dtype}"
@@ -218,5 +227,5 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
 
 def _macs(tiling: Tiling, n: int, c: int, m: int) -> float:
     """Of products, transforms and moves, per group, each weighed by what it was seen to cost."""
-    total, t, p = n * prod(tiling.count), tiling.size, prod(tiling.points)
+    total, t, p = n * prod(tiling.count) * prod(tiling.spread), tiling.size, prod(tiling.points)
     return float(total * (t * c * m + 1.2 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)))
