@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
-from .kernels.elementwise import add_into, apply
-from .kernels.memory import freeze
+from .kernels.elementwise import LARGE, add_into, apply
 from .node import Node, recording
-from .ops.elementwise import add, cast, real
+from .ops.elementwise import cast, real
 from .ops.shape import sum_to
 from .tape import FREED
-from .tensor import Tensor, astensor, handle, immutable
+from .tensor import Tensor, astensor, frozen, handle, immutable
 
 _accumulating = threading.Lock()
+_index = attrgetter("index")
 
 
 def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -33,7 +35,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
         for node, g in arrived.items():
             leaf = node.handle
             if leaf is not None:
-                leaf._grad = _own_handle(g, leaf) if leaf.grad is None else add(leaf.grad, g)
+                leaf._grad = _own_handle(g, leaf) if leaf.grad is None else leaf.grad + g
 
 
 def gradients(
@@ -68,7 +70,7 @@ def gradients(
     if not pairs:
         raise ValueError("gradients: no output requires grad, so nothing can be differentiated")
     retain = create_graph if retain_graph is None else retain_graph
-    targets = [_node(x) for x in xs]
+    targets = {_node(x) for x in xs}
     live, cotangents = zip(*pairs)
     arrived = sweep(live, cotangents, targets, retain_graph=retain, create_graph=create_graph)
     found = tuple(_own_handle(arrived.get(_node(x)), x) for x in xs)
@@ -76,7 +78,7 @@ def gradients(
 
 
 def sweep(
-    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], targets: Iterable[Node] | None, *, retain_graph: bool, create_graph: bool
+    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], targets: set[Node] | None, *, retain_graph: bool, create_graph: bool
 ) -> dict[Node, Tensor]:
     """Pulls cotangents from `outputs` back to `targets` (None: to every leaf) and returns what arrived there.
 
@@ -85,42 +87,43 @@ def sweep(
     """
     roots = [_node(t) for t in outputs]
     nodes = _reachable(roots)
-    wanted = {n for n in nodes if n.op is None} if targets is None else set(targets)
-    # Tensors that retain their gradient are told of it, but nothing is swept for their sake alone.
-    reported = wanted | {n for n in nodes if n.extra and n.handle is not None} if targets is None else wanted
-    order = _leading_to(wanted, nodes)
+    swept = nodes if targets is None else _leading_to(targets, nodes)  # every node leads to some leaf
+    order = sorted(swept, key=_index, reverse=True)
     for n in order:
-        if n.saved is FREED and any([p in order for p in n.parents]):
+        if n.saved is FREED and any([p in swept for p in n.parents]):
             _raise_freed(n)
-    pending: dict[Node, Tensor] = {}
+    pending: dict[Node, Any] = {}  # cotangents: tensors where the sweep is recorded, else arrays
     owned: set[Node] = set()
     arrived: dict[Node, Tensor] = {}
     token = recording.set(create_graph)
     try:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            for root, g in zip(roots, cotangents):
-                if root in order:
-                    _receive(pending, owned, root, g, create_graph)
+            for root, t in zip(roots, cotangents):
+                if root in swept:
+                    _receive(pending, owned, root, t if create_graph else _number(t._data))
             for node in order:
-                if node not in pending:
+                g: Any = pending.pop(node, None)
+                if g is None:
                     continue
-                g = pending.pop(node)
-                if node in owned:  # a sum of this sweep, complete now
-                    owned.remove(node)
-                    freeze(g._data)
-                if node.extra and (hooks := node.extra.get("hooks")):
-                    for hook in hooks.values():
-                        g = _hooked(hook(g), g)
-                if node in reported:
-                    arrived[node] = g
+                owned.discard(node)
+                if node.extra or (targets is not None and node in targets):
+                    t = _hooked(node, g if create_graph else handle(frozen(g), None))
+                    # Nodes that retain their gradient are told of it, but nothing is swept for their sake alone.
+                    if node in targets if targets is not None else node.handle is not None:
+                        arrived[node] = t
+                    g = t if create_graph else t._data
+                op: Any = node.op
                 pulled = False
                 for i, parent in enumerate(node.parents):
-                    if parent in order:
+                    if parent in swept:
                         pulled = True
-                        pulled_back = node.op.pull(node, i, g)  # type: ignore[union-attr]
-                        _check_shape(pulled_back, parent, node, i)
-                        _receive(pending, owned, parent, _fit(pulled_back, parent), create_graph)
-                del g
+                        h = op.pull(node, i, g, create_graph)
+                        if h.shape != parent.shape or h.dtype != parent.dtype:
+                            h = _fit(h, node, i)
+                        if parent in pending:
+                            _receive(pending, owned, parent, h)
+                        else:
+                            pending[parent] = h
                 if pulled and not retain_graph:
                     node.saved = FREED
     finally:
@@ -152,52 +155,52 @@ def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> set[Node]:
     return seen.difference(barred)
 
 
-def _leading_to(targets: set[Node], nodes: set[Node]) -> dict[Node, None]:
-    """The nodes from which a target can be reached, newest first (a dict for its order and its quick `in`)."""
-    leading: set[Node] = set()
-    ordered = sorted(nodes, key=lambda n: n.index)
-    for n in ordered:
-        if n in targets:
+def _leading_to(targets: set[Node], nodes: set[Node]) -> set[Node]:
+    """The nodes from which a target can be reached."""
+    leading = targets & nodes
+    for n in sorted(nodes, key=_index):
+        if not leading.isdisjoint(n.parents):
             leading.add(n)
-        else:
-            for p in n.parents:
-                if p in leading:
-                    leading.add(n)
-                    break
-    return dict.fromkeys(n for n in reversed(ordered) if n in leading)
+    return leading
 
 
-def _receive(pending: dict[Node, Tensor], owned: set[Node], node: Node, g: Tensor, recorded: bool) -> None:
-    """Adds g to the node's cotangent. The first is borrowed; a sum made here is the sweep's own and is added into."""
-    if node not in pending:
+def _receive(pending: dict[Node, Any], owned: set[Node], node: Node, g: Any) -> None:
+    """Adds g to the node's cotangent. The first is borrowed; a sum of arrays made here is the sweep's own and is added into."""
+    earlier = pending.get(node)
+    if earlier is None:
         pending[node] = g
-    elif recorded:
-        pending[node] = add(pending[node], g)
     elif node in owned:
-        add_into(pending[node]._data, g._data)
+        add_into(earlier, g)
     else:
-        pending[node] = handle(np.asarray(apply(np.add, pending[node]._data, g._data)), None)
-        owned.add(node)
+        total = pending[node] = earlier + g if g.size < LARGE or isinstance(g, Tensor) else apply(np.add, earlier, g)
+        if type(total) is ndarray:
+            owned.add(node)
 
 
-def _check_shape(g: Tensor, parent: Node, node: Node, i: int) -> None:
-    """A cotangent has its input's shape, or one to which the input was broadcast."""
+def _number(a: ndarray) -> Any:
+    """A 0-d array as a number, with which NumPy computes faster."""
+    return a if a.ndim else a[()]
+
+
+def _fit(g: Any, node: Node, i: int) -> Any:
+    """What the rule for parent i gave, checked: a cotangent has its input's shape, or one to which the input was broadcast."""
+    parent, op = node.parents[i], node.op
     shape, n = parent.shape, g.shape
     if shape != n and not (len(n) >= len(shape) and all([a in (1, b) for a, b in zip(reversed(shape), reversed(n))])):
-        op = node.op
         assert op is not None
         raise ValueError(f"{op.name}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
+    return _fitted(g, parent) if isinstance(g, Tensor) else _fitted(handle(np.asarray(g), None), parent)._data
 
 
-def _fit(g: Any, parent: Node) -> Tensor:
+def _fitted(g: Any, to: Node) -> Tensor:
     """The cotangent in its input's shape and dtype: summed over what was broadcast, its real part where the input is real."""
-    if g.shape != parent.shape:
-        g = sum_to(g, shape=parent.shape)
-    if g.dtype != parent.dtype:
-        if g.dtype.kind == "c" and parent.dtype.kind != "c":
+    if g.shape != to.shape:
+        g = sum_to(g, shape=to.shape)
+    if g.dtype != to.dtype:
+        if g.dtype.kind == "c" and to.dtype.kind != "c":
             g = real(g)
-        if g.dtype != parent.dtype:
-            g = cast(g, dtype=parent.dtype)
+        if g.dtype != to.dtype:
+            g = cast(g, dtype=to.dtype)
     return g  # type: ignore[no-any-return]
 
 
@@ -209,12 +212,16 @@ def _raise_freed(node: Node) -> None:
     )
 
 
-def _hooked(replacement: Any, g: Tensor) -> Tensor:
-    if replacement is None:
-        return g
-    if not isinstance(replacement, Tensor) or replacement.shape != g.shape:
-        raise ValueError(f"hook: must return None or a tensor of the gradient's shape {g.shape}, but returned {replacement!r}")
-    return replacement
+def _hooked(node: Node, g: Tensor) -> Tensor:
+    """The gradient after the node's hooks: what one returns, if not None, replaces it."""
+    for hook in ((node.extra or {}).get("hooks") or {}).values():
+        replacement = hook(g)
+        if replacement is None:
+            continue
+        if not isinstance(replacement, Tensor) or replacement.shape != g.shape:
+            raise ValueError(f"hook: must return None or a tensor of the gradient's shape {g.shape}, but returned {replacement!r}")
+        g = replacement
+    return g
 
 
 def _own_handle(g: Tensor | None, x: Tensor) -> Tensor:
@@ -239,4 +246,4 @@ def _cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
     g = handle(immutable(g._data), g._node)
     if g.shape != output.shape:
         raise ValueError(f"{where}: the output has shape {output.shape}, but the gradient given has {g.shape}")
-    return _fit(g, output._node)  # type: ignore[arg-type]
+    return _fitted(g, _node(output))

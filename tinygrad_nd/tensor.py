@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from numpy import asarray, ndarray
 
+from .kernels.memory import freeze
 from .node import Constant, Node
 
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -378,13 +380,24 @@ def handle(data: np.ndarray, node: Node | Constant | None) -> Tensor:
     return t
 
 
+def frozen(array: Any) -> ndarray:
+    """A NumPy result as an array that has become read-only."""
+    if type(array) is not ndarray:
+        array = asarray(array)
+    if array.base is None:
+        array.setflags(False)
+    else:
+        freeze(array)
+    return array  # type: ignore[no-any-return]
+
+
 def immutable(array: Any) -> Any:
     """`array` itself if nobody can write to its memory (or it is a number), else a read-only copy."""
-    if type(array) is not np.ndarray:
+    if type(array) is not ndarray:
         return array
     if not array.flags.writeable:
         base = array.base
-        if base is None or (isinstance(base, np.ndarray) and not base.flags.writeable):
+        if base is None or (isinstance(base, ndarray) and not base.flags.writeable):
             return array
     array = array.copy(order="K")
     array.setflags(write=False)

@@ -91,14 +91,15 @@ def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
 
 def saved_operands(node: Node) -> dict[int, Any]:
     """Operand values that an operation keeps for its backward pass, by position; -1 is its own result. Empty once they are freed."""
-    if node.op is None or node.saved is FREED or not node.saved:
+    if node.op is None or node.saved is FREED:
         return {}
-    mask = sum(1 << i for i, p in enumerate(node.parents) if p is not None and p.tracked)
-    plan = node.op.plans.get((mask, len(node.parents)))
-    if plan is None:
-        return {}
-    kept = zip(plan[1], node.saved[1:])
-    return {key if kind == "input" else -1: value for (kind, key), value in kept if kind in ("input", "out")}
+    kept: dict[int, Any] = {}
+    for (kind, i, _), value in zip(node.op.slots, node.saved):
+        if kind == "inputs":
+            kept |= enumerate(value)
+        elif kind in ("input", "out") and value is not None:
+            kept[i if kind == "input" else -1] = value
+    return kept
 
 
 def known_values(nodes: Iterable[Node | Constant], outputs: Sequence[Tensor], names: Names) -> dict[int, np.ndarray]:

@@ -6,40 +6,59 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..kernels import elementwise as kernel
-from ..kernels.elementwise import apply
-from ..kernels.guarded import zero_stays
+from ..kernels import guarded
+from ..kernels.elementwise import LARGE, apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 
 
 def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Callable[..., Tensor]:
-    """A primitive around a NumPy ufunc; its arguments are x, or x and y."""
-    run: Any = (lambda x: apply(ufunc, x)) if ufunc.nin == 1 else (lambda x, y: apply(ufunc, x, y))
+    """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull`)."""
+
+    def one(x: Any) -> Any:
+        return apply(ufunc, x)
+
+    def two(x: Any, y: Any) -> Any:
+        if (type(x) is ndarray and x.size >= LARGE) or (type(y) is ndarray and y.size >= LARGE):
+            return apply(ufunc, x, y)
+        return ufunc(x, y)
+
+    run: Any = one if ufunc.nin == 1 else two
     run.__name__ = run.__qualname__ = ufunc.__name__
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
-    run.__module__ = __name__
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
-    return primitive(None, **rules)(run)
+    f: Any = primitive(None, **rules)(run)
+    f.op.bare = True
+    return f  # type: ignore[no-any-return]
 
 
-# Products that leave a zero cotangent zero, whatever they multiply it by.
+# Products that leave a zero cotangent zero, whatever they multiply it by. Of bare arrays they are bare arrays.
 
 
-@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
 def scale(g: Any, d: Any) -> Any:
     """g * d, and 0 where g is 0 even if d is infinite or NaN: a branch that was not taken has no gradient.
 
     Its derivative in g is d itself, unmasked, so forward mode and second derivatives pass through a zero cotangent.
     """
-    return zero_stays(np.multiply, g, d)
+    return _scale(g, d) if isinstance(g, Tensor) or isinstance(d, Tensor) else guarded.scale(g, d)
+
+
+def over(g: Any, d: Any) -> Any:
+    """g / d, and 0 where g is 0 even if d is 0 (see `scale`)."""
+    return _over(g, d) if isinstance(g, Tensor) or isinstance(d, Tensor) else guarded.over(g, d)
+
+
+@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
+def _scale(g: Any, d: Any) -> Any:
+    return guarded.scale(g, d)
 
 
 @primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
-def over(g: Any, d: Any) -> Any:
-    """g / d, and 0 where g is 0 even if d is 0 (see `scale`)."""
-    return zero_stays(np.divide, g, d)
+def _over(g: Any, d: Any) -> Any:
+    return guarded.over(g, d)
 
 
 _STEP = "; its gradient is 0."
@@ -274,8 +293,12 @@ def imag(x: Any) -> Tensor:
 
 def conj(x: Any) -> Any:
     """The complex conjugate; x itself if it is real."""
-    kind = x.dtype.kind if isinstance(x, Tensor) else np.result_type(x).kind
-    return x if kind != "c" else conjugate(x) if isinstance(x, Tensor) else np.conjugate(x)
+    if isinstance(x, Tensor):
+        return x if x._data.dtype.kind != "c" else conjugate(x)
+    return np.conjugate(x) if getattr(x, "dtype", _FLOAT).kind == "c" or type(x) is complex else x
+
+
+_FLOAT = np.dtype(float)
 
 
 @primitive(x=lambda g: g)
