@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
-from tinygrad_nd.ops import conv, elementwise, index, pool, reduce, shape
+from tinygrad_nd.ops import activation, conv, elementwise, index, pool, reduce, shape
 
 rng = np.random.default_rng(0)
 
@@ -143,6 +143,17 @@ SAMPLES: list[Sample] = [
     *rows("softmax", nd.softmax, X, (normal(2, 3, 4),)),
     *rows("softmax", lambda x: nd.softmax(x, 0), X),
     *rows("log_softmax", nd.log_softmax, X, (normal(2, 3, 4),)),
+    *rows("softmax_grad", lambda g, y: activation._softmax_grad(g, y, axis=1), (normal(3, 4), normal(3, 4))),
+    *rows("log_softmax_grad", lambda g, y: activation._log_softmax_grad(g, y, axis=1), (normal(3, 4), normal(3, 4))),
+    *rows("label_loss", lambda x: nd.cross_entropy(x, [0, 2, 2]), X, (normal(3, 4) * 5,)),
+    *rows("label_loss", lambda x: nd.cross_entropy(x, [[0, 2], [3, 3]], [0.5, 1, 2, 1.5], ignore_index=2), (normal(2, 4, 2),)),
+    *rows("label_loss_grad", lambda x: nd.grad(lambda x: nd.cross_entropy(x, [0, 2, 2]))(x), X),
+    # activations
+    *[s for f in (nd.erf, nd.gelu, nd.silu) for s in rows(f.__name__, f, (normal(3, 4) * 2,), (normal(),), (normal(0, 2),))],
+    *rows("gelu", lambda x: nd.gelu(x, "tanh"), (normal(3, 4) * 2,)),
+    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="none"), (normal(3), normal(3))),
+    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="tanh"), (normal(3), normal(3))),
+    *rows("silu_grad", activation._silu_grad, (normal(3), normal(3))),
     # products
     *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),
     *rows("matmul", nd.matmul, (normal(4), normal(4, 2)), (normal(3, 4), normal(4)), (normal(4), normal(4))),
@@ -213,7 +224,7 @@ def _pool_samples() -> list[Sample]:
         found += rows("pool_gather", lambda x, w=winner, s=spec: pool._pool_gather(x, w, spec=s), (normal(*x_shape),), linear=True)
         found += rows("pool_scatter", lambda g, w=winner, s=spec: pool._pool_scatter(g, w, spec=s), (normal(*y_shape),), linear=True)
         found += rows("window_sum", lambda x, k=size, o=options: nd.avg_pool_nd(x, k, **o), (normal(*x_shape),), linear=True)
-        found += rows("window_sum_adjoint", lambda g, s=spec: pool._window_sum_adjoint(g, spec=s), (normal(*y_shape),), linear=True)
+        found += rows("window_sum_adjoint", lambda g, s=spec: pool._window_sum_adjoint(g, spec=s, factor=0.5), (normal(*y_shape),), linear=True)
     return found
 
 

@@ -19,6 +19,7 @@ PUBLIC = """
     prod ravel real reciprocal relu remainder reshape rint scope set_default_dtype set_engine set_num_threads sigmoid sign signbit
     sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
     transpose trunc value_and_grad var vjp where zeros zeros_like
+    erf gelu silu
 """
 MODULES = ("data", "init", "nn", "optim", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
@@ -96,6 +97,7 @@ CALLS = {  # name, order, defaults and kind of every argument are a promise
     "linear": "x, weight, bias=None",
     "dropout": "x, p=0.5, training=True, *, rng=None",
     "softmax": "x, axis=-1",
+    "gelu": "x, approximate='none'",
     "log_softmax": "x, axis=-1",
     "cross_entropy": "input, target, weight=None, *, ignore_index=-100, label_smoothing=0.0, reduction='mean'",
     "mse_loss": "input, target, *, reduction='mean'",

@@ -6,7 +6,7 @@ from .draw import Drawing, draw
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
 from .node import enable_grad, no_grad, scope
-from .ops.activation import log_softmax, softmax
+from .ops.activation import erf, gelu, log_softmax, silu, softmax
 from .ops.conv import conv_nd, conv_transpose_nd, convolve_nd, correlate_nd, explain_conv
 from .ops.create import arange, empty, empty_like, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .ops.elementwise import (
@@ -152,6 +152,7 @@ __all__ = [
     "enable_grad",
     "engine",
     "equal",
+    "erf",
     "exp",
     "exp2",
     "expand_dims",
@@ -163,6 +164,7 @@ __all__ = [
     "floor_divide",
     "full",
     "full_like",
+    "gelu",
     "grad",
     "gradients",
     "greater",
@@ -233,6 +235,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "signbit",
+    "silu",
     "sin",
     "sinh",
     "softmax",

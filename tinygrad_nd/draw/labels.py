@@ -23,14 +23,17 @@ TITLES = {
     "keep_positive": "relu gradient",
     "zero_pad": "pad",
     "take_along": "take",
+    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "softmax", "log_softmax")},
+    "label_loss": "cross_entropy",
+    "label_loss_grad": "cross_entropy gradient",
 }
 # Operands that an operation computes for itself; nobody passed them.
-OWN = {"winner", "best"}
+OWN = {"winner", "best", "total"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul",
     "reduction": "sum mean max min prod logsumexp norm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
-    "window_sum_adjoint",
+    "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad",
     "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias "
     "real imag",
 }

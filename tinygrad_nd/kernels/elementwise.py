@@ -156,61 +156,6 @@ def sigmoid(x: Any) -> Any:
 _LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.float64): np.float64(709)}  # their exponentials are finite
 
 
-# Sums of exponentials.
-
-
-def softmax(x: Array, axis: int) -> Array:
-    """exp(x) / sum(exp(x)) along an axis; NaN where all of it is -inf."""
-
-    def rows(out: Array, x: Array) -> None:
-        np.subtract(x, x.max(-1, keepdims=True), out=out)
-        np.exp(out, out=out)
-        np.divide(out, out.sum(-1, keepdims=True), out=out)
-
-    return _along(rows, x, axis)
-
-
-def log_softmax(x: Array, axis: int) -> Array:
-    """x - log(sum(exp(x))) along an axis; NaN where all of it is -inf."""
-
-    def rows(out: Array, x: Array) -> None:
-        np.subtract(x, x.max(-1, keepdims=True), out=out)
-        powers = np.exp(out, out=memory.scratch("powers", out.shape, out.dtype))
-        np.subtract(out, np.log(powers.sum(-1, keepdims=True)), out=out)
-
-    return _along(rows, x, axis)
-
-
-def _along(rows: Callable[[Array, Array], None], x: Array, axis: int) -> Array:
-    """rows(out, x) on tiles of whole rows, x with the given axis moved last."""
-    out = memory.empty_like(x)
-    if not x.size:
-        return out
-    order = [i for i in memory.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
-    source, target = x.transpose(order), out.transpose(order)
-    boxes = parallel.boxes(source.shape[:-1], max(1, TILE // source.shape[-1])) if x.size >= LARGE else [()]
-    with np.errstate(invalid="ignore"):
-        parallel.run(boxes, lambda box: rows(target[box], source[box]))
-    return out
-
-
-def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
-    """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf."""
-    top = np.max(x, axes, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
-
-    def powers(out: Array, x: Array, shift: Array) -> None:
-        np.subtract(x, shift, out=out)
-        np.exp(out, out=out)
-
-    with np.errstate(over="ignore", divide="ignore"):
-        return np.log(reduce_sum(fused(powers, x, shift, dtype=x.dtype), axes, False)) + shift.reshape(_kept(x.shape, axes))
-
-
-def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
-
-
 # Sums.
 
 

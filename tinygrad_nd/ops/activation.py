@@ -1,25 +1,118 @@
-"""Activations that look along an axis."""
+"""Activations with a shape of their own, and those that look along an axis.
+
+Each derivative is an operation too, one pass over memory like the function itself; its rules, written in tensor operations, give the rest.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..kernels import elementwise as kernel
+import numpy as np
+
+from ..kernels import activation as kernel
+from ..kernels import softmax as sums
 from ..tape import primitive
 from ..tensor import Tensor
-from .elementwise import exp, floating
+from .elementwise import exp, floating, scale, sigmoid, square, tanh
 from .reduce import sum
 from .shape import axes_of
 
+_DENSITY = float(1 / np.sqrt(2 * np.pi))
 
-@primitive(x=lambda g, out, axis: out * (g - sum(g * out, axis, keepdims=True)))
+
+@primitive(x=lambda g, x: scale(g, exp(-square(x)) * float(2 / np.sqrt(np.pi))))
+def _erf(x: Any) -> Any:
+    return kernel.erf(x)
+
+
+@primitive(x=lambda g, x, approximate: _gelu_grad(g, x, approximate=approximate))
+def _gelu(x: Any, *, approximate: str) -> Any:
+    return kernel.gelu(x, approximate)
+
+
+@primitive(
+    g=lambda h, x, approximate: _gelu_grad(h, x, approximate=approximate),
+    x=lambda h, g, x, approximate: scale(h * g, _gelu_bend(x, approximate)),
+)
+def _gelu_grad(g: Any, x: Any, *, approximate: str) -> Any:
+    return kernel.gelu_grad(g, x, approximate)
+
+
+def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
+    """The second derivative of gelu."""
+    if approximate == "none":
+        return exp(-0.5 * square(x)) * (2 - square(x)) * _DENSITY
+    a, b = kernel.ROOT, kernel.ROOT * kernel.CUBIC  # u = a x + b x³
+    t, slope = tanh(x * (a + b * square(x))), a + 3 * b * square(x)
+    return (1 - square(t)) * (slope + 3 * b * square(x) - x * t * square(slope))
+
+
+@primitive(x=lambda g, x: _silu_grad(g, x))
+def _silu(x: Any) -> Any:
+    return kernel.silu(x)
+
+
+@primitive(g=lambda h, x: _silu_grad(h, x), x=lambda h, g, x: scale(h * g, _silu_bend(x)))
+def _silu_grad(g: Any, x: Any) -> Any:
+    return kernel.silu_grad(g, x)
+
+
+def _silu_bend(x: Tensor) -> Tensor:
+    """The second derivative of silu."""
+    s = sigmoid(x)
+    return s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+@primitive(x=lambda g, out, axis: _softmax_grad(g, out, axis=axis))
 def _softmax(x: Any, *, axis: int) -> Any:
-    return kernel.softmax(x, axis)
+    return sums.softmax(x, axis)
 
 
-@primitive(x=lambda g, out, axis: g - exp(out) * sum(g, axis, keepdims=True))
+@primitive(
+    g=lambda h, y, axis: _softmax_grad(h, y, axis=axis),
+    y=lambda h, g, y, axis: h * (g - sum(g * y, axis, keepdims=True)) - g * sum(h * y, axis, keepdims=True),
+)
+def _softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
+    """y (g - sum(g y)): softmax's Jacobian at its result y is symmetric."""
+    return sums.softmax_grad(g, y, axis)
+
+
+@primitive(x=lambda g, out, axis: _log_softmax_grad(g, out, axis=axis))
 def _log_softmax(x: Any, *, axis: int) -> Any:
-    return kernel.log_softmax(x, axis)
+    return sums.log_softmax(x, axis)
+
+
+@primitive(
+    g=lambda h, y, axis: h - sum(h * exp(y), axis, keepdims=True),
+    y=lambda h, g, y, axis: -h * exp(y) * sum(g, axis, keepdims=True),
+)
+def _log_softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
+    """g - exp(y) sum(g), at the result y."""
+    return sums.log_softmax_grad(g, y, axis)
+
+
+def erf(x: Any) -> Tensor:
+    """The error function: 2/√π times the integral of exp(-t²) from 0 to x."""
+    return _erf(_real(x, "erf"))
+
+
+def gelu(x: Any, approximate: str = "none") -> Tensor:
+    """x Φ(x), Φ the normal distribution function; approximate="tanh" is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
+    >>> import tinygrad_nd as nd
+    >>> nd.gelu([-1.0, 0.0, 1.0]).data.round(4).tolist()
+    [-0.1587, 0.0, 0.8413]
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', but is {approximate!r}")
+    return _gelu(_real(x, "gelu"), approximate=approximate)
+
+
+def silu(x: Any) -> Tensor:
+    """x sigmoid(x), also called swish."""
+    return _silu(_real(x, "silu"))
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
@@ -32,3 +125,10 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
     x = floating(x)
     return _log_softmax(x, axis=axes_of(axis, x.ndim, "log_softmax")[0])
+
+
+def _real(x: Any, where: str) -> Tensor:
+    x = floating(x)
+    if x.dtype.kind == "c":
+        raise TypeError(f"{where}: needs real numbers, but x is {x.dtype}; take x.real or nd.abs(x)")
+    return x

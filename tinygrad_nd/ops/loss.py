@@ -6,11 +6,35 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import softmax as kernel
+from ..kernels.memory import freeze
+from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .activation import log_softmax
+from .activation import _softmax, _softmax_grad, log_softmax
 from .elementwise import floating, square
 from .reduce import mean, sum
-from .shape import moveaxis
+from .shape import moveaxis, reshape
+
+
+@primitive(x=lambda g, x, labels, total, axis: _label_loss_grad(g, labels, total, x, axis=axis))
+def _label_loss(x: Any, labels: Any, total: Any, *, axis: int) -> Any:
+    """-log(softmax(x)) at one label per row; `total`, the logarithm of each row's sum of exponentials, was found for both ways."""
+    return total - np.take_along_axis(x, labels, axis)
+
+
+@primitive(
+    g=lambda h, labels, x, axis: sum(h * (_softmax(x, axis=axis) - _one_hot(labels, x, axis)), axis, keepdims=True),
+    x=lambda h, g, x, axis: _softmax_grad(h * g, _softmax(x, axis=axis), axis=axis),
+)
+def _label_loss_grad(g: Any, labels: Any, total: Any, x: Any, *, axis: int) -> Any:
+    """g (softmax(x) - 1 at the label)."""
+    return kernel.label_grad(g, labels, total, x, axis)
+
+
+def _one_hot(labels: Tensor, x: Tensor, axis: int) -> np.ndarray:
+    hot = np.zeros(x.shape, x.dtype)
+    np.put_along_axis(hot, labels.data, 1, axis)
+    return hot
 
 
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
@@ -54,21 +78,24 @@ def cross_entropy(
         probabilities = _last(_checked_probabilities(input, t), axis)
         return _against_probabilities(_last(log_softmax(input, axis), axis), probabilities, w, label_smoothing, reduction)
     labels = _checked_labels(t.data, input.shape[:axis] + input.shape[axis + 1 :], classes, ignore_index, input.shape)
-    logs = _last(log_softmax(input, axis), axis)  # (N, *n, C)
     counted = labels != ignore_index
     safe = np.where(counted, labels, 0)
-    loss = -logs[(*np.indices(safe.shape), safe)]
+    place, total = np.expand_dims(safe, axis), kernel.log_sum_exp(input.data, axis)
+    for a in (place, total):
+        freeze(a)
+    loss = reshape(_label_loss(input, place, total, axis=axis), safe.shape)
     plain = w is None and bool(counted.all())
     share = (np.ones(classes, input.dtype) if w is None else w.data)[safe] * counted.astype(input.dtype)
     if not plain:
         loss = loss * share
     if label_smoothing:
+        logs = _last(log_softmax(input, axis), axis)
         uniform = -sum(logs if w is None else logs * w, -1)
         loss = loss * (1 - label_smoothing) + (uniform if plain else uniform * counted.astype(input.dtype)) * (label_smoothing / classes)
     if reduction != "mean" or (plain and loss.size):
         return reduced(loss, reduction)
-    total = float(share.sum())
-    return sum(loss) / total if total else sum(loss) * (float("nan") if loss.size else 0.0)
+    divisor = float(share.sum())
+    return sum(loss) / divisor if divisor else sum(loss) * (float("nan") if loss.size else 0.0)
 
 
 def _last(x: Tensor, axis: int) -> Tensor:

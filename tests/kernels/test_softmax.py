@@ -1,0 +1,141 @@
+"""Softmax and the activations: their NumPy kernels and their compiled loops against float64."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_nd.kernels import activation, engines, softmax
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(params=["numpy", "jit"])
+def engine(request, monkeypatch):
+    if request.param == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", request.param)
+
+
+def sample(shape, order="C"):
+    x = RNG.standard_normal(shape).astype(np.float32)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if order == "last" and len(shape) > 2 else x
+
+
+@pytest.mark.parametrize(
+    "shape, axis", [((5, 4), 1), ((5, 4), 0), ((3, 0), 1), ((0, 3), 1), ((700, 1000), -1), ((700, 1000), 0), ((20, 30, 50, 60), 1)]
+)
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_softmax_and_its_logarithm(shape, axis, order, engine):
+    x = sample(shape, order) * 300
+    if 0 in shape:
+        assert softmax.softmax(x, axis).shape == softmax.log_softmax(x, axis).shape == shape
+        return
+    wide = x.astype(np.float64)
+    shifted = wide - wide.max(axis, keepdims=True)
+    expected = shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+    np.testing.assert_allclose(softmax.log_softmax(x, axis), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(softmax.softmax(x, axis), np.exp(expected), rtol=1e-5, atol=1e-7)
+
+
+def test_rows_of_minus_infinity(engine):
+    x = np.full((3, 4000), -np.inf, np.float32)
+    x[0, 7] = x[2, 5] = 0
+    x[2, 3] = np.nan
+    expected = np.zeros_like(x)
+    expected[0, 7], expected[1:] = 1, np.nan
+    np.testing.assert_array_equal(softmax.softmax(x, 1), expected)
+    np.testing.assert_array_equal(np.isnan(softmax.log_softmax(x, 1)), np.isnan(expected))
+
+
+def test_logsumexp_of_infinities():
+    x = np.array([[0, -np.inf], [-np.inf, -np.inf]], np.float32)
+    np.testing.assert_array_equal(softmax.logsumexp(x, (1,)), np.array([0, -np.inf], np.float32))
+    assert softmax.logsumexp(np.array([np.inf, 1000], np.float32), (0,)) == np.inf
+    assert softmax.logsumexp(np.zeros((2, 0), np.float32), (1,)).tolist() == [-np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("shape, axis", [((5, 4), 1), ((300, 100), 1), ((300, 100), 0), ((20, 30, 50), 1)])
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_gradients_along_rows(shape, axis, order, engine):
+    x, g = sample(shape, order), sample(shape)
+    y = np.exp(x.astype(np.float64))
+    y /= y.sum(axis, keepdims=True)
+    at = RNG.integers(0, shape[axis], [1 if i == axis else n for i, n in enumerate(shape)])
+    first = np.take(g, [0], axis)
+    hot = np.zeros(shape)
+    np.put_along_axis(hot, at, 1, axis)
+    total = softmax.log_sum_exp(x, axis)
+    for got, expected in (
+        (softmax.softmax_grad(g, y.astype(np.float32), axis), y * (g - (g * y).sum(axis, keepdims=True))),
+        (softmax.log_softmax_grad(g, np.log(y).astype(np.float32), axis), g - y * g.sum(axis, keepdims=True)),
+        (softmax.label_grad(first, at, total, x, axis), first * (y - hot)),
+        (total, np.log(np.exp(x.astype(np.float64)).sum(axis, keepdims=True))),
+    ):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=2e-6)
+
+
+def test_exp_is_exact_to_two_units_in_the_last_place():
+    pytest.importorskip("numba")
+    from numba import njit
+
+    from tinygrad_nd.kernels.engines.exponential import exp
+
+    @njit
+    def run(out, x):
+        for i in range(x.size):
+            out[i] = exp(x[i])
+
+    x = np.linspace(-87.3, 88.3, 1_000_001, dtype=np.float32)
+    y = np.empty_like(x)
+    run(y, x)
+    exact = np.exp(x.astype(np.float64))
+    assert np.max(np.abs(y - exact) / np.spacing(exact.astype(np.float32))) < 1.5
+    ends = np.array([0, -0.0, -np.inf, np.inf, np.nan, -1e30, 1e30, -100, 100], np.float32)
+    y = np.empty_like(ends)
+    run(y, ends)
+    np.testing.assert_array_equal(y, np.array([1, 1, 0, np.inf, np.nan, 0, np.inf, 0, np.inf], np.float32))
+
+
+def exact_erf(x):
+    return np.array([math.erf(v) for v in x])
+
+
+def exact_gelu(x):
+    return np.array([v * math.erfc(-v / 2**0.5) / 2 for v in x])
+
+
+def test_erf_is_exact():
+    x = np.concatenate([np.linspace(-7, 7, 20001), [1e-300, 1e-9, 0.46875, np.inf, -np.inf, 40.0]])
+    np.testing.assert_allclose(activation.erf(x), exact_erf(x), rtol=1e-15)
+    np.testing.assert_allclose(activation.erf(x.astype(np.float32)), exact_erf(x.astype(np.float32)), rtol=4e-7)
+    np.testing.assert_allclose(activation.erf(x.astype(np.float16)), exact_erf(x.astype(np.float16)), rtol=1e-3)
+    assert np.isnan(activation.erf(np.array([np.nan])))[0] and activation.erf(np.float32(0)) == 0
+
+
+def test_gelu_is_exact(engine):
+    x = np.linspace(-12, 12, 20001)
+    np.testing.assert_allclose(activation.gelu(x, "none"), exact_gelu(x), rtol=1e-14, atol=1e-15)
+    for dtype, far in ((np.float32, 1e6), (np.float64, 1e300)):
+        ends = np.resize(np.array([far, -far, 0, np.nan, 1], dtype), 5000)
+        np.testing.assert_allclose(activation.gelu(ends, "none")[:5], [far, 0, 0, np.nan, 0.841344746], rtol=1e-6)
+    single = x.astype(np.float32)
+    np.testing.assert_allclose(activation.gelu(single, "none"), exact_gelu(single), rtol=2e-7, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["C", "last", "gaps"])
+@pytest.mark.parametrize("kind", ["none", "tanh", "silu"])
+def test_activations_in_single_precision_are_those_in_double(kind, order, engine):
+    x, g = sample((20, 6, 9, 8), order) * 3, sample((20, 6, 9, 8))
+    if order == "gaps":
+        x = np.repeat(x, 2, 0)[::2]
+    wide = g.astype(np.float64), x.astype(np.float64)
+    for got, expected in (
+        (activation.silu(x), activation.silu(wide[1])) if kind == "silu" else (activation.gelu(x, kind), activation.gelu(wide[1], kind)),
+        (activation.silu_grad(g, x), activation.silu_grad(*wide))
+        if kind == "silu"
+        else (activation.gelu_grad(g, x, kind), activation.gelu_grad(*wide, kind)),
+    ):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=2e-6, atol=3e-6)

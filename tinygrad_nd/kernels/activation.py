@@ -1,0 +1,218 @@
+"""Activations with an error function or a logistic in them: value and slope, in few large tiles, or in a compiled loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import engines, memory, parallel
+from .elementwise import fused
+from .memory import Array
+
+TILE = 1 << 19  # elements; threads that make many short NumPy calls wait for the interpreter more than for memory
+LEAST = 1 << 16  # elements in a tile
+COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
+ROOT = float(np.sqrt(2 / np.pi))
+CUBIC = 0.044715  # gelu's approximation: x³'s part in the argument of tanh
+
+# Φ(x) = 1 / (1 + exp(x R(x²))) to 1e-7 for every x, Φ the normal distribution function: R is smooth, and errors vanish where Φ saturates.
+# Fitted to -log(Φ(x) / Φ(-x)) / x by reweighted least squares; erf(x) = 2 Φ(√2 x) - 1 = tanh of half of it.
+LOGIT = (
+    -1.5957692731114927, -0.07266869671982848, 6.782292434976957e-5, 1.0956328735630591e-4, -7.746084396013136e-6, 2.505110087096444e-7,
+    -3.1344520024460838e-9,
+)  # fmt: skip
+
+# W. J. Cody, "Rational Chebyshev approximations for the error function" (1969): erf below 0.46875, exp(x²) erfc(x) above.
+_NEAR = 0.46875
+_NEAR_P = (3209.37758913846947, 377.485237685302021, 113.864154151050156, 3.16112374387056560, 0.185777706184603153)
+_NEAR_Q = (2844.23683343917062, 1282.61652607737228, 244.024637934444173, 23.6012909523441209, 1.0)
+_FAR_P = (
+    1230.33935479799725, 2051.07837782607147, 1712.04761263407058, 881.952221241769090, 298.635138197400131, 66.1191906371416295,
+    8.88314979438837594, 0.564188496988670089, 2.15311535474403846e-8,
+)  # fmt: skip
+_FAR_Q = (
+    1230.33935480374942, 3439.36767414372164, 4362.61909014324716, 3290.79923573345963, 1621.38957456669019, 537.181101862009858,
+    117.693950891312499, 15.7449261107098347, 1.0,
+)  # fmt: skip
+
+
+def erf(x: Any) -> Any:
+    """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
+    return _curve(_erf, x)
+
+
+def gelu(x: Any, approximate: str) -> Any:
+    """x Φ(x), with the normal distribution function or ("tanh") its classic approximation."""
+    return _curve(_gelu if approximate == "none" else _gelu_tanh, x)
+
+
+def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
+    """g times the slope of gelu at x."""
+    return _curve(_gelu_grad if approximate == "none" else _gelu_tanh_grad, g, x)
+
+
+def silu(x: Any) -> Any:
+    """x / (1 + exp(-x))."""
+    return _curve(_silu, x)
+
+
+def silu_grad(g: Any, x: Any) -> Any:
+    """g times the slope of silu at x."""
+    return _curve(_silu_grad, g, x)
+
+
+def _curve(tile: Callable[..., object], *operands: Any) -> Any:
+    """tile(out, *operands) over all tiles, or the compiled loop of the same name. float16 is computed in float32."""
+    arrays = [np.asarray(a) for a in operands]
+    x, dtype = arrays[-1], np.result_type(*arrays)
+    if not x.ndim:
+        return _curve(tile, *[a.reshape(1) for a in arrays]).reshape(())
+    if dtype not in (np.float32, np.float64):
+        wide = np.float32 if dtype == np.float16 else np.float64
+        return _curve(tile, *[a.astype(wide) for a in arrays]).astype(dtype)
+    loops = engines.compiled("activations") if x.dtype == np.float32 and x.size >= COMPILED else None
+    if loops is not None:
+        tile, arrays = getattr(loops, tile.__name__[1:], tile), [_dense(a, x) for a in arrays]
+    share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
+    with np.errstate(all="ignore"):
+        return fused(tile, *arrays, dtype=dtype, tile=share)
+
+
+def _dense(a: Array, like: Array) -> Array:
+    """`a` in the memory order of `like` and without gaps, so that both are seen as one row."""
+    model = memory.empty_like(like, like.dtype)
+    if a.strides == model.strides and a.dtype == model.dtype:
+        return a
+    np.copyto(model, a)
+    return model
+
+
+def _scratch(name: str, like: Array) -> Array:
+    return memory.scratch(("activation", name), like.shape, like.dtype)
+
+
+def _polynomial(out: Array, coefficients: Sequence[float], t: Array) -> None:
+    """out = c0 + c1 t + c2 t² + …, by Horner's scheme."""
+    np.multiply(t, coefficients[-1], out=out)
+    for c in coefficients[-2:0:-1]:
+        np.add(out, c, out=out)
+        np.multiply(out, t, out=out)
+    np.add(out, coefficients[0], out=out)
+
+
+def _erf(out: Array, x: Array) -> None:
+    if out.dtype == np.float64:
+        _erf_double(out, x)
+        return
+    z = np.multiply(x, 2**0.5, out=_scratch("z", x))
+    _logit(out, z)
+    np.multiply(out, -0.5, out=out)
+    np.tanh(out, out=out)
+
+
+def _logit(out: Array, x: Array) -> None:
+    """log(1 / Φ(x) - 1)."""
+    t = np.multiply(x, x, out=_scratch("t", x))
+    _polynomial(out, LOGIT, t)
+    np.multiply(out, x, out=out)
+
+
+def _erf_double(out: Array, x: Array) -> None:
+    """Both of Cody's forms, each where it holds. His second is for x up to 4; beyond, 1 - erf is too small to suffer."""
+    z = np.minimum(np.abs(x), 6.0)
+    t, p, q = np.square(np.minimum(z, _NEAR)), np.empty_like(z), np.empty_like(z)
+    _polynomial(p, _NEAR_P, t)
+    _polynomial(q, _NEAR_Q, t)
+    near = x * (p / q)
+    _polynomial(p, _FAR_P, z)
+    _polynomial(q, _FAR_Q, z)
+    far = 1 - np.exp(-z * z) * (p / q)
+    np.copyto(out, np.where(z <= _NEAR, near, np.copysign(far, x)))
+
+
+def _odds(out: Array, x: Array) -> None:
+    """out = 1 / Φ(x)."""
+    if out.dtype == np.float32:
+        _logit(out, x)
+        np.exp(out, out=out)
+        np.add(out, 1, out=out)
+    else:
+        _erf_double(out, x * 0.5**0.5)
+        np.add(out, 1, out=out)
+        np.divide(2, out, out=out)
+
+
+def _gelu(out: Array, x: Array) -> None:
+    _odds(out, x)
+    np.divide(x, out, out=out)
+
+
+def _gelu_grad(out: Array, g: Array, x: Array) -> None:
+    """g (Φ(x) + x φ(x)), φ the normal density."""
+    _odds(out, x)
+    np.reciprocal(out, out=out)
+    bell = np.multiply(x, x, out=_scratch("bell", x))
+    np.multiply(bell, -0.5, out=bell)
+    np.exp(bell, out=bell)
+    np.multiply(bell, (2 * np.pi) ** -0.5, out=bell)
+    np.multiply(bell, x, out=bell)
+    np.add(out, bell, out=out)
+    np.multiply(out, g, out=out)
+
+
+def _gelu_tanh(out: Array, x: Array) -> None:
+    """x (1 + tanh(u)) / 2, u = √(2/π) (x + 0.044715 x³)."""
+    _tanh_part(out, x)
+    np.add(out, 1, out=out)
+    np.multiply(out, x, out=out)
+    np.multiply(out, 0.5, out=out)
+
+
+def _tanh_part(out: Array, x: Array) -> None:
+    np.multiply(x, x, out=out)
+    np.multiply(out, ROOT * CUBIC, out=out)
+    np.add(out, ROOT, out=out)
+    np.multiply(out, x, out=out)
+    np.tanh(out, out=out)
+
+
+def _gelu_tanh_grad(out: Array, g: Array, x: Array) -> None:
+    """g ((1 + tanh u) + x (1 - tanh² u) u') / 2."""
+    th, inner = _scratch("tanh", x), _scratch("inner", x)
+    _tanh_part(th, x)
+    np.multiply(x, x, out=inner)
+    np.multiply(inner, 3 * ROOT * CUBIC, out=inner)
+    np.add(inner, ROOT, out=inner)
+    np.multiply(inner, x, out=inner)
+    np.subtract(1, th, out=out)
+    np.multiply(out, inner, out=out)
+    np.add(out, 1, out=out)  # (1 + tanh)(1 + (1 - tanh) x u')
+    np.add(th, 1, out=th)
+    np.multiply(out, th, out=out)
+    np.multiply(out, 0.5, out=out)
+    np.multiply(out, g, out=out)
+
+
+def _logistic(out: Array, x: Array) -> None:
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    np.reciprocal(out, out=out)
+
+
+def _silu(out: Array, x: Array) -> None:
+    _logistic(out, x)
+    np.multiply(out, x, out=out)
+
+
+def _silu_grad(out: Array, g: Array, x: Array) -> None:
+    """g s (1 + x (1 - s)), s the logistic of x."""
+    s = _scratch("s", x)
+    _logistic(s, x)
+    np.subtract(1, s, out=out)
+    np.multiply(out, x, out=out)
+    np.add(out, 1, out=out)
+    np.multiply(out, s, out=out)
+    np.multiply(out, g, out=out)
