@@ -128,7 +128,7 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
 
 
 def _real(x: Any, where: str) -> Tensor:
-    x = floating(x)
-    if x.dtype.kind == "c":
-        raise TypeError(f"{where}: needs real numbers, but x is {x.dtype}; take x.real or nd.abs(x)")
-    return x
+    t = floating(x)
+    if t.dtype.kind == "c":
+        raise TypeError(f"{where}: needs real numbers, but x is {t.dtype}; take x.real or nd.abs(x)")
+    return t
