@@ -6,7 +6,7 @@ matrix times the kernel. All arrays are worked on channels-last, where a window 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -21,22 +21,19 @@ from .slabs import Box, boxes, copy_windows, dense, fetch, lengths, split, windo
 Array = NDArray[Any]
 
 TILE = 1 << 20  # bytes of windows side by side
+IMAGE = 256  # points from which an image deserves a product of its own
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), tile by tile."""
     groups, p = kernels.shape[0], kernels.shape[-1]
-    taps = prod(kernels.shape[1:-1])
-    matrix = kernels.reshape(groups, taps, p)
-    row = taps * groups * matrix.itemsize
-    limit = max(TILE, min(2 * matrix.nbytes, 8 * TILE))  # BLAS packs the matrix once per product: worth it only for many rows
+    matrix = kernels.reshape(groups, -1, p)
 
     def work(slab: Box) -> None:
-        view = windows(fetch(x, spec, slab, matrix.dtype), spec, lengths(slab)[1:])
-        for box, inner in _tiles(slab, row, limit):
+        for box, columns in _columns(x, spec, slab, matrix):
             tile = target.tile(box)
-            np.matmul(_columns(view[(slice(None), *inner)], taps), matrix, out=tile.reshape(-1, groups, p).swapaxes(0, 1))
+            np.matmul(columns, matrix, out=tile.reshape(len(columns), -1, groups, p).swapaxes(1, 2))
             target.put(box, tile)
 
     slabs = split(spec, x.shape[0], x.shape[-1], matrix.itemsize, _parts(x.shape[0] * prod(spec.out) * matrix.size))
@@ -49,26 +46,25 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     dtype = np.result_type(x, g)
     wide = wide_dtype(dtype)
     groups, m, c = spec.groups, g.shape[1] // spec.groups, x.shape[1] // spec.groups
-    taps = prod(spec.kernel) * c
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    sums: dict[int, Array] = {}
-    row, limit = taps * groups * wide.itemsize, max(TILE, min(2 * groups * taps * m * wide.itemsize, 8 * TILE))
+    totals = [np.zeros((groups, prod(spec.kernel) * c, m), wide) for _ in range(parallel.num_threads())]
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
-            view = windows(fetch(last, spec, slab, wide), spec, lengths(slab)[1:])
-            for box, inner in _tiles(slab, row, limit):
-                columns = _columns(view[(slice(None), *inner)], taps)
-                tile = dense(cotangents[box], wide).reshape(-1, groups, m).swapaxes(0, 1)  # (G, points, M/G)
-                if part in sums:
-                    sums[part] += np.matmul(columns.swapaxes(1, 2), tile, out=memory.scratch("sum", (groups, taps, m), wide))
-                else:
-                    sums[part] = np.matmul(columns.swapaxes(1, 2), tile)
+            for box, columns in _columns(last, spec, slab, totals[part]):
+                given = cotangents[box]
+                if len(columns) < len(given) or given.dtype != wide:
+                    given = dense(given, wide)
+                operand = _for_blas(given.reshape(len(columns), -1, groups, m).swapaxes(1, 2))  # (n, G, points, M/G)
+                products = memory.scratch("sum", (len(columns), *totals[part].shape), wide)
+                np.matmul(columns.swapaxes(2, 3), operand, out=products)
+                for product in products:
+                    totals[part] += product
 
-    slabs = split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * taps))
+    slabs = split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * totals[0].shape[1]))
     with blas.single_blas():
-        parallel.run_parts(slabs, share)
-    return phases.as_weight(phases.total(sums).reshape(groups, *spec.kernel, c, m), dtype)
+        parts = parallel.run_parts(slabs, share)
+    return phases.as_weight(sum(totals[1:parts], start=totals[0]).reshape(groups, *spec.kernel, c, m), dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
@@ -81,20 +77,32 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     return 6e-5 + seconds + (0.03 + 4 / piece) * 1e-9 * moved, 3 * max(TILE, min(2 * taps * m * dtype.itemsize, 8 * TILE))
 
 
-def _columns(view: Array, taps: int) -> Array:
-    """Windows (G, n, *o, *k, C/G) as matrices (G, points, taps), copied into scratch unless they are one already."""
-    shape = (view.shape[0], view.size // max(1, view.shape[0] * taps), taps)
-    if view.flags.c_contiguous:
-        return view.reshape(shape)
-    columns = memory.scratch("columns", view.shape, view.dtype)
-    copy_windows(columns, view)
-    return columns.reshape(shape)
+def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array) -> Iterator[tuple[Box, Array]]:
+    """The tiles of a slab, each with its windows as matrices (n, G, points, taps), for all its images in one (n = 1) where they are small.
+
+    They are copied into scratch unless they are matrices already. Those of a 1 x 1 kernel are, even channels-first: BLAS takes them transposed.
+    """
+    groups, taps, dtype = spec.groups, matrix.shape[1], matrix.dtype
+    if x.dtype == dtype and all(k == s == 1 and a == b == 0 for k, s, (a, b) in zip(spec.kernel, spec.stride, spec.padding)):
+        yield slab, _for_blas(x[slab].reshape(lengths(slab)[0], -1, groups, taps).swapaxes(1, 2))
+        return
+    view = windows(fetch(x, spec, slab, dtype), spec, lengths(slab)[1:])
+    row, limit = taps * groups * matrix.itemsize, max(TILE, min(2 * matrix.nbytes, 8 * TILE))  # BLAS packs the matrix once per product
+    for inner in boxes(lengths(slab), lambda shape: prod(shape) * row, limit):
+        windows_of_tile = view[(slice(None), *inner)]  # (G, n, *o, *k, C/G)
+        if not windows_of_tile.flags.c_contiguous:
+            copy = memory.scratch("columns", windows_of_tile.shape, dtype)
+            copy_windows(copy, windows_of_tile)
+            windows_of_tile = copy
+        n, *size = lengths(inner)
+        images = n if prod(size) >= IMAGE else 1
+        box = tuple(slice(p.start + q.start, p.start + q.stop) for p, q in zip(slab, inner))
+        yield box, windows_of_tile.reshape(groups, images, -1, taps).swapaxes(0, 1)
 
 
-def _tiles(slab: Box, row: int, limit: int) -> list[tuple[Box, Box]]:
-    """The tiles of a slab, as boxes of the whole output and as boxes of the slab."""
-    inner = boxes(lengths(slab), lambda shape: prod(shape) * row, limit)
-    return [(tuple(slice(p.start + q.start, p.start + q.stop) for p, q in zip(slab, box)), box) for box in inner]
+def _for_blas(a: Array) -> Array:
+    """`a` itself where the rows or the columns of its matrices are dense, else a copy."""
+    return a if a.itemsize in a.strides[-2:] else np.ascontiguousarray(a)
 
 
 def _parts(macs: int) -> int:
