@@ -31,8 +31,8 @@ from .products import copy, dense, depthwise, multiply
 
 Array = NDArray[Any]
 
-SLAB = 1 << 18  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
-ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
+SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
+ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
@@ -113,7 +113,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
 
 def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any]) -> Array:
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of x where channels lie side by side in it, else scratch."""
-    inside, places, sizes = [box[0]], [slice(None)], [box[0].stop - box[0].start]
+    inside, places, sizes = [box[0]], [], [box[0].stop - box[0].start]
     for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
         start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
         low = min(max(start, 0), n)
@@ -122,14 +122,16 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any]) -> Array:
         places.append(slice(min(low - start, stop - start), high - start))
         sizes.append(stop - start)
     source = x[tuple(inside)]
-    whole = list(source.shape[:-1]) == sizes
-    if whole and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
+    if list(source.shape[:-1]) == sizes and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
         return source
-    slab = memory.scratch("slab", (*sizes, x.shape[-1]), dtype)
-    if not whole:
-        slab[...] = 0
+    slab = core = memory.scratch("slab", (*sizes, x.shape[-1]), dtype)
+    for axis, part in enumerate(places, 1):
+        lead = (slice(None),) * axis
+        core[(*lead, slice(0, part.start))] = 0
+        core[(*lead, slice(part.stop, None))] = 0
+        core = core[(*lead, part)]
     if source.size:
-        copy(source, slab[tuple(places)])
+        copy(source, core)
     return slab
 
 
@@ -162,5 +164,7 @@ def _offsets(slab: Array, spec: ConvSpec, c: int, step: int) -> Array:
 
 
 def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int) -> list[Box]:
+    """Boxes of (N, *o), as many for each thread: few, since between two calls of a compiled kernel threads wait for one another."""
     parts = parallel.num_threads() if shape[0] * prod(spec.out) * per_point > ALONE else 1
-    return split(spec, shape[0], shape[-1], dtype.itemsize, parts, SLAB)
+    nbytes = prod(shape) * dtype.itemsize
+    return split(spec, shape[0], shape[-1], dtype.itemsize, 1, -(-nbytes // (parts * -(-nbytes // (parts * SLAB)))))

@@ -21,6 +21,7 @@ _loaded: dict[Any, Callable[..., None]] = {}
 _keep: list[Any] = []  # the owners of the code
 
 
+@cache
 def lanes(dtype: np.dtype[Any]) -> int:
     """How many numbers one vector register holds on this processor."""
     features = binding.get_host_cpu_features()
@@ -28,6 +29,7 @@ def lanes(dtype: np.dtype[Any]) -> int:
     return nbytes // dtype.itemsize
 
 
+@cache
 def registers() -> int:
     """How many vector registers there are."""
     x86 = binding.get_default_triple().startswith(("x86", "i686", "amd64"))

@@ -46,7 +46,7 @@ def _product(kernel: Kernel, *arguments: Any) -> None:
 
     def block(first: Any) -> None:
         last = kernel.least(b.add(first, depth), k)
-        added = kernel.first(b.mul(b.or_(add, first), integer(lanes)))  # no lane, or all
+        added = b.select(b.icmp_signed(">", first, integer(0)), integer(1), add)
 
         def tile(row: Any) -> None:
             own = [kernel.least(b.add(row, integer(i)), b.sub(m, integer(1))) for i in range(height)]  # past the end: the last again
@@ -66,11 +66,10 @@ def _product(kernel: Kernel, *arguments: Any) -> None:
                         new.append(kernel.multiply_add(value, weights[j], sums[i * vectors + j]))
                 return new
 
-            before = [
-                kernel.load(kernel.at(place, integer(c)), added if mask is None else b.and_(added, mask))
-                for place in places
-                for c, mask in columns
-            ]
+            def stored(_: Any, *zeros: Any) -> list[Any]:
+                return [kernel.load(kernel.at(place, integer(c)), mask) for place in places for c, mask in columns]
+
+            before = kernel.loop(integer(0), added, 1, stored, *[kernel.zero] * (height * vectors))  # once, or not at all
             sums = kernel.loop(first, last, 1, term, *before)
             for i, place in enumerate(places):
                 for j, (c, mask) in enumerate(columns):
