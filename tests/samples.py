@@ -224,7 +224,8 @@ def _pool_samples() -> list[Sample]:
         found += rows("pool_gather", lambda x, w=winner, s=spec: pool._pool_gather(x, w, spec=s), (normal(*x_shape),), linear=True)
         found += rows("pool_scatter", lambda g, w=winner, s=spec: pool._pool_scatter(g, w, spec=s), (normal(*y_shape),), linear=True)
         found += rows("window_sum", lambda x, k=size, o=options: nd.avg_pool_nd(x, k, **o), (normal(*x_shape),), linear=True)
-        found += rows("window_sum_adjoint", lambda g, s=spec: pool._window_sum_adjoint(g, spec=s, factor=0.5), (normal(*y_shape),), linear=True)
+        adjoint = lambda g, s=spec: pool._window_sum_adjoint(g, spec=s, factor=0.5)
+        found += rows("window_sum_adjoint", adjoint, (normal(*y_shape),), linear=True)
     return found
 
 

@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import engines, memory, parallel
 from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import Part, apart, blank, extent, load, parts, spread, store, tap, tight, windows
 
+COMPILED = 1 << 11  # numbers; with fewer it is not worth asking for an engine
 FEW = 4  # taps; with more, writing to computed positions costs less than a masked pass for each
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
+    if fast := _engine(x):
+        return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     lowest = _lowest(x.dtype)
     source, layout = spread(x, spec)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
@@ -45,6 +48,8 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
 
 def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
+    if fast := _engine(x):
+        return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
     source, layout = spread(x, spec)
     codes, _ = spread(winner, spec, layout)
     y = memory.empty(codes.shape, x.dtype)
@@ -62,6 +67,8 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
 
 def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
+    if fast := _engine(g):
+        return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
     codes, layout = spread(winner, spec)
     source, _ = spread(g, spec, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
@@ -99,23 +106,36 @@ def flat_index(winner: Array, spec: PoolSpec) -> Array:
     return np.where(inside, flat, -1)
 
 
-def window_sum(x: Array, spec: PoolSpec) -> Array:
-    """The sum of every window, (*lead, *o); padding counts as 0."""
+def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
+    """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
+    if fast := _engine(x):
+        return fast.window_sum(x, spec, factor)  # type: ignore[no-any-return]
     source, layout = spread(x, spec)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
-    parallel.run(parts(source, spec), lambda part: _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, y[part.outputs]))
+
+    def work(part: Part) -> None:
+        total = y[part.outputs]
+        _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, total)
+        if factor != 1:
+            np.multiply(total, factor, out=total)
+
+    parallel.run(parts(source, spec), work)
     return layout.restore(y, spec.out)
 
 
-def window_sum_adjoint(g: Array, spec: PoolSpec) -> Array:
-    """Each entry of g (*lead, *o) added to every position of its window in (*lead, *size): the transpose of `window_sum`."""
+def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
+    """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
+    if fast := _engine(g):
+        return fast.window_sum_adjoint(g, spec, factor)  # type: ignore[no-any-return]
     source, layout = spread(g, spec)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     wide = np.float32 if g.dtype == np.float16 else g.dtype
 
     def work(part: Part) -> None:
         grown = source[part.outputs]
+        if factor != 1:
+            grown = np.multiply(grown, factor, out=memory.scratch("scaled", grown.shape, g.dtype))
         slab = blank(x, part, spec, spec.stride[-1] if spec.rank else 1, wide)
         for axis in range(spec.rank):
             last = axis == spec.rank - 1
@@ -160,6 +180,11 @@ def _positions(slab: Array, codes: Array, spec: PoolSpec, part: Part) -> Array:
     taps: Array = reduce(np.add.outer, tap_starts, np.zeros((), np.intp))
     found = np.take(taps.reshape(-1), codes, out=memory.scratch("positions", codes.shape, np.intp), mode="clip")
     return np.add(found, starts, out=found)
+
+
+def _engine(a: Array) -> Any:
+    """The compiled pools, where there are any and they are worth it."""
+    return engines.compiled("pools") if a.size >= COMPILED and a.dtype in (np.float32, np.float64) else None
 
 
 # One axis at a time.

@@ -63,7 +63,7 @@ def spread(a: Array, spec: PoolSpec, layout: Layout | None = None) -> tuple[Arra
         spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
         last = max(spatial, default=len(order))
         inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
-        if not inner and len(lead) > 1 and lead[-1] >= WIDE:
+        if spec.rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
             inner = (len(lead) - 1,)
         layout = Layout(tuple(axis for axis in order if axis < len(lead) and axis not in inner), inner, lead)
     return a.transpose(layout.order(spec.rank)).reshape(layout.outer, *space, layout.inner), layout

@@ -34,14 +34,14 @@ def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec) -> Any:
     return kernel.scatter(g, winner, spec)
 
 
-@primitive(x=lambda g, spec: _window_sum_adjoint(g, spec=spec))
-def _window_sum(x: Any, *, spec: PoolSpec) -> Any:
-    return kernel.window_sum(x, spec)
+@primitive(x=lambda g, spec, factor: _window_sum_adjoint(g, spec=spec, factor=factor))
+def _window_sum(x: Any, *, spec: PoolSpec, factor: float) -> Any:
+    return kernel.window_sum(x, spec, factor)
 
 
-@primitive(g=lambda h, spec: _window_sum(h, spec=spec))
-def _window_sum_adjoint(g: Any, *, spec: PoolSpec) -> Any:
-    return kernel.window_sum_adjoint(g, spec)
+@primitive(g=lambda h, spec, factor: _window_sum(h, spec=spec, factor=factor))
+def _window_sum_adjoint(g: Any, *, spec: PoolSpec, factor: float) -> Any:
+    return kernel.window_sum_adjoint(g, spec, factor)
 
 
 def max_pool_nd(
@@ -101,14 +101,13 @@ def avg_pool_nd(
         raise ValueError("avg_pool_nd: divisor_override must not be 0")
     if x.dtype.kind in "biu":
         x = x.astype(np.float64)
-    total = _window_sum(x, spec=spec)
     if divisor_override is not None:
-        return restore(total * (1 / divisor_override))
+        return restore(_window_sum(x, spec=spec, factor=1 / divisor_override))
     count = kernel.window_count(spec, count_include_pad)
     count = np.maximum(count, 1)  # a window of nothing but padding sums to 0
     if count.size and count.min() == count.max():
-        return restore(total * (1 / int(count.flat[0])))
-    return restore(total * astensor((1 / count).astype(x.dtype)))
+        return restore(_window_sum(x, spec=spec, factor=1 / int(count.flat[0])))
+    return restore(_window_sum(x, spec=spec, factor=1.0) * astensor((1 / count).astype(x.dtype)))
 
 
 def _pooled(

@@ -1,0 +1,289 @@
+"""The loops of `pools`, compiled.
+
+An output row is made at a time: whole rows of the input are folded into one line, as long as the memory is, then the columns of that line.
+A column holds `inner` numbers, the channels where those lie last; where there are none (inner = 1), windows that lie whole within the input
+(plan: outputs from low to high) are folded at every position of the line, and every stride-th result is kept.
+
+Indices are unsigned: a signed one might count from the end, and a loop that must ask is not vectorised. Selections are written so that both
+values are read first: then they are no branches.
+"""
+
+# mypy: ignore-errors
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+U = np.uintp
+ZERO, ONE, TWO = U(0), U(1), U(2)
+JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+# Maxima and their taps.
+
+
+@njit(**JIT)
+def winner_lines(
+    x, y, codes, inner, row, row_source, row_taps, height, column, column_source, column_taps, width,
+    low, high, first, stride, taps, dilation, begin, end,
+):  # fmt: skip
+    """Output rows from begin to end. The first of equals wins, NaN wins over all; a window of padding alone is -inf, tap 0."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    length = width * inner
+    top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
+    tap, code = np.empty(length, codes.dtype), np.empty(length, codes.dtype)
+    for line in range(begin, end):
+        image, r = (line // rows) * height, line % rows
+        a, b, o = row[r], row[r + ONE], line * columns * inner
+        if a == b:
+            for i in range(columns * inner):
+                y[o + i] = -np.inf
+                codes[o + i] = 0
+            continue
+        _label(length, top, tap, x, (image + row_source[a]) * length, row_taps[a])
+        for j in range(a + ONE, b):
+            _beat(length, top, tap, x, (image + row_source[j]) * length, row_taps[j])
+        if inner == ONE and high > low:
+            span = (high - low - ONE) * stride + ONE
+            _copy(span, best, code, ZERO, top, tap, first, codes.dtype.type(0))
+            for t in range(ONE, taps):
+                _better(span, best, code, ZERO, top, tap, first + t * dilation, t)
+            _every(high - low, y, o + low, best, stride)
+            _every(high - low, codes, o + low, code, stride)
+        for c in range(columns):
+            if inner == ONE and low <= c < high:
+                continue
+            j, e, at = column[c], column[c + ONE], o + c * inner
+            if j == e:
+                for i in range(inner):
+                    y[at + i] = -np.inf
+                    codes[at + i] = 0
+                continue
+            _copy(inner, y, codes, at, top, tap, column_source[j] * inner, column_taps[j])
+            for q in range(j + ONE, e):
+                _better(inner, y, codes, at, top, tap, column_source[q] * inner, column_taps[q])
+
+
+@njit(**JIT)
+def _label(n, top, tap, x, at, t):
+    for i in range(n):
+        top[i] = x[at + i]
+        tap[i] = t
+
+
+@njit(**JIT)
+def _beat(n, top, tap, x, at, t):
+    for i in range(n):
+        u, v, old = top[i], x[at + i], tap[i]
+        wins = (v > u) | ((v != v) & (u == u))
+        top[i] = v if wins else u
+        tap[i] = t if wins else old
+
+
+@njit(**JIT)
+def _copy(n, y, codes, o, top, tap, at, t):
+    for i in range(n):
+        y[o + i] = top[at + i]
+        codes[o + i] = tap[at + i] + t
+
+
+@njit(**JIT)
+def _better(n, y, codes, o, top, tap, at, t):
+    for i in range(n):
+        u, v, old, new = y[o + i], top[at + i], codes[o + i], codes.dtype.type(tap[at + i] + t)
+        number, same = u == u, (v == u) | ((v != v) & (u != u))
+        wins = (number & ((v > u) | (v != v))) | (same & (new < old))
+        y[o + i] = v if wins else u
+        codes[o + i] = new if wins else old
+
+
+@njit(**JIT)
+def _every(n, y, o, a, stride):
+    if stride == ONE:
+        for i in range(n):
+            y[o + i] = a[i]
+    elif stride == TWO:
+        for i in range(n):
+            y[o + i] = a[TWO * i]
+    else:
+        for i in range(n):
+            y[o + i] = a[stride * i]
+
+
+# Values alone.
+
+
+def _folding(fold: Callable[..., Any]) -> Callable[..., None]:
+    """The loop over output rows for a binary operation; a window of padding alone gives `empty`."""
+
+    @njit(**JIT)
+    def into(n, out, o, a, at, b, bt):
+        for i in range(n):
+            out[o + i] = fold(a[at + i], b[bt + i])
+
+    @njit(**JIT)
+    def more(n, out, o, b, bt):
+        for i in range(n):
+            out[o + i] = fold(out[o + i], b[bt + i])
+
+    @njit(**JIT)
+    def lines(
+        empty, factor, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
+        low, high, first, stride, taps, dilation, begin, end,
+    ):  # fmt: skip
+        rows, columns = U(row.size - 1), U(column.size - 1)
+        length = width * inner
+        top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
+        for line in range(begin, end):
+            image, r = (line // rows) * height, line % rows
+            a, b, o = row[r], row[r + ONE], line * columns * inner
+            if a == b:
+                for i in range(columns * inner):
+                    y[o + i] = empty
+                continue
+            at = (image + row_source[a]) * length
+            if b == a + ONE:
+                for i in range(length):
+                    top[i] = x[at + i]
+            else:
+                into(length, top, ZERO, x, at, x, (image + row_source[a + ONE]) * length)
+            for j in range(a + TWO, b):
+                more(length, top, ZERO, x, (image + row_source[j]) * length)
+            if inner == ONE and high > low:
+                span = (high - low - ONE) * stride + ONE
+                if taps == ONE:
+                    for i in range(span):
+                        best[i] = top[first + i]
+                else:
+                    into(span, best, ZERO, top, first, top, first + dilation)
+                for t in range(TWO, taps):
+                    more(span, best, ZERO, top, first + t * dilation)
+                _every(high - low, y, o + low, best, stride)
+            for c in range(columns):
+                if inner == ONE and low <= c < high:
+                    continue
+                j, e, at = column[c], column[c + ONE], o + c * inner
+                if j == e:
+                    for i in range(inner):
+                        y[at + i] = empty
+                elif e == j + ONE:
+                    for i in range(inner):
+                        y[at + i] = top[column_source[j] * inner + i]
+                else:
+                    into(inner, y, at, top, column_source[j] * inner, top, column_source[j + ONE] * inner)
+                for q in range(j + TWO, e):
+                    more(inner, y, at, top, column_source[q] * inner)
+            if factor != 1:
+                for i in range(columns * inner):
+                    y[o + i] *= factor
+
+    return lines
+
+
+@njit(**JIT)
+def _larger(u, v):
+    wins = (v > u) | (v != v)
+    return v if wins else u
+
+
+@njit(**JIT)
+def _plus(u, v):
+    return u + v
+
+
+max_lines, sum_lines = _folding(_larger), _folding(_plus)
+
+
+@njit(**JIT)
+def spread_lines(
+    factor, g, x, inner, row, row_source, _r, height, column, column_source, _c, width,
+    low, high, first, stride, taps, dilation, begin, end,
+):  # fmt: skip
+    """Input rows from begin to end: what the windows that see them get, summed over rows, then added where the columns came from."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    length = columns * inner
+    total = np.empty(length, g.dtype)
+    for line in range(begin, end):
+        image, r, o = (line // rows) * height, line % rows, line * width * inner
+        for i in range(width * inner):
+            x[o + i] = 0
+        if row[r] == row[r + ONE]:
+            continue
+        at = (image + row_source[row[r]]) * length
+        for i in range(length):
+            total[i] = g[at + i] * factor
+        for j in range(row[r] + ONE, row[r + ONE]):
+            at = (image + row_source[j]) * length
+            for i in range(length):
+                total[i] += g[at + i] * factor
+        if inner == ONE:
+            for t in range(taps if high > low else ZERO):
+                at = o + first + t * dilation
+                for i in range(high - low):
+                    x[at + i * stride] += total[low + i]
+        for c in range(columns):
+            if inner == ONE and low <= c < high:
+                continue
+            for j in range(column[c], column[c + ONE]):
+                at = o + column_source[j] * inner
+                for i in range(inner):
+                    x[at + i] += total[c * inner + i]
+
+
+# Winners: from a window to where its maximum lies.
+
+
+@njit(**JIT)
+def gather_images(
+    x, codes, y, row, row_source, _r, height, column, column_source, _c, width,
+    row_places, column_places, taps, inner, images, low, high,
+):  # fmt: skip
+    """The channels from low to high of all images; 0 for a window of padding alone."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    for image in range(images):
+        base = image * height * width * inner
+        for r in range(rows):
+            for c in range(columns):
+                at = ((image * rows + r) * columns + c) * inner
+                inside = row[r] < row[r + ONE] and column[c] < column[c + ONE]
+                place = row_places[r] + column_places[c]
+                for i in range(low, high):
+                    y[at + i] = x[base + i + U(place + taps[codes[at + i]])] if inside else 0
+
+
+@njit(**JIT)
+def scatter_images(
+    g, codes, x, row, row_source, _r, height, column, column_source, _c, width,
+    row_places, column_places, taps, inner, images, low, high,
+):  # fmt: skip
+    """The transpose. Rows of x are made 0 when the first window that sees them comes, while they are about to be in cache."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    for image in range(images):
+        base, done = image * height * width * inner, ZERO
+        for r in range(rows):
+            if row[r] == row[r + ONE]:
+                continue
+            reach = row_source[row[r + ONE] - ONE] + ONE
+            _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
+            done = max(done, reach)
+            for c in range(columns):
+                if column[c] == column[c + ONE]:
+                    continue
+                at, place = ((image * rows + r) * columns + c) * inner, row_places[r] + column_places[c]
+                for i in range(low, high):
+                    x[base + i + U(place + taps[codes[at + i]])] += g[at + i]
+        _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
+
+
+@njit(**JIT)
+def _clear(x, begin, end, inner, low, high):
+    if high - low == inner:
+        for i in range(begin, end):
+            x[i] = 0
+    else:
+        for at in range(begin, end, inner):
+            for i in range(low, high):
+                x[at + i] = 0

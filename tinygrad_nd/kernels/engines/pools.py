@@ -1,0 +1,198 @@
+"""Pools in compiled loops, for any rank.
+
+Windows are products of intervals, so a pool of rank r is one of rank 2: the leading spatial axes together count rows, the last one columns.
+Tables say which rows and columns of the input a window sees, and as which tap. The loops are in `pool_loops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, reduce
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import memory, parallel
+from ..geometry import PoolSpec
+from ..memory import Array
+from ..pool_slabs import spread
+from . import pool_loops as loops
+from .turns import turn
+
+Cut = tuple[int, int]
+U = np.uintp
+PART = 1 << 16  # numbers read by a task, at least
+TASKS = 8  # per thread
+
+
+def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
+    source, layout = spread(x, spec)
+    values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
+    if not want_index:
+        _over_lines(loops.max_lines, _tables(spec), source, values, (x.dtype.type(-np.inf), x.dtype.type(1)))
+        return layout.restore(values, spec.out), None
+    winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
+    rows, columns, plan = _tables(spec)
+    taps = tuple(table._replace(tap=table.tap.astype(winner.dtype)) for table in (rows, columns))
+    _over_lines(loops.winner_lines, (*taps, plan), source, values, (), winner)
+    return layout.restore(values, spec.out), layout.restore(winner, spec.out)
+
+
+def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
+    source, layout = spread(x, spec)
+    y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
+    _over_lines(loops.sum_lines, _tables(spec), source, y, (x.dtype.type(0), x.dtype.type(factor)))
+    return layout.restore(y, spec.out)
+
+
+def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
+    source, layout = spread(g, spec)
+    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
+    _, columns, plan = _tables(spec)
+    _over_lines(loops.spread_lines, (_transposed(spec), columns, plan), source, x, (g.dtype.type(factor),))
+    return layout.restore(x, spec.size)
+
+
+def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
+    codes, layout = spread(winner, spec)
+    source, _ = spread(x, spec, layout)
+    y = memory.empty(codes.shape, x.dtype)
+    _over_images(loops.gather_images, spec, source, codes, y)
+    return layout.restore(y, spec.out)
+
+
+def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
+    codes, layout = spread(winner, spec)
+    source, _ = spread(g, spec, layout)
+    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
+    _over_images(loops.scatter_images, spec, source, codes, x)
+    return layout.restore(x, spec.size)
+
+
+# Tables.
+
+
+class Table(NamedTuple):
+    """What output i sees along an axis (or several): source[j] as tap[j], for j from start[i] to start[i + 1]."""
+
+    start: Array
+    source: Array
+    tap: Array
+    size: Any  # of the input
+
+
+class Plan(NamedTuple):
+    """Where the windows lie whole within the input along the last axis: outputs from low to high, the first of them from `first` on."""
+
+    low: Any
+    high: Any
+    first: Any
+    stride: Any
+    taps: Any
+    dilation: Any
+
+
+@cache
+def _tables(spec: PoolSpec) -> tuple[Table, Table, Plan]:
+    """The rows' table (its taps count whole rows of the window), the columns' and where its windows are whole."""
+    lead = max(spec.rank - 1, 0)
+    k, n, s, d = (t[-1] if spec.rank else 1 for t in (spec.kernel, spec.size, spec.stride, spec.dilation))
+    columns = _table(spec, range(lead, spec.rank), 1)
+    whole = np.flatnonzero(np.diff(columns.start) == k)
+    low, high = (whole[0], whole[-1] + 1) if len(whole) and k else (0, 0)
+    first = columns.source[columns.start[low]] if high else 0
+    return _table(spec, range(lead), k), columns, Plan(*map(U, (low, high, first, s, k, d)))
+
+
+def _table(spec: PoolSpec, axes: range, step: int) -> Table:
+    sources, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
+    for axis in axes:
+        n, k, s, (a, _), d = spec.size[axis], spec.kernel[axis], spec.stride[axis], spec.padding[axis], spec.dilation[axis]
+        position = np.arange(spec.out[axis])[:, None] * s - a + np.arange(k) * d
+        shape = (len(sources) * position.shape[0], sources.shape[1] * k)
+        sources = (sources[:, None, :, None] * n + position[:, None]).reshape(shape)
+        inside = (inside[:, None, :, None] & ((position >= 0) & (position < n))[:, None]).reshape(shape)
+    taps = np.broadcast_to(np.arange(sources.shape[1]) * step, sources.shape)
+    start = np.concatenate([[0], np.cumsum(inside.sum(1))])
+    return Table(start.astype(U), sources[inside].astype(U), taps[inside].astype(U), U(prod(spec.size[a] for a in axes)))
+
+
+@cache
+def _transposed(spec: PoolSpec) -> Table:
+    """The rows' table read backwards: the output rows that see input row i."""
+    rows = _tables(spec)[0]
+    order = np.argsort(rows.source, kind="stable")
+    outputs = np.repeat(np.arange(len(rows.start) - 1), np.diff(rows.start).astype(np.intp))
+    start = np.concatenate([[0], np.cumsum(np.bincount(rows.source.astype(np.intp), minlength=int(rows.size)))])
+    return Table(start.astype(U), outputs[order].astype(U), rows.tap[order], U(len(rows.start) - 1))
+
+
+@cache
+def _places(spec: PoolSpec) -> tuple[Array, Array, Array]:
+    """In numbers of columns: where each row of windows begins, where each window in its row, and how far on each tap is."""
+    steps = [prod(spec.size[axis + 1 :]) for axis in range(spec.rank)]
+    starts = [(np.arange(o) * s - a) * step for o, s, (a, _), step in zip(spec.out, spec.stride, spec.padding, steps)]
+    taps = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps)]
+    one = np.zeros(1, np.intp)
+
+    def together(parts: list[Array]) -> Array:
+        return reduce(lambda a, b: np.add.outer(a, b).reshape(-1), parts, one)
+
+    return together(starts[:-1]), together(starts[-1:]), together(taps)
+
+
+# Tasks.
+
+
+def _over_lines(run: Callable[..., None], tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array) -> None:
+    """run on shares of the output rows, or of images where these must be turned round first."""
+    rows = len(tables[0].start) - 1
+    constants = (U(x.shape[-1]), *(a for table in tables for a in table))
+
+    def images(cut: Cut) -> None:
+        part, *parts = _turned(x[cut[0] : cut[1]], "turned"), *(a[cut[0] : cut[1]] for a in (y, *more))
+        run(*first, part.reshape(-1), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
+
+    if x.flags.c_contiguous:
+        arrays = [a.reshape(-1) for a in (x, y, *more)]
+        _share(len(x) * rows, max(x.size, y.size), lambda cut: run(*first, *arrays, *constants, U(cut[0]), U(cut[1])))
+    else:
+        _share(len(x), max(x.size, y.size), images)
+
+
+def _over_images(run: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
+    """run on shares of the images; where these are few, on shares of their channels."""
+    rows, columns, _ = _tables(spec)
+    row_places, column_places, taps = _places(spec)
+    outer, inner = len(out), out.shape[-1]
+    constants = (*rows, *columns, row_places * inner, column_places * inner, taps * inner, U(inner))
+    codes = np.ascontiguousarray(codes)
+
+    def images(cut: Cut) -> None:
+        parts = _turned(a[cut[0] : cut[1]], "turned"), codes[cut[0] : cut[1]], out[cut[0] : cut[1]]
+        run(*(part.reshape(-1) for part in parts), *constants, U(cut[1] - cut[0]), U(0), U(inner))
+
+    if outer >= parallel.num_threads():
+        _share(outer, out.size, images)
+    else:
+        arrays = [array.reshape(-1) for array in (np.ascontiguousarray(a), codes, out)]
+        _share(inner, out.size, lambda cut: run(*arrays, *constants, U(outer), U(cut[0]), U(cut[1])))
+
+
+def _share(total: int, work: int, run: Callable[[Cut], None]) -> None:
+    pieces = max(1, min(total, work // PART, TASKS * parallel.num_threads()))
+    parallel.run([(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)], run)
+
+
+def _turned(images: Array, key: str) -> Array:
+    """Images (outer, *space, inner) in this order of memory."""
+    if images.flags.c_contiguous:
+        return images
+    out = memory.scratch(key, images.shape, images.dtype)
+    matrices = np.moveaxis(images, -1, 1)
+    if matrices.flags.c_contiguous:
+        turn(matrices.reshape(len(images), images.shape[-1], -1), out.reshape(len(images), -1, images.shape[-1]))
+    else:
+        np.copyto(out, images)
+    return out
