@@ -1,152 +1,206 @@
-"""One engine per process: `python engines.py nd|nd-last|torch|torch-last` answers a workload's name with seconds per call."""
+"""One class per library, all with the same few operations. A process makes one of them, so that no two share threads.
+
+An engine's `train(f, arguments, wanted, g)` does what its users do: record f(*arguments), then fetch the gradients of arguments[i] for i
+in wanted with the cotangent g. It returns (result, gradients, the instant between the two, or None if the library does not separate them).
+What a library lacks is a missing attribute, or Unsupported: a note on the row.
+"""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-# The five convolutions of the photograph network: input channels, output channels, size, kernel, stride; batch 128.
-CONVS = {
-    "conv1 4x4 s2 3>40 96": (3, 40, 96, 4, 2),
-    "conv2 2x2 40>105 23": (40, 105, 23, 2, 1),
-    "conv3 2x2 105>158 10": (105, 158, 10, 2, 1),
-    "conv4 2x2 158>158 9": (158, 158, 9, 2, 1),
-    "conv5 2x2 158>105 8": (158, 105, 8, 2, 1),
-}
-STEP = "training step, five convs, batch 128"
-POOLS = {1: (3, 2), 2: (4, 2), 5: (3, 2)}
-DENSE = ((945, 945), (945, 475), (475, 8))
-BATCH = 128
+from .workloads import per_axis
+
+Array = np.ndarray
 
 
-def arrays(*shapes: tuple[int, ...]) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [rng.standard_normal(s, dtype=np.float32) for s in shapes]
+class Unsupported(Exception):
+    pass
 
 
-def network_arrays() -> list[np.ndarray]:
-    shapes = [s for ci, co, _, k, _ in CONVS.values() for s in ((co, ci, k, k), (co,))] + [s for i, o in DENSE for s in ((o, i), (o,))]
-    return [a * np.float32((2 / np.prod(a.shape[1:])) ** 0.5 if a.ndim > 1 else 0) for a in arrays(*shapes)]
+def make(name: str) -> Any:
+    """name: library, or library:last for channels last; nd-numpy is nd in an environment that says so."""
+    library, _, layout = name.partition(":")
+    if library in ("nd", "nd-numpy"):
+        return Nd(layout == "last")
+    if library == "torch":
+        return Torch(layout == "last")
+    from . import peers  # which builds on this file
+
+    return {"mygrad": peers.MyGrad, "autograd": peers.Autograd, "jax": peers.Jax}[library]()
 
 
-class NdEngine:
-    def __init__(self, last: bool = False) -> None:
+class Tape:
+    """What tinygrad_nd, PyTorch and mygrad share: leaves that collect gradients."""
+
+    def no_grad(self) -> AbstractContextManager[Any]:
+        raise NotImplementedError
+
+    def forward(self, f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        with self.no_grad():
+            return f(*arguments)
+
+    def train(self, f: Callable[..., Any], arguments: Sequence[Any], wanted: Sequence[int], g: Any) -> tuple[Any, list[Any], float | None]:
+        y = f(*arguments)
+        middle = perf_counter()
+        y.backward() if g is None else y.backward(g)
+        return y, [arguments[i].grad for i in wanted], middle
+
+    def clear(self, arguments: Sequence[Any]) -> None:
+        for a in arguments:
+            a.grad = None
+
+    def transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
+        return x.transpose(axes)
+
+
+class Nd(Tape):
+    """tinygrad_nd; `last` takes and gives (N, *n, C)."""
+
+    def __init__(self, last: bool) -> None:
         import tinygrad_nd as nd
 
         self.nd, self.last = nd, last
+        self.layout = {"layout": "N*C"} if last else {}
+        self.version = f"engine {nd.engine()}"
+        self.no_grad, self.relu, self.linear, self.cross_entropy = nd.no_grad, nd.relu, nd.linear, nd.cross_entropy
 
-    def tensor(self, a: np.ndarray, grad: bool = False) -> Any:
-        """(N, C, *n) in C order, or in the memory order that the library's own results have: channels last."""
-        a = np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if self.last and a.ndim == 4 else a
-        return self.nd.tensor(a, requires_grad=grad)
+    def tensor(self, a: Array, image: bool = False, grad: bool = False) -> Any:
+        return self.nd.tensor(np.ascontiguousarray(np.moveaxis(a, 1, -1)) if image and self.last else a, requires_grad=grad)
 
-    def conv(self, ci: int, co: int, n: int, k: int, s: int) -> Callable[[], Any]:
-        nd = self.nd
-        o = (n - k) // s + 1
-        x, w, g = arrays((BATCH, ci, n, n), (co, ci, k, k), (BATCH, co, o, o))
-        x, w, g = self.tensor(x, True), nd.tensor(w, requires_grad=True), self.tensor(g)
+    def set(self, t: Any, a: Array) -> None:
+        t.data = a
 
-        def call() -> None:
-            x.grad = w.grad = None
-            nd.conv_nd(x, w, stride=s).backward(g)
+    def array(self, t: Any, image: bool = False) -> Array:
+        return np.moveaxis(t.data, -1, 1) if image and self.last else t.data
 
-        return call
+    def optimiser(self, parameters: Sequence[Any]) -> Callable[[], None]:
+        return self.nd.optim.SGD(parameters, 1e-4, momentum=0.9).step
 
-    def step(self) -> Callable[[], Any]:
-        nd = self.nd
-        params = [nd.Parameter(a) for a in network_arrays()]
-        optimiser = nd.optim.SGD(params, 0.005, momentum=0.9)
-        x, labels = self.tensor(arrays((BATCH, 3, 96, 96))[0]), np.arange(BATCH) % 8
+    def conv(self, x: Any, w: Any, b: Any = None, **options: Any) -> Any:
+        return self.nd.conv_nd(x, w, b, **options, **self.layout)
 
-        def call() -> None:
-            optimiser.zero_grad()
-            h, p = x, iter(params)
-            for i, (_, _, _, _, s) in enumerate(CONVS.values(), 1):
-                h = nd.relu(nd.conv_nd(h, next(p), next(p), stride=s))
-                h = nd.max_pool_nd(h, *POOLS[i]) if i in POOLS else h
-            h = nd.reshape(h, (BATCH, -1))
-            for i in range(3):
-                h = nd.linear(h, next(p), next(p))
-                h = nd.relu(h) if i < 2 else h
-            nd.cross_entropy(h, labels).backward()
-            optimiser.step()
+    def conv_transpose(self, x: Any, w: Any, **options: Any) -> Any:
+        return self.nd.conv_transpose_nd(x, w, **options, **self.layout)
 
-        return call
+    def max_pool(self, x: Any, kernel: int, stride: int) -> Any:
+        return self.nd.max_pool_nd(x, kernel, stride, **self.layout)
+
+    def avg_pool(self, x: Any, kernel: int, stride: int) -> Any:
+        return self.nd.avg_pool_nd(x, kernel, stride, **self.layout)
+
+    def spatial_mean(self, x: Any) -> Any:
+        return x.mean(tuple(range(1, x.ndim - 1) if self.last else range(2, x.ndim)))
+
+    def flatten(self, x: Any) -> Any:
+        return (self.nd.moveaxis(x, -1, 1) if self.last else x).reshape((x.shape[0], -1))
+
+    def softmax(self, x: Any) -> Any:
+        return self.nd.softmax(x, axis=-1)
+
+    def gelu(self, x: Any) -> Any:
+        return self.nd.gelu(x)
+
+    def layer_norm(self, x: Any, w: Any, b: Any) -> Any:
+        return self.nd.layer_norm(x, w.shape, w, b)
+
+    def batch_norm(self, x: Any, w: Any, b: Any) -> Any:
+        return self.nd.batch_norm(x, np.zeros(w.shape, np.float32), np.ones(w.shape, np.float32), w, b, training=True, **self.layout)
+
+    def attention(self, q: Any, k: Any, v: Any) -> Any:
+        return self.nd.scaled_dot_product_attention(q, k, v, causal=True)
+
+    def drawn(self, y: Any) -> str:
+        return self.nd.draw(y).dot
 
 
-class TorchEngine:
-    def __init__(self, last: bool = False) -> None:
+class Torch(Tape):
+    """PyTorch, eager; `last` is its channels_last memory format, and a 1-D convolution is then a 2-D one of a single row."""
+
+    def __init__(self, last: bool) -> None:
         import torch
+        from torch.nn import functional
 
-        torch.set_num_threads(2)
-        self.torch, self.format = torch, torch.channels_last if last else torch.contiguous_format
+        self.torch, self.F, self.last, self.version = torch, functional, last, torch.__version__
+        self.no_grad, self.relu, self.gelu, self.linear = torch.no_grad, torch.relu, functional.gelu, functional.linear
 
-    def tensor(self, a: np.ndarray, grad: bool = False) -> Any:
-        t = self.torch.from_numpy(a.copy())
-        return (t.to(memory_format=self.format) if t.ndim == 4 else t).requires_grad_(grad)
+    def tensor(self, a: Array, image: bool = False, grad: bool = False) -> Any:
+        t = self.torch.from_numpy(np.array(a))
+        if self.last and a.ndim > 5:
+            raise Unsupported("channels_last ends at three spatial axes")
+        if self.last and a.ndim > 2:
+            t = t.unsqueeze(2) if a.ndim == 3 else t
+            t = t.to(memory_format=self.torch.channels_last if t.ndim == 4 else self.torch.channels_last_3d)
+        return t.requires_grad_(grad)
 
-    def conv(self, ci: int, co: int, n: int, k: int, s: int) -> Callable[[], Any]:
-        F = self.torch.nn.functional
-        o = (n - k) // s + 1
-        x, w, g = arrays((BATCH, ci, n, n), (co, ci, k, k), (BATCH, co, o, o))
-        x, w, g = self.tensor(x, True), self.tensor(w, True), self.tensor(g)
+    def set(self, t: Any, a: Array) -> None:
+        with self.no_grad():
+            t.copy_(self.torch.from_numpy(a).reshape(t.shape))
 
-        def call() -> None:
-            x.grad = w.grad = None
-            F.conv2d(x, w, stride=s).backward(g)
+    def array(self, t: Any, image: bool = False) -> Array:
+        return t.detach().numpy()
 
-        return call
+    def optimiser(self, parameters: Sequence[Any]) -> Callable[[], None]:
+        return self.torch.optim.SGD(parameters, 1e-4, momentum=0.9).step
 
-    def step(self) -> Callable[[], Any]:
-        F = self.torch.nn.functional
-        params = [self.tensor(a, True) for a in network_arrays()]
-        optimiser = self.torch.optim.SGD(params, 0.005, momentum=0.9)
-        x, labels = self.tensor(arrays((BATCH, 3, 96, 96))[0]), self.torch.arange(BATCH) % 8
+    def conv(self, x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+        rank = x.ndim - 2
+        if padding == "causal":
+            x, padding = self.F.pad(x, (dilation * (w.shape[-1] - 1), 0)), 0
+        if rank > 3:
+            return self._conv_any(x, w, *(per_axis(v, rank) for v in (stride, padding, dilation)))
+        if self.last and x.shape[2] == w.shape[2] == 1:  # one row
+            stride, padding, dilation = (1, stride), (0, padding), (1, dilation)
+        return (self.F.conv1d, self.F.conv2d, self.F.conv3d)[rank - 1](x, w, b, stride, padding, dilation, groups)
 
-        def call() -> None:
-            optimiser.zero_grad()
-            h, p = x, iter(params)
-            for i, (_, _, _, _, s) in enumerate(CONVS.values(), 1):
-                h = F.relu(F.conv2d(h, next(p), next(p), stride=s))
-                h = F.max_pool2d(h, *POOLS[i]) if i in POOLS else h
-            h = h.reshape(BATCH, -1)
-            for i in range(3):
-                h = F.linear(h, next(p), next(p))
-                h = F.relu(h) if i < 2 else h
-            F.cross_entropy(h, labels).backward()
-            optimiser.step()
+    def _conv_any(self, x: Any, w: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+        """Above three axes: the first one joins the batch, and its taps are summed over."""
+        rank = x.ndim - 2
+        if rank == 3:
+            return self.F.conv3d(x, w, None, stride, padding, dilation)
+        x = self.F.pad(x, (0, 0) * (rank - 1) + (padding[0],) * 2).movedim(2, 1)  # (N, n0, C, …)
+        s, d, taps = stride[0], dilation[0], w.shape[2]
+        points = (x.shape[1] - d * (taps - 1) - 1) // s + 1
+        y = sum(
+            self._conv_any(x[:, d * t : d * t + s * (points - 1) + 1 : s].flatten(0, 1), w[:, :, t], stride[1:], padding[1:], dilation[1:])
+            for t in range(taps)
+        )
+        return y.unflatten(0, (x.shape[0], points)).movedim(1, 2)
 
-        return call
+    def conv_transpose(self, x: Any, w: Any, stride: int, padding: int) -> Any:
+        return self.F.conv_transpose2d(x, w, None, stride, padding)
 
+    def max_pool(self, x: Any, kernel: int, stride: int) -> Any:
+        return (self.F.max_pool1d, self.F.max_pool2d, self.F.max_pool3d)[x.ndim - 3](x, kernel, stride)
 
-ENGINES: dict[str, Callable[[], Any]] = {
-    "nd": NdEngine,
-    "nd-last": lambda: NdEngine(True),
-    "torch": TorchEngine,
-    "torch-last": lambda: TorchEngine(True),
-}
+    def avg_pool(self, x: Any, kernel: int, stride: int) -> Any:
+        return (self.F.avg_pool1d, self.F.avg_pool2d, self.F.avg_pool3d)[x.ndim - 3](x, kernel, stride)
 
+    def spatial_mean(self, x: Any) -> Any:
+        return x.mean(tuple(range(2, x.ndim)))
 
-def serve(name: str) -> None:
-    engine = ENGINES[name]()
-    made: dict[str, Callable[[], Any]] = {}
-    for line in sys.stdin:
-        work = line.strip()
-        if work not in made:
-            made.clear()
-            made[work] = engine.step() if work == STEP else engine.conv(*CONVS[work])
-            made[work]()
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            made[work]()
-            times.append(time.perf_counter() - start)
-        print(sorted(times)[1], flush=True)
+    def flatten(self, x: Any) -> Any:
+        return x.flatten(1)
 
+    def transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
+        return x.permute(axes)
 
-if __name__ == "__main__":
-    serve(sys.argv[1])
+    def softmax(self, x: Any) -> Any:
+        return self.torch.softmax(x, -1)
+
+    def cross_entropy(self, z: Any, labels: Array) -> Any:
+        return self.F.cross_entropy(z, self.torch.from_numpy(labels))
+
+    def layer_norm(self, x: Any, w: Any, b: Any) -> Any:
+        return self.F.layer_norm(x, w.shape, w, b)
+
+    def batch_norm(self, x: Any, w: Any, b: Any) -> Any:
+        return self.F.batch_norm(x, self.torch.zeros(w.shape), self.torch.ones(w.shape), w, b, training=True)
+
+    def attention(self, q: Any, k: Any, v: Any) -> Any:
+        return self.F.scaled_dot_product_attention(q, k, v, is_causal=True)
