@@ -190,7 +190,7 @@ class Server:
             y = job.f(*job.arguments(*job.sets[0]))
             kept = None if before is None else (resident("VmRSS") - before) * 2**20 / n
             del y
-        return {"us": min(job()[0] for _ in range(5 if n < 10**6 else 2)) / n * 1e6, "bytes": kept}
+        return {"us": min(job()[0] for _ in range(5 if n < 10**5 else 1)) / n * 1e6, "bytes": kept}
 
     def dot(self, n: int) -> dict[str, Any]:
         """Milliseconds for the DOT text of a graph of n operations."""
