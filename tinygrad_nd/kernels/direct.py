@@ -16,7 +16,7 @@ from .slabs import Box, dense, fetch, lengths, split, windows
 
 Array = NDArray[Any]
 
-SLAB = 1 << 19  # bytes of input; tile, products and input together stay in a core's cache
+SLAB = 1 << 21  # bytes of input: every call is on a whole slab, and between calls threads wait for one another
 ROWS = 1 << 22  # bytes of repeated weights
 ALONE = 1 << 19  # multiply-adds below which a second thread does not pay
 

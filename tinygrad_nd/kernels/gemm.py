@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from . import blas, memory, parallel, phases
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
-from .slabs import Box, boxes, copy_windows, dense, fetch, lengths, split, windows
+from .slabs import Box, boxes, copy_pieces, dense, fetch, lengths, split, windows
 
 Array = NDArray[Any]
 
-TILE = 1 << 20  # bytes of windows side by side
+TILE = 1 << 21  # bytes of windows side by side
 IMAGE = 256  # points from which an image deserves a product of its own
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 
@@ -92,7 +92,7 @@ def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array) -> Iterator[tup
         windows_of_tile = view[(slice(None), *inner)]  # (G, n, *o, *k, C/G)
         if not windows_of_tile.flags.c_contiguous:
             copy = memory.scratch("columns", windows_of_tile.shape, dtype)
-            copy_windows(copy, windows_of_tile)
+            copy_pieces(copy, windows_of_tile)
             windows_of_tile = copy
         n, *size = lengths(inner)
         images = n if prod(size) >= IMAGE else 1

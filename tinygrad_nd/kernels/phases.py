@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import memory
 from .geometry import ConvSpec
-from .slabs import Box, lengths
+from .slabs import Box, copy_pieces, lengths
 
 Array = NDArray[Any]
 
@@ -80,7 +80,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
             pairs = [axis.slices(part, i) for axis, part, i in zip(axes, box[1:], e)]
             to: tuple[Any, ...] = (box[0], *(to for to, _ in pairs))
             source: tuple[Any, ...] = (slice(None), *(source for _, source in pairs), slice(None), *e)
-            grouped[to] = tile[source]
+            copy_pieces(grouped[to], tile[source])
 
     dense = all(s == 1 for s in spec.stride)
     target = Target(groups * prod(counts) * c, wide, _into(last) if dense else spread, last if dense and dtype == wide else None)

@@ -44,15 +44,17 @@ def boxes(extents: Sequence[int], nbytes: Callable[[Sequence[int]], int], limit:
 
 
 def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limit: int = SLAB) -> list[Box]:
-    """Boxes of (N, *o) whose input takes at most `limit` bytes, a few for each of `parts` threads where there is enough work."""
+    """Boxes of (N, *o) whose input takes at most `limit` bytes, as many for each of `parts` threads."""
 
     def nbytes(shape: Sequence[int]) -> int:
         seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, shape[1:], spec.dilation, spec.kernel))
         return shape[0] * prod(seen) * channels * itemsize
 
     extents = (n, *spec.out)
-    small = min(limit, nbytes(extents) // (4 * parts)) if parts > 1 else limit
-    return boxes(extents, nbytes, small)
+    if parts > 1:
+        rounds = max(1, round(nbytes(extents) / (parts * limit)))
+        limit = 9 * nbytes(extents) // (8 * parts * rounds)  # neighbours share a little input
+    return boxes(extents, nbytes, limit)
 
 
 def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
@@ -126,15 +128,15 @@ def windows(slab: Array, spec: ConvSpec, outputs: Sequence[int]) -> Array:
     return as_strided(slab, shape, strides, writeable=False)
 
 
-def copy_windows(out: Array, view: Array) -> None:
-    """out[...] = view, in pieces as long as both are dense: NumPy copies many short rows faster as items of an opaque type."""
-    axis, piece = view.ndim, out.itemsize
-    while axis and (view.shape[axis - 1] == 1 or view.strides[axis - 1] == piece):
+def copy_pieces(out: Array, a: Array) -> None:
+    """out[...] = a, in pieces as long as both are dense: NumPy copies many short rows faster as items of an opaque type."""
+    axis, piece = a.ndim, a.itemsize
+    while axis and (a.shape[axis - 1] == 1 or a.strides[axis - 1] == out.strides[axis - 1] == piece):
         axis -= 1
-        piece *= view.shape[axis]
-    if axis == view.ndim or piece > 1024 or view.dtype != out.dtype or not view.size:
-        out[...] = view
+        piece *= a.shape[axis]
+    if axis == a.ndim or piece > 1024 or a.dtype != out.dtype or not a.size:
+        out[...] = a
     else:
-        lead = view.shape[:axis]
+        lead = a.shape[:axis]
         item = np.dtype((np.void, piece))
-        out.reshape(*lead, -1).view(item)[...] = view.reshape(*lead, -1).view(item)
+        out.reshape(*lead, -1).view(item)[...] = a.reshape(*lead, -1).view(item)
