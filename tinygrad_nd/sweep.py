@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .kernels.elementwise import LARGE, add_into, apply
+from .kernels.elementwise import add_into, apply
+from .kernels.memory import PAGE, recycle
 from .node import Node, recording
 from .ops.elementwise import cast, real
 from .ops.shape import sum_to
@@ -125,6 +126,8 @@ def sweep(
                         else:
                             pending[parent] = h
                 if pulled and not retain_graph:
+                    if g.nbytes >= PAGE:
+                        recycle(node.saved)
                     node.saved = FREED
     finally:
         recording.reset(token)
@@ -172,7 +175,7 @@ def _receive(pending: dict[Node, Any], owned: set[Node], node: Node, g: Any) -> 
     elif node in owned:
         add_into(earlier, g)
     else:
-        total = pending[node] = earlier + g if g.size < LARGE or isinstance(g, Tensor) else apply(np.add, earlier, g)
+        total = pending[node] = apply(np.add, earlier, g) if type(g) is ndarray else earlier + g
         if type(total) is ndarray:
             owned.add(node)
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -305,3 +306,37 @@ def test_recycling_under_threads():
         user.join()
     gc.collect()
     assert not wrong and memory._free_bytes <= memory.FREE_LIMIT
+
+
+# ---- arrays that a sweep hands over
+
+
+def test_a_recycled_array_is_used_for_the_next_one_like_it():
+    a, like = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
+    place = a.ctypes.data
+    assert memory.warm_like(like) is None
+    dropped = (a, like)
+    del a
+    memory.recycle(dropped)
+    del dropped
+    assert memory.warm_like(np.ones((50, 40), np.float32)) is None
+    again = memory.warm_like(like)
+    assert again.ctypes.data == place and again.flags.writeable and memory.warm_like(like) is None
+
+
+def test_no_more_is_recycled_than_was_missed():
+    like = np.ones((40, 50), np.float32)
+    memory.recycle((np.ones((40, 50), np.float32),))
+    assert memory.warm_like(like) is memory.warm_like(like) is None
+    memory.recycle(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
+    assert memory._free_bytes == 2 * like.nbytes
+
+
+@pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
+def test_what_somebody_still_holds_is_not_recycled(holder):
+    a = np.ones((40, 50), np.float32)
+    assert memory.warm_like(a) is None
+    held, dropped = holder(a), (a, 1.0, None)
+    del a
+    memory.recycle(dropped)
+    assert not memory._free and held is not None

@@ -21,19 +21,36 @@ TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cach
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
+_NUMBERS = frozenset({int, float, complex, type(None)})  # Python numbers (or no operand) do not decide a dtype
 
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
-    if (type(x) is not ndarray or x.size < LARGE) and (type(y) is not ndarray or y.size < LARGE):
+    if (type(x) is not ndarray or x.nbytes < memory.PAGE) and (type(y) is not ndarray or y.nbytes < memory.PAGE):
         return ufunc(x) if y is None else ufunc(x, y)
     operands = (x,) if y is None else (x, y)
-    kinds = [type(a) if type(a) in (int, float, complex) else np.result_type(a) for a in operands]  # Python numbers are weak
+    if (type(x) is not ndarray or x.size < LARGE) and (type(y) is not ndarray or y.size < LARGE):
+        if type(x) is ndarray and (type(y) in _NUMBERS or (type(y) is ndarray and y.shape == x.shape and y.strides == x.strides)):
+            out = memory.warm_like(x) if _keeps_dtype(ufunc, x.dtype, y.dtype if type(y) is ndarray else type(y)) else None
+            return ufunc(*operands) if out is None else ufunc(*operands, out)
+        return ufunc(*operands)
+    kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
     share = max(x.size if isinstance(x, ndarray) else 0, TILE * 4 * parallel.num_threads()) // (4 * parallel.num_threads())
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
+
+
+@cache
+def _keeps_dtype(ufunc: np.ufunc, x: np.dtype[Any], y: Any) -> bool:
+    """Whether the result has the dtype of x; y is a dtype, the type of a Python number, or that of None."""
+    if ufunc.nout != 1 or ufunc.signature is not None or x.kind not in _KINDS:
+        return False
+    try:
+        return ufunc.resolve_dtypes((x, None) if ufunc.nin == 1 else (x, y, None))[-1] == x
+    except TypeError:
+        return False  # the ufunc itself says why
 
 
 def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE) -> Array:

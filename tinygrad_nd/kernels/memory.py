@@ -2,6 +2,7 @@
 
 A fresh array is paid for page by page when it is first written, which costs ten times more than writing warm memory. So large arrays
 come from `empty`: when the last view of one dies its memory goes to a free list, and the next request of about that size takes it over.
+Smaller ones are left to malloc, but a sweep that frees them by the thousand hands them over (`recycle`): malloc would return the pages.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ import threading
 from collections import deque
 from collections.abc import Hashable, Sequence
 from math import prod
+from sys import getrefcount
 from typing import Any
+from weakref import getweakrefcount
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 
+PAGE = 1 << 12  # bytes
 SMALL = 1 << 18  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
+MISSED_LIMIT = 1 << 25  # bytes that arrays of one kind are missed for
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
 ALIGN = 64  # bytes: a cache line, a vector register
 
@@ -66,7 +72,8 @@ class _Lease(np.ndarray[Any, Any]):
             _collect()
 
 
-_free: dict[int, list[_Memory]] = {}  # by size, the size least recently used first
+_free: dict[Hashable, list[Any]] = {}  # by size, or by (shape, dtype, strides) where recycled whole; the key least recently used first
+_missed: dict[Hashable, int] = {}  # how often `warm_like` had nothing
 _returned: deque[_Memory] = deque()
 _free_lock = threading.RLock()
 _free_bytes = 0
@@ -95,6 +102,40 @@ def empty_like(a: Array, dtype: DTypeLike | None = None, shape: Sequence[int] | 
     return _ordered(shape, dtype, memory_order(a))
 
 
+def warm_like(a: Array) -> Array | None:
+    """`empty_like` in recycled memory; None where `a` is small and nothing like it has been recycled."""
+    if a.nbytes >= SMALL:
+        return empty_like(a)
+    key = a.shape, a.dtype, a.strides
+    if key not in _free:
+        _missed[key] = min(_missed.get(key, 0) + 1, MISSED_LIMIT // a.nbytes)
+        return None
+    with _free_lock:
+        spare: Array | None = _pop(key)
+        return spare
+
+
+def recycle(arrays: Sequence[Any]) -> None:
+    """Keep those of the arrays that nobody else refers to, as many as `warm_like` missed: they are about to be dropped."""
+    for a, references in zip(arrays, _references(arrays)):
+        if references == _ALONE and type(a) is ndarray and PAGE <= a.nbytes < SMALL and a.flags.owndata and not getweakrefcount(a):
+            key = a.shape, a.dtype, a.strides
+            if missed := _missed.get(key):
+                _missed[key] = missed - 1
+                a.setflags(write=True)
+                with _free_lock:
+                    _keep(key, a)
+                    if _free_bytes > FREE_LIMIT:
+                        _shrink(FREE_LIMIT)
+
+
+def _references(arrays: Sequence[Any]) -> list[int]:
+    return [getrefcount(a) for a in arrays]
+
+
+_ALONE = _references((np.empty(0),))[0]  # as this interpreter counts
+
+
 def memory_order(a: Array) -> tuple[int, ...]:
     """The axes of `a` from the one with the longest stride to the one with the shortest."""
     return tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__))
@@ -116,6 +157,7 @@ def freeze(array: Array) -> None:
 def clear_cache() -> None:
     """Give all free memory back to the system."""
     with _free_lock:
+        _missed.clear()
         _shrink(0)
 
 
@@ -143,40 +185,48 @@ def _take(nbytes: int) -> _Memory:
     size = -(-nbytes // step) * step
     with _free_lock:
         _collect()
-        kept = _free.pop(size, None)
-        if kept:
-            memory = kept.pop()
-            _free_bytes -= size
-            if kept:
-                _free[size] = kept
-            return memory
-    return _aligned(size).view(_Memory)
+        memory = _pop(size)
+    return _aligned(size).view(_Memory) if memory is None else memory
+
+
+def _pop(key: Hashable) -> Any:
+    """One of the arrays kept for `key`, which is moved to the end; or None."""
+    global _free_bytes
+    kept = _free.pop(key, None)
+    if kept is None:
+        return None
+    array = kept.pop()
+    _free_bytes -= array.nbytes
+    if kept:
+        _free[key] = kept
+    return array
+
+
+def _keep(key: Hashable, array: Array) -> None:
+    global _free_bytes
+    kept = _free.get(key)
+    if kept is None:
+        _free[key] = [array]
+    else:
+        kept.append(array)
+    _free_bytes += array.nbytes
 
 
 def _collect() -> None:
     """Move what was returned to the free list. If another thread holds the lock, its next turn does it: a finaliser must not wait."""
-    global _free_bytes
     if _free_lock.acquire(blocking=False):
         try:
             while _returned:
                 memory = _returned.popleft()
-                kept = _free.pop(memory.nbytes, [])
-                kept.append(memory)
-                _free[memory.nbytes] = kept
-                _free_bytes += memory.nbytes
+                _keep(memory.nbytes, memory)
             _shrink(FREE_LIMIT)
         finally:
             _free_lock.release()
 
 
 def _shrink(limit: int) -> None:
-    global _free_bytes
     while _free_bytes > limit:
-        size, kept = next(iter(_free.items()))
-        _free_bytes -= size
-        del kept[0]
-        if not kept:
-            del _free[size]
+        _pop(next(iter(_free)))
 
 
 def _start_afresh() -> None:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from ..kernels import elementwise as kernel
 from ..kernels import guarded
-from ..kernels.elementwise import LARGE, apply
+from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 
@@ -22,9 +21,7 @@ def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Call
         return apply(ufunc, x)
 
     def two(x: Any, y: Any) -> Any:
-        if (type(x) is ndarray and x.size >= LARGE) or (type(y) is ndarray and y.size >= LARGE):
-            return apply(ufunc, x, y)
-        return ufunc(x, y)
+        return apply(ufunc, x, y)
 
     run: Any = one if ufunc.nin == 1 else two
     run.__name__ = run.__qualname__ = ufunc.__name__
