@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cache
-from math import log2
+from math import log2, prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import memory, parallel
+from . import engines, memory, parallel
 
 Array = NDArray[Any]
 
 SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
+LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -33,6 +34,10 @@ def matmul(a: Array, b: Array) -> Array:
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
     out = memory.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    products = engines.compiled("products")
+    if products is not None and prod(batch) * LARGE <= a.size * b.shape[-1] and products.takes(a, b, _flops_per_second()):
+        products.matmul(a, b, out)
+        return out
     parts = parallel.num_threads() if a.size * b.shape[-1] > ALONE else 1
     axis = next((i for i, n in enumerate(batch) if n >= 2 * parts), out.ndim - 2 if out.shape[-2] >= out.shape[-1] else out.ndim - 1)
     cuts = [out.shape[axis] * i // parts for i in range(parts + 1)]

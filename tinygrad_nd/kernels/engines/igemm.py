@@ -111,7 +111,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 5e-11 * moved, 2 * SLAB
 
 
-def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any]) -> Array:
+def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of x where channels lie side by side in it, else scratch."""
     inside, places, sizes = [box[0]], [], [box[0].stop - box[0].start]
     for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
@@ -124,7 +124,7 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any]) -> Array:
     source = x[tuple(inside)]
     if list(source.shape[:-1]) == sizes and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
         return source
-    slab = core = memory.scratch("slab", (*sizes, x.shape[-1]), dtype)
+    slab = core = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
     for axis, part in enumerate(places, 1):
         lead = (slice(None),) * axis
         core[(*lead, slice(0, part.start))] = 0

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, lru_cache
+from itertools import product
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory
+from .. import memory, parallel
 from . import llvm, tiles
 
 Array = NDArray[Any]
 
 DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
+BLOCK = 1 << 18  # bytes of the left operand worked on at a time
+COLUMNS = 256  # of the right operand
 
 
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
@@ -79,6 +82,43 @@ def copy(a: Array, out: Array) -> None:
     tiles.transpose(a.dtype)(
         a.ctypes.data, starts.ctypes.data, out.ctypes.data, to.ctypes.data, len(starts), m, n, a.strides[-1] // size, out.strides[-2] // size
     )  # fmt: skip
+
+
+def takes(a: Array, b: Array, rate: float) -> bool:
+    """Whether `matmul` can multiply these, and does so faster than something that makes `rate` float32 operations per second and thread."""
+    able = a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and a.flags.aligned and b.flags.aligned
+    return able and b.shape[-1] >= llvm.lanes(a.dtype) and flops_per_second(np.dtype(np.float32)) > rate
+
+
+def matmul(a: Array, b: Array, out: Array) -> None:
+    """out[...] = a @ b over stacks of matrices (..., m, k) and (..., k, n) of any strides; out is C-ordered. On our threads."""
+    b = _dense_together(b)
+    *batch, m, n = out.shape
+    k, size = a.shape[-1], a.itemsize
+    rows = max(64, BLOCK // (k * size))
+    offsets = places((k,), (a.strides[-1],), size)
+
+    def work(task: tuple[tuple[int, ...], int, int]) -> None:
+        at, start, first = task
+        part = a[at][start : start + rows]
+        steps = places((len(part),), (part.strides[0],), size)
+        columns = slice(first, first + COLUMNS)
+        multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])
+
+    parallel.run(list(product(np.ndindex(*batch), range(0, m, rows), range(0, n, COLUMNS))), work)
+
+
+def _dense_together(b: Array) -> Array:
+    """`b` itself where its rows are dense, else a copy made by all threads."""
+    if b.strides[-1] == b.itemsize:
+        return b
+    out = memory.empty(b.shape, b.dtype)
+    threads = parallel.num_threads()
+    axis = 0 if len(b) >= threads and b.ndim > 2 else b.ndim - 1
+    step = -(-b.shape[axis] // threads)
+    parts = [(*(slice(None),) * axis, slice(i, i + step)) for i in range(0, b.shape[axis], step)]
+    parallel.run(parts, lambda part: copy(b[part], out[part]))
+    return out
 
 
 @cache
