@@ -88,6 +88,8 @@ SAMPLES: list[Sample] = [
     *rows("hypot", nd.hypot, (apart(4), apart(4)), (apart(2, 1), apart(3))),
     *rows("logaddexp", nd.logaddexp, *PAIR),
     *rows("relu", nd.relu, (apart(3, 4),)),
+    *rows("tanh_grad", elementwise._tanh_grad, *PAIR[:2]),
+    *rows("sigmoid_grad", elementwise._sigmoid_grad, *PAIR[:2]),
     *rows("keep_positive", lambda g: elementwise.keep_positive(g, apart(3, 4) * 0 + 1.0), X, linear=True),
     *rows("absolute", nd.abs, (apart(3, 4),), (normal(3) + 1j * normal(3),)),
     # steps

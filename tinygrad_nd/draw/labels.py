@@ -23,7 +23,7 @@ TITLES = {
     "keep_positive": "relu gradient",
     "zero_pad": "pad",
     "take_along": "take",
-    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "softmax", "log_softmax")},
+    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
     "label_loss": "cross_entropy",
     "label_loss_grad": "cross_entropy gradient",
 }

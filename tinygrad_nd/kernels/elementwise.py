@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import blas, memory, parallel
+from . import blas, engines, memory, parallel
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
+COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
+WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
 _NUMBERS = frozenset({int, float, complex, type(None)})  # Python numbers (or no operand) do not decide a dtype
+_CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.square, np.maximum, np.minimum}  # they wait for memory alone
 
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
@@ -38,7 +41,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-    share = max(x.size if isinstance(x, ndarray) else 0, TILE * 4 * parallel.num_threads()) // (4 * parallel.num_threads())
+    size = max(x.size if isinstance(x, ndarray) else 1, y.size if isinstance(y, ndarray) else 1)
+    share = size if ufunc in _CHEAP and size <= WAKE else max(size // (4 * parallel.num_threads()), TILE)
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
 
 
@@ -79,6 +83,25 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
     else:
         boxes = parallel.boxes(dense.shape, tile)
         parallel.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
+    return out
+
+
+def looped(name: str, x: Any, *others: Any) -> Array | None:
+    """What the compiled loop of this name makes of arrays that lie alike in memory, without gaps; None where one is missing or does not."""
+    if type(x) is not ndarray or x.size < COMPILED or x.dtype not in (np.float32, np.float64):
+        return None
+    if any([type(a) is not ndarray or a.strides != x.strides or a.shape != x.shape or a.dtype != x.dtype for a in others]):
+        return None
+    loops = engines.compiled("loops")
+    out = memory.empty_like(x)
+    if loops is None or out.strides != x.strides:
+        return None
+    flat = [a.ravel("K") for a in (out, x, *others)]
+    if x.size <= WAKE:
+        getattr(loops, name)(*flat)
+    else:
+        loop, share = getattr(loops, name), -(-x.size // (2 * parallel.num_threads()))
+        parallel.run(parallel.boxes((x.size,), share), lambda box: loop(*[a[box] for a in flat]))
     return out
 
 
@@ -136,6 +159,9 @@ def _zeros(dtype: np.dtype[Any]) -> Array:
 
 def relu_grad(g: Any, of: Any) -> Any:
     """g where of > 0, else 0."""
+    fast = looped("relu_grad", g, of)
+    if fast is not None:
+        return fast
     g = np.asarray(g)
     dtype = g.dtype
     if dtype.kind != "f" or dtype.itemsize > 8 or g.size < STRETCH or np.shape(of) != g.shape:

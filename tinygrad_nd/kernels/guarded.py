@@ -1,24 +1,62 @@
-"""Products and quotients in which zero stays zero."""
+"""Products and quotients in which zero stays zero, and slopes by which a cotangent is multiplied so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .elementwise import LARGE, fused
+from . import memory
+from .elementwise import LARGE, fused, looped
 
 DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 
 
 def scale(g: Any, d: Any) -> Any:
     """g * d, but 0 wherever g is 0, whatever d is."""
+    if (fast := looped("scale", g, d)) is not None:
+        return fast
     return _in_tiles(np.multiply, g, d) if _large(g) or _large(d) else _mended(g * d, g)
 
 
 def over(g: Any, d: Any) -> Any:
     """g / d, but 0 wherever g is 0, whatever d is."""
+    if (fast := looped("over", g, d)) is not None:
+        return fast
     return _in_tiles(np.divide, g, d) if _large(g) or _large(d) else _mended(g / d, g)
+
+
+def tanh_grad(g: Any, y: Any) -> Any:
+    """g (1 - y²), for y = tanh x."""
+    if (fast := looped("tanh_grad", g, y)) is not None:
+        return fast
+    return _slope(_tanh_slope, g, y)
+
+
+def sigmoid_grad(g: Any, y: Any) -> Any:
+    """g y (1 - y), for y = sigmoid x."""
+    if (fast := looped("sigmoid_grad", g, y)) is not None:
+        return fast
+    return _slope(_sigmoid_slope, g, y)
+
+
+def _tanh_slope(y: Any, out: Any = None) -> Any:
+    return np.subtract(1, np.multiply(y, y, out=out), out=out)
+
+
+def _sigmoid_slope(y: Any, out: Any = None) -> Any:
+    return np.multiply(y, 1 - y, out=out)
+
+
+def _slope(slope: Callable[..., Any], g: Any, y: Any) -> Any:
+    if not _large(y):
+        return _mended(g * slope(y), g)
+
+    def tile(out: Any, g: Any, y: Any) -> None:
+        _mended(np.multiply(g, slope(y, memory.scratch("slope", y.shape, y.dtype)), out=out), g)
+
+    return fused(tile, g, y, dtype=np.result_type(g, y))
 
 
 def _large(a: Any) -> bool:

@@ -126,7 +126,7 @@ arccos = _elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj
 arctan = _elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
 sinh = _elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
 cosh: Callable[..., Tensor] = _elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
-tanh = _elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: scale(g, conj(1 - square(out))))
+tanh = _elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: _through_tanh(g, out))
 arcsinh = _elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, conj(sqrt(square(x) + 1))))
 arccosh = _elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = _elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
@@ -150,7 +150,25 @@ def _difference(x: Any, y: Any) -> Tensor:
     return where(equal(x, y), 0, subtract(x, y))
 
 
-@primitive(x=lambda g, out: scale(g, out * (1 - out)))
+def _through_tanh(g: Any, out: Any) -> Any:
+    if out.dtype.kind == "c":
+        return scale(g, conj(1 - square(out)))
+    return _tanh_grad(g, out) if isinstance(g, Tensor) else guarded.tanh_grad(g, out)
+
+
+@primitive(g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, -2 * g * y))
+def _tanh_grad(g: Any, y: Any) -> Any:
+    """g (1 - y²), the cotangent behind a hyperbolic tangent y."""
+    return guarded.tanh_grad(g, y)
+
+
+@primitive(g=lambda h, y: _sigmoid_grad(h, y), y=lambda h, g, y: scale(h, g * (1 - 2 * y)))
+def _sigmoid_grad(g: Any, y: Any) -> Any:
+    """g y (1 - y), the cotangent behind a sigmoid y."""
+    return guarded.sigmoid_grad(g, y)
+
+
+@primitive(x=lambda g, out: _sigmoid_grad(g, out))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e ** -x), without overflow."""
     return kernel.sigmoid(x)

@@ -23,7 +23,7 @@ from .turns import turn
 Cut = tuple[int, int]
 U = np.uintp
 PART = 1 << 16  # numbers read by a task, at least
-TASKS = 8  # per thread
+TASKS = 4  # per thread
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:

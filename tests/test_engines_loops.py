@@ -1,0 +1,60 @@
+"""Products that keep zeros, and slopes, on every engine and in every order of memory."""
+
+import numpy as np
+import pytest
+
+from tinygrad_nd.kernels import elementwise, engines, guarded
+
+
+@pytest.fixture(params=["numpy", "jit"], autouse=True)
+def engine(request, monkeypatch):
+    if request.param == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", request.param)
+
+
+def arranged(x, order):
+    if order == "last":
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    return {"C": x, "F": np.asfortranarray(x), "reversed": x[::-1], "gaps": np.repeat(x, 2, -1)[..., ::2]}[order]
+
+
+FORMULAS = {
+    guarded.scale: lambda g, y: g * y,
+    guarded.over: lambda g, y: g / y,
+    guarded.tanh_grad: lambda g, y: g * (1 - y * y),
+    guarded.sigmoid_grad: lambda g, y: g * (y * (1 - y)),
+    elementwise.relu_grad: lambda g, y: np.where(y > 0, g, 0),
+}
+
+
+@pytest.mark.parametrize("f", FORMULAS)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
+@pytest.mark.parametrize("shape", [(2, 3), (5, 9, 8, 16), (3, 40, 100, 130)])
+@pytest.mark.parametrize("orders", [("C", "C"), ("last", "last"), ("F", "F"), ("C", "last"), ("reversed", "reversed"), ("gaps", "C")])
+def test_a_loop_is_its_formula_and_zero_stays_zero(f, dtype, shape, orders):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, *shape)).astype(dtype)
+    x[0][rng.random(shape) < 0.2] = 0
+    x[1][rng.random(shape) < 0.1] = np.inf
+    if "last" in orders and len(shape) < 3:
+        return
+    g, y = (arranged(a, order) for a, order in zip(x, orders))
+    with np.errstate(all="ignore"):
+        expected = np.where(g == 0, 0, FORMULAS[f](g, y)).astype(dtype)
+        found = f(g, y)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, {"f2": 5e-3, "f4": 2e-6, "f8": 1e-15}[dtype])
+
+
+def test_nan_cotangents_stay():
+    g = np.full(5000, np.nan)
+    for f in (guarded.scale, guarded.tanh_grad):
+        assert np.isnan(f(g, np.ones(5000) * 0.5)).all()
+
+
+def test_operands_of_other_shapes_and_kinds_broadcast():
+    g, y = np.ones((5000, 2), np.float32), np.float32([2, 3])
+    np.testing.assert_array_equal(guarded.scale(g, y), g * y)
+    np.testing.assert_array_equal(guarded.scale(g, 2.0), g * 2)
+    assert guarded.scale(g, y.astype(float)).dtype == np.float64

@@ -1,0 +1,41 @@
+"""Compiled elementwise loops: f(out, *operands), flat arrays of one length and dtype. What they compute is told in the NumPy kernels."""
+
+# mypy: ignore-errors
+from numba import njit
+
+_jit = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_jit
+def scale(out, g, d):
+    for i in range(out.size):
+        product = g[i] * d[i]
+        out[i] = 0 if g[i] == 0 else product
+
+
+@_jit
+def over(out, g, d):
+    for i in range(out.size):
+        quotient = g[i] / d[i]
+        out[i] = 0 if g[i] == 0 else quotient
+
+
+@_jit
+def relu_grad(out, g, of):
+    for i in range(out.size):
+        value = g[i]
+        out[i] = value if of[i] > 0 else 0
+
+
+@_jit
+def tanh_grad(out, g, y):
+    for i in range(out.size):
+        product = g[i] * (1 - y[i] * y[i])
+        out[i] = 0 if g[i] == 0 else product
+
+
+@_jit
+def sigmoid_grad(out, g, y):
+    for i in range(out.size):
+        product = g[i] * (y[i] * (1 - y[i]))
+        out[i] = 0 if g[i] == 0 else product
