@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import blas, choose, fft, memory, reference
+from tinygrad_nd.kernels import blas, choose, engines, fft, memory, reference
 from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
 
 HARD = {
@@ -36,6 +36,18 @@ HARD = {
 ONE_CHANNEL = ("plain", "negative padding", "dilated and strided", "padding > kernel", "rank 1", "rank 3")
 DEPTHWISE = {f"depthwise {name}": HARD[name] for name in ONE_CHANNEL}
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "complex64": 1e-5, "complex128": 1e-12, "float16": 4e-3}
+
+
+@pytest.fixture(autouse=True, params=["numpy", "jit"])
+def _engine(request):
+    if request.param == "jit":
+        pytest.importorskip("numba")
+    elif "igemm" in request.node.name:
+        pytest.skip("a row of the compiled engine")
+    before = engines._setting
+    engines.set_engine(request.param)
+    yield
+    engines.set_engine(before)
 
 
 def operands(name, spec, dtype, n=2):
@@ -156,7 +168,7 @@ def test_auto_takes_the_transform_for_long_kernels_and_the_product_for_a_point()
     point = ConvSpec((56, 56), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
     for contraction in choose.CONTRACTIONS:
         assert choose.pick(contraction, 4, 1, 16, long, np.float32) == "fft"
-        assert choose.pick(contraction, 16, 256, 64, point, np.float32) == "gemm"
+        assert choose.pick(contraction, 16, 256, 64, point, np.float32) in ("gemm", "igemm")
 
 
 def test_a_row_that_cannot_says_why_and_which_can():
@@ -192,15 +204,15 @@ def test_workspace_does_not_grow_with_batch_or_image(row, n, size):
         assert peak - result.nbytes < 24 << 20, (row, contraction, peak >> 20)
 
 
-def test_inputs_of_any_strides_are_taken():
+@pytest.mark.parametrize("row", ROWS)
+def test_inputs_of_any_strides_are_taken(row):
     spec = ConvSpec((6, 7), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1))
     rng = np.random.default_rng(0)
     x, w, g = rng.standard_normal((4, 14, 6, 3)), rng.standard_normal((2, 3, 3, 4)), rng.standard_normal((2, 4, 7, 6))
     x, w, g = x.transpose(0, 3, 2, 1)[::2, :, :, ::-2], w.T[:, ::-1], g[..., ::-1].transpose(0, 1, 3, 2)
-    for row in ROWS:
-        np.testing.assert_allclose(choose.correlate(x, w, spec, row), reference.correlate(x, w, spec), atol=1e-12)
-        np.testing.assert_allclose(choose.input_grad(g, w, spec, row), reference.input_grad(g, w, spec), atol=1e-12)
-        np.testing.assert_allclose(choose.weight_grad(x, g, spec, row), reference.weight_grad(x, g, spec), atol=1e-12)
+    np.testing.assert_allclose(choose.correlate(x, w, spec, row), reference.correlate(x, w, spec), atol=1e-12)
+    np.testing.assert_allclose(choose.input_grad(g, w, spec, row), reference.input_grad(g, w, spec), atol=1e-12)
+    np.testing.assert_allclose(choose.weight_grad(x, g, spec, row), reference.weight_grad(x, g, spec), atol=1e-12)
 
 
 def test_numpys_transform_serves_where_scipy_is_missing(monkeypatch):

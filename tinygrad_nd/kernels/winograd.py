@@ -2,7 +2,7 @@
 
 A correlation of k taps that gives m points is m * k products, but the transpose of a product of polynomials of m and k coefficients, and
 that is known from its values at t = m + k - 1 points: y = A'[(G w) * (B' x)], one product per point. In r dimensions the matrices are
-Kronecker products, and with channels each point's product is a matrix product. The price is rounding: it grows with t, see LIMIT.
+Kronecker products, and with channels each point's product is a matrix product. The price is rounding: it grows with t, see set_conv_precision.
 With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is d tiles side by side, one for each remainder.
 
 Source: Winograd, Arithmetic complexity of computations (1980); Lavin & Gray, Fast algorithms for convolutional neural networks (2015).
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel, phases
+from . import blas, engines, memory, parallel, phases
 from .blas import product_seconds
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
@@ -28,8 +28,9 @@ from .slabs import Box, boxes, fetch, lengths, windows
 
 Array = NDArray[Any]
 
-LIMIT = {4: 6, 8: 4}  # the most points, by bytes per real number: errors stay near 2e-6 in float32 and 1e-14 in float64
-POINTS = {4: 5, 8: 2}  # the most outputs of a tile
+PRECISION = {"fast": 6, "high": 4}  # the most points of a tile in float32
+LIMIT = 4  # in float64, where errors stay near 1e-14
+POINTS = {4: 5, 8: 2}  # the most outputs of a tile, by bytes per real number
 NODES = {  # by number of points, the last of which is infinity; found by search for the least growth of rounding errors
     1: (),
     2: (0.0,),
@@ -40,6 +41,23 @@ NODES = {  # by number of points, the last of which is infinity; found by search
 }
 BATCH = 1 << 22  # bytes of tiles one thread works on at a time
 KRONECKER = 16  # the largest transform of several axes made as one matrix
+
+
+@engines.compiled_in("winograd")
+def set_conv_precision(name: str) -> None:
+    """How far convolutions in float32 may trade digits for speed: "fast" (the default) or "high". For the whole process.
+
+    Largest error over largest value, in 1 to 4 dimensions with up to 256 channels, against float64:
+    direct and gemm 6e-7, fft 5e-7; Toom-Cook (winograd) on tiles of 3 or 4 points 7e-7, of 5 or 6 points 5e-6.
+    "high" leaves out the last; "fast" is up to a fifth faster. In float64 every algorithm stays below 1e-13, whatever is set.
+    """
+    global _most_points
+    if name not in PRECISION:
+        raise ValueError(f"set_conv_precision: there is no precision {name!r}; use one of {', '.join(map(repr, PRECISION))}")
+    _most_points = PRECISION[name]
+
+
+_most_points = PRECISION["fast"]
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
@@ -71,6 +89,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         parallel.run(tiling.batches(x.shape[0], x.shape[-1] + groups * p, groups * c * p, dtype.itemsize), work)
 
 
+@engines.compiled_in("winograd")
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the transpose in w, G'[(B' x) * (A g)], summed over tiles."""
     dtype = np.result_type(x, g)
@@ -163,6 +182,10 @@ def _precision(dtype: np.dtype[Any]) -> int:
     return {"f": 4, "e": 4, "d": 8}.get(dtype.char, 0)
 
 
+def _limit(dtype: np.dtype[Any]) -> int:
+    return _most_points if _precision(dtype) == 4 else LIMIT
+
+
 @dataclass(frozen=True)
 class Tiling:
     """Tiles of `length` per axis, each giving `points` outputs, in blocks of `spread` tiles side by side.
@@ -187,10 +210,13 @@ class Tiling:
         return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * parallel.num_threads())))))
 
 
-@lru_cache(1024)
 def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
     """The tiles that cost least: products of channels, transforms and moves, each at its own rate."""
-    limit, most = LIMIT[_precision(dtype)], POINTS[_precision(dtype)]
+    return _plan(n, c, m, spec, _limit(dtype), POINTS[_precision(dtype)])
+
+
+@lru_cache(1024)
+def _plan(n: int, c: int, m: int, spec: ConvSpec, limit: int, most: int) -> Tiling:
     options = [[1] if k == 1 else range(2, min(limit - k + 1, most) + 1) for k in spec.kernel]
     found = [_tiling(spec, points) for points in product(*options)]
     return min(found, key=lambda tiling: _macs(tiling, n, c, m))
@@ -208,14 +234,15 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
     """Why these transforms cannot do a correlation, or None."""
     if any(s != 1 for s in spec.stride):
         return f"takes stride 1, not {spec.stride}"
-    limit = LIMIT.get(_precision(dtype))
-    if limit is None:
+    if not _precision(dtype):
         return f"takes float32 and float64, not {dtype}"
+    limit = _limit(dtype)
     if max(spec.kernel, default=1) < 2 or max(spec.kernel) >= limit:
         return f"takes kernels of 2 to {limit - 1} in {dtype}, not {spec.kernel}"
     return None
 
 
+@engines.compiled_in("winograd")
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
     c, m = max(1, c // spec.groups), max(1, m // spec.groups)

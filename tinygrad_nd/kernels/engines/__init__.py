@@ -7,11 +7,14 @@ that numba brings. Both release the GIL and run on the library's own threads.
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any, TypeVar
 
+F = TypeVar("F", bound=Callable[..., Any])
 ENGINES = ("auto", "jit", "numpy")
 
 
@@ -32,6 +35,20 @@ def set_engine(name: str) -> None:
 def compiled(name: str) -> ModuleType | None:
     """The module `engines.<name>` if the jit engine is in use, else None."""
     return _load(name) if engine() == "jit" else None
+
+
+def compiled_in(name: str) -> Callable[[F], F]:
+    """A decorator: where the jit engine is in use, the function of the same name in `engines.<name>` runs instead."""
+
+    def decorate(f: F) -> F:
+        @wraps(f)
+        def run(*args: Any, **keywords: Any) -> Any:
+            module = compiled(name)
+            return (f if module is None else getattr(module, f.__name__))(*args, **keywords)
+
+        return run  # type: ignore[return-value]
+
+    return decorate
 
 
 @cache
