@@ -88,10 +88,11 @@ def test_the_same_threads_give_the_same_bits(threads):
     spec = conv_spec("test", x.shape, w.shape, 1, 1)
     g = draw(4, 40, *spec.out, dtype="float32")
     with parallel.threads(threads):
-        for _ in range(3):
-            results = choose.correlate(x, w, spec, "igemm"), choose.input_grad(g, w, spec, "igemm"), choose.weight_grad(x, g, spec, "igemm")
-            first = results if _ == 0 else first
-            assert all(np.array_equal(a, b) for a, b in zip(first, results))
+        first, *others = (
+            (choose.correlate(x, w, spec, "igemm"), choose.input_grad(g, w, spec, "igemm"), choose.weight_grad(x, g, spec, "igemm"))
+            for _ in range(3)
+        )
+    assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other))
 
 
 def test_numbers_that_are_not_finite_stay_where_they_are():

@@ -1,4 +1,4 @@
-"""Machine code from LLVM IR: what a register-tiled kernel needs that loops in Python cannot say. llvmlite builds, optimises and loads it."""
+"""Machine code from LLVM IR, for kernels that name the vectors they keep in registers. llvmlite builds, optimises and loads it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ def integer(n: int) -> Any:
     return ir.Constant(INT, n)
 
 
-def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Callable[..., None]:
+def _compile(
+    name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]
+) -> Callable[..., None]:
     start = perf_counter()
     kernel = Kernel(name, arguments, dtype)
     body(kernel, *kernel.f.args, *parameters)

@@ -38,9 +38,8 @@ def _run(kernel: Callable[..., Any], along: int, x: Array, rows: Array, offsets:
     starts, steps = rows.ctypes.data, offsets.ctypes.data
     for first, vectors, columns in panels(out.shape[1], dtype):
         at = first * size
-        kernel(vectors, dtype)(
-            a + along * at, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH
-        )  # fmt: skip
+        f = kernel(vectors, dtype)
+        f(a + along * at, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH)
 
 
 @lru_cache(256)
@@ -79,9 +78,8 @@ def copy(a: Array, out: Array) -> None:
     *lead, n, m = a.shape
     size = a.itemsize
     starts, to = places(tuple(lead), a.strides[:-2], size), places(tuple(lead), out.strides[:-2], size)
-    tiles.transpose(a.dtype)(
-        a.ctypes.data, starts.ctypes.data, out.ctypes.data, to.ctypes.data, len(starts), m, n, a.strides[-1] // size, out.strides[-2] // size
-    )  # fmt: skip
+    ends = a.strides[-1] // size, out.strides[-2] // size
+    tiles.transpose(a.dtype)(a.ctypes.data, starts.ctypes.data, out.ctypes.data, to.ctypes.data, len(starts), m, n, *ends)
 
 
 def takes(a: Array, b: Array, rate: float) -> bool:

@@ -19,7 +19,7 @@ def widest() -> int:
 
 
 def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
-    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j], i < m, j < n.
+    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j].
 
     n is what fits into so many vectors; the rows of w and out are ldw and ldo apart. With `add` the sums are added to out.
     A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
