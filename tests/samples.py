@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
-from tinygrad_nd.ops import activation, conv, elementwise, index, pool, reduce, shape
+from tinygrad_nd.ops import activation, conv, elementwise, index, norm, pool, reduce, shape
 
 rng = np.random.default_rng(0)
 
@@ -211,6 +211,33 @@ def _conv_samples() -> list[Sample]:
     return found
 
 
+def _norm_samples() -> list[Sample]:
+    """All public norms; then each derivative by itself, over the axes of batch norm, of layer norm, and without a mean."""
+    x, w, b = normal(3, 4, 5), positive(4), normal(4)
+    found = rows("normalise", lambda x, w, b: nd.batch_norm(x, None, None, w, b, training=True), (x, w, b), (normal(5, 4), w, b))
+    found += rows("normalise", lambda x, w, b: nd.group_norm(x, 2, w, b), (x, w, b), (normal(2, 4, 3, 2), w, b))
+    found += rows("normalise", lambda x, w, b: nd.instance_norm(x, None, None, w, b, layout="N*C"), (normal(2, 5, 4), w, b))
+    found += rows("normalise", lambda x, w, b: nd.layer_norm(x, (4, 5), w, b), (x, normal(4, 5), normal(4, 5)))
+    found += rows("normalise", lambda x, w: nd.rms_norm(x, 5, w, 1e-3), (x, normal(5)))
+    mean, var = normal(4), positive(4)
+    found += rows("standardise", lambda x, w, b: nd.batch_norm(x, mean, var, w, b), (x, w, b), (normal(5, 4), w, b))
+    for axes, centred, wide in (((0, 2), True, (1, 4, 1)), ((2,), True, (1, 1, 5)), ((1, 2), False, (1, 4, 5))):
+        pull = normal(*x.shape)
+
+        def passed(g: Any, x: Any, w: Any, o: tuple[Any, ...] = (axes, centred), op: Any = norm._normalise_grad) -> nd.Tensor:
+            over = norm._Over(o[0], 1e-3, o[1])
+            _, mean, rstd = norm.kernel.normalise(*(nd.astensor(a).data for a in (x, w, w)), o[0], 1e-3, o[1])
+            return op(g, x, w, mean, rstd, over=over)
+
+        found += rows("normalise_grad", passed, (pull, x, normal(*wide)))
+        ones = np.ones(wide)
+        weight = lambda g, x, f=passed, w=ones: f(g, x, w.astype(x.dtype), op=norm._normalise_weight_grad)
+        found += rows("normalise_weight_grad", weight, (pull, x))
+        bias = lambda g, f=passed, w=ones: f(g, x.astype(g.dtype), w.astype(g.dtype), op=norm._normalise_bias_grad)
+        found += rows("normalise_bias_grad", bias, (pull,), linear=True)
+    return found
+
+
 def _pool_samples() -> list[Sample]:
     found: list[Sample] = []
     for x_shape, size, options in (
@@ -231,4 +258,4 @@ def _pool_samples() -> list[Sample]:
     return found
 
 
-SAMPLES += _complex_samples() + _conv_samples() + _pool_samples()
+SAMPLES += _complex_samples() + _conv_samples() + _pool_samples() + _norm_samples()

@@ -16,10 +16,11 @@ PUBLIC = """
     imag init inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp
     logical_and logical_not logical_or logical_xor logsumexp matmul matrix_transpose max max_pool_nd maximum mean min minimum
     moveaxis mse_loss multiply negative nn no_grad not_equal num_threads ones ones_like optim outer pad positive power primitive
-    prod ravel real reciprocal relu remainder reshape rint scope set_default_dtype set_engine set_num_threads sigmoid sign signbit
-    sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
+    prod ravel real reciprocal relu remainder reshape rint scope set_conv_precision set_default_dtype set_engine set_num_threads sigmoid
+    sign signbit sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
     transpose trunc value_and_grad var vjp where zeros zeros_like
-    erf gelu silu
+    erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
+    global_max_pool scaled_dot_product_attention
 """
 MODULES = ("data", "init", "nn", "optim", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
@@ -97,6 +98,14 @@ CALLS = {  # name, order, defaults and kind of every argument are a promise
     "linear": "x, weight, bias=None",
     "dropout": "x, p=0.5, training=True, *, rng=None",
     "softmax": "x, axis=-1",
+    "batch_norm": "x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05, *, layout=None",
+    "group_norm": "x, num_groups, weight=None, bias=None, eps=1e-05, *, layout=None",
+    "instance_norm": "x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05, *, "
+    "layout=None",
+    "layer_norm": "x, normalized_shape, weight=None, bias=None, eps=1e-05",
+    "rms_norm": "x, normalized_shape, weight=None, eps=None",
+    "scaled_dot_product_attention": "q, k, v, mask=None, *, causal=False",
+    "global_avg_pool": "x, *, layout=None",
     "gelu": "x, approximate='none'",
     "log_softmax": "x, axis=-1",
     "cross_entropy": "input, target, weight=None, *, ignore_index=-100, label_smoothing=0.0, reduction='mean'",

@@ -5,8 +5,10 @@ from . import methods as _methods  # noqa: F401  gives Tensor its operators
 from .draw import Drawing, draw
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
+from .kernels.winograd import set_conv_precision
 from .node import enable_grad, no_grad, scope
 from .ops.activation import erf, gelu, log_softmax, silu, softmax
+from .ops.attention import scaled_dot_product_attention
 from .ops.conv import conv_nd, conv_transpose_nd, convolve_nd, correlate_nd, explain_conv
 from .ops.create import arange, empty, empty_like, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .ops.elementwise import (
@@ -81,7 +83,8 @@ from .ops.index import take
 from .ops.layers import dropout, linear
 from .ops.linalg import dot, einsum, inner, matmul, outer, tensordot
 from .ops.loss import cross_entropy, mse_loss
-from .ops.pool import avg_pool_nd, max_pool_nd
+from .ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .ops.pool import avg_pool_nd, global_avg_pool, global_max_pool, max_pool_nd
 from .ops.reduce import all, any, argmax, argmin, logsumexp, max, mean, min, prod, std, sum, var
 from .ops.shape import (
     broadcast_to,
@@ -125,6 +128,7 @@ __all__ = [
     "astensor",
     "astype",
     "avg_pool_nd",
+    "batch_norm",
     "broadcast_to",
     "cbrt",
     "ceil",
@@ -165,21 +169,26 @@ __all__ = [
     "full",
     "full_like",
     "gelu",
+    "global_avg_pool",
+    "global_max_pool",
     "grad",
     "gradients",
     "greater",
     "greater_equal",
+    "group_norm",
     "hessian",
     "hvp",
     "hypot",
     "imag",
     "init",
     "inner",
+    "instance_norm",
     "isfinite",
     "isinf",
     "isnan",
     "jacobian",
     "jvp",
+    "layer_norm",
     "less",
     "less_equal",
     "linear",
@@ -228,7 +237,10 @@ __all__ = [
     "remainder",
     "reshape",
     "rint",
+    "rms_norm",
+    "scaled_dot_product_attention",
     "scope",
+    "set_conv_precision",
     "set_default_dtype",
     "set_engine",
     "set_num_threads",

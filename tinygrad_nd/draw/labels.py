@@ -28,12 +28,13 @@ TITLES = {
     "label_loss_grad": "cross_entropy gradient",
 }
 # Operands that an operation computes for itself; nobody passed them.
-OWN = {"winner", "best", "total"}
+OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul",
     "reduction": "sum mean max min prod logsumexp norm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
-    "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad",
+    "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
+    "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
     "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias "
     "real imag",
 }

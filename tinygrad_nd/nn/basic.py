@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.padding import IntN, Padding
-from ..ops.activation import log_softmax, softmax
+from ..ops.activation import gelu, log_softmax, silu, softmax
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..ops.layers import dropout
 from ..ops.pool import avg_pool_nd, max_pool_nd
@@ -87,6 +87,23 @@ class ReLU(Module):
 
     def forward(self, x: Any) -> Tensor:
         return relu(x)
+
+
+class GELU(Module):
+    """`gelu`, exact or with approximate="tanh"."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Tensor:
+        return gelu(x, self.approximate)
+
+
+class SiLU(Module):
+    """x / (1 + exp(-x))."""
+
+    def forward(self, x: Any) -> Tensor:
+        return silu(x)
 
 
 class Sigmoid(Module):

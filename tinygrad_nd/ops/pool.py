@@ -16,6 +16,7 @@ from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
 from .conv import is_channels_last
+from .reduce import mean
 from .shape import moveaxis
 
 
@@ -108,6 +109,30 @@ def avg_pool_nd(
     if count.size and count.min() == count.max():
         return restore(_window_sum(x, spec=spec, factor=1 / int(count.flat[0])))
     return restore(_window_sum(x, spec=spec, factor=1.0) * astensor((1 / count).astype(x.dtype)))
+
+
+def global_avg_pool(x: Any, *, layout: str | None = None) -> Tensor:
+    """The mean of every channel over space, whose axes keep length 1. Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C"."""
+    x, space = _space("global_avg_pool", x, layout)
+    return mean(x, space, keepdims=True)
+
+
+def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
+    """The maximum of every channel over space, whose axes keep length 1; of equal values the first gets the gradient.
+
+    Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
+    """
+    x, space = _space("global_max_pool", x, layout)
+    y: Tensor = max_pool_nd(x, tuple(x.shape[a] for a in space), layout=layout)
+    return y
+
+
+def _space(where: str, x: Any, layout: str | None) -> tuple[Tensor, tuple[int, ...]]:
+    """x and its spatial axes."""
+    t, last = astensor(x), is_channels_last(where, layout)
+    if t.ndim < 2:
+        raise ValueError(f"{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
+    return t, tuple(range(1, t.ndim - 1) if last else range(2, t.ndim))
 
 
 def _pooled(

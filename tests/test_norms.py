@@ -1,0 +1,166 @@
+"""Normalisation and global pools against PyTorch, as functions and as layers."""
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+from tinygrad_nd import nn
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+RNG = np.random.default_rng(11)
+
+
+def agree(ours, theirs, *arrays, rtol=1e-9):
+    """Values, and the gradients of a random sum, of two functions of the same arrays (None passes through)."""
+    xs = [None if a is None else nd.tensor(a, requires_grad=True) for a in arrays]
+    ts = [None if a is None else torch.tensor(a, requires_grad=True) for a in arrays]
+    y, t = ours(*xs), theirs(*ts)
+    np.testing.assert_allclose(y.data, t.detach().numpy(), rtol=rtol, atol=rtol)
+    g = RNG.standard_normal(y.shape).astype(y.dtype)
+    y.backward(g)
+    t.backward(torch.tensor(g))
+    for a, b in zip(xs, ts):
+        if a is not None:
+            scale = max(1, float(b.grad.abs().max()))
+            np.testing.assert_allclose(a.grad.data, b.grad.numpy(), rtol=rtol, atol=rtol * scale)
+
+
+def sample(*shape, dtype=np.float64, order="C"):
+    x = (RNG.standard_normal(shape) * 2 + 3).astype(dtype)
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if order == "last" else x
+
+
+SHAPES = [(6, 4), (3, 4, 7), (3, 4, 5, 6), (2, 4, 3, 5, 4), (16, 4, 40, 50)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", ["C", "last"])
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 1e-4)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_torchs(shape, order, dtype, rtol, training):
+    mean, var = sample(4, dtype=dtype), sample(4, dtype=dtype) ** 2 + 0.1
+    agree(
+        lambda x, w, b: nd.batch_norm(x, mean, var, w, b, training),
+        lambda x, w, b: F.batch_norm(x, torch.tensor(mean), torch.tensor(var), w, b, training),
+        sample(*shape, dtype=dtype, order=order), sample(4, dtype=dtype), sample(4, dtype=dtype), rtol=rtol,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.7])
+def test_running_statistics_are_torchs(momentum):
+    x = sample(5, 4, 3, 2)
+    mean, var = nd.zeros(4), nd.ones(4)
+    theirs = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    for _ in range(3):
+        nd.batch_norm(x, mean, var, training=True, momentum=momentum)
+        F.batch_norm(torch.tensor(x), *theirs, training=True, momentum=momentum)
+    for ours, expected in zip((mean, var), theirs):
+        np.testing.assert_allclose(ours.data, expected.numpy(), rtol=1e-10)
+
+
+def test_plain_arrays_of_statistics_are_never_changed():
+    mean, var = np.zeros(4), np.ones(4)
+    nd.batch_norm(sample(5, 4), mean, var, training=True)
+    assert not mean.any() and (var == 1).all()
+
+
+def test_one_value_per_channel_is_refused_in_training():
+    with pytest.raises(ValueError, match="one value per channel"):
+        nd.batch_norm(np.ones((1, 3)), None, None, training=True)
+    assert nd.batch_norm(np.ones((1, 3)), np.zeros(3), np.ones(3)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+@pytest.mark.parametrize("order", ["C", "last"])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_group_and_instance_norm_are_torchs(shape, order, groups):
+    x, w, b = sample(*shape, order=order), sample(4), sample(4)
+    agree(lambda x, w, b: nd.group_norm(x, groups, w, b), lambda x, w, b: F.group_norm(x, groups, w, b), x, w, b)
+    agree(lambda x: nd.group_norm(x, groups), lambda x: F.group_norm(x, groups), x)
+    agree(lambda x, w, b: nd.instance_norm(x, None, None, w, b), lambda x, w, b: F.instance_norm(x, None, None, w, b), x, w, b)
+
+
+def test_group_norm_without_space():
+    agree(lambda x, w, b: nd.group_norm(x, 2, w, b), lambda x, w, b: F.group_norm(x, 2, w, b), sample(5, 6), sample(6), sample(6))
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float64, 1e-9), (np.float32, 1e-4)])
+@pytest.mark.parametrize("shape, last", [((6, 5), (5,)), ((3, 4, 5), (4, 5)), ((900, 64), (64,)), ((2, 3, 700), (700,))])
+def test_layer_and_rms_norm_are_torchs(shape, last, dtype, rtol):
+    x, w, b = sample(*shape, dtype=dtype), sample(*last, dtype=dtype), sample(*last, dtype=dtype)
+    agree(lambda x, w, b: nd.layer_norm(x, last, w, b), lambda x, w, b: F.layer_norm(x, last, w, b), x, w, b, rtol=rtol)
+    agree(lambda x: nd.layer_norm(x, last), lambda x: F.layer_norm(x, last), x, rtol=rtol)
+    agree(lambda x, w: nd.rms_norm(x, last, w), lambda x, w: F.rms_norm(x, last, w), x, w, rtol=rtol)
+    agree(lambda x: nd.rms_norm(x, last, eps=0.1), lambda x: F.rms_norm(x, last, eps=0.1), x, rtol=rtol)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, **k: nd.batch_norm(x, None, None, training=True, **k), lambda x, **k: nd.group_norm(x, 2, **k), nd.instance_norm,
+    nd.global_avg_pool, nd.global_max_pool, lambda x, **k: nd.batch_norm(x, np.zeros(4), np.ones(4), np.arange(4.0), **k),
+])  # fmt: skip
+def test_channels_may_come_last(f):
+    x = sample(3, 4, 5, 6)
+    last = f(np.moveaxis(x, 1, -1), layout="N*C")
+    np.testing.assert_allclose(np.moveaxis(last.data, -1, 1), f(x).data, rtol=1e-12)
+
+
+def test_a_large_mean_costs_no_digits():
+    x = (RNG.standard_normal((64, 8, 30, 30)) + 1000).astype(np.float32)
+    for a in (x, np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)):
+        y = nd.batch_norm(a, None, None, training=True).data.astype(np.float64)
+        assert abs(y.var((0, 2, 3)) - 1).max() < 1e-3 and abs(y.mean((0, 2, 3))).max() < 1e-3
+
+
+def test_weight_alone_may_need_a_gradient():
+    x, w, b = sample(5, 4), nd.tensor(sample(4), requires_grad=True), sample(4)
+    nd.sum(nd.batch_norm(x, None, None, w, b, training=True) ** 2).backward()
+    t = torch.tensor(w.data.copy(), requires_grad=True)
+    (F.batch_norm(torch.tensor(x), None, None, t, torch.tensor(b), True) ** 2).sum().backward()
+    np.testing.assert_allclose(w.grad.data, t.grad.numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda x: nd.batch_norm(x, np.zeros(3), np.ones(4)), "running_mean needs shape"),
+    (lambda x: nd.batch_norm(x, None, None), "running_mean and running_var"),
+    (lambda x: nd.batch_norm(x, None, None, np.ones(3), training=True), "weight needs shape"),
+    (lambda x: nd.group_norm(x, 3), "num_groups=3 must divide the 4"),
+    (lambda x: nd.layer_norm(x, 4), "last axes of x"),
+    (lambda x: nd.layer_norm(x, 5, bias=np.ones(4)), "bias needs shape"),
+    (lambda x: nd.instance_norm(x[0, 0]), "needs axes"),
+    (lambda x: nd.global_avg_pool(x[0, 0]), "needs axes"),
+])  # fmt: skip
+def test_what_does_not_fit_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call(sample(3, 4, 5))
+
+
+def test_global_pools_are_torchs():
+    x = sample(3, 4, 5, 6)
+    agree(nd.global_avg_pool, lambda x: x.mean((2, 3), keepdim=True), x)
+    agree(nd.global_max_pool, lambda x: F.adaptive_max_pool2d(x, 1), x)
+    assert nd.global_max_pool(sample(3, 4)).shape == nd.global_avg_pool(sample(3, 4)).shape == (3, 4)
+
+
+@pytest.mark.parametrize("ours, theirs", [
+    (nn.BatchNorm(4), torch.nn.BatchNorm2d(4)), (nn.GroupNorm(2, 4), torch.nn.GroupNorm(2, 4)),
+    (nn.InstanceNorm(4, affine=True), torch.nn.InstanceNorm2d(4, affine=True)), (nn.LayerNorm((5, 6)), torch.nn.LayerNorm((5, 6))),
+    (nn.RMSNorm(6), torch.nn.RMSNorm(6)), (nn.GELU("tanh"), torch.nn.GELU("tanh")), (nn.SiLU(), torch.nn.SiLU()),
+])  # fmt: skip
+def test_layers_are_torchs(ours, theirs):
+    x = sample(3, 4, 5, 6, dtype=np.float32)
+    for _ in range(2):
+        np.testing.assert_allclose(ours(x).data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-5)
+    state = {k: v.numpy() for k, v in theirs.state_dict().items() if k != "num_batches_tracked"}
+    assert set(ours.state_dict()) == set(state)
+    for name, value in ours.state_dict().items():
+        np.testing.assert_allclose(value, state[name], rtol=1e-5, atol=1e-6)
+    ours.eval(), theirs.eval()
+    np.testing.assert_allclose(ours(x).data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-5)
+    ours.load_state_dict(state)
+
+
+def test_running_statistics_are_state_but_not_learned():
+    layer = nn.BatchNorm(4)
+    assert [n for n, _ in layer.named_parameters()] == ["weight", "bias"]
+    assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var"]
