@@ -102,6 +102,43 @@ def test_algorithms_agree(case, algorithm):
         close(found, meant, 1e-11)
 
 
+@pytest.fixture
+def precision():
+    yield nd.set_conv_precision
+    nd.set_conv_precision("fast")
+
+
+@pytest.mark.parametrize("setting, algorithm, bound", [
+    ("fast", "gemm", 2e-6), ("fast", "fft", 2e-6), ("fast", "winograd", 1e-5), ("fast", "auto", 1e-5),
+    ("high", "winograd", 2e-6), ("high", "auto", 3e-6),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    "size, kernel, c", [((40,), (3,), 64), ((14, 14), (3, 3), 256), ((22, 22), (2, 2), 40), ((12, 12, 12), (3, 3, 3), 16)]
+)
+def test_float32_errors_stay_below_what_is_promised(precision, setting, algorithm, bound, size, kernel, c):
+    precision(setting)
+    x, w = draw((2, c, *size), (32, c, *kernel))
+    found, expected = [], []
+    for dtype, results, by in ((np.float32, found, algorithm), (np.float64, expected, "gemm")):
+        tx, tw = nd.tensor(x.astype(dtype), requires_grad=True), nd.tensor(w.astype(dtype), requires_grad=True)
+        y = nd.conv_nd(tx, tw, padding=1, algorithm=by)
+        y.backward(draw(y.shape, seed=1).astype(dtype))
+        results += [y.data, tx.grad.data, tw.grad.data]
+    for a, b in zip(found, expected):
+        assert np.abs(a - b).max() <= bound * np.abs(b).max()
+
+
+def test_high_precision_refuses_what_only_large_tiles_can_do(precision):
+    x, w = draw((1, 2, 9), (2, 2, 4))
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    nd.conv_nd(x, w, algorithm="winograd")
+    precision("high")
+    with pytest.raises(ValueError, match="kernels of 2 to 3"):
+        nd.conv_nd(x, w, algorithm="winograd")
+    with pytest.raises(ValueError, match="'fast', 'high'"):
+        precision("exact")
+
+
 def test_the_graph_shows_which_algorithm_ran():
     x, w, _, how = operands("rank 2")
     y = nd.conv_nd(nd.tensor(x, requires_grad=True), w, **how, algorithm="gemm")

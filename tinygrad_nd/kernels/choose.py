@@ -98,12 +98,12 @@ def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -
     n images, c channels of x and m of y. Raises ValueError if the row asked for cannot do this convolution; one that can does all three
     contractions.
     """
-    return _pick(engines.engine(), contraction, n, c, m, spec, dtype)
+    return _pick((engines.engine(), winograd.conv_precision()), contraction, n, c, m, spec, dtype)
 
 
 @lru_cache(4096)
-def _pick(engine: str, contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
-    """The choice under one engine."""
+def _pick(setting: tuple[str, str], contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
+    """The choice under one engine and precision."""
     if spec.algorithm != "auto":
         wide = phases.wide_dtype(np.dtype(dtype))
         why = ROWS[spec.algorithm].refuses(spec, wide)

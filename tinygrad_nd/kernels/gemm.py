@@ -80,7 +80,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
 def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array) -> Iterator[tuple[Box, Array]]:
     """The tiles of a slab, each with its windows as matrices (n, G, points, taps), for all its images in one (n = 1) where they are small.
 
-    They are copied into scratch unless they are matrices already. Those of a 1 x 1 kernel are, even channels-first: BLAS takes them transposed.
+    They are copied into scratch unless they are matrices already. Those of a 1 x 1 kernel are, channels-first too: BLAS transposes.
     """
     groups, taps, dtype = spec.groups, matrix.shape[1], matrix.dtype
     if x.dtype == dtype and all(k == s == 1 and a == b == 0 for k, s, (a, b) in zip(spec.kernel, spec.stride, spec.padding)):

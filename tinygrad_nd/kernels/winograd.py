@@ -2,7 +2,7 @@
 
 A correlation of k taps that gives m points is m * k products, but the transpose of a product of polynomials of m and k coefficients, and
 that is known from its values at t = m + k - 1 points: y = A'[(G w) * (B' x)], one product per point. In r dimensions the matrices are
-Kronecker products, and with channels each point's product is a matrix product. The price is rounding: it grows with t, see set_conv_precision.
+Kronecker products, and with channels each point's product is a matrix product. The price is rounding, which grows with t.
 With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is d tiles side by side, one for each remainder.
 
 Source: Winograd, Arithmetic complexity of computations (1980); Lavin & Gray, Fast algorithms for convolutional neural networks (2015).
@@ -43,23 +43,28 @@ BATCH = 1 << 22  # bytes of tiles one thread works on at a time
 KRONECKER = 16  # the largest transform of several axes made as one matrix
 
 
-@engines.compiled_in("winograd")
 def set_conv_precision(name: str) -> None:
     """How far convolutions in float32 may trade digits for speed: "fast" (the default) or "high". For the whole process.
 
     Largest error over largest value, in 1 to 4 dimensions with up to 256 channels, against float64:
-    direct and gemm 6e-7, fft 5e-7; Toom-Cook (winograd) on tiles of 3 or 4 points 7e-7, of 5 or 6 points 5e-6.
-    "high" leaves out the last; "fast" is up to a fifth faster. In float64 every algorithm stays below 1e-13, whatever is set.
+    gemm 8e-7, igemm 2e-6, fft 5e-7; Toom-Cook (winograd) on tiles of 3 or 4 points 8e-7, of 5 or 6 points 5e-6: "high" leaves these out.
+    In float64 every algorithm stays below 1e-13, whatever is set.
     """
-    global _most_points
+    global _setting
     if name not in PRECISION:
         raise ValueError(f"set_conv_precision: there is no precision {name!r}; use one of {', '.join(map(repr, PRECISION))}")
-    _most_points = PRECISION[name]
+    _setting = name
 
 
-_most_points = PRECISION["fast"]
+def conv_precision() -> str:
+    """The precision in use: "fast" or "high"."""
+    return _setting
 
 
+_setting = "fast"
+
+
+@engines.compiled_in("winograd")
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
     (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
@@ -183,7 +188,7 @@ def _precision(dtype: np.dtype[Any]) -> int:
 
 
 def _limit(dtype: np.dtype[Any]) -> int:
-    return _most_points if _precision(dtype) == 4 else LIMIT
+    return PRECISION[_setting] if _precision(dtype) == 4 else LIMIT
 
 
 @dataclass(frozen=True)
