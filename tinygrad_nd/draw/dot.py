@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .graph import Graph, Vertex, short_name
 from .text import Note, notes, totals
@@ -39,6 +40,7 @@ _FONT = "Helvetica"
 _SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
 RANKDIRS = tuple(_SLOT_SIDES)
 _MOST_CHARACTERS = 48  # of a line on a card
+_remembered = lru_cache(1 << 12)  # most of the words in a large graph are the same few
 
 
 def to_dot(graph: Graph, rankdir: str = "TB", legend: bool = True, dpi: int | None = None) -> str:
@@ -230,6 +232,7 @@ def _clean(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))
 
 
+@_remembered
 def _text(text: str) -> str:
     """Text inside an HTML-like label; Graphviz expands \\N and its like there too."""
     text = _clean(text)
@@ -237,6 +240,7 @@ def _text(text: str) -> str:
     return html.escape(text).replace("\\", "\\\\")
 
 
+@_remembered
 def _quoted(text: str) -> str:
     """Text inside a double-quoted DOT string. Programs disagree on how to escape a backslash there, so it becomes a look-alike."""
     return "\\n".join(_clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from math import hypot, prod
 
@@ -38,11 +37,11 @@ def fold(graph: Graph, depth: int) -> Graph:
         if after is not None:
             arriving[after].setdefault(shape)
         if before is None and after is None:
-            inner.append(replace(e, tail=tail, head=head))
+            inner.append(e._replace(tail=tail, head=head))
         else:
             label = e.label if before is None else str(shape)
             merged.setdefault(Edge(tail, head, None if after is not None else e.slot, label), before)
-    outer = [e if before is None or len(leaving[before]) > 1 else replace(e, label="") for e, before in merged.items()]
+    outer = [e if before is None or len(leaving[before]) > 1 else e._replace(label="") for e, before in merged.items()]
     vertices = [
         graph.vertices[group[-1]]
         if (key := keys[group[-1]]) is None
