@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from importlib import metadata
 from time import perf_counter
 from typing import Any
 
@@ -98,7 +99,7 @@ class Autograd(Functional):
         import autograd
 
         sys.setrecursionlimit(10**6)
-        self.make_vjp, self.version = autograd.make_vjp, autograd.__version__ if hasattr(autograd, "__version__") else ""
+        self.make_vjp, self.version = autograd.make_vjp, metadata.version("autograd")
 
     def set(self, t: Array, a: Array) -> None:
         t[...] = a

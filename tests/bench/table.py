@@ -45,7 +45,7 @@ class Table:
         self.section, self.measures = section, measures
         libraries = {e.split(":")[0] for e in engines}
         self.columns = [(m, library) for library in OURS if library in libraries for m in measures]
-        self.columns += [("train", library) for library in PEERS if library in libraries]
+        self.columns += [("train", library) for library in PEERS if library in libraries and (section == "tape" or library != "autograd")]
 
     def head(self) -> str:
         first = f"{'':38}{'PyTorch, ms':>{10 * len(self.measures) - 1}} " + "".join(f"{library:>8} " for _, library in self.columns)

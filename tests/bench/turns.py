@@ -1,8 +1,9 @@
 """The method: every engine in a process of its own, all alive, on the same number of threads, taking turns: A B C, C B A, …
 
-A turn is a few calls and gives their medians (worker.py); a figure is the median of its turns. A turn during which other processes worked
-is repeated while patience lasts; where every turn was disturbed, the figure is marked. Results are compared: a wrong one voids its time.
-Networks run in fresh processes, several one after the other: what malloc did before changes a step's time by up to two.
+A turn is a few calls and gives their medians (worker.py); a figure is the lower quartile of its turns, since what disturbs unseen (a
+hypervisor fetching pages) only ever adds. A turn during which other processes worked is repeated while patience lasts; where every turn was
+disturbed, the figure is marked. Results are compared: a wrong one voids its time. Networks run in fresh processes, several one after the
+other: what malloc did before changes a step's time by up to two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from .workloads import Workload
@@ -30,7 +30,7 @@ LIMIT = 60  # seconds until a request is given up
 SLOW = 2.5  # seconds of a call above which one turn is enough
 
 Answer = dict[str, Any]
-Row = dict[str, Any]  # seconds: {measure: {engine: s}}; disturbed: {measure: [engine]}; wrong, notes: {engine: why}
+Row = dict[str, Any]  # seconds: {measure: {engine: s}}; disturbed: {measure: [engine]}; wrong, notes: {engine: why}; turns: the raw answers
 
 
 class Worker:
@@ -76,8 +76,9 @@ class Bench:
         self.repeated = self.disturbed = 0
 
     def engines(self, w: Workload) -> list[str]:
-        """Those that run; two layouts only where there are channels."""
-        return [e for e, worker in self.workers.items() if "error" not in worker.hello and (w.images or not e.endswith(":last"))]
+        """Those that run, if there are channels in two layouts; autograd has operators alone."""
+        able = [e for e, worker in self.workers.items() if "error" not in worker.hello]
+        return [e for e in able if (w.images or not e.endswith(":last")) and (w.call == "chain" or e != "autograd")]
 
     def renew(self, engine: str) -> None:
         self.workers[engine].close()
@@ -89,8 +90,7 @@ class Bench:
 
     def row(self, name: str, w: Workload, measures: Sequence[str]) -> Row:
         """One workload on all engines."""
-        row: Row = {"seconds": {}, "disturbed": {}, "wrong": {}, "notes": {}}
-        turns: dict[tuple[str, str], list[Answer]] = {}
+        row: Row = {"seconds": {}, "disturbed": {}, "wrong": {}, "notes": {}, "turns": {}}
         results: dict[str, Answer] = {}
         processes = self.processes if w.step else 1
         for process in range(processes):
@@ -102,13 +102,14 @@ class Bench:
                 for i in range(self.rounds):
                     for e in list(ready)[:: (1, -1)[i % 2]]:
                         if i == 0 or ready[e] < SLOW:
-                            turns.setdefault((measure, e), []).append(self.turn(self.workers[e]))
+                            row["turns"].setdefault(measure, {}).setdefault(e, []).append(self.turn(self.workers[e]))
                 for e in ready:
                     if measure == "train" and process == 0:
                         results[e] = self.workers[e].ask("results")
                     self.workers[e].ask("close")
-        for (measure, e), taken in turns.items():
-            enter(row, measure, e, taken)
+        for measure, taken in row["turns"].items():
+            for e in taken:
+                enter(row, measure, e, taken[e])
         row["wrong"] = wrong(results, 1e-2 if w.step else 1e-3)
         return row
 
@@ -142,7 +143,7 @@ class Bench:
 
 
 def enter(row: Row, measure: str, engine: str, taken: Sequence[Answer]) -> None:
-    """The medians of the turns, undisturbed ones if there are any. The backward part of training is a measure of its own."""
+    """The figure of the turns, undisturbed ones if there are any. The backward part of training is a measure of its own."""
     done = [t for t in taken if "error" not in t]
     quiet = [t for t in done if t["quiet"]]
     if not done:
@@ -150,7 +151,7 @@ def enter(row: Row, measure: str, engine: str, taken: Sequence[Answer]) -> None:
     columns = {measure: "back" if measure in ("dx", "dw") else "whole"} | ({"backward": "back"} if measure == "train" else {})
     for column, part in columns.items():
         if times := [t[part] for t in quiet or done if t[part] is not None]:
-            row["seconds"].setdefault(column, {})[engine] = median(times)
+            row["seconds"].setdefault(column, {})[engine] = sorted(times)[len(times) // 4]
             if not quiet:
                 row["disturbed"].setdefault(column, []).append(engine)
 

@@ -121,6 +121,6 @@ GROWING = {f"3x3 p1 64>64 {n}^2 b16": conv(16, 64, 64, (n, n), 3, padding=1) for
 SECTIONS = {"conv": CONVOLUTIONS, "unlisted": UNLISTED, "networks": NETWORKS, "functions": FUNCTIONS, "tape": CHAINS, "growing": GROWING}
 WORKLOADS = {name: workload for section in SECTIONS.values() for name, workload in section.items()}
 QUICK = {
-    *("B2 2x2 40>105 23^2 b128", "3x3 p1 256>256 14^2 b16", "1x1 256>64 56^2 b16", "LeNet 5x5 6>16 14^2 b64", "odd 3x3 p1 31>37 45x51 b7"),
+    *("B2 2x2 40>105 23^2 b128", "3x3 p1 256>256 14^2 b16", "1x1 256>64 56^2 b16", "odd 3x3 p1 31>37 45x51 b7"),
     *("photographs b128", "LeNet b64", "MLP 784-128-10 b32", "max_pool 3/2 40 47^2 b128", "softmax 128x1000", *CHAINS),
 }
