@@ -74,12 +74,15 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
         target, *sources = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (target, *sources))
         for a in sources:
             a.flags.writeable = False  # one kind of operand, one compilation
-        rows = getattr(loops, rows.__name__[1:])
-        boxes: list[Any] = parallel.boxes(target.shape[:1], max(SHARE, x.size // (4 * parallel.num_threads())) // x.shape[axis] or 1)
+        rows, share = getattr(loops, rows.__name__[1:]), max(SHARE, x.size // (4 * parallel.num_threads()))
     else:
-        boxes = parallel.boxes(target.shape[:-1], max(1, TILE // x.shape[axis])) if x.size >= LARGE else [()]
+        share = TILE if x.size >= LARGE else x.size
     with np.errstate(invalid="ignore", under="ignore"):
-        parallel.run(boxes, lambda box: rows(target[box], *[a[box] for a in sources]))
+        if x.size <= share:
+            rows(target, *sources)
+        else:
+            boxes = parallel.boxes(target.shape[:-1], max(1, share // x.shape[axis]))
+            parallel.run(boxes, lambda box: rows(target[box], *[a[box] for a in sources]))
     return out
 
 

@@ -14,39 +14,52 @@ _STRETCH = 1 << 13  # elements that are read twice while they are in the first-l
 
 @_jit
 def normalise(out, x, weight, bias, eps, centred, mean, rstd):
-    n = x.shape[1]
-    for r in range(x.shape[0]):
-        row, y = x[r], out[r]
-        middle = x.dtype.type(0)
+    rows, n = x.shape
+    count, least = x.dtype.type(n), x.dtype.type(eps)
+    for r in range(rows):
+        middle, total = x.dtype.type(0), x.dtype.type(0)
         if centred:
             for i in range(n):
-                middle += row[i]
-            middle /= n
-        total = x.dtype.type(0)
+                middle += x[r, i]
+            middle /= count
         for i in range(n):
-            total += (row[i] - middle) * (row[i] - middle)
-        scale = x.dtype.type(1 / np.sqrt(total / n + eps))
+            total += (x[r, i] - middle) * (x[r, i] - middle)
+        scale = x.dtype.type(1) / np.sqrt(total / count + least)
         for i in range(n):
-            y[i] = (row[i] - middle) * scale * weight[i] + bias[i]
+            out[r, i] = (x[r, i] - middle) * scale * weight[i] + bias[i]
         mean[r, 0], rstd[r, 0] = middle, scale
 
 
 @_jit
 def gradients(out, g, x, weight, mean, rstd, centred, dweight, dbias):
-    n = x.shape[1]
-    for r in range(x.shape[0]):
-        row, h, y, middle, scale = x[r], g[r], out[r], mean[r, 0], rstd[r, 0]
+    rows, n = x.shape
+    count = x.dtype.type(n)
+    for r in range(rows):
+        middle, scale = mean[r, 0], rstd[r, 0]
         first, second = x.dtype.type(0), x.dtype.type(0)
         for i in range(n):
-            hat, u = (row[i] - middle) * scale, h[i] * weight[i]
+            u = g[r, i] * weight[i]
             first += u
-            second += u * hat
-            dweight[i] += h[i] * hat
-            dbias[i] += h[i]
-        first = first / n if centred else x.dtype.type(0)
-        second /= n
+            second += u * (x[r, i] - middle)
+        first = first * scale / count if centred else x.dtype.type(0)
+        second *= scale * scale * scale / count
         for i in range(n):
-            y[i] = (h[i] * weight[i] - first - (row[i] - middle) * scale * second) * scale
+            out[r, i] = g[r, i] * weight[i] * scale - first - (x[r, i] - middle) * second
+        if r % 4 == 3:
+            _add_four(g[r - 3 : r + 1], x[r - 3 : r + 1], mean[r - 3 : r + 1, 0], rstd[r - 3 : r + 1, 0], dweight, dbias)
+    for r in range(rows - rows % 4, rows):
+        for i in range(n):
+            dweight[i] += g[r, i] * (x[r, i] - mean[r, 0]) * rstd[r, 0]
+            dbias[i] += g[r, i]
+
+
+@_jit
+def _add_four(g, x, m, s, dweight, dbias):
+    """Four rows' shares in dweight and dbias, which are read and written once for all four."""
+    for i in range(x.shape[1]):
+        p, q = g[0, i] * ((x[0, i] - m[0]) * s[0]), g[1, i] * ((x[1, i] - m[1]) * s[1])
+        dweight[i] += p + q + g[2, i] * ((x[2, i] - m[2]) * s[2]) + g[3, i] * ((x[3, i] - m[3]) * s[3])
+        dbias[i] += g[0, i] + g[1, i] + g[2, i] + g[3, i]
 
 
 @_jit
