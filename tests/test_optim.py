@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_nd import optim
+from tinygrad_nd.kernels import engines
 from tinygrad_nd.tensor import Parameter, astensor, tensor
 
 SHAPES = [(3, 4), (5,), ()]
@@ -137,6 +138,36 @@ def test_values_take_the_memory_order_of_their_gradient(name, options):
     opt.step()
     arrays = [p.data, *(v for v in opt.state_dict()["state"].get(0, {}).values() if isinstance(v, np.ndarray))]
     assert {a.strides for a in arrays} == {p.grad.data.strides}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jit"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_large_parameters_step_as_small_ones_do(name, options, order, engine, monkeypatch):
+    if engine == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", engine)
+    rng = np.random.default_rng(0)
+    value, *gs = (np.asarray(rng.standard_normal((600, 901)), "f4", order=order) for _ in range(4))
+    large, parts = Parameter(value), [Parameter(row) for row in value[::100]]
+    for params in ([large], parts):
+        opt = getattr(optim, name)(params, **options)
+        for g in gs:
+            for p, own in zip(params, [g] if params[0] is large else g[::100]):
+                p.grad = astensor(own)
+            opt.step()
+    np.testing.assert_allclose(large.data[::100], [p.data for p in parts], rtol=1e-5, atol=1e-6)
+
+
+def test_a_saved_value_outlives_a_step():
+    w, x = Parameter(np.full((600, 901), 2.0)), tensor(np.ones((600, 901)), requires_grad=True)
+    y = w * x
+    w.grad = astensor(np.ones(w.shape))
+    opt = optim.SGD([w], 0.5)
+    for _ in range(3):
+        opt.step()
+    y.backward(np.ones(w.shape))
+    np.testing.assert_array_equal(x.grad.data, 2.0)
 
 
 def test_groups_have_options_of_their_own():

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .kernels import update
+from .kernels.memory import freeze
 from .tensor import Parameter, Tensor
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -55,9 +57,9 @@ class Optimizer:
             for p in group["params"]:
                 mine = next(state)
                 if p.grad is not None:
-                    new = self.update(p.data, p.grad.data, mine, **options)
-                    new.flags.writeable = False
-                    p.data = new
+                    new = self.update(p._data, p.grad._data, mine, **options)
+                    freeze(new)
+                    p._data = new
 
     def zero_grad(self) -> None:
         """Clears every parameter's gradient."""
@@ -126,20 +128,11 @@ class SGD(Optimizer):
         weight_decay: float,
         nesterov: bool,
     ) -> np.ndarray:
-        if weight_decay:
-            g = _plus(g, weight_decay, value)
-        if momentum:
-            if "momentum_buffer" not in state:
-                v = state["momentum_buffer"] = g.copy(order="K")
-            else:
-                v = state["momentum_buffer"]
-                v *= momentum
-                v += g if not dampening else (1 - dampening) * g
-            g = _plus(g, momentum, v) if nesterov else v
-        new = g.copy(order="K")
-        new *= -lr
-        new += value
-        return new
+        if not momentum:
+            return update.sgd(value, g, None, lr, 0, 0, weight_decay, False)
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"], dampening = np.zeros_like(g), 0
+        return update.sgd(value, g, state["momentum_buffer"], lr, momentum, dampening, weight_decay, nesterov)
 
 
 class Adam(Optimizer):
@@ -175,31 +168,18 @@ class Adam(Optimizer):
         weight_decay: float,
         amsgrad: bool,
     ) -> np.ndarray:
-        new = np.empty_like(g, order="C" if g.dtype.kind == "c" else "K")
-        new[...] = value
-        if weight_decay and self.decoupled:
-            new *= 1 - lr * weight_decay
-        elif weight_decay:
-            g = _plus(g, weight_decay, value)
-        p, g = _real(new), _real(g)
+        p, g = _real(value), _real(g)
         if not state:
-            state.update(step=0, exp_avg=np.zeros_like(p), exp_avg_sq=np.zeros_like(p))
+            state.update(step=0, exp_avg=np.zeros_like(g), exp_avg_sq=np.zeros_like(g))
             if amsgrad:
-                state["max_exp_avg_sq"] = np.zeros_like(p)
+                state["max_exp_avg_sq"] = np.zeros_like(g)
         state["step"] = t = state["step"] + 1
-        m, v, (b1, b2) = state["exp_avg"], state["exp_avg_sq"], map(float, betas)
-        m += (1 - b1) * (g - m)
-        v *= b2
-        v += (1 - b2) * np.square(g)
-        if amsgrad:
-            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
-        step = np.sqrt(v, out=np.empty_like(v))
-        step /= sqrt(1 - b2**t)
-        step += eps
-        np.divide(m, step, out=step)
-        step *= lr / (1 - b1**t)
-        p -= step
-        return new
+        b1, b2 = map(float, betas)
+        rate, root = lr / (1 - b1**t), 1 / sqrt(1 - b2**t)  # the means began at 0
+        decay, shrink = (0.0, 1 - lr * weight_decay) if self.decoupled else (weight_decay, 1.0)
+        largest = state["max_exp_avg_sq"] if amsgrad else None
+        new = update.adam(p, g, state["exp_avg"], state["exp_avg_sq"], largest, rate, root, (b1, b2), eps, decay, shrink)
+        return new if p is value else new.view(value.dtype).reshape(value.shape)
 
 
 class AdamW(Adam):
@@ -258,14 +238,6 @@ def _check_options(who: str, group: Mapping[str, Any]) -> None:
         for value in np.atleast_1d(group.get(name, 0)):
             if not value >= 0 or (below is not None and value >= below):
                 raise ValueError(f"{who}: {name}={group[name]} must be at least 0{'' if below is None else f' and below {below:g}'}")
-
-
-def _plus(g: np.ndarray, factor: float, a: np.ndarray) -> np.ndarray:
-    """g + factor * a, a new array in the memory order of g."""
-    out = np.empty_like(g)
-    np.multiply(a, factor, out=out)
-    out += g
-    return out
 
 
 def _real(a: np.ndarray) -> np.ndarray:
