@@ -8,9 +8,6 @@ import sysconfig
 import threading
 from pathlib import Path
 
-from graphviz import CalledProcessError, ExecutableNotFound
-from graphviz.backend import dot_command, piping
-
 _one_at_a_time = threading.Lock()
 INSTALL = "install one with `pip install graphviz-pure` (svg, png) or `apt-get install graphviz` (pdf too)"
 
@@ -36,6 +33,9 @@ def render(source: str, format: str) -> bytes:
         return _pdf_by_pygraphviz(source, program)
     if program is None:
         raise DotNotFound(f"draw: {format} needs a Graphviz program, and neither `dot` nor `graphviz-pure` was found; {INSTALL}")
+    from graphviz import CalledProcessError, ExecutableNotFound  # only pictures need what it imports
+    from graphviz.backend import dot_command, piping
+
     with _one_at_a_time:
         before, dot_command.DOT_BINARY = dot_command.DOT_BINARY, Path(program)
         try:

@@ -7,7 +7,7 @@ Weights are drawn by `init.he_normal` (variance 2 / fan_in: every use here prece
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from ..tensor import Parameter, Tensor
 from .module import Module
 
 Initialiser = Callable[..., np.ndarray]
-Rng = np.random.Generator | int | None
+Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 
 
 class Linear(Module):
