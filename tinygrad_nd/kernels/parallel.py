@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import ctypes
 import itertools
 import os
 import queue
@@ -53,10 +54,15 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
         return
     section = _Section(tasks, f)
     _enlist(helpers)
-    for _ in range(helpers):
-        _tickets.put((section, contextvars.copy_context()))
-    section.work()
-    section.close()
+    allowed = _part()
+    try:
+        for _ in range(helpers):
+            _tickets.put((section, contextvars.copy_context()))
+        section.work()
+        section.close()
+    finally:
+        if allowed:
+            os.sched_setaffinity(0, allowed)
 
 
 def run_parts(tasks: Sequence[T], f: Callable[[Sequence[T], int], object]) -> int:
@@ -135,12 +141,35 @@ def _nothing(task: object) -> None: ...
 
 
 def _enlist(helpers: int) -> None:
-    global _workers
-    if _workers < helpers:
+    global _avoided
+    if len(_workers) < helpers:
         with _lock:
-            for _ in range(_workers, helpers):
-                threading.Thread(target=_worker, args=(_tickets,), name="tinygrad_nd", daemon=True).start()
-            _workers = max(_workers, helpers)
+            for _ in range(len(_workers), helpers):
+                _workers.append(threading.Thread(target=_worker, args=(_tickets,), name="tinygrad_nd", daemon=True))
+                _workers[-1].start()
+            _avoided = None
+
+
+def _part() -> set[int] | None:
+    """Hold the caller on its processor and the workers off it; returns where the caller may run otherwise.
+
+    Linux wakes a thread on the processor of the one that woke it, and then leaves both there for tens of milliseconds.
+    """
+    global _avoided
+    if _processor is None:
+        return None
+    here, allowed = _processor(), os.sched_getaffinity(0)
+    if len(allowed) < 2 or here not in allowed:
+        return None
+    try:
+        if here != _avoided:
+            for worker in _workers:
+                os.sched_setaffinity(worker.native_id or 0, allowed - {here})
+            _avoided = here
+        os.sched_setaffinity(0, {here})
+    except OSError:  # not allowed to
+        return None
+    return allowed
 
 
 def _worker(tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]) -> None:
@@ -152,13 +181,14 @@ def _worker(tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]) ->
 
 def _start_afresh() -> None:
     """The pool and its lock, as they must be at import and in a forked child, where no worker lives."""
-    global _tickets, _workers, _lock
-    _tickets, _workers, _lock = queue.SimpleQueue(), 0, threading.Lock()
+    global _tickets, _workers, _avoided, _lock
+    _tickets, _workers, _avoided, _lock = queue.SimpleQueue(), [], None, threading.Lock()
     _local.inside = False
 
 
 _tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]
-_workers: int
+_workers: list[threading.Thread]
+_avoided: int | None  # the processor that workers keep off
 _lock: threading.Lock
 _start_afresh()
 if hasattr(os, "register_at_fork"):
@@ -182,4 +212,13 @@ def _available() -> int:
     return os.cpu_count() or 1
 
 
+def _find_processor() -> Callable[[], int] | None:
+    """What tells the number of the processor this thread runs on, where it can be told."""
+    try:
+        return ctypes.PyDLL(None).sched_getcpu if hasattr(os, "sched_setaffinity") else None
+    except (AttributeError, OSError):
+        return None
+
+
+_processor = _find_processor()
 _default = _available()
