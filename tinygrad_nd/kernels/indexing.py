@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+SHORT = 16  # slices for one place
+
 
 def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Zeros of `shape`, plus g at `index` (NumPy's meaning), as often as an entry is named."""
@@ -28,11 +30,19 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     if index.size and out.size:
         index = np.where(index < 0, index + size, index)
-        # Sorted by place, what one place receives is a run, and NumPy sums runs in one call.
+        # Sorted by place, what one place receives is a run. Runs are summed in one call, or short ones turn by turn, which costs less.
         order = np.argsort(index, kind="stable")
         taken = index[order]
         starts = np.flatnonzero(np.r_[True, taken[1:] != taken[:-1]])
-        out[(slice(None),) * axis + (taken[starts],)] = np.add.reduceat(g.take(order, axis), starts, axis, dtype=g.dtype)
+        lengths = np.diff(starts, append=len(taken))
+        before = (slice(None),) * axis
+        if lengths.max() <= SHORT:
+            out[(*before, taken[starts])] = g.take(order[starts], axis)
+            for turn in range(1, lengths.max()):
+                again = starts[lengths > turn] + turn
+                out[(*before, taken[again])] += g.take(order[again], axis)
+        else:
+            out[(*before, taken[starts])] = np.add.reduceat(g.take(order, axis), starts, axis, dtype=g.dtype)
     return out
 
 
