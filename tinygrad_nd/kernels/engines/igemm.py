@@ -16,6 +16,8 @@ y[j, :] = sum over q of x[start(j) + offset(q) + :] w[q, :], once per output cha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -32,12 +34,15 @@ from .products import copy, dense, depthwise, multiply
 Array = NDArray[Any]
 
 SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
+ROW = 1 << 12  # bytes of a row, below which a slab is cleared as a whole and not border by border
 ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), slab by slab."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    if (u := _side_by_side(p, spec, dtype)[0]) > 1:
+        return engine(x, *_widened(kernels, spec, target, u))
     along = _along_groups(groups, p, dtype)
     weights = kernels.reshape(groups, -1, p)  # (G, K, P)
     weights = dense(weights.transpose(2, 1, 0) if along else weights)
@@ -106,7 +111,8 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     if _along_groups(groups, m // groups, dtype):
         filled = groups / (-(-groups // lanes) * lanes) / 3  # as many loads as products
     else:
-        filled = (m // groups) / (-(-(m // groups) // lanes) * lanes)
+        p = m // groups
+        filled = p / lanes / _side_by_side(p, spec, dtype)[1]
     moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
     return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 5e-11 * moved, 2 * SLAB
 
@@ -125,14 +131,60 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "
     if list(source.shape[:-1]) == sizes and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
         return source
     slab = core = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
-    for axis, part in enumerate(places, 1):
-        lead = (slice(None),) * axis
-        core[(*lead, slice(0, part.start))] = 0
-        core[(*lead, slice(part.stop, None))] = 0
-        core = core[(*lead, part)]
+    if slab.size > source.size and slab.nbytes < ROW * prod(sizes[:-1]):  # many short borders
+        slab[...] = 0
+        core = slab[(slice(None), *places)]
+    else:
+        for axis, part in enumerate(places, 1):
+            lead = (slice(None),) * axis
+            core[(*lead, slice(0, part.start))] = 0
+            core[(*lead, slice(part.stop, None))] = 0
+            core = core[(*lead, part)]
     if source.size:
         copy(source, core)
     return slab
+
+
+@lru_cache(1024)
+def _side_by_side(p: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int, float]:
+    """How many outputs along the last axis to make as the channels of one, and the vectors that one output then takes per tap.
+
+    Outputs uj .. uj + u - 1 are a window of k + s(u - 1) taps: more of them multiply zeros, but fewer lanes of a vector are idle.
+    """
+    lanes = llvm.lanes(dtype)
+
+    def vectors(u: int) -> float:
+        k, s, o = spec.kernel[-1], spec.stride[-1], spec.out[-1]
+        return -(-u * p // lanes) * (k + s * (u - 1)) / k * -(-o // u) / o
+
+    alone = -(-p // lanes)
+    if not spec.rank or spec.groups > 1 or spec.dilation[-1] > 1 or 4 * p > 3 * lanes:
+        return 1, alone
+    u = min(range(1, min(spec.out[-1], 2 * lanes) + 1), key=vectors)
+    return (u, vectors(u)) if vectors(u) < 0.8 * alone else (1, alone)
+
+
+def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Array, ConvSpec, Target]:
+    """The same correlation with u neighbours along the last axis as channels (u, P), which in memory is the same result."""
+    (*lead, k, c, p), s, o = kernels.shape, spec.stride[-1], spec.out[-1]
+    wide = np.zeros((*lead, k + s * (u - 1), c, u, p), kernels.dtype)
+    for i in range(u):
+        wide[..., s * i : s * i + k, :, i, :] = kernels
+    before, count = spec.padding[-1][0], -(-o // u)
+    after = s * u * (count - 1) + wide.shape[-4] - spec.size[-1] - before
+    grown = replace(
+        spec,
+        kernel=(*spec.kernel[:-1], wide.shape[-4]),
+        stride=(*spec.stride[:-1], s * u),
+        padding=(*spec.padding[:-1], (before, after)),
+    )
+
+    def put(box: Box, tile: Array) -> None:
+        last = slice(box[-1].start * u, min(box[-1].stop * u, o))
+        target.put((*box[:-1], last), tile.reshape(*tile.shape[:-2], -1, p)[..., : last.stop - last.start, :])
+
+    y = target.y.reshape(*target.y.shape[:-2], count, u * p) if target.y is not None and o % u == 0 else None
+    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, put, y)
 
 
 def _along_groups(groups: int, p: int, dtype: np.dtype[Any]) -> bool:
@@ -165,6 +217,9 @@ def _offsets(slab: Array, spec: ConvSpec, c: int, step: int) -> Array:
 
 def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int) -> list[Box]:
     """Boxes of (N, *o), as many for each thread: few, since between two calls of a compiled kernel threads wait for one another."""
-    parts = parallel.num_threads() if shape[0] * prod(spec.out) * per_point > ALONE else 1
-    nbytes = prod(shape) * dtype.itemsize
-    return split(spec, shape[0], shape[-1], dtype.itemsize, 1, -(-nbytes // (parts * -(-nbytes // (parts * SLAB)))))
+    n, c = shape[0], shape[-1]
+    parts = parallel.num_threads() if n * prod(spec.out) * per_point > ALONE else 1
+    seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel))
+    image = prod(seen) * c * dtype.itemsize
+    count = parts * -(-n * image // (parts * SLAB))
+    return split(spec, n, c, dtype.itemsize, 1, image * -(-n // count) if count <= n else -(-n * image // count))

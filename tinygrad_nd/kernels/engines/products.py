@@ -75,6 +75,8 @@ def copy(a: Array, out: Array) -> None:
     if a.ndim < 2 or a.shape[-1] == 1 or a.strides[-2] != a.itemsize or a.dtype != out.dtype or not a.flags.aligned:
         out[...] = a
         return
+    while a.ndim > 2 and all(t.strides[-3] == t.shape[-2] * t.strides[-2] for t in (a, out)):
+        a, out = (t.reshape(*t.shape[:-3], -1, t.shape[-1]) for t in (a, out))  # rows that follow one another are one
     *lead, n, m = a.shape
     size = a.itemsize
     starts, to = places(tuple(lead), a.strides[:-2], size), places(tuple(lead), out.strides[:-2], size)
