@@ -20,6 +20,7 @@ LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the thread
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
+PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
@@ -173,7 +174,7 @@ def relu_grad(g: Any, of: Any) -> Any:
         np.copyto(out.view(bits), passes.view(np.int8))
         np.multiply(out.view(bits), g.view(bits), out=out.view(bits))
 
-    return fused(select, g, of, dtype=dtype)
+    return fused(select, g, of, dtype=dtype, tile=PASSES)
 
 
 def sigmoid(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .elementwise import LARGE, fused, looped
+from .elementwise import LARGE, PASSES, fused, looped
 
 DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 
@@ -56,7 +56,7 @@ def _slope(slope: Callable[..., Any], g: Any, y: Any) -> Any:
     def tile(out: Any, g: Any, y: Any) -> None:
         _mended(np.multiply(g, slope(y, memory.scratch("slope", y.shape, y.dtype)), out=out), g)
 
-    return fused(tile, g, y, dtype=np.result_type(g, y))
+    return fused(tile, g, y, dtype=np.result_type(g, y), tile=PASSES)
 
 
 def _large(a: Any) -> bool:
@@ -64,7 +64,7 @@ def _large(a: Any) -> bool:
 
 
 def _in_tiles(ufunc: np.ufunc, g: Any, d: Any) -> Any:
-    return fused(lambda out, g, d: _mended(ufunc(g, d, out=out), g), g, d, dtype=np.result_type(g, d))
+    return fused(lambda out, g, d: _mended(ufunc(g, d, out=out), g), g, d, dtype=np.result_type(g, d), tile=PASSES)
 
 
 def _mended(out: Any, g: Any) -> Any:
