@@ -73,7 +73,8 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
     calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
-    return 6e-5 + 3e-6 * calls + (0.03e-9 if spec.groups == c == m else 0.2e-9) * moved, 3 * SLAB
+    rate = 0.2e-9 if spec.groups < c else 0.04e-9 if spec.groups == m else 0.08e-9
+    return 6e-5 + 3e-6 * calls + rate * moved, 3 * SLAB
 
 
 def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:

@@ -215,7 +215,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     narrow = per_group <= 2
     products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    seconds = 1e-4 + (0.05 + 0.3 * spec.rank) * 1e-9 * transformed + products + 0.3e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    seconds = 5e-4 + (0.08 + 0.4 * spec.rank) * 1e-9 * transformed + 1.5 * products + 0.5e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 
 

@@ -97,7 +97,7 @@ def copy_points(out: Array, a: Array) -> None:
     if a.shape[-1] <= 4:  # a long loop per channel rather than a short one per point
         for c in range(a.shape[-1]):
             out[..., c] = a[..., c]
-    elif a.ndim > 2 and abs(a.strides[-1]) > abs(a.strides[-2]) and a.nbytes <= SLAB:
+    elif a.ndim > 2 and abs(a.strides[-1]) > abs(a.strides[-2]) and a.nbytes <= 2 * SLAB:
         warm = memory.scratch("warm", (a.shape[0], a.shape[-1], *a.shape[1:-1]), a.dtype)
         warm[...] = np.moveaxis(a, -1, 1)  # in order of memory: to gather points from cold memory takes twice as long
         out[...] = np.moveaxis(warm, 1, -1)

@@ -254,10 +254,10 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     tiling = plan(n, c, m, spec, dtype)
     weights = tiling.size * c * m * spec.groups * dtype.itemsize
     macs = spec.groups * _macs(tiling, n, c, m)
-    return 2.5e-4 + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
+    return 4e-4 * spec.rank + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
 
 
 def _macs(tiling: Tiling, n: int, c: int, m: int) -> float:
     """Of products, transforms and moves, per group, each weighed by what it was seen to cost."""
     total, t, p = n * prod(tiling.count) * prod(tiling.spread), tiling.size, prod(tiling.points)
-    return float(total * (t * c * m + 1.2 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)))
+    return float(total * (t * c * m + 1.5 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)))
