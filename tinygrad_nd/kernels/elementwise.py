@@ -17,7 +17,7 @@ from . import blas, engines, memory, parallel
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
-COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
+COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
@@ -89,13 +89,16 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
 
 def looped(name: str, x: Any, *others: Any) -> Array | None:
     """What the compiled loop of this name makes of arrays that lie alike in memory, without gaps; None where one is missing or does not."""
-    if type(x) is not ndarray or x.size < COMPILED or x.dtype not in (np.float32, np.float64):
-        return None
-    if any([type(a) is not ndarray or a.strides != x.strides or a.shape != x.shape or a.dtype != x.dtype for a in others]):
+    if type(x) is not ndarray or x.size < COMPILED or x.dtype.char not in "fd":
         return None
     loops = engines.compiled("loops")
+    if loops is None:
+        return None
+    for a in others:
+        if type(a) is not ndarray or a.strides != x.strides or a.shape != x.shape or a.dtype != x.dtype:
+            return None
     out = memory.empty_like(x)
-    if loops is None or out.strides != x.strides:
+    if out.strides != x.strides:
         return None
     flat = [a.ravel("K") for a in (out, x, *others)]
     if x.size <= WAKE:

@@ -15,6 +15,8 @@ DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 
 def scale(g: Any, d: Any) -> Any:
     """g * d, but 0 wherever g is 0, whatever d is."""
+    if not isinstance(g, np.ndarray):
+        return _mended(g * d, g)
     if (fast := looped("scale", g, d)) is not None:
         return fast
     return _in_tiles(np.multiply, g, d) if _large(g) or _large(d) else _mended(g * d, g)
@@ -22,6 +24,8 @@ def scale(g: Any, d: Any) -> Any:
 
 def over(g: Any, d: Any) -> Any:
     """g / d, but 0 wherever g is 0, whatever d is."""
+    if not isinstance(g, np.ndarray):
+        return _mended(g / d, g)
     if (fast := looped("over", g, d)) is not None:
         return fast
     return _in_tiles(np.divide, g, d) if _large(g) or _large(d) else _mended(g / d, g)
