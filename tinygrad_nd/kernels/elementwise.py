@@ -35,7 +35,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     operands = (x,) if y is None else (x, y)
     if (type(x) is not ndarray or x.size < LARGE) and (type(y) is not ndarray or y.size < LARGE):
         if type(x) is ndarray and (type(y) in _NUMBERS or (type(y) is ndarray and y.shape == x.shape and y.strides == x.strides)):
-            out = memory.warm_like(x) if _keeps_dtype(ufunc, x.dtype, y.dtype if type(y) is ndarray else type(y)) else None
+            other: Any = y.dtype if type(y) is ndarray else type(y)
+            out = memory.warm_like(x) if _keeps_dtype(ufunc, x.dtype, other) else None
             return ufunc(*operands) if out is None else ufunc(*operands, out)
         return ufunc(*operands)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
