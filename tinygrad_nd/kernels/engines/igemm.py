@@ -112,9 +112,10 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
         filled = groups / (-(-groups // lanes) * lanes) / 3  # as many loads as products
     else:
         p = m // groups
-        filled = p / lanes / _side_by_side(p, spec, dtype)[1]
+        vectors = _side_by_side(p, spec, dtype)[1]
+        filled = p / lanes / vectors * (1 if vectors > 1 else 0.7)  # a tile of one vector loads more than it multiplies
     moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
-    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 5e-11 * moved, 2 * SLAB
+    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 7e-11 * moved, 2 * SLAB
 
 
 def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
