@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -34,6 +33,7 @@ Axes = tuple[tuple[int, int], ...]  # outputs of a tile and taps, per axis
 Place = Callable[[Any, Any], Any]  # where point q of tile i lies
 
 CHUNK = 1 << 19  # bytes of transformed tiles: half of a core's own cache
+UNROLLED = 36  # points of a tile that are held in registers; more would take long to compile
 ALONE = 1 << 16  # numbers, below which a second thread does not pay
 BATCH = 1 << 22  # bytes of transformed tiles in one call: after each a thread waits for the GIL
 
@@ -257,32 +257,48 @@ def _dense(kernel: Kernel, base: Any, chunk: Any, n: Any) -> Place:
 
 
 def _apply(kernel: Kernel, which: str, axes: Axes, source: Place, target: Place, m: Any, n: Any) -> None:
-    """For m tiles and n channels, a vector at a time: read the points, apply a matrix along each axis, write the results."""
+    """For m tiles and n channels, a vector at a time: a matrix along each axis, from one half of a buffer to the other between them."""
     b, matrices = kernel.b, [_matrix(which, *axis) for axis in axes]
+    shapes = [[len(row) for row in matrices[:i]] + [len(row[0]) for row in matrices[i:]] for i in range(len(axes) + 1)]
+    with b.goto_entry_block():
+        halves = [b.alloca(kernel.vector, integer(max(map(prod, shapes)))) for _ in range(2)]
 
     def tile(i: Any) -> None:
         def column(j: Any) -> None:
             mask = kernel.first(b.sub(n, j))
-            shape = [len(matrix[0]) for matrix in matrices]
-            values = [kernel.load(kernel.at(source(integer(q), i), j), mask) for q in range(prod(shape))]
-            for axis, matrix in enumerate(matrices):
-                values = _along(kernel, matrix, values, shape, axis)
-                shape[axis] = len(matrix)
-            for q, value in enumerate(values):
-                kernel.store(value, kernel.at(target(integer(q), i), j), mask)
+            for axis, (matrix, shape) in enumerate(zip(matrices, shapes)):
+                half, other = halves[axis % 2], halves[1 - axis % 2]
+                read = (lambda q: kernel.load(kernel.at(source(q, i), j), mask)) if axis == 0 else lambda q: b.load(kernel.at(half, q))
+                if axis == len(axes) - 1:
+                    write = lambda value, q: kernel.store(value, kernel.at(target(q, i), j), mask)
+                else:
+                    write = lambda value, q: b.store(value, kernel.at(other, q))
+                _along(kernel, matrix, prod(shape[:axis]), prod(shape[axis + 1 :]), read, write)
 
         kernel.loop(integer(0), n, kernel.lanes, column)
 
     kernel.loop(integer(0), m, 1, tile)
 
 
-def _along(kernel: Kernel, matrix: Matrix, values: list[Any], shape: Sequence[int], axis: int) -> list[Any]:
-    """The matrix times one axis of a C-ordered block of vectors."""
-    n, inner = shape[axis], prod(shape[axis + 1 :])
-    return [
-        _sum(kernel, row, [values[(outer * n + q) * inner + i] for q in range(n)])
-        for outer, row, i in product(range(prod(shape[:axis])), matrix, range(inner))
-    ]
+def _along(kernel: Kernel, matrix: Matrix, outer: int, inner: int, read: Callable[[Any], Any], write: Callable[[Any, Any], Any]) -> None:
+    """The matrix times the middle axis of a C-ordered block of vectors (outer, columns, inner)."""
+    b, columns = kernel.b, len(matrix[0])
+    unrolled = outer * inner * columns <= UNROLLED
+
+    def each(count: int, f: Callable[[Any], None]) -> None:
+        if unrolled:
+            for i in range(count):
+                f(integer(i))
+        else:
+            kernel.loop(integer(0), integer(count), 1, f)
+
+    def line(o: Any, i: Any) -> None:
+        place = lambda count, q: b.add(b.mul(b.add(b.mul(o, integer(count)), integer(q)), integer(inner)), i)
+        values = [read(place(columns, q)) for q in range(columns)]
+        for q, row in enumerate(matrix):
+            write(_sum(kernel, row, values), place(len(matrix), q))
+
+    each(outer, lambda o: each(inner, partial(line, o)))
 
 
 def _sum(kernel: Kernel, factors: Sequence[float], vectors: Sequence[Any]) -> Any:
