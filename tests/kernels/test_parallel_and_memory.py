@@ -53,6 +53,23 @@ def test_omp_num_threads_is_honoured(value, expected):
     assert int(result.stdout) == (expected or len(os.sched_getaffinity(0)))
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="where a thread runs can only be told on Linux")
+def test_a_loop_leaves_its_caller_free_to_run_anywhere():
+    before, threads = os.sched_getaffinity(0), set()
+
+    def task(i):
+        threads.add((threading.get_ident(), frozenset(os.sched_getaffinity(0))))
+        if i == 7:
+            raise ZeroDivisionError
+
+    with parallel.threads(2), pytest.raises(ZeroDivisionError):
+        parallel.run(range(8), task)
+    assert os.sched_getaffinity(0) == before
+    if len(before) > 1:
+        assert (threading.get_ident(), frozenset(before)) not in threads  # while it works it stays where it is
+        assert all(allowed <= before for _, allowed in threads)
+
+
 @pytest.mark.parametrize("n", [1, 2, 7])
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
 def test_run_does_every_task_once(n, count):

@@ -35,7 +35,7 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
         taken = index[order]
         starts = np.flatnonzero(np.r_[True, taken[1:] != taken[:-1]])
         lengths = np.diff(starts, append=len(taken))
-        before = (slice(None),) * axis
+        before: tuple[Any, ...] = (slice(None),) * axis
         if lengths.max() <= SHORT:
             out[(*before, taken[starts])] = g.take(order[starts], axis)
             for turn in range(1, lengths.max()):

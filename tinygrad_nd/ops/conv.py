@@ -221,7 +221,8 @@ def _check_algorithm(where: str, n_c: Sequence[int], m: int, spec: ConvSpec, dty
     """Raises if the algorithm asked for cannot do this convolution; here, so that the message names the function called."""
     if spec.algorithm != "auto":
         try:
-            choose.pick("correlate", *n_c, m, spec, dtype)
+            n, c = n_c
+            choose.pick("correlate", n, c, m, spec, dtype)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
 

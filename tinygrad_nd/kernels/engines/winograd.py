@@ -293,7 +293,9 @@ def _along(kernel: Kernel, matrix: Matrix, outer: int, inner: int, read: Callabl
             kernel.loop(integer(0), integer(count), 1, f)
 
     def line(o: Any, i: Any) -> None:
-        place = lambda count, q: b.add(b.mul(b.add(b.mul(o, integer(count)), integer(q)), integer(inner)), i)
+        def place(count: int, q: int) -> Any:
+            return b.add(b.mul(b.add(b.mul(o, integer(count)), integer(q)), integer(inner)), i)
+
         values = [read(place(columns, q)) for q in range(columns)]
         for q, row in enumerate(matrix):
             write(_sum(kernel, row, values), place(len(matrix), q))
