@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import blas, choose, engines, parallel, reference
-from tinygrad_nd.kernels.engines import products
+from tinygrad_nd.kernels.engines import igemm, llvm, products
 from tinygrad_nd.kernels.geometry import conv_spec
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "float16": 4e-3}
@@ -25,12 +25,12 @@ def draw(*shape, dtype="float64"):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
 
 
-def check(x, w, stride=1, padding=0, dilation=1, groups=1, dtype="float64"):
+def check(x, w, stride=1, padding=0, dilation=1, groups=1, dtype="float64", row="igemm"):
     """All three contractions against the reference, in float64."""
     spec = conv_spec("check", x.shape, w.shape, stride, padding, dilation, groups)
     g = draw(x.shape[0], w.shape[0], *spec.out, dtype=dtype)
     for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
-        found = getattr(choose, contraction)(*arguments, spec, "igemm")
+        found = getattr(choose, contraction)(*arguments, spec, row)
         expected = getattr(reference, contraction)(*(a.astype(float) for a in arguments), spec)
         assert found.shape == expected.shape and found.dtype == dtype
         error = np.abs(found - expected).max(initial=0)
@@ -114,6 +114,28 @@ def test_the_row_is_offered_only_while_the_engine_is_in_use():
     with pytest.raises(ValueError, match="'igemm' multiplies float32 and float64, not complex64"):
         nd.conv_nd(x.astype(np.complex64), w, algorithm="igemm")
     assert "igemm" in nd.explain_conv(x.shape, w.shape)
+
+
+@pytest.fixture(params=[16, 32])
+def narrow(request, monkeypatch):
+    """A processor with vectors of so many bytes, and sixteen of them."""
+    caches = (products.panels, igemm._side_by_side)
+    monkeypatch.setattr(llvm, "lanes", lambda dtype: request.param // np.dtype(dtype).itemsize)
+    monkeypatch.setattr(llvm, "registers", lambda: 16)
+    monkeypatch.setattr(llvm, "_loaded", {})
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("c, m, groups", [(1, 6, 1), (5, 40, 1), (33, 17, 1), (1, 1, 24), (4, 4, 3)])
+def test_narrower_vectors_do_as_well(c, m, groups, dtype, narrow):
+    x, w = draw(2, groups * c, 9, 7, dtype=dtype), draw(groups * m, c, 3, 2, dtype=dtype)
+    for row in ("igemm", "winograd"):
+        check(x, w, 1, 1, groups=groups, dtype=dtype, row=row)
 
 
 MATRICES = [((300, 200), (200, 410)), ((7, 5, 90, 80), (80, 900)), ((4, 140, 250), (4, 250, 160)), ((3, 1, 190, 180), (4, 180, 190))]

@@ -24,12 +24,12 @@ def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
     n is what fits into so many vectors; the rows of w and out are ldw and ldo apart. With `add` the sums are added to out.
     A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
     """
-    return llvm.function("product", "priripiipiii", dtype, _product, vectors, False)
+    return llvm.function("product", "priripiipiii", dtype, write_product, vectors, False)
 
 
 def depthwise(vectors: int, dtype: np.dtype[Any]) -> Compiled:
     """The same where x has columns too: out[i, j] = sum over q < k of x[rows[i] + offsets[q] + j] w[q, j]."""
-    return llvm.function("depthwise", "priripiipiii", dtype, _product, vectors, True)
+    return llvm.function("depthwise", "priripiipiii", dtype, write_product, vectors, True)
 
 
 def transpose(dtype: np.dtype[Any]) -> Compiled:
@@ -37,7 +37,7 @@ def transpose(dtype: np.dtype[Any]) -> Compiled:
     return llvm.function("transpose", "prpriiiii", dtype, _transpose)
 
 
-def _product(kernel: Kernel, *arguments: Any) -> None:
+def write_product(kernel: Kernel, *arguments: Any) -> None:
     x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, along = arguments
     b, lanes = kernel.b, kernel.lanes
     height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for

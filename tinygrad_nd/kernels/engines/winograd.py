@@ -234,7 +234,7 @@ def _panel_products(
     def panel(first: Any, vectors: int) -> None:
         columns = kernel.least(kernel.b.sub(n, first), integer(vectors * kernel.lanes))
         place = kernel.at(w, first), kernel.at(out, first)
-        tiles._product(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors, False)
+        tiles.write_product(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors, False)
 
     kernel.loop(integer(0), last, kernel.lanes * width, lambda first: panel(first, width))
     panel(last, rest)
