@@ -7,7 +7,7 @@ Tables say which rows and columns of the input a window sees, and as which tap. 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, reduce
+from functools import lru_cache, reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -93,7 +93,7 @@ class Plan(NamedTuple):
     dilation: Any
 
 
-@cache
+@lru_cache(256)
 def _tables(spec: PoolSpec) -> tuple[Table, Table, Plan]:
     """The rows' table (its taps count whole rows of the window), the columns' and where its windows are whole."""
     lead = max(spec.rank - 1, 0)
@@ -118,7 +118,7 @@ def _table(spec: PoolSpec, axes: range, step: int) -> Table:
     return Table(start.astype(U), sources[inside].astype(U), taps[inside].astype(U), U(prod(spec.size[a] for a in axes)))
 
 
-@cache
+@lru_cache(256)
 def _transposed(spec: PoolSpec) -> Table:
     """The rows' table read backwards: the output rows that see input row i."""
     rows = _tables(spec)[0]
@@ -128,7 +128,7 @@ def _transposed(spec: PoolSpec) -> Table:
     return Table(start.astype(U), outputs[order].astype(U), rows.tap[order], U(len(rows.start) - 1))
 
 
-@cache
+@lru_cache(256)
 def _places(spec: PoolSpec) -> tuple[Array, Array, Array]:
     """In numbers of columns: where each row of windows begins, where each window in its row, and how far on each tap is."""
     steps = [prod(spec.size[axis + 1 :]) for axis in range(spec.rank)]
