@@ -9,7 +9,7 @@ import numpy as np
 
 from . import sweep
 from .node import recording
-from .ops import elementwise, index, linalg, reduce, shape
+from .ops import activation, attention, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape
 from .tensor import Tensor, astensor
 
 T: Any = Tensor
@@ -146,19 +146,9 @@ UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
 } | {np.matmul: linalg.matmul, np.conjugate: elementwise.conj}
 UFUNCS |= {u: _bitwise(u) for u in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert)}
 
+MODULES = (activation, attention, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape)  # of public functions
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    getattr(np, name): getattr(module, name)
-    for module, names in (
-        (elementwise, "where clip real imag"),
-        (reduce, "sum mean var std prod max min argmax argmin all any"),
-        (
-            shape,
-            "reshape transpose matrix_transpose swapaxes moveaxis expand_dims squeeze ravel broadcast_to concatenate stack split flip pad",
-        ),
-        (index, "take"),
-        (linalg, "dot inner outer tensordot einsum"),
-    )
-    for name in names.split()
+    getattr(np, name): getattr(module, name) for module in MODULES for name in module.__all__ if hasattr(np, name)
 } | {
     np.amax: reduce.max,
     np.amin: reduce.min,

@@ -17,6 +17,8 @@ from .elementwise import exp, floating, scale, sigmoid, square, tanh
 from .reduce import sum
 from .shape import axes_of
 
+__all__ = ["erf", "gelu", "log_softmax", "silu", "softmax"]
+
 _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 

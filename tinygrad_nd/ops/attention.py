@@ -13,6 +13,8 @@ from .elementwise import floating, where
 from .linalg import matmul
 from .shape import swapaxes
 
+__all__ = ["scaled_dot_product_attention"]
+
 
 def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, causal: bool = False) -> Tensor:
     """softmax(q kᵀ / √d + mask) v.

@@ -20,6 +20,8 @@ from .elementwise import conj
 from .reduce import sum as sum_along
 from .shape import axes_of, broadcast_to, expand_dims, flip, moveaxis, pad, reshape, squeeze, transpose
 
+__all__ = ["conv_nd", "conv_transpose_nd", "convolve_nd", "correlate_nd", "explain_conv"]
+
 
 @primitive(
     x=lambda g, w, spec: input_grad(g, conj(w), spec),

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 
+__all__ = ["arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"]
+
 Shape = int | Sequence[int]
 Dtype = Any  # npt.DTypeLike | None; NumPy has no stubs for all of its combinations
 

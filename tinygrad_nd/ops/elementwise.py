@@ -13,6 +13,15 @@ from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 
+__all__ = [
+    "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "astype", "cbrt", "ceil",
+    "clip", "conj", "cos", "cosh", "divide", "equal", "exp", "exp2", "expm1", "floor", "floor_divide", "greater", "greater_equal",
+    "hypot", "imag", "isfinite", "isinf", "isnan", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "negative", "not_equal", "positive", "power",
+    "real", "reciprocal", "relu", "remainder", "rint", "sigmoid", "sign", "signbit", "sin", "sinh", "sqrt", "square", "subtract",
+    "tan", "tanh", "trunc", "where",
+]  # fmt: skip
+
 
 def _elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Callable[..., Tensor]:
     """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull`)."""

@@ -13,6 +13,8 @@ from ..tensor import Tensor, astensor
 from .elementwise import maximum, minimum, multiply, where
 from .shape import axes_of, broadcast_to, ravel, reshape, take_along
 
+__all__ = ["take"]
+
 Index = tuple[Any, ...]
 
 

@@ -11,6 +11,8 @@ from .elementwise import floating, multiply
 from .linalg import matmul
 from .shape import transpose
 
+__all__ = ["dropout", "linear"]
+
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     """x @ weight.T + bias. Shapes: x (*lead, in), weight (out, in), bias (out,) -> (*lead, out)."""

@@ -16,6 +16,8 @@ from .elementwise import conj, multiply
 from .reduce import sum as sum_along
 from .shape import axes_of, expand_dims, ravel, reshape, squeeze, swapaxes, transpose
 
+__all__ = ["dot", "einsum", "inner", "matmul", "outer", "tensordot"]
+
 
 @primitive(a=lambda g, b: _matmul(g, _adjoint(b)), b=lambda g, a: _matmul(_adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:

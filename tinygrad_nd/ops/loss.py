@@ -15,6 +15,8 @@ from .elementwise import floating, square
 from .reduce import mean, sum
 from .shape import moveaxis, reshape
 
+__all__ = ["cross_entropy", "mse_loss"]
+
 
 @primitive(x=lambda g, x, labels, total, axis: _label_loss_grad(g, labels, total, x, axis=axis))
 def _label_loss(x: Any, labels: Any, total: Any, *, axis: int) -> Any:

@@ -22,6 +22,8 @@ from .elementwise import astype, floating, square
 from .reduce import mean
 from .shape import broadcast_to, reshape
 
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+
 
 class _Over:
     """Over which axes of x, and how, statistics are taken. It remembers what the pass back for x gave to weight and bias along the way."""

@@ -19,6 +19,8 @@ from .conv import is_channels_last
 from .reduce import mean
 from .shape import moveaxis
 
+__all__ = ["avg_pool_nd", "global_avg_pool", "global_max_pool", "max_pool_nd"]
+
 
 @primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
 def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec) -> Any:

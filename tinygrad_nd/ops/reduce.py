@@ -14,6 +14,8 @@ from ..tensor import Tensor, astensor
 from .elementwise import absolute, conj, exp, floating, over, scale, square, subtract, where
 from .shape import Axes, _broadcast_to, _reshape, axes_of, concatenate, transpose
 
+__all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
+
 Axis = Axes | None
 
 

@@ -14,6 +14,11 @@ from ..kernels.indexing import scatter_along
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 
+__all__ = [
+    "broadcast_to", "concatenate", "expand_dims", "flip", "matrix_transpose", "moveaxis", "pad", "ravel", "reshape", "split",
+    "squeeze", "stack", "swapaxes", "transpose",
+]  # fmt: skip
+
 Axes = int | Sequence[int]
 
 

@@ -10,8 +10,11 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
+import llvmlite
 import numpy as np
 from llvmlite import binding, ir
+
+from . import objects
 
 INT = ir.IntType(64)
 BIT = ir.IntType(1)
@@ -45,7 +48,7 @@ def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     if key not in _loaded:
         with _lock:
             if key not in _loaded:
-                _loaded[key] = _compile(name, arguments, dtype, body, parameters)
+                _loaded[key] = _function(name, arguments, dtype, body, parameters)
     return _loaded[key]
 
 
@@ -136,27 +139,37 @@ def integer(n: int) -> Any:
     return ir.Constant(INT, n)
 
 
-def _compile(
+def _function(
     name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]
 ) -> Callable[..., None]:
-    start = perf_counter()
+    key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), _host()))
+    compiled = objects.load(key)
+    if compiled is None:
+        start = perf_counter()
+        compiled = _compile(name, arguments, dtype, body, parameters)
+        milliseconds = 1e3 * (perf_counter() - start)
+        logging.getLogger("tinygrad_nd").info("compiled %s%s for %s in %.0f ms", name, parameters, dtype, milliseconds)
+        objects.save(key, compiled)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
+    engine.add_object_file(binding.ObjectFileRef.from_data(compiled))
+    engine.finalize_object()
+    _keep.append(engine)
+    types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
+    return ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(engine.get_function_address(name))
+
+
+def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> bytes:
+    """The object file of the function that `body` writes."""
     kernel = Kernel(name, arguments, dtype)
     body(kernel, *kernel.f.args, *parameters)
     kernel.b.ret_void()
-    module = binding.parse_assembly(str(kernel.module))
+    module, machine = binding.parse_assembly(str(kernel.module)), _machine()
     module.verify()
-    machine = _machine()
     options = binding.create_pipeline_tuning_options(speed_level=3)
     options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
     passes = binding.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
-    engine = binding.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _keep.append(engine)
-    types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
-    compiled: Callable[..., None] = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(engine.get_function_address(name))
-    milliseconds = 1e3 * (perf_counter() - start)
-    logging.getLogger("tinygrad_nd").info("compiled %s%s for %s in %.0f ms", name, parameters, dtype, milliseconds)
+    compiled: bytes = machine.emit_object(module)
     return compiled
 
 
@@ -171,7 +184,13 @@ def _target() -> Any:
     return binding.Target.from_default_triple()
 
 
+@cache
+def _host() -> tuple[Any, ...]:
+    """The processor and the compiler."""
+    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), llvmlite.__version__, binding.llvm_version_info
+
+
 def _machine() -> Any:
     """The host, with its widest registers in use (LLVM prefers narrower ones where they once slowed the clock)."""
-    features = binding.get_host_cpu_features().flatten()
-    return _target().create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3)
+    cpu, features, *_ = _host()
+    return _target().create_target_machine(cpu=cpu, features=features, opt=3)

@@ -1,13 +1,7 @@
-"""One row or more for every registered operation: how to call it, and on what.
-
-A row's function takes tensors; its arrays are float64 (or complex128) and keep away from jumps. `linear` rows must pass the dot test; rows
-that are not `differentiable` must give constants; `keeps_dtype=False` marks functions that choose their own.
-"""
+"""Rows for arithmetic, shapes, reductions, indexing, and what networks are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,42 +10,7 @@ import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
 from tinygrad_nd.ops import activation, conv, elementwise, index, norm, pool, reduce, shape
 
-rng = np.random.default_rng(0)
-
-
-@dataclass(frozen=True)
-class Sample:
-    op: str
-    f: Callable[..., Any]
-    args: tuple[Any, ...]
-    linear: bool = False
-    differentiable: bool = True
-    keeps_dtype: bool = True
-    order: int = 2
-
-
-def normal(*shape: int) -> np.ndarray:
-    return rng.standard_normal(shape)
-
-
-def positive(*shape: int) -> np.ndarray:
-    return 0.5 + rng.random(shape)
-
-
-def within(*shape: int) -> np.ndarray:
-    """In (-0.8, 0.8), the inside of every bounded domain."""
-    return 1.6 * rng.random(shape) - 0.8
-
-
-def apart(*shape: int) -> np.ndarray:
-    """Distinct values, far enough from each other and from 0 for differences to see no jump."""
-    n = int(np.prod(shape))
-    return (rng.permutation(n) - n // 2 + 0.3).reshape(shape).astype(float)
-
-
-def rows(op: str, f: Callable[..., Any], *cases: tuple[Any, ...], **flags: Any) -> list[Sample]:
-    return [Sample(op, f, case, **flags) for case in cases]
-
+from .rows import Sample, apart, normal, positive, rows, within
 
 X = (normal(3, 4),)
 PAIR = ((normal(3, 4), normal(3, 4)), (normal(3, 4), normal(4)), (normal(2, 1, 4), normal(3, 1)), (normal(), normal(2)))

@@ -1,0 +1,12 @@
+"""One row or more for every registered operation: how to call it, and on what.
+
+A row's function takes tensors; its arrays are float64 (or complex128) and keep away from jumps. `linear` rows must pass the dot test; rows
+that are not `differentiable` must give constants; `keeps_dtype=False` marks functions that choose their own.
+"""
+
+from . import core
+from .rows import Sample
+
+__all__ = ["SAMPLES", "Sample"]
+
+SAMPLES: list[Sample] = [*core.SAMPLES]
