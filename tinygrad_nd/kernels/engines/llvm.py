@@ -48,7 +48,7 @@ def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     if key not in _loaded:
         with _lock:
             if key not in _loaded:
-                _loaded[key] = _function(name, arguments, dtype, body, parameters)
+                _loaded[key] = _load(name, arguments, dtype, body, parameters)
     return _loaded[key]
 
 
@@ -139,9 +139,7 @@ def integer(n: int) -> Any:
     return ir.Constant(INT, n)
 
 
-def _function(
-    name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]
-) -> Callable[..., None]:
+def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Callable[..., None]:
     key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), _host()))
     compiled = objects.load(key)
     if compiled is None:
@@ -186,8 +184,9 @@ def _target() -> Any:
 
 @cache
 def _host() -> tuple[Any, ...]:
-    """The processor and the compiler."""
-    return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), llvmlite.__version__, binding.llvm_version_info
+    """Processor, features, and what else the code depends on that is not in our source."""
+    features = binding.get_host_cpu_features().flatten()
+    return binding.get_host_cpu_name(), features, binding.get_default_triple(), binding.llvm_version_info, llvmlite.__version__
 
 
 def _machine() -> Any:
