@@ -163,7 +163,7 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     kernel.b.ret_void()
     module, machine = binding.parse_assembly(str(kernel.module)), _machine()
     module.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options = binding.create_pipeline_tuning_options(speed_level=1)  # written as they are to run; more takes longer and gains nothing
     options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
     passes = binding.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
@@ -192,4 +192,4 @@ def _host() -> tuple[Any, ...]:
 def _machine() -> Any:
     """The host, with its widest registers in use (LLVM prefers narrower ones where they once slowed the clock)."""
     cpu, features, *_ = _host()
-    return _target().create_target_machine(cpu=cpu, features=features, opt=3)
+    return _target().create_target_machine(cpu=cpu, features=features, opt=2)
