@@ -12,11 +12,11 @@ ROOT = Path(tinygrad_nd.__file__).parent
 FLOORS = [  # lowest first; what stands in one set may import each other
     {"kernels"},
     {"node"},
-    {"tensor"},
+    {"tensor", "array_methods", "interchange"},
     {"tape"},
     {"ops"},
     {"sweep"},
-    {"methods"},
+    {"methods", "dispatch"},
     {"transforms"},
     {"testing", "debug", "draw", "nn", "init", "optim", "data"},
     {"__init__"},

@@ -12,13 +12,15 @@ PUBLIC = """
     Drawing Parameter Tensor abs absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin
     astensor astype avg_pool_nd broadcast_to cbrt ceil clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos
     cosh cross_entropy data debug default_dtype divide dot draw dropout einsum empty empty_like enable_grad engine equal exp exp2
-    expand_dims explain_conv expm1 eye flip floor floor_divide full full_like grad gradients greater greater_equal hessian hvp hypot
+    expand_dims explain_conv expm1 eye flip floor floor_divide from_dlpack full full_like grad gradients greater greater_equal hessian hvp hypot
     imag init inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp
     logical_and logical_not logical_or logical_xor logsumexp matmul matrix_transpose max max_pool_nd maximum mean min minimum
     moveaxis mse_loss multiply negative nn no_grad not_equal num_threads ones ones_like optim outer pad positive power primitive
     prod ravel real reciprocal relu remainder reshape rint scope set_conv_precision set_default_dtype set_engine set_num_threads sigmoid
     sign signbit sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
     transpose trunc value_and_grad var vjp where zeros zeros_like
+    acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate mod
+    permute_dims pow true_divide bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift right_shift
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
     global_max_pool scaled_dot_product_attention
 """
@@ -172,7 +174,7 @@ def test_public_functions_are_pickled_by_name():
 
 
 def test_functions_carry_their_public_names():
-    for name in FUNCTIONS:
+    for name in set(FUNCTIONS) - set(nd.ops.aliases.__all__):
         assert getattr(nd, name).__name__.lstrip("_") in (name, {"abs": "absolute"}.get(name, name)), name
 
 
@@ -182,8 +184,10 @@ def test_numpy_names_mean_what_they_mean_in_numpy():
     for name in PUBLIC.split():
         f = getattr(np, name, None)
         if isinstance(f, np.ufunc) and name not in aliases:
+            if f.types[0][0] in "?bl" and "f" not in "".join(f.types):
+                continue
             args = (a, b)[: f.nin] if name != "matmul" else (a, b.T)
-            if name == "arccosh":
+            if f is np.arccosh:
                 args = (b,)
             np.testing.assert_allclose(getattr(nd, name)(*args).data, f(*args), err_msg=name)
 

@@ -1,8 +1,10 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
 from . import data, debug, init, nn, optim, testing
+from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
 from . import methods as _methods  # gives Tensor its operators
 from .draw import Drawing, draw
+from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
 from .kernels.winograd import set_conv_precision
@@ -10,7 +12,9 @@ from .node import enable_grad, no_grad, scope
 
 # The functions of each module are listed in its own __all__.
 from .ops.activation import *
+from .ops.aliases import *
 from .ops.attention import *
+from .ops.bits import *
 from .ops.conv import *
 from .ops.create import *
 from .ops.elementwise import *
@@ -31,7 +35,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Drawing", "Parameter", "Tensor", "astensor", "data", "debug", "default_dtype", "draw", "enable_grad", "engine", "grad",
+    "Drawing", "Parameter", "Tensor", "astensor", "data", "debug", "default_dtype", "draw", "enable_grad", "engine",
+    "from_dlpack", "grad",
     "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "nn", "no_grad", "num_threads", "optim", "primitive", "scope",
     "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "tensor", "testing", "threads", "value_and_grad",
     "vjp",

@@ -1,4 +1,4 @@
-"""What a Tensor can do beyond being one: operators, methods and NumPy's protocols, as explicit tables."""
+"""What a Tensor can do beyond being one: operators and the methods of ndarray, as explicit tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from . import sweep
+from . import interchange, sweep
 from .node import recording
-from .ops import activation, attention, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape
+from .ops import activation, aliases, attention, bits, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape
 from .tensor import Tensor, astensor
+
+MODULES = (  # of public functions
+    activation,
+    aliases,
+    attention,
+    bits,
+    conv,
+    create,
+    elementwise,
+    index,
+    layers,
+    linalg,
+    loss,
+    norm,
+    pool,
+    reduce,
+    shape,
+)
+PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 
 T: Any = Tensor
 
@@ -19,10 +38,8 @@ def _reflected(op: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
     return lambda self, other: op(other, self)
 
 
-def _bitwise(ufunc: np.ufunc) -> Callable[..., Tensor]:
-    """On booleans and integers, which carry no gradient."""
-    return lambda *operands: astensor(ufunc(*(astensor(t).data for t in operands)))
-
+for name, protocol in interchange.PROTOCOLS.items():
+    setattr(T, name, protocol)
 
 # Operators.
 
@@ -47,10 +64,20 @@ T.__lt__ = elementwise.less
 T.__le__ = elementwise.less_equal
 T.__gt__ = elementwise.greater
 T.__ge__ = elementwise.greater_equal
-for name, bitwise in {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}.items():
-    setattr(T, f"__{name}__", _bitwise(bitwise))
-    setattr(T, f"__r{name}__", _reflected(_bitwise(bitwise)))
-T.__invert__ = _bitwise(np.invert)
+BITS = {
+    "and": (bits.bitwise_and, "&"),
+    "or": (bits.bitwise_or, "|"),
+    "xor": (bits.bitwise_xor, "^"),
+    "lshift": (bits.left_shift, "<<"),
+    "rshift": (bits.right_shift, ">>"),
+}
+for name, (op, _) in BITS.items():
+    setattr(T, f"__{name}__", op)
+    setattr(T, f"__r{name}__", _reflected(op))
+T.__divmod__ = lambda self, other: (elementwise.floor_divide(self, other), elementwise.remainder(self, other))
+T.__rdivmod__ = lambda self, other: (elementwise.floor_divide(other, self), elementwise.remainder(other, self))
+T.__round__ = lambda self, decimals=0: PUBLIC["round"](self, decimals)
+T.__invert__ = bits.invert
 T.__getitem__ = index.getitem
 T.__iter__ = lambda self: (self[i] for i in range(len(self)))
 
@@ -93,11 +120,42 @@ for name, op, symbol in (
     ("mul", elementwise.multiply, "*"),
     ("truediv", elementwise.divide, "/"),
     ("pow", elementwise.power, "**"),
+    ("mod", elementwise.remainder, "%"),
+    ("floordiv", elementwise.floor_divide, "//"),
     ("matmul", linalg.matmul, "@"),
+    *((name, op, symbol) for name, (op, symbol) in BITS.items()),
 ):
     setattr(T, f"__i{name}__", _in_place(op, symbol))
 T.__setitem__ = _setitem
 T.at = property(index.At, doc="Functional updates: x.at[index].set(v), .add, .mul, .min, .max.")
+
+
+def _sort(self: Tensor, axis: int = -1, **options: Any) -> None:
+    """Gives this handle the sorted value, as ndarray.sort does; nd.sort(x) is a new tensor."""
+    _rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
+
+
+def _partition(self: Tensor, kth: Any, axis: int = -1, **options: Any) -> None:
+    """Gives this handle the partitioned value, as ndarray.partition does; nd.partition(x, kth) is a new tensor."""
+    _rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition()")
+
+
+def _fill(self: Tensor, value: Any) -> None:
+    """x[...] = value."""
+    _setitem(self, ..., value)
+
+
+def _put(self: Tensor, indices: Any, values: Any) -> None:
+    """Gives this handle the value with x.flat[indices] = values; values are repeated if there are fewer."""
+    places = np.asarray(indices).ravel()
+    sources = np.arange(places.size) % np.size(values)
+    flat = index.setitem(shape.ravel(self), places, shape.ravel(astensor(values))[sources])
+    _rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
+
+
+IN_PLACE = {"sort": _sort, "partition": _partition, "fill": _fill, "put": _put}
+for name, method in IN_PLACE.items():
+    setattr(T, name, method)
 
 # Methods.
 
@@ -125,70 +183,10 @@ T.backward = sweep.backward
 T.reshape = _reshape
 T.transpose = _transpose
 T.flatten = shape.ravel
-T.ravel = shape.ravel
-T.squeeze = shape.squeeze
-T.swapaxes = shape.swapaxes
-T.astype = elementwise.astype
-T.clip = elementwise.clip
-T.conj = T.conjugate = elementwise.conj
+T.conjugate = elementwise.conj
 T.copy = elementwise.alias
-T.dot = linalg.dot
-T.take = index.take
-for method in ("sum", "mean", "var", "std", "prod", "max", "min", "argmax", "argmin", "all", "any"):
-    setattr(T, method, getattr(reduce, method))
-
-# NumPy's protocols: np.f(tensor) is the operation of the same name.
-
-UFUNCS: dict[np.ufunc, Callable[..., Tensor]] = {
-    u: getattr(elementwise, u.__name__)
-    for u in vars(np).values()
-    if isinstance(u, np.ufunc) and u is not np.matmul and hasattr(elementwise, u.__name__)
-} | {np.matmul: linalg.matmul, np.conjugate: elementwise.conj}
-UFUNCS |= {u: _bitwise(u) for u in (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert)}
-
-MODULES = (activation, attention, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape)  # of public functions
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    getattr(np, name): getattr(module, name) for module in MODULES for name in module.__all__ if hasattr(np, name)
-} | {
-    np.amax: reduce.max,
-    np.amin: reduce.min,
-    np.permute_dims: shape.transpose,
-    np.concat: shape.concatenate,
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.size: lambda x: x.size,
-}
-
-_REDUCERS = {np.add: reduce.sum, np.multiply: reduce.prod, np.maximum: reduce.max, np.minimum: reduce.min}
-
-
-def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    if kwargs.pop("out", None) is not None:
-        raise TypeError(
-            f"np.{ufunc.__name__}: cannot write a tensor into an array (out=, or `array += tensor`), its gradient would be lost; "
-            "assign the result to a name"
-        )
-    if method == "reduce" and ufunc in _REDUCERS and set(kwargs) <= {"axis", "keepdims"}:
-        return _REDUCERS[ufunc](*inputs, **{"axis": 0, **kwargs})
-    if method != "__call__" or ufunc not in UFUNCS:
-        raise _unsupported(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
-    if kwargs:
-        raise TypeError(f"np.{ufunc.__name__}: {', '.join(kwargs)}= is not supported on tensors; use astype or where")
-    return UFUNCS[ufunc](*inputs)
-
-
-def _array_function(self: Tensor, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if func not in FUNCTIONS:
-        raise _unsupported(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
-    return FUNCTIONS[func](*args, **kwargs)
-
-
-def _unsupported(name: str) -> TypeError:
-    return TypeError(
-        f"{name} is not an operation on tensors: it would leave the graph. Compute on plain arrays with {name}(x.data), "
-        "use another operation, or declare one with @nd.primitive"
-    )
-
-
-T.__array_ufunc__ = _array_ufunc
-T.__array_function__ = _array_function
+SPECIAL = {"reshape", "transpose", "copy", "real", "imag", *IN_PLACE}
+for name in set(dir(np.ndarray)) & set(PUBLIC) - SPECIAL:
+    setattr(T, name, PUBLIC[name])
+if "compress" in PUBLIC:
+    T.compress = lambda self, condition, axis=None: PUBLIC["compress"](condition, self, axis)

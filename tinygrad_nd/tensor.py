@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,10 +13,15 @@ from numpy import asarray, ndarray
 from .kernels.memory import freeze
 from .node import Constant, Node
 
+if TYPE_CHECKING:
+    from .array_methods import ArrayMethods
+else:
+    ArrayMethods = object
+
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 
 
-class Tensor:
+class Tensor(ArrayMethods):
     """An n-dimensional array that remembers how it was computed.
 
     Make one with `tensor`, `astensor` or `Parameter`, or by computing with others. A tensor that needs no gradient has no tracked node;
@@ -39,9 +44,7 @@ class Tensor:
     @data.setter
     def data(self, value: npt.ArrayLike | Tensor) -> None:
         if self._node is not None and not self.is_leaf:
-            raise ValueError(
-                f"data: only a leaf's value can be replaced, but this tensor is the result of {_made_by(self)}; use x.detach()"
-            )
+            raise ValueError(f"data: only a leaf's value can be replaced, but this tensor is the result of {made_by(self)}; use x.detach()")
         array = value._data if isinstance(value, Tensor) else np.asarray(value)
         if array.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, but the new value has {array.shape}")
@@ -83,7 +86,7 @@ class Tensor:
         if bool(on) == self.requires_grad:
             return
         if not on and not self.is_leaf:
-            raise ValueError(f"requires_grad: this tensor is the result of {_made_by(self)}; use x.detach() to cut it from its graph")
+            raise ValueError(f"requires_grad: this tensor is the result of {made_by(self)}; use x.detach() to cut it from its graph")
         name = self.name
         self._node = _leaf(self, name) if on else (Constant(self._data, name) if name else None)
 
@@ -155,161 +158,12 @@ class Tensor:
             raise ValueError("retain_grad: this tensor does not require grad, so no gradient will reach it")
         self._node.note(handle=weakref.ref(self))
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        if dtype is not None and np.dtype(dtype) != self._data.dtype:
-            if copy is False:
-                raise ValueError(f"__array__: {self._data.dtype} to {np.dtype(dtype)} needs a copy, but copy=False was asked")
-            return self._data.astype(dtype)
-        return self._data.copy() if copy else self._data
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len: a 0-d tensor has no length")
-        return self.shape[0]
-
-    def __bool__(self) -> bool:
-        return bool(self._data)
-
-    def __int__(self) -> int:
-        return int(self._one("int"))
-
-    def __float__(self) -> float:
-        return float(self._one("float"))
-
-    def __complex__(self) -> complex:
-        return complex(self._one("complex"))
-
-    def __index__(self) -> int:
-        return self._data.__index__()
-
-    def _one(self, kind: str) -> Any:
-        if self.size != 1:
-            raise TypeError(f"{kind}: only a one-element tensor converts to a number, but this one has shape {self.shape}")
-        return self._data.item()
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
-
     def __getattr__(self, name: str) -> Any:
         hint = _ELSEWHERE.get(name)
         raise AttributeError(f"a tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
 
     def __hash__(self) -> int:
         return id(self)
-
-    def __repr__(self) -> str:
-        """One line: the values (the ends of a long row of them), then what the tensor is."""
-        if self.size > 12:
-            ends = np.concatenate([self._data.flat[:3], self._data.flat[-3:]])
-            first, last = (np.array2string(e, separator=", ") for e in (ends[:3], ends[3:]))
-            return f"tensor({first[:-1]}, ..., {last[1:]}, {self._facts()})"
-        return f"tensor({' '.join(np.array2string(self._data, separator=', ').split())}, {self._facts()})"
-
-    def __str__(self) -> str:
-        """The values laid out as NumPy does, then what the tensor is."""
-        return f"tensor({np.array2string(self._data, separator=', ', prefix='tensor(', threshold=100, edgeitems=2)}, {self._facts()})"
-
-    def _facts(self) -> str:
-        facts = [f"shape={self.shape}", f"dtype={self.dtype}"]
-        if self.name:
-            facts.append(f"name={self.name!r}")
-        if self.requires_grad:
-            facts.append("requires_grad=True" if self.is_leaf else f"op={_made_by(self)}")
-        return ", ".join(facts)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return self._copy(self._data.copy())
-
-    def __copy__(self) -> Tensor:
-        return self._copy(self._data)
-
-    def __reduce__(self) -> Any:
-        self._require_no_graph("pickle")
-        return _rebuild, (type(self), self._data, self.requires_grad, self.name)
-
-    def _copy(self, array: np.ndarray) -> Tensor:
-        self._require_no_graph("copy")
-        return _rebuild(type(self), array, self.requires_grad, self.name)
-
-    def _require_no_graph(self, what: str) -> None:
-        if not self.is_leaf:
-            raise TypeError(f"{what}: this tensor is the result of {_made_by(self)}, and its graph cannot be copied; use x.detach()")
-
-    if TYPE_CHECKING:  # what methods.py attaches; its tables say which operation each one is
-
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __iadd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __isub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __imul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __itruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __ipow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __imatmul__(self, other: Any) -> Tensor: ...
-        def __mod__(self, other: Any) -> Tensor: ...
-        def __rmod__(self, other: Any) -> Tensor: ...
-        def __floordiv__(self, other: Any) -> Tensor: ...
-        def __rfloordiv__(self, other: Any) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        def __and__(self, other: Any) -> Tensor: ...
-        def __or__(self, other: Any) -> Tensor: ...
-        def __xor__(self, other: Any) -> Tensor: ...
-        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
-        def __neg__(self) -> Tensor: ...
-        def __pos__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def backward(self, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None: ...
-        def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def all(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def any(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
-        def var(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor: ...
-        def std(self, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor: ...
-        def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
-        def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor: ...
-        def reshape(self, *shape: Any) -> Tensor: ...
-        def transpose(self, *axes: Any) -> Tensor: ...
-        def squeeze(self, axis: Any = None) -> Tensor: ...
-        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
-        def astype(self, dtype: npt.DTypeLike) -> Tensor: ...
-        def clip(self, a_min: Any = None, a_max: Any = None) -> Tensor: ...
-        def dot(self, b: Any) -> Tensor: ...
-        def take(self, indices: Any, axis: int | None = None) -> Tensor: ...
-        def flatten(self) -> Tensor: ...
-        def ravel(self) -> Tensor: ...
-        def conj(self) -> Tensor: ...
-        def conjugate(self) -> Tensor: ...
-        def copy(self) -> Tensor: ...
-        @property
-        def T(self) -> Tensor: ...
-        @property
-        def mT(self) -> Tensor: ...
-        @property
-        def real(self) -> Tensor: ...
-        @property
-        def imag(self) -> Tensor: ...
-        @property
-        def at(self) -> Any: ...
 
 
 class Parameter(Tensor):
@@ -459,10 +313,7 @@ def _leaf(t: Tensor, name: str | None) -> Node:
     return node
 
 
-def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
-    return kind(array, name) if kind is Parameter else tensor(array, requires_grad=requires_grad, name=name)
-
-
-def _made_by(t: Tensor) -> str:
+def made_by(t: Tensor) -> str:
+    """The name of the operation whose result t is."""
     node = t._node
     return node.op.name if node is not None and node.op is not None else "nothing"

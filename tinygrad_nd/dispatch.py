@@ -1,0 +1,108 @@
+"""np.f(tensor) is the operation of the same name: NumPy's two protocols, as a table each for functions and ufuncs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .methods import MODULES, PUBLIC
+from .ops import elementwise, reduce, shape
+from .tensor import Tensor, astensor
+
+Function = Callable[..., Any]
+
+SPACES: tuple[tuple[Any, tuple[Any, ...]], ...] = ((np, MODULES),)  # NumPy's namespaces, and the modules that stand for each
+FUNCTIONS: dict[Function, Function] = {
+    getattr(space, name): getattr(module, name)
+    for space, modules in SPACES
+    for module in modules
+    for name in module.__all__
+    if hasattr(space, name)
+} | {
+    np.amax: reduce.max,
+    np.amin: reduce.min,
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x: x.size,
+}
+UFUNCS: dict[np.ufunc, Function] = {u: f for u, f in FUNCTIONS.items() if isinstance(u, np.ufunc)}
+
+# ufunc.reduce and ufunc.accumulate, along the first axis by default.
+REDUCE = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any"}
+ACCUMULATE = {"add": "cumsum", "multiply": "cumprod"}
+
+
+def _array_function(self: Tensor, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    name = f"{(func.__module__ or 'numpy').replace('numpy', 'np', 1)}.{func.__name__}"
+    if func not in FUNCTIONS:
+        raise _unsupported(name)
+    return _call(FUNCTIONS[func], name, args, {k: v for k, v in kwargs.items() if k != "out" or v is not None})
+
+
+def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if kwargs.pop("out", None) is not None:
+        raise _written(name)
+    if method == "__call__" and ufunc in UFUNCS:
+        if kwargs:
+            inputs = _loop(ufunc, name, inputs, kwargs)
+        return UFUNCS[ufunc](*inputs)
+    if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
+        x, y = (astensor(a) for a in inputs)
+        return _array_ufunc(self, ufunc, "__call__", shape.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **kwargs)
+    along = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(ufunc.__name__)
+    if along not in PUBLIC:
+        raise _unsupported(name)
+    x, *rest = inputs
+    given = dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest), axis=0) | kwargs
+    if rest:
+        given["axis"] = rest[0]
+    return _call(PUBLIC[along], name, (x,), given)
+
+
+def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The operands in the dtypes of the loop that dtype=, casting= and signature= choose, by NumPy's own rules."""
+    known = {k: kwargs.pop(k) for k in ("dtype", "casting", "signature", "sig") if k in kwargs}
+    if kwargs.pop("order", "K") != "K" or not kwargs.pop("subok", True) or kwargs.pop("where", True) is not True or kwargs:
+        raise TypeError(
+            f"{name}: of its keywords, tensors take dtype=, casting= and signature=; where= would leave entries undefined, use nd.where"
+        )
+    signature = known.get("signature", known.get("sig"))
+    if known.get("dtype") is not None:
+        signature = (None,) * ufunc.nin + (np.dtype(known["dtype"]),) * ufunc.nout
+    operands = [a if type(a) in (int, float, complex) else astensor(a) for a in inputs]
+    kinds = tuple(a.dtype if isinstance(a, Tensor) else type(a) for a in operands)
+    chosen = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, signature=signature, casting=known.get("casting", "same_kind"))
+    return tuple(elementwise.astype(a, d) if isinstance(a, Tensor) and a.dtype != d else a for a, d in zip(operands, chosen))
+
+
+def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """f(*args, **kwargs), refusing arguments that it does not take in the name by which it was called."""
+    try:
+        inspect.signature(f).bind(*args, **kwargs)
+    except TypeError as error:
+        if kwargs.get("out") is not None:
+            raise _written(name) from None
+        raise TypeError(f"{name}: on tensors, {error}; the arguments are {inspect.signature(f)}") from None
+    return f(*args, **kwargs)
+
+
+def _written(name: str) -> TypeError:
+    return TypeError(
+        f"{name}: cannot write a tensor into an array (out=, or `array += tensor`), its gradient would be lost; assign the result to a name"
+    )
+
+
+def _unsupported(name: str) -> TypeError:
+    return TypeError(
+        f"{name} is not an operation on tensors: it would leave the graph. Compute on plain arrays with {name}(x.data), "
+        "use another operation, or declare one with @nd.primitive"
+    )
+
+
+T: Any = Tensor
+T.__array_ufunc__ = _array_ufunc
+T.__array_function__ = _array_function

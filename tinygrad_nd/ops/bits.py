@@ -1,0 +1,43 @@
+"""Operations on the bits of integers and booleans. They carry no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+
+__all__ = ["bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "lcm", "left_shift", "right_shift"]
+
+
+def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
+    def one(x: Any) -> Any:
+        return astensor(ufunc(_operand(x)))
+
+    def two(x: Any, y: Any) -> Any:
+        return astensor(ufunc(_operand(x), _operand(y)))
+
+    def _operand(x: Any) -> Any:
+        x = x if type(x) in (int, bool) else astensor(x)._data
+        if not isinstance(x, (int, bool)) and x.dtype.kind not in "biu":
+            raise TypeError(f"{ufunc.__name__}: needs integers or booleans, but got {x.dtype}")
+        return x
+
+    run: Any = one if ufunc.nin == 1 else two
+    run.__name__ = run.__qualname__ = ufunc.__name__
+    run.__doc__ = f"{doc} of integers or booleans. No gradient."
+    run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
+    return run  # type: ignore[no-any-return]
+
+
+bitwise_and = _on_bits(np.bitwise_and, "x & y")
+bitwise_or = _on_bits(np.bitwise_or, "x | y")
+bitwise_xor = _on_bits(np.bitwise_xor, "x ^ y")
+invert = _on_bits(np.invert, "~x")
+left_shift = _on_bits(np.left_shift, "x << y")
+right_shift = _on_bits(np.right_shift, "x >> y")
+bitwise_count = _on_bits(np.bitwise_count, "The number of bits set in |x|,")
+gcd = _on_bits(np.gcd, "The greatest common divisor")
+lcm = _on_bits(np.lcm, "The least common multiple")
