@@ -11,7 +11,6 @@ values are read first: then they are no branches.
 # mypy: ignore-errors
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,88 +112,86 @@ def _every(n, y, o, a, stride):
             y[o + i] = a[stride * i]
 
 
-# Values alone.
+# Values alone. Maximum or sum is a number's choice: a function held in a closure is another for numba's cache in each process.
 
 
-def _folding(fold: Callable[..., Any]) -> Callable[..., None]:
-    """The loop over output rows for a binary operation; a window of padding alone gives `empty`."""
-
-    @njit(**JIT)
-    def into(n, out, o, a, at, b, bt):
-        for i in range(n):
-            out[o + i] = fold(a[at + i], b[bt + i])
-
-    @njit(**JIT)
-    def more(n, out, o, b, bt):
-        for i in range(n):
-            out[o + i] = fold(out[o + i], b[bt + i])
-
-    @njit(**JIT)
-    def lines(
-        empty, factor, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
-        low, high, first, stride, taps, dilation, begin, end,
-    ):  # fmt: skip
-        rows, columns = U(row.size - 1), U(column.size - 1)
-        length = width * inner
-        top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
-        for line in range(begin, end):
-            image, r = (line // rows) * height, line % rows
-            a, b, o = row[r], row[r + ONE], line * columns * inner
-            if a == b:
-                for i in range(columns * inner):
-                    y[o + i] = empty
-                continue
-            at = (image + row_source[a]) * length
-            if b == a + ONE:
-                for i in range(length):
-                    top[i] = x[at + i]
+@njit(**JIT)
+def fold_lines(
+    largest, empty, factor, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
+    low, high, first, stride, taps, dilation, begin, end,
+):  # fmt: skip
+    """Output rows from begin to end: the maxima or the sums, times a factor; `empty` for a window of padding alone."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    length = width * inner
+    top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
+    for line in range(begin, end):
+        image, r = (line // rows) * height, line % rows
+        a, b, o = row[r], row[r + ONE], line * columns * inner
+        if a == b:
+            for i in range(columns * inner):
+                y[o + i] = empty
+            continue
+        at = (image + row_source[a]) * length
+        if b == a + ONE:
+            for i in range(length):
+                top[i] = x[at + i]
+        else:
+            _pair(largest, length, top, ZERO, x, at, x, (image + row_source[a + ONE]) * length)
+        for j in range(a + TWO, b):
+            _more(largest, length, top, ZERO, x, (image + row_source[j]) * length)
+        if inner == ONE and high > low:
+            span = (high - low - ONE) * stride + ONE
+            if taps == ONE:
+                for i in range(span):
+                    best[i] = top[first + i]
             else:
-                into(length, top, ZERO, x, at, x, (image + row_source[a + ONE]) * length)
-            for j in range(a + TWO, b):
-                more(length, top, ZERO, x, (image + row_source[j]) * length)
-            if inner == ONE and high > low:
-                span = (high - low - ONE) * stride + ONE
-                if taps == ONE:
-                    for i in range(span):
-                        best[i] = top[first + i]
-                else:
-                    into(span, best, ZERO, top, first, top, first + dilation)
-                for t in range(TWO, taps):
-                    more(span, best, ZERO, top, first + t * dilation)
-                _every(high - low, y, o + low, best, stride)
-            for c in range(columns):
-                if inner == ONE and low <= c < high:
-                    continue
-                j, e, at = column[c], column[c + ONE], o + c * inner
-                if j == e:
-                    for i in range(inner):
-                        y[at + i] = empty
-                elif e == j + ONE:
-                    for i in range(inner):
-                        y[at + i] = top[column_source[j] * inner + i]
-                else:
-                    into(inner, y, at, top, column_source[j] * inner, top, column_source[j + ONE] * inner)
-                for q in range(j + TWO, e):
-                    more(inner, y, at, top, column_source[q] * inner)
-            if factor != 1:
-                for i in range(columns * inner):
-                    y[o + i] *= factor
+                _pair(largest, span, best, ZERO, top, first, top, first + dilation)
+            for t in range(TWO, taps):
+                _more(largest, span, best, ZERO, top, first + t * dilation)
+            _every(high - low, y, o + low, best, stride)
+        for c in range(columns):
+            if inner == ONE and low <= c < high:
+                continue
+            j, e, at = column[c], column[c + ONE], o + c * inner
+            if j == e:
+                for i in range(inner):
+                    y[at + i] = empty
+            elif e == j + ONE:
+                for i in range(inner):
+                    y[at + i] = top[column_source[j] * inner + i]
+            else:
+                _pair(largest, inner, y, at, top, column_source[j] * inner, top, column_source[j + ONE] * inner)
+            for q in range(j + TWO, e):
+                _more(largest, inner, y, at, top, column_source[q] * inner)
+        if factor != 1:
+            for i in range(columns * inner):
+                y[o + i] *= factor
 
-    return lines
+
+@njit(**JIT)
+def _pair(largest, n, out, o, a, at, b, bt):
+    if largest:
+        for i in range(n):
+            out[o + i] = _larger(a[at + i], b[bt + i])
+    else:
+        for i in range(n):
+            out[o + i] = a[at + i] + b[bt + i]
+
+
+@njit(**JIT)
+def _more(largest, n, out, o, b, bt):
+    if largest:
+        for i in range(n):
+            out[o + i] = _larger(out[o + i], b[bt + i])
+    else:
+        for i in range(n):
+            out[o + i] += b[bt + i]
 
 
 @njit(**JIT)
 def _larger(u, v):
     wins = (v > u) | (v != v)
     return v if wins else u
-
-
-@njit(**JIT)
-def _plus(u, v):
-    return u + v
-
-
-max_lines, sum_lines = _folding(_larger), _folding(_plus)
 
 
 @njit(**JIT)

@@ -30,7 +30,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     source, layout = spread(x, spec)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
-        _over_lines(loops.max_lines, _tables(spec), source, values, (x.dtype.type(-np.inf), x.dtype.type(1)))
+        _over_lines(loops.fold_lines, _tables(spec), source, values, (True, x.dtype.type(-np.inf), x.dtype.type(1)))
         return layout.restore(values, spec.out), None
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
     rows, columns, plan = _tables(spec)
@@ -42,7 +42,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
 def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
     source, layout = spread(x, spec)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    _over_lines(loops.sum_lines, _tables(spec), source, y, (x.dtype.type(0), x.dtype.type(factor)))
+    _over_lines(loops.fold_lines, _tables(spec), source, y, (False, x.dtype.type(0), x.dtype.type(factor)))
     return layout.restore(y, spec.out)
 
 
@@ -152,10 +152,10 @@ def _over_lines(run: Callable[..., None], tables: tuple[Any, ...], x: Array, y: 
 
     def images(cut: Cut) -> None:
         part, *parts = _turned(x[cut[0] : cut[1]], "turned"), *(a[cut[0] : cut[1]] for a in (y, *more))
-        run(*first, part.reshape(-1), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
+        run(*first, _read(part), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
 
     if x.flags.c_contiguous:
-        arrays = [a.reshape(-1) for a in (x, y, *more)]
+        arrays = [_read(x), *(a.reshape(-1) for a in (y, *more))]
         _share(len(x) * rows, max(x.size, y.size), lambda cut: run(*first, *arrays, *constants, U(cut[0]), U(cut[1])))
     else:
         _share(len(x), max(x.size, y.size), images)
@@ -170,19 +170,26 @@ def _over_images(run: Callable[..., None], spec: PoolSpec, a: Array, codes: Arra
     codes = np.ascontiguousarray(codes)
 
     def images(cut: Cut) -> None:
-        parts = _turned(a[cut[0] : cut[1]], "turned"), codes[cut[0] : cut[1]], out[cut[0] : cut[1]]
-        run(*(part.reshape(-1) for part in parts), *constants, U(cut[1] - cut[0]), U(0), U(inner))
+        part = slice(*cut)
+        run(_read(_turned(a[part], "turned")), _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner))
 
     if outer >= parallel.num_threads():
         _share(outer, out.size, images)
     else:
-        arrays = [array.reshape(-1) for array in (np.ascontiguousarray(a), codes, out)]
+        arrays = _read(np.ascontiguousarray(a)), _read(codes), out.reshape(-1)
         _share(inner, out.size, lambda cut: run(*arrays, *constants, U(outer), U(cut[0]), U(cut[1])))
 
 
 def _share(total: int, work: int, run: Callable[[Cut], None]) -> None:
     pieces = max(1, min(total, work // PART, TASKS * parallel.num_threads()))
     parallel.run([(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)], run)
+
+
+def _read(a: Array) -> Array:
+    """Flat and read-only, whether `a` is or not: numba compiles for either anew."""
+    view = a.reshape(-1)
+    view.flags.writeable = False
+    return view
 
 
 def _turned(images: Array, key: str) -> Array:
