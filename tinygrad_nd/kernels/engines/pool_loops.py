@@ -49,7 +49,7 @@ def winner_lines(
             span = (high - low - ONE) * stride + ONE
             _copy(span, best, code, ZERO, top, tap, first, codes.dtype.type(0))
             for t in range(ONE, taps):
-                _better(span, best, code, ZERO, top, tap, first + t * dilation, t)
+                _better(span, best, code, ZERO, top, tap, first + t * dilation, codes.dtype.type(t))
             _every(high - low, y, o + low, best, stride)
             _every(high - low, codes, o + low, code, stride)
         for c in range(columns):
