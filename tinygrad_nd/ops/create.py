@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..tensor import Tensor, astensor
+from .parts import astype
+from .shape import broadcast_to, sizes_of
 
-__all__ = ["arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"]
+__all__ = [
+    "arange", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like", "tri", "zeros",
+    "zeros_like",
+]  # fmt: skip
 
 Shape = int | Sequence[int]
 Dtype = Any  # npt.DTypeLike | None; NumPy has no stubs for all of its combinations
@@ -26,7 +31,9 @@ def ones(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name
 
 
 def full(shape: Shape, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """One value repeated to the given shape; of the value's dtype by default."""
+    """One value (or what broadcasts) repeated to the given shape, of its dtype by default. Its gradient is the sum of the result's."""
+    if isinstance(fill_value, Tensor) and fill_value.requires_grad:
+        return _filled(fill_value, sizes_of(shape, "full"), dtype, name)
     return _owned(np.full(shape, _value(fill_value), dtype), requires_grad, name)
 
 
@@ -46,7 +53,9 @@ def ones_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name:
 
 
 def full_like(x: Any, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """One value repeated to x's shape, in x's dtype."""
+    """One value (or what broadcasts) repeated to x's shape, in x's dtype by default. Its gradient is the sum of the result's."""
+    if isinstance(fill_value, Tensor) and fill_value.requires_grad:
+        return _filled(fill_value, astensor(x).shape, astensor(x).dtype if dtype is None else dtype, name)
     return _owned(np.full_like(_value(x), _value(fill_value), dtype), requires_grad, name)
 
 
@@ -68,22 +77,19 @@ def arange(
     return _owned(np.arange(first, last, step, dtype=dtype), requires_grad, name)
 
 
-def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Dtype = None,
-    axis: int = 0,
-    *,
-    requires_grad: bool = False,
-    name: str | None = None,
-) -> Any:
-    """num evenly spaced values from start to stop; with retstep, (values, step)."""
-    values, step = np.linspace(_value(start), _value(stop), num, endpoint, retstep=True, dtype=dtype, axis=axis)
-    t = _owned(values, requires_grad, name)
-    return (t, step) if retstep else t
+def identity(n: int, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """(n, n) with ones on the diagonal and zeros elsewhere; float64 by default."""
+    return _owned(np.identity(n, dtype), requires_grad, name)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """(N, M) with ones on and below the k-th diagonal and zeros above; M defaults to N."""
+    return _owned(np.tri(N, M, k, dtype), requires_grad, name)
+
+
+def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: Dtype = float, **kwargs: Any) -> Tensor:
+    """function(*indices, **kwargs), called once: each of the indices is a tensor of `shape` that counts along one axis."""
+    return astensor(function(*(astensor(i) for i in np.indices(shape, dtype)), **kwargs))
 
 
 def _value(x: Any) -> Any:
@@ -94,3 +100,10 @@ def _owned(array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
     """A tensor on an array that nobody else holds."""
     array.flags.writeable = False
     return astensor(array, requires_grad=requires_grad, name=name)
+
+
+def _filled(value: Tensor, shape: tuple[int, ...], dtype: Dtype, name: str | None) -> Tensor:
+    t = broadcast_to(value if dtype is None else astype(value, dtype), shape)
+    if name is not None:
+        t.name = name
+    return t

@@ -10,7 +10,8 @@ import numpy as np
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import maximum, minimum, multiply, where
+from .choice import maximum, minimum, where
+from .elementwise import multiply
 from .shape import axes_of, broadcast_to, ravel, reshape, take_along
 
 __all__ = ["take"]
@@ -57,19 +58,32 @@ def setitem(x: Any, index: Any, value: Any) -> Tensor:
     return _setitem(x, value, index=index)
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
-    """The entries of x at integer `indices` along an axis; of the flattened x if `axis` is None."""
+def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Tensor:
+    """The entries of x at integer `indices` along an axis; of the flattened x if `axis` is None.
+
+    An index out of range raises IndexError, is counted on round the ends (mode "wrap"), or becomes the nearest in range ("clip").
+    """
     x = astensor(x)
     if axis is None:
         x, axis = ravel(x), 0
     index = np.array(indices)
     if index.dtype.kind not in "iu":
-        raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
+        if index.size or index.dtype.kind != "f":
+            raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
+        index = index.astype(np.intp)
     (axis,) = axes_of(axis, x.ndim, "take")
-    n = x.shape[axis]
-    if index.size and (index.min() < -n or index.max() >= n):
-        raise ValueError(f"take: indices reach from {index.min()} to {index.max()}, but axis {axis} has {n} entries")
-    return take_along(x, index=index, axis=axis)
+    return take_along(x, index=within(index, x.shape[axis], mode, f"take: axis {axis} of x {x.shape}"), axis=axis)
+
+
+def within(index: np.ndarray, n: int, mode: str, what: str, least: int | None = None) -> np.ndarray:
+    """An index of n entries, made to fit as `mode` says; from `least` (-n) on if it is "raise"."""
+    if not index.size:
+        return index
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"{what}: mode must be 'raise', 'wrap' or 'clip', but got {mode!r}")
+    if not n or (mode == "raise" and (index.min() < (-n if least is None else least) or index.max() >= n)):
+        raise IndexError(f"{what} has {n} entries, but the indices reach from {index.min()} to {index.max()}")
+    return index if mode == "raise" else index % n if mode == "wrap" else np.clip(index, 0, n - 1)
 
 
 class At:

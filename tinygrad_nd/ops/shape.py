@@ -1,25 +1,29 @@
-"""Operations that move values without changing them: each one's VJP is the move back."""
+"""Shapes and axes, and the moves that other modules are made of: values stay what they are, and each VJP is the move back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..kernels import elementwise as kernel
 from ..kernels.indexing import scatter_along
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .parts import cast
 
 __all__ = [
-    "broadcast_to", "concatenate", "expand_dims", "flip", "matrix_transpose", "moveaxis", "pad", "ravel", "reshape", "split",
-    "squeeze", "stack", "swapaxes", "transpose",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concatenate", "expand_dims",
+    "matrix_transpose", "moveaxis", "ravel", "reshape", "rollaxis", "squeeze", "stack", "swapaxes", "transpose",
 ]  # fmt: skip
 
 Axes = int | Sequence[int]
+Widths = tuple[tuple[int, int], ...]  # (before, after) per axis
 
 
 def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
@@ -29,9 +33,17 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     try:
         return normalize_axis_tuple(axis, ndim)
     except ValueError as error:
-        raise ValueError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
+        raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
     except TypeError:
         raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {axis!r}") from None
+
+
+def sizes_of(shape: Axes, where: str) -> tuple[int, ...]:
+    """A shape as a tuple of ints."""
+    try:
+        return tuple(index(n) for n in shape) if isinstance(shape, Iterable) else (index(shape),)
+    except TypeError:
+        raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {shape!r}") from None
 
 
 @primitive(x=lambda g, x_shape: _reshape(g, shape=x_shape))
@@ -57,18 +69,14 @@ def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return kernel.reduce_sum(x, axes, keepdims=True).reshape(shape) if axes else x
 
 
-@primitive(x=lambda g, axes: _flip(g, axes=axes))
-def _flip(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return np.flip(x, axes)
-
-
 @primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
-def _zero_pad(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
-    return np.pad(x, widths)
+def _zero_pad(x: Any, *, widths: Widths, value: Any = 0) -> Any:
+    """x with a constant around it: zeros, or numbers as np.pad takes them."""
+    return np.pad(x, widths, constant_values=value)
 
 
 @primitive(x=lambda g, widths: _zero_pad(g, widths=widths))
-def _crop(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
+def _crop(x: Any, *, widths: Widths) -> Any:
     return x[tuple(slice(a, n - b) for (a, b), n in zip(widths, x.shape))]
 
 
@@ -94,10 +102,14 @@ def put_along(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
     return scatter_along(g, index, axis, size)
 
 
-def reshape(x: Any, shape: Axes) -> Tensor:
-    """x in another shape of the same size; one entry may be -1. Values are read in C order."""
+def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) -> Tensor:
+    """x in another shape of the same size; one entry may be -1.
+
+    `order` says which axis counts fastest, in x and in the result: the last ("C") or the first ("F"); "A" is "F" where x lies so in memory.
+    Tensors are values, so it makes no difference whether memory is shared (`copy`).
+    """
     x = astensor(x)
-    sizes = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+    sizes = sizes_of(shape, "reshape")
     known = prod(n for n in sizes if n != -1)
     if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
         raise ValueError(f"reshape: {sizes} may hold at most one -1 and no other negative size")
@@ -105,7 +117,15 @@ def reshape(x: Any, shape: Axes) -> Tensor:
         sizes = tuple(x.size // known if n == -1 else n for n in sizes)
     if prod(sizes) != x.size or -1 in sizes:
         raise ValueError(f"reshape: x {x.shape} holds {x.size} values, which do not fill {sizes}")
+    if _reads_columns(x, order, "reshape"):
+        return transpose(_reshape(transpose(x), shape=sizes[::-1]))
     return _reshape(x, shape=sizes)
+
+
+def _reads_columns(x: Tensor, order: str, where: str) -> bool:
+    if order not in ("C", "F", "A"):
+        raise ValueError(f"{where}: order must be 'C', 'F' or 'A', but got {order!r}")
+    return order == "F" or (order == "A" and x.data.flags.fnc)
 
 
 def transpose(x: Any, axes: Axes | None = None) -> Tensor:
@@ -165,22 +185,69 @@ def squeeze(x: Any, axis: Axes | None = None) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
 
 
-def ravel(x: Any) -> Tensor:
-    """x as one axis, in C order."""
-    return reshape(x, -1) if astensor(x).size else reshape(x, 0)
+def ravel(x: Any, order: str = "C") -> Tensor:
+    """x as one axis, read in C order, in Fortran's ("F", "A" as for `reshape`), or as it lies in memory ("K")."""
+    x = astensor(x)
+    if order == "K":
+        x, order = transpose(x, sorted(range(x.ndim), key=lambda i: -abs(x.data.strides[i]))), "C"
+    return reshape(x, (x.size,), order)
+
+
+def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
+    """x with one axis moved before the axis `start`; `moveaxis` is clearer."""
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "rollaxis")
+    if not -x.ndim <= start <= x.ndim:
+        raise AxisError(f"rollaxis: start={start} does not fit a tensor of {x.ndim} axes")
+    start += x.ndim if start < 0 else 0
+    return moveaxis(x, axis, start - 1 if axis < start else start)
+
+
+def atleast_1d(*xs: Any) -> Any:
+    """Each x with at least 1 axis: a tensor for one, a tuple for several."""
+    return _each(lambda t: t if t.ndim else _reshape(t, shape=(1,)), xs)
+
+
+def atleast_2d(*xs: Any) -> Any:
+    """Each x with at least 2 axes, new ones in front: a tensor for one, a tuple for several."""
+    return _each(lambda t: t if t.ndim > 1 else _reshape(t, shape=(1, t.size)), xs)
+
+
+def atleast_3d(*xs: Any) -> Any:
+    """Each x with at least 3 axes, (n,) as (1, n, 1) and (m, n) as (m, n, 1): a tensor for one, a tuple for several."""
+    return _each(lambda t: t if t.ndim > 2 else _reshape(t, shape=(*t.shape, 1) if t.ndim == 2 else (1, t.size, 1)), xs)
+
+
+def _each(f: Callable[[Tensor], Tensor], xs: Sequence[Any]) -> Any:
+    return f(astensor(xs[0])) if len(xs) == 1 else tuple(f(astensor(x)) for x in xs)
 
 
 def broadcast_to(x: Any, shape: Axes) -> Tensor:
     """x repeated along new and length-1 axes to fill `shape`, without copying."""
-    sizes = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
-    return _broadcast_to(astensor(x), shape=sizes)
+    return _broadcast_to(astensor(x), shape=sizes_of(shape, "broadcast_to"))
 
 
-def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
-    """Tensors joined along an existing axis; flattened first if `axis` is None."""
+def broadcast_shapes(*shapes: Axes) -> tuple[int, ...]:
+    """The shape that arrays of these shapes broadcast to."""
+    try:
+        return np.broadcast_shapes(*(sizes_of(s, "broadcast_shapes") for s in shapes))
+    except ValueError:
+        raise ValueError(f"broadcast_shapes: {', '.join(map(str, shapes))} do not broadcast") from None
+
+
+def broadcast_arrays(*xs: Any) -> tuple[Tensor, ...]:
+    """The tensors, each repeated to the shape that all broadcast to."""
     tensors = [astensor(x) for x in xs]
-    if not tensors:
-        raise ValueError("concatenate: needs at least one tensor, but got none")
+    try:
+        shape = np.broadcast_shapes(*(t.shape for t in tensors))
+    except ValueError:
+        raise ValueError(f"broadcast_arrays: shapes {', '.join(str(t.shape) for t in tensors)} do not broadcast") from None
+    return tuple(t if t.shape == shape else _broadcast_to(t, shape=shape) for t in tensors)
+
+
+def concatenate(xs: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
+    """Tensors joined along an existing axis; flattened first if `axis` is None. `dtype` is the result's."""
+    tensors = operands(xs, "concatenate", dtype, casting)
     if axis is None:
         tensors, axis = [ravel(t) for t in tensors], 0
     first = tensors[0]
@@ -191,11 +258,9 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
     return _concatenate(*tensors, axis=axis)
 
 
-def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
+def stack(xs: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
     """Tensors of one shape joined along a new axis."""
-    tensors = [astensor(x) for x in xs]
-    if not tensors:
-        raise ValueError("stack: needs at least one tensor, but got none")
+    tensors = operands(xs, "stack", dtype, casting)
     for i, t in enumerate(tensors):
         if t.shape != tensors[0].shape:
             raise ValueError(f"stack: tensor {i} has shape {t.shape}, but tensor 0 has {tensors[0].shape}")
@@ -203,55 +268,16 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(t, axis) for t in tensors], axis)
 
 
-def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """x cut along an axis: into so many equal parts, or at the given indices."""
-    x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "split")
-    n = x.shape[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        parts = int(indices_or_sections)
-        if parts < 1 or n % parts:
-            raise ValueError(f"split: axis {axis} of length {n} does not divide into {parts} equal parts; give the indices to cut at")
-        cuts = [n // parts * i for i in range(1, parts)]
-    else:
-        cuts = [int(i) for i in indices_or_sections]
-    bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *cuts], [*cuts, n])]
-    before = [(0, 0)] * axis
-    return [_crop(x, widths=(*before, (a, n - max(a, b)), *[(0, 0)] * (x.ndim - axis - 1))) for a, b in bounds]
-
-
-def flip(x: Any, axis: Axes | None = None) -> Tensor:
-    """x reversed along the given axes, or all of them."""
-    x = astensor(x)
-    return _flip(x, axes=axes_of(axis, x.ndim, "flip"))
-
-
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tensor:
-    """x with more values at its borders: `pad_width` is an int, a (before, after) pair, or a pair per axis.
-
-    Modes: constant, reflect, symmetric, edge and wrap, as in NumPy. `constant_values` is one number.
-    """
-    t = astensor(x)
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (t.ndim, 2))
-    except ValueError:
-        raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair per axis of x {t.shape}") from None
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
-    pairs = tuple((int(a), int(b)) for a, b in widths)
-    if mode == "constant":
-        padded = _zero_pad(t, widths=pairs)
-        if np.ndim(constant_values) == 0 and constant_values == 0:
-            return padded
-        if np.size(constant_values) != 1:
-            raise ValueError("pad: constant_values must be one number")
-        outside = np.pad(np.zeros(t.shape, bool), pairs, constant_values=True)
-        return padded + astensor(np.where(outside, constant_values, 0).astype(t.dtype))
-    if mode not in ("reflect", "symmetric", "edge", "wrap"):
-        raise ValueError(f"pad: mode must be constant, reflect, symmetric, edge or wrap, but got {mode!r}")
-    for axis, (a, b) in enumerate(pairs):
-        if a or b:
-            if not t.shape[axis]:
-                raise ValueError(f"pad: axis {axis} is empty, so mode={mode!r} has nothing to take values from")
-            t = take_along(t, index=np.pad(np.arange(t.shape[axis]), (a, b), mode=mode), axis=axis)  # type: ignore[call-overload]
-    return t
+def operands(xs: Sequence[Any], where: str, dtype: Any = None, casting: Any = "same_kind") -> list[Tensor]:
+    """One tensor or more, converted to `dtype` if one is given."""
+    if not isinstance(xs, (list, tuple, Tensor, np.ndarray)):
+        raise TypeError(f"{where}: needs a sequence of tensors, but got {type(xs).__name__}")
+    tensors = [astensor(x) for x in xs]
+    if not tensors:
+        raise ValueError(f"{where}: needs at least one tensor, but got none")
+    if dtype is None:
+        return tensors
+    for t in tensors:
+        if not np.can_cast(t.dtype, dtype, casting):
+            raise TypeError(f"{where}: {t.dtype} does not become {np.dtype(dtype)} by casting={casting!r}")
+    return [t if t.dtype == dtype else cast(t, dtype=np.dtype(dtype)) for t in tensors]

@@ -1,0 +1,147 @@
+"""Joining tensors into one, and cutting one into several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .shape import _crop, _reshape, atleast_1d, atleast_2d, atleast_3d, axes_of, concatenate, operands
+
+__all__ = [
+    "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
+]  # fmt: skip
+
+Cuts = int | Sequence[int]
+
+
+def append(x: Any, values: Any, axis: int | None = None) -> Tensor:
+    """`values` joined to the end of x along an axis; both flattened first if `axis` is None."""
+    return concatenate([astensor(x), astensor(values)], axis)
+
+
+def vstack(xs: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
+    """Tensors joined along the first axis; vectors are rows."""
+    return concatenate([atleast_2d(t) for t in operands(xs, "vstack", dtype, casting)])
+
+
+def hstack(xs: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
+    """Tensors joined along the second axis; vectors along their only one."""
+    tensors = [atleast_1d(t) for t in operands(xs, "hstack", dtype, casting)]
+    return concatenate(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+def dstack(xs: Sequence[Any]) -> Tensor:
+    """Tensors joined along the third axis; (n,) as (1, n, 1) and (m, n) as (m, n, 1)."""
+    return concatenate([atleast_3d(t) for t in operands(xs, "dstack")], 2)
+
+
+def column_stack(xs: Sequence[Any]) -> Tensor:
+    """Tensors joined along the second axis; vectors are columns."""
+    return concatenate([t if t.ndim > 1 else _reshape(t, shape=(t.size, 1)) for t in operands(xs, "column_stack")], 1)
+
+
+def block(arrays: Any) -> Tensor:
+    """Nested lists of tensors joined: the innermost along the last axis, the next along the one before, and so on."""
+    depth = _depth(arrays, "arrays")
+    rank = max(depth, _rank(arrays))
+
+    def join(part: Any, level: int) -> Tensor:
+        if level == depth:
+            t = astensor(part)
+            return _reshape(t, shape=(1,) * (rank - t.ndim) + t.shape)
+        return concatenate([join(p, level + 1) for p in part], level - depth)
+
+    return join(arrays, 0)
+
+
+def _depth(part: Any, place: str) -> int:
+    """How deep lists are nested, which must be the same everywhere."""
+    if isinstance(part, tuple):
+        raise TypeError(f"block: {place} is a tuple; only lists can be used to arrange blocks")
+    if not isinstance(part, list):
+        return 0
+    if not part:
+        raise ValueError(f"block: the list at {place} is empty")
+    depths = [_depth(p, f"{place}[{i}]") for i, p in enumerate(part)]
+    if len(set(depths)) > 1:
+        raise ValueError(f"block: lists must be nested equally deep, but the entries of {place} are {depths} deep")
+    return 1 + depths[0]
+
+
+def _rank(part: Any) -> int:
+    return max(_rank(p) for p in part) if isinstance(part, list) else astensor(part).ndim
+
+
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
+    """The slices of x along an axis, which they lack."""
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "unstack")
+    return tuple(_reshape(part, shape=x.shape[:axis] + x.shape[axis + 1 :]) for part in array_split(x, x.shape[axis], axis)[: x.shape[axis]])
+
+
+def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
+    """x cut along an axis: into so many equal parts, or at the given indices."""
+    return _split("split", x, indices_or_sections, axis)
+
+
+def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
+    """x cut along an axis: into so many parts, the first ones longer by one if they cannot be equal, or at the given indices."""
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "array_split")
+    if _is_index(indices_or_sections):
+        parts = int(indices_or_sections)  # type: ignore[arg-type]
+        if parts < 1:
+            raise ValueError(f"array_split: x {x.shape} cannot be cut into {parts} parts")
+        least, longer = divmod(x.shape[axis], parts)
+        indices_or_sections = [least * i + min(i, longer) for i in range(1, parts)]
+    return _cut(x, indices_or_sections, axis)
+
+
+def hsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
+    """x cut along its second axis; a vector along its only one."""
+    x = _with_axes(x, 1, "hsplit")
+    return _split("hsplit", x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+def vsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
+    """x (of 2 axes or more) cut along its first axis."""
+    return _split("vsplit", _with_axes(x, 2, "vsplit"), indices_or_sections, 0)
+
+
+def dsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
+    """x (of 3 axes or more) cut along its third axis."""
+    return _split("dsplit", _with_axes(x, 3, "dsplit"), indices_or_sections, 2)
+
+
+def _with_axes(x: Any, least: int, where: str) -> Tensor:
+    x = astensor(x)
+    if x.ndim < least:
+        raise ValueError(f"{where}: needs at least {least} axes, but x has shape {x.shape}")
+    return x
+
+
+def _split(where: str, x: Any, cuts: Cuts, axis: int) -> list[Tensor]:
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, where)
+    if _is_index(cuts):
+        n, parts = x.shape[axis], int(cuts)  # type: ignore[arg-type]
+        if parts < 1 or n % parts:
+            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {parts} equal parts; give the indices to cut at")
+        cuts = [n // parts * i for i in range(1, parts)]
+    return _cut(x, cuts, axis)
+
+
+def _is_index(cuts: Any) -> bool:
+    return np.ndim(cuts) == 0
+
+
+def _cut(x: Tensor, cuts: Any, axis: int) -> list[Tensor]:
+    """The parts between cuts, which mean what they mean in a slice."""
+    n = x.shape[axis]
+    places = [int(i) for i in cuts]
+    bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *places], [*places, n])]
+    before = [(0, 0)] * axis
+    return [_crop(x, widths=(*before, (a, n - max(a, b)), *[(0, 0)] * (x.ndim - axis - 1))) for a, b in bounds]

@@ -1,0 +1,230 @@
+"""Medians and quantiles: sorted values, and lines between them. A gradient goes to the values that a result lies between."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .choice import where
+from .parts import floating
+from .reduce import mean
+from .select import take_along_axis
+from .shape import Axes, _reshape, axes_of, expand_dims, take_along, transpose
+from .sort import order_statistics, sort
+
+__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
+
+Axis = Axes | None
+Place = Callable[[Any, Any], Any]
+
+# Where the quantile q of n sorted values lies. Source: Hyndman and Fan, Sample quantiles in statistical packages, 1996.
+
+
+def _line(alpha: float, beta: float) -> Place:
+    return lambda n, q: n * q + (alpha + q * (1 - alpha - beta)) - 1
+
+
+_LINES: dict[str, Place] = {
+    "linear": lambda n, q: (n - 1) * q,
+    "interpolated_inverted_cdf": _line(0, 1),
+    "hazen": _line(0.5, 0.5),
+    "weibull": _line(0, 0),
+    "median_unbiased": _line(1 / 3, 1 / 3),
+    "normal_unbiased": _line(3 / 8, 3 / 8),
+}
+
+
+def _step(place: Place, takes_lower: Callable[[Any, Any], Any]) -> Place:
+    """The neighbour below a place where `takes_lower` (of the fraction and the neighbour) holds, else the one above."""
+
+    def index(n: Any, q: Any) -> Any:
+        below = np.floor(place(n, q))
+        return np.maximum(np.where(takes_lower(place(n, q) - below, below), below, below + 1), 0).astype(np.intp)
+
+    return index
+
+
+_STEPS: dict[str, Place] = {
+    "inverted_cdf": _step(lambda n, q: n * q - 1, lambda fraction, below: fraction == 0),
+    "closest_observation": _step(lambda n, q: n * q - 1.5, lambda fraction, below: (fraction == 0) & (below % 2 == 1)),
+    "lower": lambda n, q: np.floor((n - 1) * q).astype(np.intp),
+    "higher": lambda n, q: np.ceil((n - 1) * q).astype(np.intp),
+    "nearest": lambda n, q: np.around((n - 1) * q).astype(np.intp),
+}
+_MIDDLES: dict[str, tuple[Place, tuple[float, float]]] = {  # the share of the upper neighbour: at a value, and between two
+    "averaged_inverted_cdf": (lambda n, q: n * q - 1, (0.5, 1.0)),
+    "midpoint": (lambda n, q: (n - 1) * q, (0.0, 0.5)),
+}
+_METHODS = [*_LINES, *_STEPS, *_MIDDLES]
+
+
+def quantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
+    """The values below which the fractions q of the entries along `axis` lie, by NumPy's methods: shape (*q.shape, *rest).
+
+    `weights` (constants) go with method "inverted_cdf" only. A continuous method is differentiable in q, too.
+    """
+    return _quantile("quantile", x, q, axis, method, keepdims, weights)
+
+
+def percentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
+    """The values below which q percent of the entries along `axis` lie (see `quantile`)."""
+    return _quantile("percentile", x, q, axis, method, keepdims, weights)
+
+
+def nanquantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
+    """`quantile` of the entries that are not NaN."""
+    return _quantile("nanquantile", x, q, axis, method, keepdims, weights)
+
+
+def nanpercentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
+    """`percentile` of the entries that are not NaN."""
+    return _quantile("nanpercentile", x, q, axis, method, keepdims, weights)
+
+
+def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    """The middle one of the sorted entries along `axis`, or the mean of the two in the middle."""
+    return _median("median", x, axis, keepdims)
+
+
+def nanmedian(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    """`median` of the entries that are not NaN."""
+    return _median("nanmedian", x, axis, keepdims)
+
+
+def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any) -> Tensor:
+    x, weak = astensor(x), type(q) in (int, float)
+    if x.dtype.kind == "c":
+        raise TypeError(f"{name}: complex numbers have no order, but x is {x.dtype}")
+    if method not in _METHODS:
+        raise ValueError(f"{name}: method must be one of {', '.join(_METHODS)}, but got {method!r}")
+    q = astensor(q)
+    q = q / 100 if name.endswith("percentile") else q
+    if q.ndim > 2 or not ((q.data >= 0) & (q.data <= 1)).all():
+        raise ValueError(f"{name}: q must hold fractions from 0 to 1 (percents from 0 to 100) in at most 2 axes, but got {q.tolist()}")
+    if not x.size:
+        return astensor(getattr(np, name)(x.data, getattr(q, "data", q) * (100 if name.endswith("percentile") else 1), axis, keepdims=keepdims))
+    y, axes = _merged(x, axis, name)
+    only_numbers = name.startswith("nan")
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ValueError(f"{name}: only method 'inverted_cdf' takes weights, but got {method!r}")
+        result = take_along_axis(y, _weighted(name, y.data, _merged(_weights(x, weights, axis, name), axes, name)[0].data, q.data), -1)
+        result = _reshape(result, shape=(*y.shape[:-1], *q.shape))
+    elif only_numbers:
+        count = y.shape[-1] - np.isnan(y.data).sum(-1)
+        ordered = sort(y)
+
+        def pick(index: np.ndarray) -> Tensor:
+            return _reshape(take_along_axis(ordered, index.reshape(*count.shape, -1), -1), shape=(*count.shape, *q.shape))
+
+        result = _interpolated(pick, method, count.reshape(*count.shape, *[1] * q.ndim), q, weak)
+    else:
+        n = y.shape[-1]
+        lower, upper, _ = _neighbours(method, n, q.data)
+        ranks = np.unique([lower, upper])
+        known = order_statistics(y, ranks=tuple(ranks.tolist()))
+        result = _interpolated(lambda i: take_along(known, index=np.searchsorted(ranks, i), axis=y.ndim - 1), method, n, q, weak)
+    result = _without_nan(name, y, result)
+    front = range(y.ndim - 1, y.ndim - 1 + q.ndim)
+    result = transpose(result, (*front, *range(y.ndim - 1))) if q.ndim else result
+    return expand_dims(result, tuple(i + q.ndim for i in axes)) if keepdims else result
+
+
+def _median(name: str, x: Any, axis: Axis, keepdims: bool) -> Tensor:
+    x = floating(x)
+    if not x.size:
+        return astensor(getattr(np, name)(x.data, axis, keepdims=keepdims))
+    y, axes = _merged(x, axis, name)
+    if name.startswith("nan"):
+        count, ordered = y.shape[-1] - np.isnan(y.data).sum(-1, keepdims=True), sort(y)
+        low, high = (take_along_axis(ordered, np.maximum(i, 0), -1)[..., 0] for i in ((count - 1) // 2, count // 2))
+        result = where(count[..., 0] % 2 == 1, low, (low + high) / 2)
+    else:
+        n = y.shape[-1]
+        result = mean(order_statistics(y, ranks=tuple({(n - 1) // 2, n // 2})), -1)
+    result = _without_nan(name, y, result)
+    return expand_dims(result, axes) if keepdims else result
+
+
+def _merged(x: Tensor, axis: Axis, name: str) -> tuple[Tensor, tuple[int, ...]]:
+    """x with the axes to reduce as one, the last; and which they were."""
+    axes = axes_of(axis, x.ndim, name)
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    return _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), int(np.prod([x.shape[i] for i in axes])))), axes
+
+
+def _neighbours(method: str, n: Any, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The ranks that the quantile q of n values lies between, and the share of the upper one; None if it is exactly at one."""
+    if method in _STEPS or (method == "linear" and q.dtype.kind in "iu"):
+        at = (_STEPS.get(method) or _LINES[method])(n, q)
+        at = np.clip(at, 0, n - 1)
+        return at, at, None
+    place, shares = _MIDDLES[method] if method in _MIDDLES else (_LINES[method], None)
+    at = np.asarray(place(n, q))
+    below = np.floor(at).astype(np.intp)
+    share = at - below
+    if shares:
+        share = np.where(share == 0, *shares)
+    return np.clip(below, 0, n - 1), np.where(at >= n - 1, n - 1, np.clip(below + 1, 0, n - 1) * (at >= 0)), share
+
+
+def _interpolated(pick: Callable[[np.ndarray], Tensor], method: str, n: Any, q: Tensor, weak: bool) -> Tensor:
+    """The values at ranks, and on the line between them from the nearer end."""
+    lower, upper, share = _neighbours(method, n, q.data)
+    if share is None:
+        return pick(lower)
+    low, high, near = pick(lower), pick(upper), share >= 0.5
+    step: Any = float(share - near) if weak and share.ndim == 0 else share - near
+    if q.requires_grad and method in _LINES:
+        step = _LINES[method](n, q) - astensor(np.floor(_LINES[method](n, q.data)) + near)
+    return (high if near else low) + (high - low) * step if near.ndim == 0 else where(near, high, low) + (high - low) * step
+
+
+def _without_nan(name: str, y: Tensor, result: Tensor) -> Tensor:
+    """NaN where an entry is (for the nan-functions, where all are), which sorting had put last."""
+    if y.dtype.kind not in "fc":
+        return result
+    missing = np.isnan(y.data)
+    void = missing.all(-1) if name.startswith("nan") else missing.any(-1)
+    if not void.any():
+        return result
+    if name.startswith("nan"):
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
+    return where(void.reshape(*void.shape, *[1] * (result.ndim - void.ndim)), result.dtype.type(np.nan), result)
+
+
+def _weights(x: Tensor, weights: Any, axis: Axis, name: str) -> Tensor:
+    """One weight for every entry of x, from that or one for every entry along the axes."""
+    w = astensor(weights)
+    if w.requires_grad:
+        raise TypeError(f"{name}: not differentiable in weights; pass weights.detach() if no gradient is meant")
+    if w.shape == x.shape:
+        return w
+    if axis is None:
+        raise TypeError(f"{name}: weights {w.shape} differ from x {x.shape}, so axis must say where they go")
+    axes = axes_of(axis, x.ndim, name)
+    if w.shape != tuple(x.shape[i] for i in axes):
+        raise ValueError(f"{name}: weights {w.shape} must have the shape of x {x.shape} along axis {axis}")
+    spread = np.transpose(w.data, np.argsort(axes)).reshape([m if i in axes else 1 for i, m in enumerate(x.shape)])
+    return astensor(np.broadcast_to(spread, x.shape))
+
+
+def _weighted(name: str, x: np.ndarray, weights: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The place of the first value, by size, at which the weights so far reach the fraction q of all: (*rest, q.size)."""
+    if (weights < 0).any():
+        raise ValueError(f"{name}: weights must not be negative")
+    if name.startswith("nan"):
+        weights = np.where(np.isnan(x), 0, weights)
+    order = np.argsort(x, -1)
+    reached = np.take_along_axis(weights, order, -1).cumsum(-1, dtype=np.float64)
+    total = reached[..., -1:]
+    if not (np.isfinite(total) & ((total > 0) | np.isnan(x).all(-1, keepdims=True))).all():
+        raise ValueError(f"{name}: weights must be finite and not all 0")
+    part = np.divide(reached, total, out=np.full_like(reached, np.nan), where=total > 0).astype(q.dtype if q.dtype.kind == "f" else float)
+    part[part == 0] = -1
+    index = np.minimum((part[..., None, :] < q.reshape(-1, 1)).sum(-1), x.shape[-1] - 1)
+    return np.take_along_axis(order, index, -1)

@@ -1,0 +1,111 @@
+"""Sorting, and choosing by rank: a gradient goes back to where its value came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .shape import axes_of, ravel
+
+__all__ = ["partition", "sort", "topk"]
+
+
+# Each takes distinct entries along an axis, so that putting them back is an assignment.
+
+
+@primitive(x=lambda g, x_shape, index, axis: _put_back(g, index=index, axis=axis, size=x_shape[axis]))
+def _pick(x: Any, *, index: np.ndarray, axis: int) -> Any:
+    return np.take_along_axis(x, index, axis)
+
+
+@primitive(g=lambda h, index, axis: _pick(h, index=index, axis=axis))
+def _put_back(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
+    """The transpose of picking: zeros, and g where it was picked from."""
+    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    np.put_along_axis(out, index, g, axis)
+    return out
+
+
+@primitive(x=lambda g, x, axis: _put_back(g, index=np.argsort(x.data, axis), axis=axis, size=x.shape[axis]))
+def _sort(x: Any, *, axis: int, kind: Any = None) -> Any:
+    return np.sort(x, axis, kind)
+
+
+@primitive(x=lambda g, x, out, axis: _put_back(g, index=_origin(x.data, out.data, axis), axis=axis, size=x.shape[axis]))
+def _partition(x: Any, *, kth: Any, axis: int) -> Any:
+    return np.partition(x, kth, axis)
+
+
+def _origin(x: np.ndarray, out: np.ndarray, axis: int) -> np.ndarray:
+    """Where in x the entries of out, its rearrangement, come from: equal ranks belong together."""
+    index = np.empty(x.shape, np.intp)
+    np.put_along_axis(index, np.argsort(out, axis), np.argsort(x, axis), axis)
+    return index
+
+
+@primitive(x=lambda g, x, ranks: _put_back(g, index=np.argpartition(x.data, ranks)[..., list(ranks)], axis=x.ndim - 1, size=x.shape[-1]))
+def order_statistics(x: Any, *, ranks: tuple[int, ...]) -> Any:
+    """The entries of x that come at the given ranks (distinct, from 0) when its last axis is sorted."""
+    return np.partition(x, ranks)[..., list(ranks)]
+
+
+def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: bool | None = None) -> Tensor:
+    """x sorted along an axis, NaN last; flattened first if `axis` is None. Of equal entries the gradient keeps to some order."""
+    x, axis = _along(x, axis, "sort")
+    if order is not None:
+        raise ValueError(f"sort: order={order!r} names fields, which tensors do not have")
+    return _sort(x, axis=axis, kind="stable" if stable else kind) if x.ndim else x
+
+
+def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Tensor:
+    """x rearranged along an axis so that entry kth (an int or several) is where it would be if sorted, smaller ones before it."""
+    x, axis = _along(x, axis, "partition")
+    if order is not None or kind != "introselect":
+        raise ValueError(f"partition: takes kind='introselect' and no order, but got {kind!r} and {order!r}")
+    return _partition(x, kth=kth.data if isinstance(kth, Tensor) else kth, axis=axis)
+
+
+def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) entries along an axis, best first, and their places: (values, indices). Ties take the first; NaN is large.
+
+    Raises ValueError if there are not k entries.
+
+    >>> import tinygrad_nd as nd
+    >>> [t.tolist() for t in nd.topk([3.0, 1.0, 2.0], 2)]
+    [[3.0, 2.0], [0, 2]]
+    """
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "topk")
+    n = x.shape[axis]
+    if not 0 <= k <= n:
+        raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")
+    index = np.ascontiguousarray(np.moveaxis(_best(np.moveaxis(x.data, axis, -1), k, largest), -1, axis))
+    return _pick(x, index=index, axis=axis), astensor(index)
+
+
+def _best(x: np.ndarray, k: int, largest: bool) -> np.ndarray:
+    """The places of the k best entries along the last axis, in order."""
+    n = x.shape[-1]
+    if 0 < 4 * k < n:
+        kth = n - k if largest else k - 1
+        chosen = np.sort(np.argpartition(x, kth)[..., kth:] if largest else np.argpartition(x, kth)[..., :k])
+        values = np.take_along_axis(x, chosen, -1)
+        last = (np.min if largest else np.max)(values, -1, keepdims=True)
+        if ((x == last).sum(-1) == (values == last).sum(-1)).all():  # else which of the equals were chosen is chance
+            return np.take_along_axis(chosen, _ordered(values, largest), -1)
+    return _ordered(x, largest)[..., :k]
+
+
+def _ordered(x: np.ndarray, largest: bool) -> np.ndarray:
+    """Places by value, the best first; equals by place."""
+    if not largest:
+        return np.argsort(x, kind="stable")
+    return x.shape[-1] - 1 - np.argsort(x[..., ::-1], kind="stable")[..., ::-1]
+
+
+def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
+    x = astensor(x)
+    return (ravel(x), 0) if axis is None else (x, axes_of(axis, x.ndim, where)[0])
