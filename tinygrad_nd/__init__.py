@@ -15,6 +15,7 @@ from .ops.activation import *
 from .ops.aliases import *
 from .ops.attention import *
 from .ops.bits import *
+from .ops.choice import *
 from .ops.conv import *
 from .ops.create import *
 from .ops.elementwise import *
@@ -22,10 +23,14 @@ from .ops.index import *
 from .ops.layers import *
 from .ops.linalg import *
 from .ops.loss import *
+from .ops.moments import *
 from .ops.norm import *
+from .ops.parts import *
 from .ops.pool import *
 from .ops.reduce import *
+from .ops.scan import *
 from .ops.shape import *
+from .ops.steps import *
 from .sweep import gradients
 from .tape import primitive
 from .tensor import Parameter, Tensor, astensor, default_dtype, set_default_dtype, tensor

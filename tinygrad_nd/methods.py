@@ -9,7 +9,7 @@ import numpy as np
 
 from . import interchange, sweep
 from .node import recording
-from .ops import activation, aliases, attention, bits, conv, create, elementwise, index, layers, linalg, loss, norm, pool, reduce, shape
+from .ops import activation, aliases, attention, bits, choice, conv, create, elementwise, index, layers, linalg, loss, moments, norm, parts, pool, reduce, scan, shape, steps
 from .tensor import Tensor, astensor
 
 MODULES = (  # of public functions
@@ -17,6 +17,7 @@ MODULES = (  # of public functions
     aliases,
     attention,
     bits,
+    choice,
     conv,
     create,
     elementwise,
@@ -24,10 +25,14 @@ MODULES = (  # of public functions
     layers,
     linalg,
     loss,
+    moments,
     norm,
+    parts,
     pool,
     reduce,
+    scan,
     shape,
+    steps,
 )
 PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 

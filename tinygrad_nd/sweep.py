@@ -13,7 +13,7 @@ from numpy import ndarray
 from .kernels.elementwise import add_into, apply
 from .kernels.memory import PAGE, recycle
 from .node import Node, recording
-from .ops.elementwise import cast, real
+from .ops.parts import cast, real
 from .ops.shape import sum_to
 from .tape import FREED
 from .tensor import Tensor, astensor, frozen, handle, immutable
@@ -79,19 +79,26 @@ def gradients(
 
 
 def sweep(
-    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], targets: set[Node] | None, *, retain_graph: bool, create_graph: bool
+    outputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor],
+    targets: set[Node] | None,
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    bounded: bool = False,
 ) -> dict[Node, Tensor]:
-    """Pulls cotangents from `outputs` back to `targets` (None: to every leaf) and returns what arrived there.
+    """Pulls cotangents from `outputs` back to `targets` (None: to every leaf) and returns what arrived there. A `bounded` sweep ends
+    at its targets, though some may lead to others, and leaves their hooks alone.
 
     Creation order is a topological order, so one pass from newest to oldest sees each node when its cotangent is complete. A node from
     which no target can be reached is never visited. After its rules ran, a node drops what it saved, unless `retain_graph`.
     """
     roots = [_node(t) for t in outputs]
-    nodes = _reachable(roots)
+    nodes = _reachable(roots, targets) | targets if bounded and targets else _reachable(roots)
     swept = nodes if targets is None else _leading_to(targets, nodes)  # every node leads to some leaf
     order = sorted(swept, key=_index, reverse=True)
     for n in order:
-        if n.saved is FREED and any([p in swept for p in n.parents]):
+        if n.saved is FREED and any([p in swept for p in n.parents]) and not (bounded and targets and n in targets):
             _raise_freed(n)
     pending: dict[Node, Any] = {}  # cotangents: tensors where the sweep is recorded, else arrays
     owned: set[Node] = set()
@@ -108,7 +115,11 @@ def sweep(
                     continue
                 owned.discard(node)
                 if node.extra or (targets is not None and node in targets):
-                    t = _hooked(node, g if create_graph else handle(frozen(g), None))
+                    t = g if create_graph else handle(frozen(g), None)
+                    if bounded and targets and node in targets:
+                        arrived[node] = t
+                        continue
+                    t = _hooked(node, t)
                     # Nodes that retain their gradient are told of it, but nothing is swept for their sake alone.
                     if node in targets if targets is not None else node.handle is not None:
                         arrived[node] = t

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .node import enable_grad, recording
-from .ops.elementwise import alias
+from .ops.parts import alias
 from .ops.reduce import sum
 from .ops.shape import reshape, stack
 from .sweep import depends_on_others, gradients

@@ -4,9 +4,9 @@ A row's function takes tensors; its arrays are float64 (or complex128) and keep 
 that are not `differentiable` must give constants; `keeps_dtype=False` marks functions that choose their own.
 """
 
-from . import core
+from . import core, functions
 from .rows import Sample
 
 __all__ = ["SAMPLES", "Sample"]
 
-SAMPLES: list[Sample] = [*core.SAMPLES]
+SAMPLES: list[Sample] = [*core.SAMPLES, *functions.SAMPLES]

@@ -8,7 +8,7 @@ import numpy as np
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
-from tinygrad_nd.ops import activation, conv, elementwise, index, norm, pool, reduce, shape
+from tinygrad_nd.ops import activation, choice, conv, elementwise, index, norm, parts, pool, reduce, shape, ufunc
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -17,8 +17,8 @@ PAIR = ((normal(3, 4), normal(3, 4)), (normal(3, 4), normal(4)), (normal(2, 1, 4
 
 SAMPLES: list[Sample] = [
     # products that keep zero
-    *rows("scale", elementwise.scale, *PAIR),
-    *rows("over", lambda g, d: elementwise.over(g, d), (normal(3), positive(3)), (normal(2, 3), positive(3))),
+    *rows("scale", ufunc.scale, *PAIR),
+    *rows("over", lambda g, d: ufunc.over(g, d), (normal(3), positive(3)), (normal(2, 3), positive(3))),
     # arithmetic
     *rows("add", nd.add, *PAIR, linear=True),
     *rows("subtract", nd.subtract, *PAIR, linear=True),
@@ -63,13 +63,13 @@ SAMPLES: list[Sample] = [
     *rows("where", lambda x, y: nd.where(np.arange(4) % 2 == 0, x, y), *PAIR[:2], linear=True),
     *rows("maximum", nd.maximum, (apart(3, 4), apart(3, 4) + 0.5)),
     *rows("minimum", nd.minimum, (apart(3, 4), apart(3, 4) + 0.5)),
-    *rows("won", lambda x, y: elementwise.won(x, y, beats=np.greater), (apart(3), apart(3)), differentiable=False),
-    *rows("where", lambda x: nd.clip(x, -2.0, 3.0), (apart(3, 4),)),
+    *rows("won", lambda x, y: choice.won(x, y, beats=np.greater), (apart(3), apart(3)), differentiable=False),
+    *rows("clip", lambda x: nd.clip(x, -2.0, 3.0), (apart(3, 4),)),
     # parts and kinds
     *rows("real", nd.real, (normal(3) + 1j * normal(3),)),
     *rows("imag", nd.imag, (normal(3) + 1j * normal(3),)),
     *rows("cast", lambda x: nd.astype(x, np.complex128).real, X, linear=True, keeps_dtype=False),
-    *rows("alias", elementwise.alias, X, linear=True),
+    *rows("alias", parts.alias, X, linear=True),
     # shape
     *rows("reshape", lambda x: nd.reshape(x, (2, -1)), X, linear=True),
     *rows("transpose", nd.transpose, X, (normal(2, 3, 4),), linear=True),

@@ -11,10 +11,17 @@ from ..kernels import elementwise as kernel
 from ..kernels import softmax
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import absolute, conj, exp, floating, over, scale, square, subtract, where
-from .shape import Axes, _broadcast_to, _reshape, axes_of, concatenate, transpose
+from .choice import maximum, minimum
+from .choice import where as pick
+from .elementwise import exp, subtract
+from .parts import astype, floating
+from .scan import _cumprod, exclusive_product
+from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, transpose
+from .ufunc import conj, over, scale
 
-__all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum",
+]  # fmt: skip
 
 Axis = Axes | None
 
@@ -26,6 +33,8 @@ def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 @primitive(x=lambda g, x_shape, axes: spread(g / _count(x_shape, axes), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
+    if x.dtype == np.float16:  # whose sums overflow
+        return np.mean(x, axes)
     return np.divide(kernel.reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
 
 
@@ -57,24 +66,21 @@ def _norm(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.sqrt(np.sum(np.square(np.abs(x)), axes))
 
 
-@primitive(x=lambda g, x, axes: scale(spread(g, x.shape, axes), _others(x, axes=axes)))
+@primitive(x=lambda g, x, out, axes: _prod_slope(g, x, out, axes))
 def _prod(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.prod(x, axes)
 
 
-def _others(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
-    """At each entry, the product of all other entries: exclusive products from both sides, right also where entries are 0."""
+def _prod_slope(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The product of all other entries: a quotient, or where a product is 0 those before and after each entry, multiplied."""
+    if out.data.all() and np.isfinite(out.data).all():
+        return over(spread(g * conj(out), x.shape, axes), conj(x))  # type: ignore[no-any-return]
     rest = tuple(i for i in range(x.ndim) if i not in axes)
-    flat = _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), -1 if x.size else _count(x.shape, axes)))
-    n = flat.shape[-1]
-    one = astensor(np.ones((*flat.shape[:-1], 1), x.dtype))
-    before, after = [one], [one]
-    for k in range(n - 1):
-        before.append(before[-1] * flat[..., k : k + 1])
-        after.append(after[-1] * flat[..., n - 1 - k : n - k])
-    joined = concatenate(before, -1) * concatenate(after[::-1], -1) if n else flat
-    back = tuple(np.argsort(rest + axes).tolist())
-    return transpose(_reshape(conj(joined), shape=tuple(x.shape[i] for i in rest + axes)), back)
+    order, n = rest + axes, _count(x.shape, axes)
+    flat = _reshape(transpose(x, order), shape=(*(x.shape[i] for i in rest), n))
+    before, after = (exclusive_product(flat, _cumprod(flat, axis=len(rest), reverse=r), len(rest), r) for r in (False, True))
+    others = transpose(_reshape(before * after, shape=tuple(x.shape[i] for i in order)), tuple(np.argsort(order).tolist()))
+    return spread(g, x.shape, axes) * conj(others)
 
 
 def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -116,51 +122,85 @@ def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, who: str, *, needs_o
     return _keep(op(x, axes=axes), x.shape, axes, keepdims)
 
 
-def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The sum along `axis` (an int, several, or None for all)."""
-    return _reduction(_sum, x, axis, keepdims, "sum")
+def _as(x: Any, dtype: Any) -> Tensor:
+    return astensor(x) if dtype is None else astype(x, dtype)
 
 
-def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The arithmetic mean along `axis`."""
-    x = floating(x)
-    return _reduction(_mean, x, axis, keepdims, "mean")
+def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
+    """x where the mask holds (it may be True for everywhere), else `fill`."""
+    return x if mask is True else pick(mask, x, fill)  # type: ignore[no-any-return]
 
 
-def var(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
-    """The variance along `axis`: squared distances from the mean, summed and divided by count - ddof (0 as in NumPy)."""
-    x, axes, count = _for_variance(x, axis, ddof, "var")
-    distance = x - mean(x, axes, keepdims=True)
-    total = sum(square(absolute(distance) if x.dtype.kind == "c" else distance), axes, keepdims=keepdims)
-    return total / count if count > 0 else total * float("nan")
+def sum(
+    x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """The sum along `axis` (an int, several, or None for all) of the entries where `where` holds, added to `initial`."""
+    y = _reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum")
+    return y if initial is None else y + astype(initial, y.dtype)
 
 
-def std(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor:
-    """The standard deviation along `axis`: the square root of `var`."""
-    x, axes, count = _for_variance(x, axis, ddof, "std")
-    norm = _norm(x - mean(x, axes, keepdims=True), axes=axes)
-    return _keep(norm / count**0.5 if count > 0 else norm * float("nan"), x.shape, axes, keepdims)
+def prod(
+    x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """The product along `axis` of the entries where `where` holds, times `initial`."""
+    y = _reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod")
+    return y if initial is None else y * astype(initial, y.dtype)
 
 
-def _for_variance(x: Any, axis: Axis, ddof: float, who: str) -> tuple[Tensor, tuple[int, ...], float]:
-    x = floating(x)
-    axes = axes_of(axis, x.ndim, who)
-    return x, axes, _count(x.shape, axes) - ddof
+def mean(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
+    """The arithmetic mean along `axis` of the entries where `where` holds."""
+    x = floating(_as(x, dtype))
+    if where is True:
+        return _reduction(_mean, x, axis, keepdims, "mean")
+    if x.dtype == np.float16:
+        return astype(mean(x, axis, np.float32, keepdims=keepdims, where=where), x.dtype)
+    return sum(x, axis, keepdims=keepdims, where=where) / counted(x, axes_of(axis, x.ndim, "mean"), where, keepdims)
 
 
-def prod(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The product along `axis`."""
-    return _reduction(_prod, x, axis, keepdims, "prod")
+def counted(x: Tensor, axes: tuple[int, ...], where: Any, keepdims: bool) -> Any:
+    """How many entries of x the mask `where` chooses along axes: a number if all, else numbers of x's precision."""
+    if where is True:
+        return _count(x.shape, axes)
+    chosen_ = np.broadcast_to(astensor(where).data.astype(bool, copy=False), x.shape)
+    return np.sum(chosen_, axes, keepdims=keepdims).astype(x.data.real.dtype)
 
 
-def max(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The largest entry along `axis`; NaN wins. Entries that tie share the gradient evenly."""
-    return _reduction(_max, x, axis, keepdims, "max", needs_one=True)
+def max(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
+    """The largest entry along `axis` where `where` holds, and `initial`; NaN wins. Entries that tie share the gradient evenly."""
+    return _extreme(_max, maximum, x, axis, keepdims, initial, where)
 
 
-def min(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The smallest entry along `axis`; NaN wins. Entries that tie share the gradient evenly."""
-    return _reduction(_min, x, axis, keepdims, "min", needs_one=True)
+def min(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
+    """The smallest entry along `axis` where `where` holds, and `initial`; NaN wins. Entries that tie share the gradient evenly."""
+    return _extreme(_min, minimum, x, axis, keepdims, initial, where)
+
+
+amax, amin = max, min
+
+
+def _extreme(op: Any, merge: Any, x: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Tensor:
+    who, x = op.op.name, astensor(x)
+    if initial is None:
+        if where is not True:
+            raise ValueError(f"{who}: with where= there may be nothing to choose from; say by initial= what the {who} is then")
+        return _reduction(op, x, axis, keepdims, who, needs_one=True)
+    start, axes = astype(initial, x.dtype), axes_of(axis, x.ndim, who)
+    if not _count(x.shape, axes):
+        return broadcast_to(start, tuple(n for i, n in enumerate(_kept(x.shape, axes)) if keepdims or i not in axes))
+    return merge(_reduction(op, chosen(x, where, _bound(x.dtype, who)), axes, keepdims, who), start)  # type: ignore[no-any-return]
+
+
+def _bound(dtype: Any, who: str) -> Any:
+    """What every other value of the dtype beats."""
+    least = who == "max"
+    if dtype.kind in "iu":
+        return dtype.type(np.iinfo(dtype).min if least else np.iinfo(dtype).max)
+    return np.bool_(not least) if dtype.kind == "b" else -np.inf if least else np.inf
+
+
+def ptp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    """From peak to peak: the largest entry along `axis` less the smallest."""
+    return subtract(max(x, axis, keepdims=keepdims), min(x, axis, keepdims=keepdims))
 
 
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
@@ -188,13 +228,19 @@ def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tenso
     return astensor(find(x.data, axis=axis, keepdims=keepdims))
 
 
-def all(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """Whether every entry along `axis` is true; carries no gradient."""
+def all(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
+    """Whether every entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.all(x.data, axis=axes_of(axis, x.ndim, "all"), keepdims=keepdims))
+    return astensor(np.all(x.data, axis=axes_of(axis, x.ndim, "all"), keepdims=keepdims, where=astensor(where).data))
 
 
-def any(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """Whether any entry along `axis` is true; carries no gradient."""
+def any(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
+    """Whether any entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.any(x.data, axis=axes_of(axis, x.ndim, "any"), keepdims=keepdims))
+    return astensor(np.any(x.data, axis=axes_of(axis, x.ndim, "any"), keepdims=keepdims, where=astensor(where).data))
+
+
+def count_nonzero(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    """How many entries along `axis` are not 0; integers, which carry no gradient."""
+    x = astensor(x)
+    return astensor(np.count_nonzero(x.data, axis=axes_of(axis, x.ndim, "count_nonzero"), keepdims=keepdims))

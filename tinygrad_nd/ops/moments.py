@@ -1,0 +1,162 @@
+"""Spread about a mean, weighted means, and reductions that leave NaN out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .choice import where as pick
+from .parts import astype, floating, real
+from .reduce import Axis, _keep, _norm, argmax, argmin, chosen, counted, max, mean, min, prod, sum
+from .shape import axes_of, broadcast_to, reshape, transpose
+from .steps import isnan
+from .ufunc import conj
+
+__all__ = [
+    "average", "nanargmax", "nanargmin", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "std", "var",
+]  # fmt: skip
+
+_mean = mean
+
+
+def var(
+    x: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True, mean: Any = None,
+    correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """The variance along `axis`: squared distances from the mean, summed and divided by their count less `ddof` (or `correction`).
+
+    Entries count where `where` holds; `mean` saves computing it, and has the reduced axes with length 1.
+    """
+    d, axes, divisor, dtype = _distances("var", x, axis, dtype, ddof, where, mean, correction)
+    total = sum(real(d * conj(d)) if d.dtype.kind == "c" else d * d, axes, keepdims=True) / divisor
+    return _finished(total, axes, keepdims, dtype)
+
+
+def std(
+    x: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True, mean: Any = None,
+    correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """The standard deviation along `axis`: the square root of `var`. Where all distances are 0 it has a gradient of 0."""
+    d, axes, divisor, dtype = _distances("std", x, axis, dtype, ddof, where, mean, correction)
+    return _finished(_keep(_norm(d, axes=axes), d.shape, axes, True) / divisor**0.5, axes, keepdims, dtype)
+
+
+def _distances(
+    who: str, x: Any, axis: Axis, dtype: Any, ddof: float, where: Any, mean: Any, correction: float | None
+) -> tuple[Tensor, tuple[int, ...], Any, Any]:
+    """Distances from the mean (0 for what is not counted), the axes, what to divide by, and the dtype of the result."""
+    if correction is not None and ddof:
+        raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
+    x = floating(x) if dtype is None else floating(astype(x, dtype))
+    axes, dtype = axes_of(axis, x.ndim, who), x.data.real.dtype
+    if dtype == np.float16:  # whose squares overflow
+        x = astype(x, np.float32)
+    freedom = counted(x, axes, where, True) - (ddof if correction is None else correction)
+    if np.any(np.less_equal(freedom, 0)):
+        warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=3)
+    centre = _mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)
+    return chosen(x - centre, where, 0), axes, np.maximum(freedom, 0).astype(x.data.real.dtype), dtype
+
+
+def _finished(y: Tensor, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Tensor:
+    y = y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
+    return y if y.dtype == dtype else astype(y, dtype)
+
+
+def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+    """The mean along `axis`, weighted by `weights` of x's shape or of that of its axes; with the sum of weights if `returned`.
+
+    Raises ZeroDivisionError where weights sum to 0.
+    """
+    x = astensor(x)
+    axes = axes_of(axis, x.ndim, "average")
+    if weights is None:
+        y = mean(x, axes, keepdims=keepdims)
+        total: Tensor = astensor(np.asarray(counted(x, axes, True, False), y.dtype))
+    else:
+        w = _weights(x, axis, axes, astensor(weights))
+        dtype = np.result_type(x.dtype, w.dtype, *([np.float64] if x.dtype.kind in "biu" else []))
+        total = sum(w, axes, dtype, keepdims=keepdims)
+        if not total.data.all():
+            raise ZeroDivisionError(f"average: weights {w.shape} sum to zero along axis {axis}, and cannot be normalised")
+        y = sum(x * w, axes, dtype, keepdims=keepdims) / total
+    return (y, broadcast_to(total, y.shape)) if returned else y
+
+
+def _weights(x: Tensor, axis: Axis, axes: tuple[int, ...], w: Tensor) -> Tensor:
+    """Weights of the shape of x, or of its axes, laid along them."""
+    if w.shape == x.shape:
+        return w
+    if axis is None:
+        raise TypeError(f"average: weights {w.shape} and x {x.shape} differ in shape, so axis= must say which axes they weigh")
+    if w.shape != tuple(x.shape[i] for i in axes):
+        raise ValueError(f"average: weights {w.shape} must have the shape of x {x.shape} along axis {axis}")
+    return reshape(transpose(w, tuple(np.argsort(axes).tolist())), tuple(n if i in axes else 1 for i, n in enumerate(x.shape)))
+
+
+# Without NaN.
+
+
+def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor]:
+    """The reduction with `where=` everything but NaN."""
+
+    def reduction(x: Any, axis: Axis = None, *args: Any, where: Any = True, **options: Any) -> Tensor:
+        x = astensor(x)
+        keep = ~np.isnan(x.data)
+        return f(x, axis, *args, where=keep if where is True else keep & astensor(where).data, **options)
+
+    reduction.__name__ = reduction.__qualname__ = f"nan{f.__name__}"
+    reduction.__doc__ = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
+    return reduction
+
+
+nansum = _without_nan(sum, "0 if there are none")
+nanprod = _without_nan(prod, "1 if there are none")
+nanmean = _without_nan(mean, "NaN if there are none")
+nanvar = _without_nan(var, "NaN if there are none")
+nanstd = _without_nan(std, "NaN if there are none")
+
+
+def nanmax(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
+    """The largest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
+    return _extreme(max, -np.inf, x, axis, keepdims, initial, where)
+
+
+def nanmin(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
+    """The smallest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
+    return _extreme(min, np.inf, x, axis, keepdims, initial, where)
+
+
+def _extreme(f: Any, least: float, x: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Tensor:
+    x = astensor(x)
+    missing = np.isnan(x.data)
+    if not missing.any():
+        return f(x, axis, keepdims=keepdims, initial=initial, where=where)  # type: ignore[no-any-return]
+    y = f(pick(missing, least, x), axis, keepdims=keepdims, initial=initial, where=where)
+    none = np.all(missing, axis=axes_of(axis, x.ndim, f"nan{f.__name__}"), keepdims=keepdims)
+    if initial is not None or not none.any():
+        return y  # type: ignore[no-any-return]
+    warnings.warn(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere", RuntimeWarning, stacklevel=3)
+    return pick(none, np.nan, y)  # type: ignore[no-any-return]
+
+
+def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+    """Where the largest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
+    return _nan_arg(argmax, -np.inf, x, axis, keepdims)
+
+
+def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+    """Where the smallest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
+    return _nan_arg(argmin, np.inf, x, axis, keepdims)
+
+
+def _nan_arg(f: Any, least: float, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+    x = astensor(x).detach()
+    missing = isnan(x).data
+    if x.size and missing.all(axis=axis).any():
+        raise ValueError(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere")
+    return f(pick(missing, least, x) if missing.any() else x, axis, keepdims=keepdims)  # type: ignore[no-any-return]

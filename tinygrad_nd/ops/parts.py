@@ -1,0 +1,88 @@
+"""Parts and kinds of numbers: real and imaginary part, dtypes, and the same value under a node of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .ufunc import conj as _conj
+
+__all__ = ["astype", "conj", "imag", "iscomplex", "iscomplexobj", "isreal", "isrealobj", "real", "real_if_close"]
+
+
+@primitive(x=lambda g: g)
+def _real(x: Any) -> Any:
+    return np.real(x)
+
+
+@primitive(x=lambda g: g * 1j)
+def _imag(x: Any) -> Any:
+    return np.imag(x)
+
+
+def real(x: Any) -> Tensor:
+    """The real part."""
+    return _real(x)
+
+
+def imag(x: Any) -> Tensor:
+    """The imaginary part; 0 for real x."""
+    x = astensor(x)
+    return _imag(x) if x.dtype.kind == "c" else astensor(np.zeros(x.shape, x.dtype))
+
+
+def conj(x: Any) -> Tensor:
+    """The complex conjugate; x itself if it is real."""
+    return _conj(astensor(x))  # type: ignore[no-any-return]
+
+
+def real_if_close(x: Any, tol: float = 100) -> Tensor:
+    """The real part if all imaginary parts are below `tol` (in units of the dtype's precision, if above 1), else x."""
+    x = astensor(x)
+    return real(x) if np.isrealobj(np.real_if_close(x.data, tol)) else x
+
+
+def isreal(x: Any) -> Tensor:
+    """Where the imaginary part is 0; carries no gradient."""
+    return astensor(np.isreal(astensor(x).data))
+
+
+def iscomplex(x: Any) -> Tensor:
+    """Where the imaginary part is not 0; carries no gradient."""
+    return astensor(np.iscomplex(astensor(x).data))
+
+
+def isrealobj(x: Any) -> bool:
+    """Whether x is of a real dtype."""
+    return not iscomplexobj(x)
+
+
+def iscomplexobj(x: Any) -> bool:
+    """Whether x is of a complex dtype."""
+    return astensor(x).dtype.kind == "c"
+
+
+@primitive(x=lambda g: g)
+def cast(x: Any, *, dtype: Any) -> Any:
+    """x in another dtype; the gradient comes back in x's own."""
+    return np.asarray(x).astype(dtype)
+
+
+def astype(x: Any, dtype: Any) -> Tensor:
+    """x in another dtype. Integer and boolean results carry no gradient."""
+    return cast(astensor(x), dtype=np.dtype(dtype))
+
+
+def floating(x: Any) -> Tensor:
+    """x, converted to float64 if it holds integers or booleans."""
+    x = astensor(x)
+    return cast(x, dtype=np.dtype(np.float64)) if x.dtype.kind in "biu" else x
+
+
+@primitive(x=lambda g: g)
+def alias(x: Any) -> Any:
+    """The same value as a node of its own."""
+    return np.asarray(x).view()

@@ -1,0 +1,94 @@
+"""Functions without a slope: comparisons, logic and rounding. Their results are constants, or have gradients of 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .ufunc import Function, elementwise, no_slope
+
+__all__ = [
+    "allclose", "around", "array_equal", "array_equiv", "ceil", "equal", "fix", "floor", "floor_divide", "greater", "greater_equal",
+    "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "nextafter", "not_equal", "rint", "round", "signbit", "spacing", "trunc",
+]  # fmt: skip
+
+# Results that carry no gradient.
+
+
+def _constant(ufunc: np.ufunc) -> Function:
+    return elementwise(ufunc, f"NumPy's {ufunc.__name__}; carries no gradient.")
+
+
+equal, not_equal, less, less_equal, greater, greater_equal = map(
+    _constant, (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+)
+logical_and, logical_or, logical_xor, logical_not = map(_constant, (np.logical_and, np.logical_or, np.logical_xor, np.logical_not))
+isnan, isinf, isfinite, signbit, spacing, nextafter = map(
+    _constant, (np.isnan, np.isinf, np.isfinite, np.signbit, np.spacing, np.nextafter)
+)
+
+
+def _values(*operands: Any) -> tuple[np.ndarray, ...]:
+    return tuple(astensor(a).data for a in operands)
+
+
+def isposinf(x: Any) -> Tensor:
+    """Where x is +infinity; carries no gradient."""
+    return astensor(np.isposinf(*_values(x)))
+
+
+def isneginf(x: Any) -> Tensor:
+    """Where x is -infinity; carries no gradient."""
+    return astensor(np.isneginf(*_values(x)))
+
+
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
+    return astensor(np.isclose(*_values(a, b), rtol, atol, equal_nan))
+
+
+def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether `isclose` holds everywhere."""
+    return np.allclose(*_values(a, b), rtol, atol, equal_nan)
+
+
+def array_equal(a: Any, b: Any, equal_nan: bool = False) -> bool:
+    """Whether a and b have the same shape and entries."""
+    return np.array_equal(*_values(a, b), equal_nan)
+
+
+def array_equiv(a: Any, b: Any) -> bool:
+    """Whether a and b have the same entries when broadcast."""
+    return np.array_equiv(*_values(a, b))
+
+
+# Results with a gradient of 0.
+
+_STEP = "; its gradient is 0."
+floor = elementwise(np.floor, f"The largest integer not above x{_STEP}", x=no_slope)
+ceil = elementwise(np.ceil, f"The smallest integer not below x{_STEP}", x=no_slope)
+trunc = elementwise(np.trunc, f"x without its fraction{_STEP}", x=no_slope)
+rint = elementwise(np.rint, f"The nearest integer, the even one of two{_STEP}", x=no_slope)
+floor_divide = elementwise(np.floor_divide, f"floor(x / y){_STEP}", x=no_slope, y=no_slope)
+
+
+@primitive(x=no_slope)
+def _round(x: Any, *, decimals: int) -> Any:
+    return np.round(x, decimals)
+
+
+def round(x: Any, decimals: int = 0) -> Tensor:
+    """x rounded to so many decimals, ties to even; its gradient is 0."""
+    return _round(x, decimals=decimals)
+
+
+around = round
+
+
+def fix(x: Any) -> Tensor:
+    """x rounded towards zero; its gradient is 0."""
+    return trunc(x)

@@ -1,0 +1,73 @@
+"""What elementwise operations are made of: a NumPy ufunc as a primitive, and products that leave a zero cotangent zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..kernels import guarded
+from ..kernels.elementwise import apply
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+
+Function = Callable[..., Tensor]
+
+
+def elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Function:
+    """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull`)."""
+
+    def one(x: Any) -> Any:
+        return apply(ufunc, x)
+
+    def two(x: Any, y: Any) -> Any:
+        return apply(ufunc, x, y)
+
+    run: Any = one if ufunc.nin == 1 else two
+    run.__name__ = run.__qualname__ = ufunc.__name__
+    run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
+    run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
+    f: Any = primitive(None, **rules)(run)
+    f.op.bare = True
+    return f  # type: ignore[no-any-return]
+
+
+def scale(g: Any, d: Any) -> Any:
+    """g * d, and 0 where g is 0 even if d is infinite or NaN: a branch that was not taken has no gradient.
+
+    Its derivative in g is d itself, unmasked, so forward mode and second derivatives pass through a zero cotangent. Of bare arrays it is a
+    bare array; so is `over`.
+    """
+    return _scale(g, d) if isinstance(g, Tensor) or isinstance(d, Tensor) else guarded.scale(g, d)
+
+
+def over(g: Any, d: Any) -> Any:
+    """g / d, and 0 where g is 0 even if d is 0 (see `scale`)."""
+    return _over(g, d) if isinstance(g, Tensor) or isinstance(d, Tensor) else guarded.over(g, d)
+
+
+@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
+def _scale(g: Any, d: Any) -> Any:
+    return guarded.scale(g, d)
+
+
+@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
+def _over(g: Any, d: Any) -> Any:
+    return guarded.over(g, d)
+
+
+def conj(x: Any) -> Any:
+    """The complex conjugate of a tensor, array or number; x itself if it is real."""
+    if isinstance(x, Tensor):
+        return x if x._data.dtype.kind != "c" else _conjugate(x)
+    return np.conjugate(x) if getattr(x, "dtype", _FLOAT).kind == "c" or type(x) is complex else x
+
+
+_FLOAT = np.dtype(float)
+_conjugate = elementwise(np.conjugate, "The complex conjugate.", x=conj)
+
+
+def no_slope(g: Any) -> Tensor:
+    """The cotangent through a function that is constant almost everywhere."""
+    return astensor(np.zeros(g.shape, g.dtype))
