@@ -1,6 +1,7 @@
 """Every row of the table of algorithms meets the reference on one set of hard specs."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,10 +51,11 @@ def _engine(request):
     engines.set_engine(before)
 
 
-def operands(name, spec, dtype, n=2):
+def operands(name, spec, dtype, n=2, c=3, m=4):
     rng = np.random.default_rng(len(name))
-    g = 5 if name.startswith("depthwise") else spec.groups
-    c, m = (1, 2) if name.startswith("depthwise") else (3, 4)
+    g = spec.groups
+    if name.startswith("depthwise"):
+        g, c, m = 5, 1, 2
     shapes = (n, c * g, *spec.size), (m * g, c, *spec.kernel), (n, m * g, *spec.out)
     draw = (lambda s: rng.standard_normal(s) + 1j * rng.standard_normal(s)) if "complex" in dtype else rng.standard_normal
     return tuple(np.asarray(draw(s)).astype(dtype) for s in shapes)
@@ -142,6 +144,42 @@ def test_work_on_many_tiles_and_threads_meets_the_reference(row):
                 continue
             expected = getattr(reference, contraction)(*arguments, spec)
             assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, "float64", f"{row} {contraction}")
+
+
+BORDERS = {
+    "3x3": ConvSpec((13, 40), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    "5x7, most of it padding": ConvSpec((3, 4), (5, 7), (1, 1), ((4, 6), (3, 6)), (1, 1)),
+    "outputs that see nothing": ConvSpec((2, 3), (2, 2), (1, 1), ((6, 5), (0, 7)), (1, 1)),
+    "one-sided, cropped": ConvSpec((12, 11), (3, 2), (1, 1), ((2, 0), (-3, 4)), (1, 1)),
+    "strided": ConvSpec((15, 14), (3, 5), (2, 3), ((1, 0), (2, 2)), (1, 1)),
+    "dilated": ConvSpec((15, 9), (3, 3), (1, 1), ((2, 2), (3, 3)), (2, 3)),
+    "tall": ConvSpec((70, 2), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1)),
+    "1-D": ConvSpec((100,), (9,), (1,), ((8, 0),), (1,)),
+    "1-D, dilated": ConvSpec((100,), (4,), (1,), ((9, 3),), (4,)),
+    "3-D": ConvSpec((5, 4, 9), (3, 1, 3), (1, 1, 2), ((1, 1), (0, 0), (0, 1)), (1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", BORDERS)
+@pytest.mark.parametrize("groups, c, m", [(1, 1, 1), (3, 1, 1), (16, 1, 1), (19, 1, 2), (40, 1, 1), (64, 1, 1), (200, 1, 1), (24, 2, 1)])
+def test_depthwise_kernels_meet_the_reference_at_every_border(name, groups, c, m, dtype):
+    spec = replace(BORDERS[name], groups=groups)
+    x, w, g = operands(name, spec, dtype, 3, c, m)
+    for order in (np.ascontiguousarray, channels_last):
+        for contraction, arguments in (("correlate", (order(x), w)), ("input_grad", (order(g), w)), ("weight_grad", (order(x), order(g)))):
+            expected = getattr(reference, contraction)(*arguments, spec)
+            assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, dtype, contraction)
+
+
+@pytest.mark.parametrize("name", ["3x3", "1-D", "strided"])
+def test_depthwise_work_on_one_large_image_is_shared_by_threads(name):
+    spec = replace(BORDERS[name], size={1: (60_000,), 2: (310, 190)}[BORDERS[name].rank], groups=24)
+    x, w, g = operands(name, spec, "float64", 1, 1, 1)
+    x, g = channels_last(x), channels_last(g)
+    for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+        expected = getattr(reference, contraction)(*arguments, spec)
+        assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, "float64", contraction)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel, phases
+from . import blas, engines, memory, parallel, phases
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, dense, fetch, lengths, split, windows
@@ -24,6 +24,9 @@ ALONE = 1 << 19  # multiply-adds below which a second thread does not pay
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), tap by tap."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    if depthwise := _compiled(groups, p, dtype):
+        depthwise.engine(x, kernels, spec, target)
+        return
     weights = np.moveaxis(kernels, 0, -1)[..., None, :]  # (*k, C/G, P, 1, G)
     if spec.rank and weights.nbytes * spec.out[-1] <= ROWS:  # repeated along a row: the inner loop is then a row, not a point
         weights = np.broadcast_to(weights, (*weights.shape[:-2], spec.out[-1], groups)).copy()
@@ -51,6 +54,9 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     dtype = np.result_type(x, g)
     wide = wide_dtype(dtype)
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
+    if depthwise := _compiled(groups, m, wide):
+        dw: Array = depthwise.weight_grad(x, g, spec)
+        return dw
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
     sums = [np.zeros((groups, *spec.kernel, c, m), wide) for _ in range(parallel.num_threads())]
 
@@ -71,10 +77,19 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
+    if depthwise := _compiled(spec.groups, m // spec.groups, dtype):
+        told: tuple[float, int] = depthwise.cost(n, c, m, spec, dtype)
+        return told
     calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
     rate = 0.2e-9 if spec.groups < c else 0.04e-9 if spec.groups == m else 0.08e-9
     return 6e-5 + 3e-6 * calls + rate * moved, 3 * SLAB
+
+
+def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:
+    """The compiled kernels, where they are in use and suit so many groups with p results each."""
+    module: Any = engines.compiled("depthwise")
+    return module if module is not None and module.takes(groups, p, dtype) else None
 
 
 def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:

@@ -8,9 +8,6 @@ where start(j) is the first element of output j's window and offset(q) how far (
 lists of integers. The weight gradient is the same product with the two lists exchanged:
 
     dw[q, m] = sum over j of x[offset(q) + start(j)] g[j, m].
-
-Where groups are many and small, vectors run along the groups: with channels ordered (C/G, G), both sums hold for all groups at once,
-y[j, :] = sum over q of x[start(j) + offset(q) + :] w[q, :], once per output channel of a group.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from ..geometry import ConvSpec
 from ..phases import Target, wide_dtype
 from ..slabs import Box, lengths, split
 from . import llvm, products
-from .products import copy, dense, depthwise, multiply
+from .products import copy, dense, multiply
 
 Array = NDArray[Any]
 
@@ -43,24 +40,15 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     if (u := _side_by_side(p, spec, dtype)[0]) > 1:
         return engine(x, *_widened(kernels, spec, target, u))
-    along = _along_groups(groups, p, dtype)
-    weights = kernels.reshape(groups, -1, p)  # (G, K, P)
-    weights = dense(weights.transpose(2, 1, 0) if along else weights)
+    weights = dense(kernels.reshape(groups, -1, p))  # (G, K, P)
 
     def work(box: Box) -> None:
-        slab = _grouped(fetch(x, spec, box, dtype), groups if along else 1)
-        starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c, groups if along else 1)
+        slab = fetch(x, spec, box, dtype)
+        starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c)
         tile = target.tile(box)
         out = tile.reshape(-1, groups * p)
-        if along:
-            sums = out[:, None] if p == 1 else memory.scratch("sums", (out.shape[0], p, groups), dtype)
-            for j in range(p):
-                depthwise(slab, starts, offsets, weights[j], sums[:, j])
-            if p > 1:
-                out.reshape(-1, groups, p)[...] = sums.swapaxes(1, 2)
-        else:
-            for i in range(groups):
-                multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p])
+        for i in range(groups):
+            multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p])
         target.put(box, tile)
 
     parallel.run(_slabs(x.shape, spec, dtype, kernels.size), work)
@@ -71,31 +59,25 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     dtype = np.result_type(x, g)
     wide = wide_dtype(dtype)
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    along = _along_groups(groups, m, wide)
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
     taps = prod(spec.kernel) * c
     sums: dict[int, Array] = {}
 
     def share(boxes: Sequence[Box], part: int) -> None:
-        total = sums[part] = np.zeros((m, taps, groups) if along else (groups, taps, m), wide)
+        total = sums[part] = np.zeros((groups, taps, m), wide)
         for box in boxes:
-            slab = _grouped(fetch(last, spec, box, wide), groups if along else 1)
-            starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c, groups if along else 1)
+            slab = fetch(last, spec, box, wide)
+            starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c)
             given = cotangents[box]
             if given.dtype != wide or not given.flags.c_contiguous:
                 given = memory.scratch("given", given.shape, wide)
                 copy(cotangents[box], given)
-            given = _grouped(given.reshape(-1, groups * m), groups if along else 1, "grouped g")
-            if along:
-                for j in range(m):
-                    depthwise(slab, offsets, starts, given[:, j * groups : (j + 1) * groups], total[j], add=True)
-            else:
-                for i in range(groups):
-                    multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], total[i], add=True)
+            given = given.reshape(-1, groups * m)
+            for i in range(groups):
+                multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], total[i], add=True)
 
     parallel.run_parts(_slabs((x.shape[0], *spec.size, x.shape[1]), spec, wide, x.shape[1] * prod(spec.kernel) * m), share)
-    total = phases.total(sums)
-    return phases.as_weight((total.transpose(2, 1, 0) if along else total).reshape(groups, *spec.kernel, c, m), dtype)
+    return phases.as_weight(phases.total(sums).reshape(groups, *spec.kernel, c, m), dtype)
 
 
 def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
@@ -107,13 +89,9 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     """Seconds and workspace bytes of one thread: the products at their measured rate, and a copy of what goes in and out."""
     points, groups = n * prod(spec.out), spec.groups
     macs = points * prod(spec.kernel) * (c // groups) * m
-    lanes = llvm.lanes(dtype)
-    if _along_groups(groups, m // groups, dtype):
-        filled = groups / (-(-groups // lanes) * lanes) / 3  # as many loads as products
-    else:
-        p = m // groups
-        vectors = _side_by_side(p, spec, dtype)[1]
-        filled = p / lanes / vectors * (1 if vectors > 1 else 0.7)  # a tile of one vector loads more than it multiplies
+    p = m // groups
+    vectors = _side_by_side(p, spec, dtype)[1]
+    filled = p / llvm.lanes(dtype) / vectors * (1 if vectors > 1 else 0.7)  # a tile of one vector loads more than it multiplies
     moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
     return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 7e-11 * moved, 2 * SLAB
 
@@ -188,31 +166,15 @@ def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Ar
     return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, put, y)
 
 
-def _along_groups(groups: int, p: int, dtype: np.dtype[Any]) -> bool:
-    """Whether a vector holds more of the groups (read twice as often) than of one group's results."""
-    lanes = llvm.lanes(dtype)
-    return groups / -(-groups // lanes) > 2 * p / -(-p // lanes)
-
-
-def _grouped(slab: Array, groups: int, key: str = "grouped") -> Array:
-    """The channels (G, C/G) of a slab as (C/G, G)."""
-    if groups in (1, slab.shape[-1]):
-        return slab
-    lead = slab.shape[:-1]
-    copied = memory.scratch(key, (*lead, slab.shape[-1] // groups, groups), slab.dtype)
-    copied[...] = slab.reshape(*lead, groups, -1).swapaxes(-1, -2)
-    return copied.reshape(slab.shape)
-
-
 def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:
     """The first element of the window of each output, (points,)."""
     steps = (slab.strides[0], *(a * s for a, s in zip(slab.strides[1:], spec.stride)))
     return products.places(tuple(lengths(box)), steps, slab.itemsize)
 
 
-def _offsets(slab: Array, spec: ConvSpec, c: int, step: int) -> Array:
+def _offsets(slab: Array, spec: ConvSpec, c: int) -> Array:
     """Where each tap and channel of a group lies in a window, (taps * C/G,)."""
-    steps = (*(a * d for a, d in zip(slab.strides[1:], spec.dilation)), slab.strides[-1] * step)
+    steps = (*(a * d for a, d in zip(slab.strides[1:], spec.dilation)), slab.strides[-1])
     return products.places((*spec.kernel, c), steps, slab.itemsize)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import product
 from time import perf_counter
@@ -23,23 +22,13 @@ COLUMNS = 256  # of the right operand
 
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
     """out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
-    _run(tiles.product, 0, x, rows, offsets, w, out, add)
-
-
-def depthwise(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
-    """out[i, j] = sum over q of x.flat[rows[i] + offsets[q] + j] w[q, j], or out + that."""
-    _run(tiles.depthwise, 1, x, rows, offsets, w, out, add)
-
-
-def _run(kernel: Callable[..., Any], along: int, x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool) -> None:
     size, dtype = out.itemsize, out.dtype
     a, b, c = x.ctypes.data, w.ctypes.data, out.ctypes.data
     ldw, ldo = w.strides[0] // size, out.strides[0] // size
     starts, steps = rows.ctypes.data, offsets.ctypes.data
     for first, vectors, columns in panels(out.shape[1], dtype):
         at = first * size
-        f = kernel(vectors, dtype)
-        f(a + along * at, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH)
+        tiles.product(vectors, dtype)(a, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH)
 
 
 @lru_cache(256)

@@ -1,4 +1,4 @@
-"""The compiled kernels of the engine: a matrix product whose operand is found by offsets, its depthwise form, and a transpose."""
+"""The compiled kernels of the engine: a matrix product whose operand is found by offsets, and a transpose."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
     A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
     """
     return llvm.function("product", "priripiipiii", dtype, write_product, vectors, False)
-
-
-def depthwise(vectors: int, dtype: np.dtype[Any]) -> Compiled:
-    """The same where x has columns too: out[i, j] = sum over q < k of x[rows[i] + offsets[q] + j] w[q, j]."""
-    return llvm.function("depthwise", "priripiipiii", dtype, write_product, vectors, True)
 
 
 def transpose(dtype: np.dtype[Any]) -> Compiled:
