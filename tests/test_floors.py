@@ -15,7 +15,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"tensor", "array_methods", "interchange"},
     {"tape"},
     {"ops"},
-    {"sweep"},
+    {"sweep", "fft", "linalg"},
     {"methods", "dispatch"},
     {"transforms"},
     {"testing", "debug", "draw", "nn", "init", "optim", "data"},

@@ -21,10 +21,11 @@ PUBLIC = """
     transpose trunc value_and_grad var vjp where zeros zeros_like
     acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate mod
     permute_dims pow true_divide bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift right_shift
+    diag diagflat diagonal einsum_path fft kron linalg matvec norm trace tril triu vdot vecdot vecmat
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
     global_max_pool scaled_dot_product_attention
 """
-MODULES = ("data", "init", "nn", "optim", "testing")
+MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
 EMPTY = inspect.Parameter.empty
 

@@ -1,6 +1,6 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, debug, init, nn, optim, testing
+from . import data, debug, fft, init, linalg, nn, optim, testing
 from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
 from . import methods as _methods  # gives Tensor its operators
 from .draw import Drawing, draw
@@ -18,11 +18,14 @@ from .ops.bits import *
 from .ops.choice import *
 from .ops.conv import *
 from .ops.create import *
+from .ops.einsum import *
 from .ops.elementwise import *
 from .ops.index import *
 from .ops.layers import *
 from .ops.linalg import *
 from .ops.loss import *
+from .ops.matrix import *
+from .ops.matrix_norm import *
 from .ops.moments import *
 from .ops.norm import *
 from .ops.parts import *
@@ -40,9 +43,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Drawing", "Parameter", "Tensor", "astensor", "data", "debug", "default_dtype", "draw", "enable_grad", "engine",
+    "Drawing", "Parameter", "Tensor", "astensor", "data", "debug", "default_dtype", "draw", "enable_grad", "engine", "fft",
     "from_dlpack", "grad",
-    "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "nn", "no_grad", "num_threads", "optim", "primitive", "scope",
+    "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn", "no_grad", "num_threads", "optim", "primitive", "scope",
     "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "tensor", "testing", "threads", "value_and_grad",
     "vjp",
 ]  # fmt: skip

@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from . import fft, linalg
 from .methods import MODULES, PUBLIC
 from .ops import elementwise, reduce, shape
 from .tensor import Tensor, astensor
 
 Function = Callable[..., Any]
 
-SPACES: tuple[tuple[Any, tuple[Any, ...]], ...] = ((np, MODULES),)  # NumPy's namespaces, and the modules that stand for each
+SPACES: tuple[tuple[Any, tuple[Any, ...]], ...] = (  # NumPy's namespaces, and the modules that stand for each
+    (np, MODULES),
+    (np.linalg, (linalg,)),
+    (np.fft, (fft,)),
+)
 FUNCTIONS: dict[Function, Function] = {
     getattr(space, name): getattr(module, name)
     for space, modules in SPACES

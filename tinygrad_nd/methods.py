@@ -9,7 +9,31 @@ import numpy as np
 
 from . import interchange, sweep
 from .node import recording
-from .ops import activation, aliases, attention, bits, choice, conv, create, elementwise, index, layers, linalg, loss, moments, norm, parts, pool, reduce, scan, shape, steps
+from .ops import (
+    activation,
+    aliases,
+    attention,
+    bits,
+    choice,
+    conv,
+    create,
+    einsum,
+    elementwise,
+    index,
+    layers,
+    linalg,
+    loss,
+    matrix,
+    matrix_norm,
+    moments,
+    norm,
+    parts,
+    pool,
+    reduce,
+    scan,
+    shape,
+    steps,
+)
 from .tensor import Tensor, astensor
 
 MODULES = (  # of public functions
@@ -20,11 +44,14 @@ MODULES = (  # of public functions
     choice,
     conv,
     create,
+    einsum,
     elementwise,
     index,
     layers,
     linalg,
     loss,
+    matrix,
+    matrix_norm,
     moments,
     norm,
     parts,

@@ -31,11 +31,12 @@ TITLES = {
 OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
-    "product": "correlate input_grad weight_grad matmul",
-    "reduction": "sum mean max min prod logsumexp norm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
+    "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det logdet cholesky qr eigh eig svd expm "
+    "fft rfft irfft",
+    "reduction": "sum mean max min prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
-    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate take_along put_along getitem scatter setitem cast alias "
+    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate diagonal on_diagonal take_along put_along getitem scatter setitem cast alias "
     "real imag",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}

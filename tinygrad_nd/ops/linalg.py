@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -13,18 +12,18 @@ from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import conj, multiply
-from .reduce import sum as sum_along
-from .shape import axes_of, expand_dims, ravel, reshape, squeeze, swapaxes, transpose
+from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 
-__all__ = ["dot", "einsum", "inner", "matmul", "outer", "tensordot"]
+__all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
 
-@primitive(a=lambda g, b: _matmul(g, _adjoint(b)), b=lambda g, a: _matmul(_adjoint(a), g))
+@primitive(a=lambda g, b: _matmul(g, adjoint(b)), b=lambda g, a: _matmul(adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
     return blas.matmul(a, b)
 
 
-def _adjoint(a: Tensor) -> Tensor:
+def adjoint(a: Tensor) -> Tensor:
+    """The conjugate transpose of matrices."""
     return conj(swapaxes(a, -1, -2))  # type: ignore[no-any-return]
 
 
@@ -85,124 +84,44 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
     return reshape(_matmul(left, right), tuple([a.shape[i] for i in rest_a] + [b.shape[i] for i in rest_b]))
 
 
-def einsum(subscripts: Any, *operands: Any) -> Tensor:
-    """Einstein summation with NumPy's notation: ellipsis, repeated indices, implicit output, and the sublist form.
-
-    Operands are contracted in pairs along NumPy's greedy path; every pair is a matrix product.
-
-    >>> import tinygrad_nd as nd
-    >>> nd.einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]).tolist()
-    [3.0, 7.0]
-    """
-    if not isinstance(subscripts, str):
-        subscripts, operands = _from_sublists((subscripts, *operands))
-    tensors = [astensor(t) for t in operands]
-    labels, out = _parse(subscripts, [t.ndim for t in tensors])
-    sizes = _sizes(labels, tensors)
-    terms = [_clean(t, l, sizes) for t, l in zip(tensors, labels)]
-    for step in _path(terms, out, sizes):
-        picked = [terms.pop(i) for i in sorted(step, reverse=True)][::-1]
-        while len(picked) > 1:
-            elsewhere = set(out).union(*(l for _, l in terms + picked[2:]))
-            picked[:2] = [_contract(*picked[0], *picked[1], elsewhere)]
-        terms.append(picked[0])
-    t, l = _sum_out(*terms[0], set(out))
-    for missing in [c for c in out if c not in l]:
-        raise ValueError(f"einsum: the output index {missing!r} of {subscripts!r} is in no operand")
-    return transpose(t, [l.index(c) for c in out])
+def kron(a: Any, b: Any) -> Tensor:
+    """The Kronecker product: a with every entry multiplied by the whole of b, (*m) and (*n) to (*m·n)."""
+    a, b = astensor(a), astensor(b)
+    rank = max(a.ndim, b.ndim)
+    m, n = ((1,) * (rank - t.ndim) + t.shape for t in (a, b))
+    blocks = multiply(reshape(a, [k for i in m for k in (i, 1)]), reshape(b, [k for j in n for k in (1, j)]))
+    return reshape(blocks, [i * j for i, j in zip(m, n)])
 
 
-Term = tuple[Tensor, str]
+def vdot(a: Any, b: Any) -> Tensor:
+    """The sum of conj(a) · b over all entries, both flattened."""
+    a, b = ravel(a), ravel(b)
+    if a.shape != b.shape:
+        raise ValueError(f"vdot: a and b must hold as many values, but hold {a.size} and {b.size}")
+    return dot(conj(a), b)
 
 
-def _from_sublists(args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-    out = args[-1] if len(args) % 2 else None
-    operands, lists = args[: len(args) - len(args) % 2 : 2], args[1 : len(args) - len(args) % 2 + 1 : 2]
-
-    def text(entries: Sequence[Any]) -> str:
-        return "".join("..." if e is Ellipsis else string.ascii_letters[e] for e in entries)
-
-    joined = ",".join(map(text, lists))
-    return joined if out is None else f"{joined}->{text(out)}", operands
+def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
+    """The sum of conj(x1) · x2 along one axis of both; the others broadcast."""
+    x1, x2 = (moveaxis(t, axis, -1) if t.ndim else t for t in (astensor(x1), astensor(x2)))
+    _same_core("vecdot", x1, x2, 1, 1)
+    return squeeze(_matmul(expand_dims(conj(x1), -2), expand_dims(x2, -1)), (-2, -1))
 
 
-def _parse(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
-    """One letter per axis of every operand and of the output, in place of ellipses and implicit outputs."""
-    text = subscripts.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    parts = left.split(",")
-    if len(parts) != len(ndims):
-        raise ValueError(f"einsum: {subscripts!r} names {len(parts)} operands, but got {len(ndims)}")
-    free = [c for c in string.ascii_letters if c not in text]
-    extra = [n - len(p.replace("...", "")) if "..." in p else 0 for p, n in zip(parts, ndims)]
-    dots = "".join(free[: max(extra, default=0)])
-    labels = []
-    for p, n, e in zip(parts, ndims, extra):
-        full = p.replace("...", dots[len(dots) - e :]) if e >= 0 else p
-        if e < 0 or len(full) != n or not all(c in string.ascii_letters for c in full):
-            raise ValueError(f"einsum: {p!r} in {subscripts!r} does not describe an operand of {n} axes")
-        labels.append(full)
-    if arrow:
-        out = right.replace("...", dots)
-        if len(set(out)) != len(out) or not all(c in string.ascii_letters for c in out):
-            raise ValueError(f"einsum: the output {right!r} of {subscripts!r} must name each index once")
-    else:
-        named = "".join(labels)
-        out = dots + "".join(sorted(c for c in set(named) - set(dots) if named.count(c) == 1))
-    return labels, out
+def matvec(x1: Any, x2: Any) -> Tensor:
+    """Matrices times vectors: (..., m, n) and (..., n) to (..., m)."""
+    x1, x2 = astensor(x1), astensor(x2)
+    _same_core("matvec", x1, x2, 2, 1)
+    return squeeze(_matmul(x1, expand_dims(x2, -1)), -1)
 
 
-def _sizes(labels: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for label, t in zip(labels, tensors):
-        for c, n in zip(label, t.shape):
-            if sizes.get(c, 1) != 1 and n not in (1, sizes[c]):
-                raise ValueError(f"einsum: index {c!r} has length {sizes[c]} in one operand and {n} in another {t.shape}")
-            sizes[c] = n if sizes.get(c, 1) == 1 else sizes[c]
-    return sizes
+def vecmat(x1: Any, x2: Any) -> Tensor:
+    """Conjugated vectors times matrices: (..., n) and (..., n, m) to (..., m)."""
+    x1, x2 = astensor(x1), astensor(x2)
+    _same_core("vecmat", x1, x2, 1, 2)
+    return squeeze(_matmul(expand_dims(conj(x1), -2), x2), -2)
 
 
-def _clean(t: Tensor, label: str, sizes: dict[str, int]) -> Term:
-    """The operand with each index once: diagonals taken, and axes of length 1 that broadcast dropped."""
-    for c in sorted(set(label)):
-        while label.count(c) > 1:
-            i = label.index(c)
-            j = label.index(c, i + 1)
-            every = np.arange(t.shape[i])
-            t = transpose(t, [i, j, *(k for k in range(t.ndim) if k not in (i, j))])[every, every]
-            label = c + "".join(x for k, x in enumerate(label) if k not in (i, j))
-    thin = [i for i, c in enumerate(label) if t.shape[i] == 1 and sizes[c] != 1]
-    return (squeeze(t, thin), "".join(c for i, c in enumerate(label) if i not in thin)) if thin else (t, label)
-
-
-def _path(terms: Sequence[Term], out: str, sizes: dict[str, int]) -> list[Any]:
-    if len(terms) < 3:
-        return [tuple(range(len(terms)))]
-    shapes = [np.broadcast_to(np.empty((), np.int8), t.shape) for t, _ in terms]
-    return list(np.einsum_path(",".join(l for _, l in terms) + "->" + "".join(c for c in out), *shapes, optimize="greedy")[0][1:])
-
-
-def _sum_out(t: Tensor, label: str, keep: set[str]) -> Term:
-    gone = tuple(i for i, c in enumerate(label) if c not in keep)
-    return (sum_along(t, gone), "".join(c for c in label if c in keep)) if gone else (t, label)
-
-
-def _contract(a: Tensor, la: str, b: Tensor, lb: str, elsewhere: set[str]) -> Term:
-    """Two operands into one: a batched matrix product, or a broadcast product where nothing is summed."""
-    a, la = _sum_out(a, la, elsewhere | set(lb))
-    b, lb = _sum_out(b, lb, elsewhere | set(la))
-    batch = [c for c in la if c in lb and c in elsewhere]
-    summed = [c for c in la if c in lb and c not in elsewhere]
-    only_a, only_b = [c for c in la if c not in lb], [c for c in lb if c not in la]
-
-    def arranged(t: Tensor, label: str, groups: Sequence[list[str]]) -> Tensor:
-        order = [label.index(c) for group in groups for c in group]
-        return reshape(transpose(t, order), tuple(prod(t.shape[label.index(c)] for c in group) for group in groups))
-
-    length = {**dict(zip(la, a.shape)), **dict(zip(lb, b.shape))}
-    if summed:
-        y = _matmul(arranged(a, la, [batch, only_a, summed]), arranged(b, lb, [batch, summed, only_b]))
-    else:
-        y = multiply(arranged(a, la, [batch, only_a, []]), arranged(b, lb, [batch, [], only_b]))
-    label = batch + only_a + only_b
-    return reshape(y, tuple(length[c] for c in label)), "".join(label)
+def _same_core(who: str, x1: Tensor, x2: Tensor, rank1: int, rank2: int) -> None:
+    if x1.ndim < rank1 or x2.ndim < rank2 or x1.shape[-1] != x2.shape[-rank2]:
+        raise ValueError(f"{who}: x1 {x1.shape} and x2 {x2.shape} do not agree in the axis that is summed")

@@ -1,0 +1,59 @@
+"""Linear algebra on tensors, named and called as in np.linalg: everything takes stacks of matrices in the last two axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .kernels.lapack import LinAlgError
+from .ops import linalg as _products
+from .ops import matrix as _matrix
+from .ops.decompose import EighResult, EigResult, QRResult, SVDResult, cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
+from .ops.linalg import matmul, vecdot
+from .ops.matrix_functions import expm, matrix_power, multi_dot
+from .ops.matrix_norm import cond, matrix_norm, matrix_rank, norm, vector_norm
+from .ops.shape import matrix_transpose, moveaxis, stack
+from .ops.solve import (
+    SlogdetResult, cho_solve, det, inv, lstsq, pinv, slogdet, solve, solve_triangular, tensorinv, tensorsolve,
+)  # fmt: skip
+from .tensor import Tensor, astensor
+
+__all__ = [
+    "EigResult", "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", "cho_solve", "cholesky", "cond", "cross", "det",
+    "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "expm", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank",
+    "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
+    "tensordot", "tensorinv", "tensorsolve", "trace", "vecdot", "vector_norm",
+]  # fmt: skip
+
+# What is flat in nd. and means less here: vectors only, or the last two axes.
+
+
+def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
+    """The diagonals of matrices: (..., m, n) to (..., k)."""
+    return _matrix.diagonal(x, offset, -2, -1)
+
+
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
+    """The sums along the diagonals of matrices."""
+    return _matrix.trace(x, offset, -2, -1, dtype)
+
+
+def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
+    """The sum of products over pairs of axes (see `nd.tensordot`)."""
+    return _products.tensordot(x1, x2, axes)
+
+
+def outer(x1: Any, x2: Any, /) -> Tensor:
+    """Every product of an entry of one vector with an entry of another."""
+    x1, x2 = astensor(x1), astensor(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise ValueError(f"outer: needs two vectors, but x1 has shape {x1.shape} and x2 {x2.shape}")
+    return _products.outer(x1, x2)
+
+
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+    """The vector product of vectors of three components along an axis."""
+    x1, x2 = astensor(x1), astensor(x2)
+    if x1.ndim and x2.ndim and (x1.shape[axis] != 3 or x2.shape[axis] != 3):
+        raise ValueError(f"cross: needs 3 components along axis {axis}, but x1 has shape {x1.shape} and x2 {x2.shape}")
+    a, b = (moveaxis(t, axis, 0) for t in (x1, x2))
+    return stack([a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))], axis)

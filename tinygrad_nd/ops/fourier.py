@@ -1,0 +1,244 @@
+"""Discrete Fourier transforms: three linear maps, and what they are transposed.
+
+The transpose of a transform is the one back, its factor 1/n moved to where the other does not have it. A transform of real values gives
+half of a spectrum; the other half mirrors it, so all frequencies that have a mirror image count twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.exceptions import AxisError
+
+from ..kernels.fft import _fft as library
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .elementwise import conj
+from .shape import _crop, _zero_pad, concatenate
+
+__all__ = [
+    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2", "irfftn",
+    "rfft", "rfft2", "rfftfreq", "rfftn",
+]  # fmt: skip
+
+Sizes = Sequence[int] | None
+Axes = Sequence[int] | None
+Norm = str | None
+SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+@primitive(x=lambda g, axes, norm, inverse: _fft(g, axes=axes, norm=SWAPPED[norm], inverse=not inverse))
+def _fft(x: Any, *, axes: tuple[int, ...], norm: str, inverse: bool) -> Any:
+    return (library().ifftn if inverse else library().fftn)(_single(x), axes=axes, norm=norm)
+
+
+@primitive(x=lambda g, x_shape, axes, norm: _irfft(_mirrored(g, x_shape, axes, 0.5), axes=axes, n=x_shape[axes[-1]], norm=SWAPPED[norm]))
+def _rfft(x: Any, *, axes: tuple[int, ...], norm: str) -> Any:
+    return library().rfftn(_single(x), axes=axes, norm=norm)
+
+
+@primitive(x=lambda g, axes, norm: _mirrored(_rfft(g, axes=axes, norm=SWAPPED[norm]), g.shape, axes, 2))
+def _irfft(x: Any, *, axes: tuple[int, ...], n: int, norm: str) -> Any:
+    out = library().irfftn(_single(x), [*(x.shape[i] for i in axes[:-1]), n], axes, norm=norm)
+    return out.astype(np.float16) if x.dtype == np.float16 else out
+
+
+def _single(x: Any) -> Any:
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: float) -> Tensor:
+    """Half a spectrum of real values of `shape`, times a factor at the frequencies that have a mirror image in the other half."""
+    n = shape[axes[-1]]
+    weights = np.full(n // 2 + 1, factor, g.data.real.dtype)
+    weights[0] = 1
+    if n % 2 == 0:
+        weights[-1] = 1
+    return g * weights.reshape(-1, *(1,) * (g.ndim - 1 - axes[-1] % g.ndim))
+
+
+# The functions: arguments made definite, and the transforms one after the other where an axis is named twice.
+
+
+def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
+    if axes is None:
+        axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
+    for i in axes:
+        if not -x.ndim <= i.__index__() < x.ndim:
+            raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
+    if s is not None and len(s) != len(axes):
+        raise ValueError(f"{who}: needs a size for each axis, but got sizes {tuple(s)} and axes {tuple(axes)}")
+    return tuple(i.__index__() % x.ndim for i in axes)
+
+
+def _norm(who: str, norm: Norm) -> str:
+    if norm is not None and norm not in SWAPPED:
+        raise ValueError(f"{who}: norm must be backward, ortho or forward, but got {norm!r}")
+    return norm or "backward"
+
+
+def _lengths(who: str, x: Tensor, s: Sizes, axes: tuple[int, ...]) -> list[int]:
+    """So many points along each axis; -1 is all there are."""
+    asked: Sequence[int | None] = [None] * len(axes) if s is None else s
+    lengths = [x.shape[i] if n is None or n == -1 else n.__index__() for i, n in zip(axes, asked)]
+    for i, n in zip(axes, lengths):
+        if n < 1:
+            raise ValueError(f"{who}: cannot transform {n} points, along axis {i} of x {x.shape}")
+    return lengths
+
+
+def _resized(x: Tensor, axes: tuple[int, ...], lengths: Sequence[int]) -> Tensor:
+    """x cut off, or filled up with zeros, at the end of each axis."""
+    change = dict(zip(axes, lengths))
+    kept = tuple((0, max(n - change.get(i, n), 0)) for i, n in enumerate(x.shape))
+    x = _crop(x, widths=kept) if any(b for _, b in kept) else x
+    more = tuple((0, max(change.get(i, n) - n, 0)) for i, n in enumerate(x.shape))
+    return _zero_pad(x, widths=more) if any(b for _, b in more) else x
+
+
+def _complex(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm, inverse: bool) -> Tensor:
+    x = astensor(a)
+    axes, how = _axes(who, x, s, axes), _norm(who, norm)
+    lengths = _lengths(who, x, s, axes)
+    if len(set(axes)) < len(axes):
+        for i, n in list(zip(axes, lengths))[::-1]:
+            x = _complex(who, x, [n], [i], norm, inverse)
+        return x
+    return _fft(_resized(x, axes, lengths), axes=axes, norm=how, inverse=inverse) if axes else x
+
+
+def _to_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
+    x = astensor(a)
+    if x.dtype.kind == "c":
+        raise TypeError(f"{who}: needs real values, but x is {x.dtype}; use fft")
+    axes, how = _axes(who, x, s, axes), _norm(who, norm)
+    if not axes:
+        raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={axes}")
+    lengths = _lengths(who, x, s, axes)
+    if len(set(axes)) < len(axes):
+        return _complex(who, _to_half(who, x, lengths[-1:], axes[-1:], norm), lengths[:-1], axes[:-1], norm, False)
+    return _rfft(_resized(x, axes, lengths), axes=axes, norm=how)
+
+
+def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
+    x = astensor(a)
+    axes, how = _axes(who, x, s, axes), _norm(who, norm)
+    if not axes:
+        raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={axes}")
+    if s is None:
+        s = [*(x.shape[i] for i in axes[:-1]), 2 * (x.shape[axes[-1]] - 1)]
+    lengths = _lengths(who, x, s, axes)
+    if len(set(axes)) < len(axes):
+        return _from_half(who, _complex(who, x, lengths[:-1], axes[:-1], norm, True), lengths[-1:], axes[-1:], norm)
+    return _irfft(_resized(x, axes, [*lengths[:-1], lengths[-1] // 2 + 1]), axes=axes, n=lengths[-1], norm=how)
+
+
+def _one(who: str, n: int | None) -> Sizes:
+    if n is not None and n.__index__() < 1:
+        raise ValueError(f"{who}: cannot transform {n} points")
+    return None if n is None else [n]
+
+
+def fft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The Fourier transform along one axis, of its first n entries or of those and zeros up to n; complex.
+
+    The factor 1/n stands in the inverse (norm="backward"), here ("forward"), or its root in both ("ortho").
+    """
+    return _complex("fft", a, _one("fft", n), [axis], norm, False)
+
+
+def ifft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The inverse of `fft`."""
+    return _complex("ifft", a, _one("ifft", n), [axis], norm, True)
+
+
+def rfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The n // 2 + 1 entries of the Fourier transform of real values that determine the rest."""
+    return _to_half("rfft", a, _one("rfft", n), [axis], norm)
+
+
+def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The inverse of `rfft`: n real values, 2 (m - 1) of m entries by default."""
+    return _from_half("irfft", a, _one("irfft", n), [axis], norm)
+
+
+def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The Fourier transform, real, of values that are the conjugates of their mirror images, given half of them."""
+    return _from_half("hfft", conj(astensor(a)), _one("hfft", n), [axis], SWAPPED[_norm("hfft", norm)])
+
+
+def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+    """The inverse of `hfft`."""
+    return conj(_to_half("ihfft", a, _one("ihfft", n), [axis], SWAPPED[_norm("ihfft", norm)]))  # type: ignore[no-any-return]
+
+
+def fftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
+    """The Fourier transform along several axes (all, or the last ones if only sizes `s` are given; -1 is the length as it is)."""
+    return _complex("fftn", a, s, axes, norm, False)
+
+
+def ifftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
+    """The inverse of `fftn`."""
+    return _complex("ifftn", a, s, axes, norm, True)
+
+
+def rfftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
+    """The Fourier transform of real values along several axes, of which the last gives half a spectrum."""
+    return _to_half("rfftn", a, s, axes, norm)
+
+
+def irfftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
+    """The inverse of `rfftn`."""
+    return _from_half("irfftn", a, s, axes, norm)
+
+
+def fft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
+    """The Fourier transform along the last two axes."""
+    return _complex("fft2", a, s, axes, norm, False)
+
+
+def ifft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
+    """The inverse of `fft2`."""
+    return _complex("ifft2", a, s, axes, norm, True)
+
+
+def rfft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
+    """The Fourier transform of real values along the last two axes, of which the last gives half a spectrum."""
+    return _to_half("rfft2", a, s, axes, norm)
+
+
+def irfft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
+    """The inverse of `rfft2`."""
+    return _from_half("irfft2", a, s, axes, norm)
+
+
+def fftshift(x: Any, axes: int | Axes = None) -> Tensor:
+    """Entries turned along axes (all by default) so that frequency 0 comes to the middle."""
+    return _turned("fftshift", x, axes, 1)
+
+
+def ifftshift(x: Any, axes: int | Axes = None) -> Tensor:
+    """The inverse of `fftshift`, which differs at odd lengths."""
+    return _turned("ifftshift", x, axes, 0)
+
+
+def _turned(who: str, x: Any, axes: int | Axes, up: int) -> Tensor:
+    t = astensor(x)
+    for i in _axes(who, t, None, [axes] if isinstance(axes, (int, np.integer)) else axes):
+        n = t.shape[i]
+        cut = (n + up) // 2
+        before, after = ([(0, 0)] * i + [w] + [(0, 0)] * (t.ndim - i - 1) for w in ((0, n - cut), (cut, 0)))
+        t = concatenate([_crop(t, widths=tuple(after)), _crop(t, widths=tuple(before))], i)
+    return t
+
+
+def fftfreq(n: int, d: float = 1.0) -> Tensor:
+    """The frequencies of the n entries of a transform of samples at distance d; a constant."""
+    return astensor(np.fft.fftfreq(n, d))
+
+
+def rfftfreq(n: int, d: float = 1.0) -> Tensor:
+    """The frequencies of the n // 2 + 1 entries of a transform of n real samples at distance d; a constant."""
+    return astensor(np.fft.rfftfreq(n, d))

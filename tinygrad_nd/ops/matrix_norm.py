@@ -1,0 +1,140 @@
+"""Norms of vectors and matrices, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..kernels import lapack
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .decompose import svdvals
+from .elementwise import absolute, floating, over, power, scale, sign, where
+from .reduce import max as max_along
+from .reduce import min as min_along
+from .reduce import spread
+from .reduce import sum as sum_along
+from .shape import axes_of, moveaxis, reshape
+from .solve import inv
+
+__all__ = ["norm"]
+
+Ord = int | float | str | None
+Axis = int | Sequence[int] | None
+
+
+@primitive(x=lambda g, x, out, axes, p: scale(spread(g, x.shape, axes), _pnorm_slope(x, spread(out, x.shape, axes), p)))
+def _pnorm(x: Any, *, axes: tuple[int, ...], p: float) -> Any:
+    size = np.abs(x)
+    if p == 2:
+        return np.sqrt(np.sum(size * size, axes))
+    with np.errstate(divide="ignore"):
+        total = np.sum(size**p, axes)
+        return np.asarray(total ** (1 / p), total.dtype)
+
+
+def _pnorm_slope(x: Tensor, out: Tensor, p: float) -> Any:
+    """x / |x| · (|x| / norm)^(p - 1), and 0 at 0."""
+    if p == 2:
+        return over(x, out)
+    size = absolute(x)
+    direction = over(x, size) if x.dtype.kind == "c" else sign(x)
+    return scale(direction, power(over(size, out), p - 1))
+
+
+def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    """The p-norm of x as a vector along `axis` (all axes if None), p = `ord`: any number, with 0 the count of what is not 0, and ±inf.
+
+    Its derivative is 0 at 0; entries that tie for the largest share it evenly.
+    """
+    x = floating(x)
+    axes = axes_of(axis, x.ndim, "vector_norm")
+    if isinstance(ord, str) or ord is None:
+        raise ValueError(f"vector_norm: ord must be a number for vectors, but got {ord!r}")
+    if ord == np.inf:
+        found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
+    elif ord == -np.inf:
+        found = min_along(absolute(x), axes)
+    elif ord == 0:
+        found = astensor(np.asarray((x.data != 0).astype(x.data.real.dtype).sum(axes)))
+    elif ord == 1:
+        found = sum_along(absolute(x), axes)
+    else:
+        found = _pnorm(x, axes=axes, p=float(ord))
+    return _kept(found, x, axes, keepdims)
+
+
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Ord = "fro") -> Tensor:
+    """The norm of matrices in the last two axes: "fro", "nuc", or ±1 (columns), ±inf (rows), ±2 (singular values)."""
+    x = floating(x)
+    lapack.matrix(x, "matrix_norm")
+    return _kept(_matrix_norm(x, ord, "matrix_norm"), x, (x.ndim - 2, x.ndim - 1), keepdims)
+
+
+def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
+    least: Any = max_along if ord in (1, 2, np.inf) else min_along
+    if ord in (None, "fro", "f"):
+        return _pnorm(x, axes=(x.ndim - 2, x.ndim - 1), p=2.0)
+    if ord == "nuc":
+        return sum_along(svdvals(x), -1)
+    if ord in (1, -1, np.inf, -np.inf):
+        values = sum_along(absolute(x), -2 if ord in (1, -1) else -1)
+    elif ord in (2, -2):
+        values = svdvals(x)
+    else:
+        raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {ord!r}")
+    if least is max_along and not values.shape[-1]:  # of nothing
+        return sum_along(values, -1)
+    return least(values, -1)  # type: ignore[no-any-return]
+
+
+def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """NumPy's norm: of all of x by default (Euclidean), of vectors along an int `axis`, of matrices in two axes.
+
+    `ord` as in `linalg.vector_norm` and `linalg.matrix_norm`; without an axis, a given `ord` needs x to be a vector or a matrix.
+    """
+    x = floating(x)
+    if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord in ("f", "fro") and x.ndim == 2)):
+        axes = tuple(range(x.ndim))
+        return _kept(_pnorm(x, axes=axes, p=2.0), x, axes, keepdims)
+    axes = axes_of(axis if isinstance(axis, tuple) or axis is None else int(axis), x.ndim, "norm")  # type: ignore[arg-type]
+    if len(axes) == 1:
+        if isinstance(ord, str):
+            raise ValueError(f"norm: ord must be a number for vectors, but got {ord!r}")
+        return vector_norm(x, axis=axes, keepdims=keepdims, ord=2 if ord is None else ord)
+    if len(axes) != 2:
+        raise ValueError(f"norm: needs one axis or two, but x {x.shape} with axis={axis} and ord={ord!r} gives {len(axes)}")
+    return _kept(_matrix_norm(moveaxis(x, axes, (-2, -1)), ord, "norm"), x, axes, keepdims)
+
+
+def _kept(y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    return reshape(y, tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else y
+
+
+def cond(x: Any, p: Ord = None) -> Tensor:
+    """The condition number of matrices: norm times norm of the inverse, or the ratio of singular values (p of None or ±2)."""
+    x = floating(x)
+    lapack.matrix(x, "cond", square=p not in (None, 2, -2))
+    if 0 in x.shape[-2:]:
+        raise lapack.LinAlgError(f"cond: is not defined for empty matrices, and x has shape {x.shape}")
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        large, small = (s[..., 0], s[..., -1]) if p != -2 else (s[..., -1], s[..., 0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = large / small
+    else:
+        singular = np.asarray(np.linalg.det(x.data.astype(np.result_type(x.dtype, np.float32))) == 0)[..., None, None]
+        with np.errstate(invalid="ignore"):
+            inverse = where(singular, np.inf, inv(where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)))
+            found = _matrix_norm(x, p, "cond") * _matrix_norm(inverse, p, "cond")
+    unknown = np.isnan(found.data) & ~np.isnan(x.data).any((-2, -1))
+    return where(unknown, np.inf, found) if unknown.any() else found
+
+
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tensor:
+    """How many singular values are above `tol` (or `rtol` times the largest): integers, which carry no gradient."""
+    limits = {"tol": astensor(tol).data if tol is not None else None, "rtol": astensor(rtol).data if rtol is not None else None}
+    found = lapack.run(np.linalg.matrix_rank, "matrix_rank", floating(A).data, hermitian=hermitian, **limits)
+    return astensor(np.asarray(found))

@@ -1,0 +1,243 @@
+"""Linear systems with matrices in the last two axes: solutions, inverses, determinants."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels import lapack
+from ..kernels.lapack import LinAlgError, matrix
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .elementwise import absolute, exp, floating, imag, real, scale, square, where
+from .linalg import _matmul as product
+from .linalg import adjoint
+from .matrix import trace, tril, triu
+from .reduce import sum as sum_along
+from .shape import expand_dims, ravel, reshape, squeeze, transpose
+
+__all__ = ["cho_solve", "det", "inv", "lstsq", "pinv", "slogdet", "solve", "solve_triangular", "tensorinv", "tensorsolve"]
+
+_UNSET: Any = np._NoValue
+
+
+@primitive(b=lambda g, a: _solve(adjoint(a), g), a=lambda g, a, out: -product(_solve(adjoint(a), g), adjoint(out)))
+def _solve(a: Any, b: Any) -> Any:
+    return lapack.run(np.linalg.solve, "solve", a, b)
+
+
+def solve(a: Any, b: Any) -> Tensor:
+    """x with a @ x = b: b is one vector (n,), or matrices (..., n, k); leading axes broadcast.
+
+    Raises LinAlgError for a singular matrix.
+    """
+    a, b = floating(a), floating(b)
+    matrix(a, "solve", square=True)
+    if not b.ndim or b.shape[-2 if b.ndim > 1 else 0] != a.shape[-1]:
+        raise ValueError(f"solve: a {a.shape} needs a b of {a.shape[-1]} rows, but b has shape {b.shape}")
+    return squeeze(_solve(a, expand_dims(b, -1)), -1) if b.ndim == 1 else _solve(a, b)
+
+
+def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False) -> Tensor:
+    """x with T @ x = b, where T is the upper (or `lower`) triangle of a, transposed with trans="T" and conjugated too with "C".
+
+    With `unit_diagonal` the diagonal of T is taken to be 1. The arguments are SciPy's.
+    """
+    a = floating(a)
+    matrix(a, "solve_triangular", square=True)
+    if trans not in (0, 1, 2, "N", "T", "C"):
+        raise ValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', but got {trans!r}")
+    t = tril(a) if lower else triu(a)
+    if unit_diagonal:
+        t = where(np.eye(a.shape[-1], dtype=bool), 1, t)
+    return solve(t if trans in (0, "N") else adjoint(t) if trans in (2, "C") else t.mT, b)
+
+
+def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Tensor:
+    """x with a @ x = b, from (the Cholesky factor of a, whether that is its lower triangle), as in SciPy."""
+    c, lower = c_and_lower
+    return solve_triangular(c, solve_triangular(c, b, 0 if lower else "C", lower), "C" if lower else 0, lower)
+
+
+@primitive(a=lambda g, out: -product(product(adjoint(out), g), adjoint(out)))
+def _inv(a: Any) -> Any:
+    return lapack.run(np.linalg.inv, "inv", a)
+
+
+def inv(a: Any) -> Tensor:
+    """The inverse of square matrices. Raises LinAlgError for a singular one."""
+    a = floating(a)
+    matrix(a, "inv", square=True)
+    return _inv(a)
+
+
+# Determinants.
+
+
+@primitive(a=lambda g, a, out: scale(g[..., None, None], _cofactors(a, out)))
+def _det(a: Any) -> Any:
+    return np.asarray(lapack.run(np.linalg.det, "det", a))
+
+
+def det(a: Any) -> Tensor:
+    """The determinant of square matrices; differentiable at singular ones, too."""
+    a = floating(a)
+    matrix(a, "det", square=True)
+    return _det(a)
+
+
+def _cofactors(a: Tensor, out: Tensor) -> Tensor:
+    """The slope of the determinant: det(a) a^-H, or the adjugate by itself where a is nearly singular."""
+    one = np.eye(a.shape[-1], dtype=a.dtype)
+    inverse = lapack.run(np.linalg.inv, "det", np.where((out.data == 0)[..., None, None], one, a.data))
+    condition = np.abs(a.data).sum(-2).max(-1, initial=0) * np.abs(inverse).sum(-2).max(-1, initial=0)
+    singular = (condition * np.finfo(a.dtype).eps > 1e-6) | (out.data == 0)
+    singular = singular[..., None, None]
+    if not singular.any():
+        return adjoint(inv(a) * out[..., None, None])
+    return adjoint(where(singular, _adjugate(a), inv(where(singular, one, a)) * out[..., None, None]))
+
+
+def _adjugate(a: Tensor) -> Tensor:
+    """The adjugate as a polynomial in a, without a division. Source: the recursion of Faddeev and Le Verrier."""
+    n = a.shape[-1]
+    one = np.eye(n, dtype=a.dtype)
+    size = float(np.abs(a.data).max(initial=0)) or 1.0
+    a = a / size
+    m: Any = astensor(np.broadcast_to(one, a.shape))
+    for k in range(1, n):
+        am = product(a, m)
+        m = am - (trace(am, 0, -2, -1) / k)[..., None, None] * one
+    return m * ((-1) ** (n - 1) * size ** (n - 1))  # type: ignore[no-any-return]
+
+
+class SlogdetResult(NamedTuple):
+    """The determinant's sign (or phase) and the logarithm of its absolute value."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+@primitive(a=lambda g, a, out: scale(g[..., None, None], _log_slope(a, out)))
+def _logdet(a: Any) -> Any:
+    """log |det a|, or for complex a the logarithm of its determinant."""
+    sign, size = lapack.run(np.linalg.slogdet, "slogdet", a)
+    return np.asarray(size + 1j * np.angle(sign) if a.dtype.kind == "c" else size).astype(a.dtype)
+
+
+def _log_slope(a: Tensor, out: Tensor) -> Tensor:
+    """a^-H, infinite where a is singular."""
+    singular = np.isneginf(out.data.real)[..., None, None]
+    if not singular.any():
+        return adjoint(inv(a))
+    return adjoint(where(singular, np.inf, inv(where(singular, np.eye(a.shape[-1], dtype=a.dtype), a))))
+
+
+def slogdet(a: Any) -> SlogdetResult:
+    """(sign, log |det a|) of square matrices; the sign of a complex determinant is its phase, and 0 at a singular matrix."""
+    a = floating(a)
+    matrix(a, "slogdet", square=True)
+    log = _logdet(a)
+    if a.dtype.kind != "c":
+        return SlogdetResult(astensor(np.asarray(lapack.run(np.linalg.slogdet, "slogdet", a.data)[0])), log)
+    return SlogdetResult(where(np.isneginf(log.data.real), 0, exp(1j * imag(log))), real(log))
+
+
+# Least squares.
+
+
+@primitive(a=lambda g, a, out: _pinv_grad(g, a, out))
+def _pinv(a: Any, *, rcond: Any, hermitian: bool) -> Any:
+    return lapack.run(np.linalg.pinv, "pinv", a, rcond=rcond, hermitian=hermitian)
+
+
+def _pinv_grad(g: Tensor, a: Tensor, p: Tensor) -> Tensor:
+    """Source: Golub and Pereyra, The differentiation of pseudo-inverses (1973), at constant rank."""
+    g, ph = adjoint(g), adjoint(p)
+    rows, columns = product(product(g, p), ph), product(ph, product(p, g))
+    along = product(product(ph, adjoint(g)), ph)
+    return rows - product(a, product(p, rows)) + columns - product(product(columns, p), a) - along
+
+
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSET) -> Tensor:
+    """The pseudo-inverse: (..., m, n) to (..., n, m). Singular values up to `rcond` (or `rtol`) times the largest count as 0.
+
+    `rcond` is 1e-15 unless given; rtol=None means max(m, n) times the precision. The derivative is that at constant rank.
+    """
+    a = floating(a)
+    matrix(a, "pinv", square=hermitian)
+    if rcond is not None and rtol is not _UNSET:
+        raise ValueError("pinv: rtol and rcond are two names of one argument; give one")
+    if rtol is None:
+        rtol = _precision(a)
+    return _pinv(a, rcond=rcond if rcond is not None else 1e-15 if rtol is _UNSET else rtol, hermitian=bool(hermitian))
+
+
+def _precision(a: Tensor) -> float:
+    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+
+
+@primitive(
+    a=lambda g, a, b, out, rcond: _lstsq_grad(g, a, b, out, rcond),
+    b=lambda g, a, rcond: product(adjoint(_pinv(a, rcond=rcond, hermitian=False)), g),
+)
+def _lstsq(a: Any, b: Any, *, rcond: float) -> Any:
+    return lapack.run(np.linalg.lstsq, "lstsq", a, b, rcond=rcond)[0]
+
+
+def _lstsq_grad(g: Tensor, a: Tensor, b: Tensor, x: Tensor, rcond: float) -> Tensor:
+    """What `_pinv_grad` gives for x = pinv(a) @ b."""
+    p = _pinv(a, rcond=rcond, hermitian=False)
+    ph = adjoint(p)
+    fitted = product(b - product(a, x), adjoint(product(p, product(ph, g))))
+    along, across = product(ph, x), g - product(adjoint(a), product(ph, g))
+    return fitted + product(along, adjoint(across)) - product(product(ph, g), adjoint(x))
+
+
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, int, Tensor]:
+    """(x, residuals, rank, singular values of a), with x the least of those that make |a @ x - b| least; a is one matrix.
+
+    Singular values up to `rcond` times the largest count as 0. x and the residuals are differentiable, at constant rank; the rest is not.
+    """
+    a, b = floating(a), floating(b)
+    if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
+        raise LinAlgError(f"lstsq: needs a matrix a and a b of as many rows, but a has shape {a.shape} and b {b.shape}")
+    cut = _precision(a) if rcond is None else float(rcond)
+    columns = expand_dims(b, -1) if b.ndim == 1 else b
+    _, residuals, rank, s = lapack.run(np.linalg.lstsq, "lstsq", a.data, columns.data, rcond=cut)
+    x = _lstsq(a, columns, rcond=cut if cut >= 0 else float(np.finfo(a.dtype).eps))
+    missed = sum_along(square(absolute(columns - product(a, x))), 0) if residuals.size else astensor(residuals)
+    return squeeze(x, -1) if b.ndim == 1 else x, missed, rank, astensor(s)
+
+
+# Tensors as matrices.
+
+
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
+    """x with tensordot(a, x, x.ndim) = b. `axes` of a are moved to its end first."""
+    a, b = astensor(a), astensor(b)
+    order = list(range(a.ndim))
+    for k in axes or ():
+        order.remove(k)
+        order.append(k)
+    a = transpose(a, order)
+    shape = a.shape[max(0, b.ndim) :]
+    n = prod(shape)
+    if a.size != n * n or b.size != n:
+        raise LinAlgError(
+            f"tensorsolve: a {a.shape} must be square after its first {b.ndim} axes, and b {b.shape} fit"
+        )
+    return reshape(solve(reshape(a, (n, n)), ravel(b)), shape)
+
+
+def tensorinv(a: Any, ind: int = 2) -> Tensor:
+    """The tensor b with tensordot(b, tensordot(a, x, ..), ind) = x: the inverse of a as a matrix whose rows are its first `ind` axes."""
+    a = astensor(a)
+    if ind <= 0:
+        raise ValueError(f"tensorinv: ind must be positive, but is {ind}")
+    rows, columns = a.shape[:ind], a.shape[ind:]
+    if prod(rows) != prod(columns):
+        raise LinAlgError(f"tensorinv: a {a.shape} must have as many entries before as after its first {ind} axes")
+    return reshape(inv(reshape(a, (prod(rows), -1))), (*columns, *rows))
