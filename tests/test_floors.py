@@ -10,15 +10,15 @@ import tinygrad_nd
 
 ROOT = Path(tinygrad_nd.__file__).parent
 FLOORS = [  # lowest first; what stands in one set may import each other
-    {"kernels"},
+    {"kernels", "tree"},
     {"node"},
     {"tensor", "array_methods", "interchange"},
     {"tape"},
     {"ops"},
     {"sweep", "fft", "linalg"},
     {"methods", "dispatch"},
-    {"transforms"},
-    {"testing", "debug", "draw", "nn", "init", "optim", "data"},
+    {"transforms", "checkpoint"},
+    {"testing", "debug", "draw", "nn", "init", "optim", "data", "random"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}

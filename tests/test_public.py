@@ -10,7 +10,7 @@ import tinygrad_nd as nd
 
 PUBLIC = """
     Drawing Parameter Tensor abs absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin
-    astensor astype avg_pool_nd broadcast_to cbrt ceil clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos
+    astensor astype avg_pool_nd broadcast_to cbrt ceil checkpoint clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos
     cosh cross_entropy data debug default_dtype divide dot draw dropout einsum empty empty_like enable_grad engine equal exp exp2
     expand_dims explain_conv expm1 eye flip floor floor_divide from_dlpack full full_like grad gradients greater greater_equal hessian hvp hypot
     imag init inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp

@@ -1,8 +1,9 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, debug, fft, init, linalg, nn, optim, testing
+from . import data, debug, fft, init, linalg, nn, optim, random, testing
 from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
 from . import methods as _methods  # gives Tensor its operators
+from .checkpoint import checkpoint
 from .draw import Drawing, draw
 from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
@@ -20,7 +21,9 @@ from .ops.conv import *
 from .ops.create import *
 from .ops.einsum import *
 from .ops.elementwise import *
+from .ops.grids import *
 from .ops.index import *
+from .ops.join import *
 from .ops.layers import *
 from .ops.linalg import *
 from .ops.loss import *
@@ -28,11 +31,18 @@ from .ops.matrix import *
 from .ops.matrix_norm import *
 from .ops.moments import *
 from .ops.norm import *
+from .ops.pad import *
 from .ops.parts import *
+from .ops.plain import *
 from .ops.pool import *
+from .ops.quantile import *
+from .ops.rearrange import *
 from .ops.reduce import *
 from .ops.scan import *
+from .ops.select import *
 from .ops.shape import *
+from .ops.sort import *
+from .ops.statistics import *
 from .ops.steps import *
 from .sweep import gradients
 from .tape import primitive
@@ -43,9 +53,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Drawing", "Parameter", "Tensor", "astensor", "data", "debug", "default_dtype", "draw", "enable_grad", "engine", "fft",
+    "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "enable_grad", "engine", "fft",
     "from_dlpack", "grad",
-    "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn", "no_grad", "num_threads", "optim", "primitive", "scope",
+    "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn", "no_grad", "num_threads", "optim", "primitive", "random", "scope",
     "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "tensor", "testing", "threads", "value_and_grad",
     "vjp",
 ]  # fmt: skip

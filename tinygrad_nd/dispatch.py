@@ -10,7 +10,6 @@ import numpy as np
 
 from . import fft, linalg
 from .methods import MODULES, PUBLIC
-from .ops import elementwise, reduce, shape
 from .tensor import Tensor, astensor
 
 Function = Callable[..., Any]
@@ -27,8 +26,8 @@ FUNCTIONS: dict[Function, Function] = {
     for name in module.__all__
     if hasattr(space, name)
 } | {
-    np.amax: reduce.max,
-    np.amin: reduce.min,
+    np.amax: PUBLIC["max"],
+    np.amin: PUBLIC["min"],
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
     np.size: lambda x: x.size,
@@ -57,7 +56,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         return UFUNCS[ufunc](*inputs)
     if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
         x, y = (astensor(a) for a in inputs)
-        return _array_ufunc(self, ufunc, "__call__", shape.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **kwargs)
+        return _array_ufunc(self, ufunc, "__call__", x.reshape((*x.shape, *(1,) * y.ndim)), y, **kwargs)
     along = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(ufunc.__name__)
     if along not in PUBLIC:
         raise _unsupported(name)
@@ -81,7 +80,7 @@ def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
     operands = [a if type(a) in (int, float, complex) else astensor(a) for a in inputs]
     kinds = tuple(a.dtype if isinstance(a, Tensor) else type(a) for a in operands)
     chosen = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, signature=signature, casting=known.get("casting", "same_kind"))
-    return tuple(elementwise.astype(a, d) if isinstance(a, Tensor) and a.dtype != d else a for a, d in zip(operands, chosen))
+    return tuple(a.astype(d) if isinstance(a, Tensor) and a.dtype != d else a for a, d in zip(operands, chosen))
 
 
 def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

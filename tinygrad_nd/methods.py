@@ -1,4 +1,4 @@
-"""What a Tensor can do beyond being one: operators and the methods of ndarray, as explicit tables."""
+"""What a Tensor can do beyond being one: operators and the methods of ndarray, as tables of the public functions they stand for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from .ops import (
     create,
     einsum,
     elementwise,
+    grids,
     index,
+    join,
     layers,
     linalg,
     loss,
@@ -27,11 +29,18 @@ from .ops import (
     matrix_norm,
     moments,
     norm,
+    pad,
     parts,
+    plain,
     pool,
+    quantile,
+    rearrange,
     reduce,
     scan,
+    select,
     shape,
+    sort,
+    statistics,
     steps,
 )
 from .tensor import Tensor, astensor
@@ -46,7 +55,9 @@ MODULES = (  # of public functions
     create,
     einsum,
     elementwise,
+    grids,
     index,
+    join,
     layers,
     linalg,
     loss,
@@ -54,66 +65,49 @@ MODULES = (  # of public functions
     matrix_norm,
     moments,
     norm,
+    pad,
     parts,
+    plain,
     pool,
+    quantile,
+    rearrange,
     reduce,
     scan,
+    select,
     shape,
+    sort,
+    statistics,
     steps,
 )
-PUBLIC: dict[str, Any] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
-
+PUBLIC: dict[str, Callable[..., Any]] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 T: Any = Tensor
-
-
-def _reflected(op: Callable[..., Tensor]) -> Callable[[Any, Any], Tensor]:
-    return lambda self, other: op(other, self)
-
 
 for name, protocol in interchange.PROTOCOLS.items():
     setattr(T, name, protocol)
 
 # Operators.
 
-for name, op in {
-    "add": elementwise.add,
-    "sub": elementwise.subtract,
-    "mul": elementwise.multiply,
-    "truediv": elementwise.divide,
-    "pow": elementwise.power,
-    "mod": elementwise.remainder,
-    "floordiv": elementwise.floor_divide,
-    "matmul": linalg.matmul,
-}.items():
-    setattr(T, f"__{name}__", op)
-    setattr(T, f"__r{name}__", _reflected(op))
-T.__neg__ = elementwise.negative
-T.__pos__ = elementwise.positive
-T.__abs__ = elementwise.absolute
-T.__eq__ = lambda self, other: NotImplemented if other is None else elementwise.equal(self, other)
-T.__ne__ = lambda self, other: NotImplemented if other is None else elementwise.not_equal(self, other)
-T.__lt__ = elementwise.less
-T.__le__ = elementwise.less_equal
-T.__gt__ = elementwise.greater
-T.__ge__ = elementwise.greater_equal
-BITS = {
-    "and": (bits.bitwise_and, "&"),
-    "or": (bits.bitwise_or, "|"),
-    "xor": (bits.bitwise_xor, "^"),
-    "lshift": (bits.left_shift, "<<"),
-    "rshift": (bits.right_shift, ">>"),
+BINARY = {
+    "add": ("+", "add"),
+    "sub": ("-", "subtract"),
+    "mul": ("*", "multiply"),
+    "truediv": ("/", "divide"),
+    "floordiv": ("//", "floor_divide"),
+    "mod": ("%", "remainder"),
+    "pow": ("**", "power"),
+    "matmul": ("@", "matmul"),
+    "and": ("&", "bitwise_and"),
+    "or": ("|", "bitwise_or"),
+    "xor": ("^", "bitwise_xor"),
+    "lshift": ("<<", "left_shift"),
+    "rshift": (">>", "right_shift"),
 }
-for name, (op, _) in BITS.items():
-    setattr(T, f"__{name}__", op)
-    setattr(T, f"__r{name}__", _reflected(op))
-T.__divmod__ = lambda self, other: (elementwise.floor_divide(self, other), elementwise.remainder(self, other))
-T.__rdivmod__ = lambda self, other: (elementwise.floor_divide(other, self), elementwise.remainder(other, self))
-T.__round__ = lambda self, decimals=0: PUBLIC["round"](self, decimals)
-T.__invert__ = bits.invert
-T.__getitem__ = index.getitem
-T.__iter__ = lambda self: (self[i] for i in range(len(self)))
+UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
+COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
-# Values that change their handle: this tensor gets the new value, any other handle keeps the old one.
+
+def _reflected(op: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: op(other, self)
 
 
 def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any], Tensor]:
@@ -124,11 +118,8 @@ def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any],
     return update
 
 
-def _setitem(self: Tensor, place: Any, value: Any) -> None:
-    _rebind(self, index.setitem(self, place, value), "x[index] = value")
-
-
 def _rebind(self: Tensor, new: Tensor, what: str) -> None:
+    """Gives this handle a new value and its graph; any other handle keeps the old one."""
     leaf = self.is_leaf and self.requires_grad
     if leaf and recording.get():
         raise RuntimeError(
@@ -146,50 +137,51 @@ def _rebind(self: Tensor, new: Tensor, what: str) -> None:
         self._node = new._node
 
 
-for name, op, symbol in (
-    ("add", elementwise.add, "+"),
-    ("sub", elementwise.subtract, "-"),
-    ("mul", elementwise.multiply, "*"),
-    ("truediv", elementwise.divide, "/"),
-    ("pow", elementwise.power, "**"),
-    ("mod", elementwise.remainder, "%"),
-    ("floordiv", elementwise.floor_divide, "//"),
-    ("matmul", linalg.matmul, "@"),
-    *((name, op, symbol) for name, (op, symbol) in BITS.items()),
-):
-    setattr(T, f"__i{name}__", _in_place(op, symbol))
-T.__setitem__ = _setitem
+for name, (symbol, function) in BINARY.items():
+    setattr(T, f"__{name}__", PUBLIC[function])
+    setattr(T, f"__r{name}__", _reflected(PUBLIC[function]))
+    setattr(T, f"__i{name}__", _in_place(PUBLIC[function], symbol))
+for name, function in (UNARY | COMPARISONS).items():
+    setattr(T, f"__{name}__", PUBLIC[function])
+T.__eq__ = lambda self, other: NotImplemented if other is None else PUBLIC["equal"](self, other)
+T.__ne__ = lambda self, other: NotImplemented if other is None else PUBLIC["not_equal"](self, other)
+T.__divmod__ = lambda self, other: (self // other, self % other)
+T.__rdivmod__ = lambda self, other: (other // self, other % self)
+T.__round__ = lambda self, decimals=0: PUBLIC["round"](self, decimals)
+T.__iter__ = lambda self: (self[i] for i in range(len(self)))
+T.__getitem__ = index.getitem
 T.at = property(index.At, doc="Functional updates: x.at[index].set(v), .add, .mul, .min, .max.")
 
-
-def _sort(self: Tensor, axis: int = -1, **options: Any) -> None:
-    """Gives this handle the sorted value, as ndarray.sort does; nd.sort(x) is a new tensor."""
-    _rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
+# Methods that change their handle, as x += y does.
 
 
-def _partition(self: Tensor, kth: Any, axis: int = -1, **options: Any) -> None:
-    """Gives this handle the partitioned value, as ndarray.partition does; nd.partition(x, kth) is a new tensor."""
-    _rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition()")
+def _setitem(self: Tensor, place: Any, value: Any) -> None:
+    _rebind(self, index.setitem(self, place, value), "x[index] = value")
 
 
 def _fill(self: Tensor, value: Any) -> None:
     """x[...] = value."""
-    _setitem(self, ..., value)
+    _rebind(self, index.setitem(self, ..., value), "x.fill(value)")
 
 
 def _put(self: Tensor, indices: Any, values: Any) -> None:
-    """Gives this handle the value with x.flat[indices] = values; values are repeated if there are fewer."""
-    places = np.asarray(indices).ravel()
-    sources = np.arange(places.size) % np.size(values)
-    flat = index.setitem(shape.ravel(self), places, shape.ravel(astensor(values))[sources])
+    """Sets x.flat[indices]; values are repeated if there are fewer of them."""
+    places, values = np.asarray(indices).ravel(), shape.ravel(astensor(values))
+    flat = index.setitem(shape.ravel(self), places, values[np.arange(places.size) % values.size])
     _rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
 
 
-IN_PLACE = {"sort": _sort, "partition": _partition, "fill": _fill, "put": _put}
-for name, method in IN_PLACE.items():
-    setattr(T, name, method)
+def _sort(self: Tensor, axis: int = -1, **options: Any) -> None:
+    """Sorts the values of this handle along an axis; nd.sort(x) is a new tensor."""
+    _rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
 
-# Methods.
+
+def _partition(self: Tensor, kth: Any, axis: int = -1, **options: Any) -> None:
+    """Partitions the values of this handle along an axis; nd.partition(x, kth) is a new tensor."""
+    _rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition(kth)")
+
+
+# Methods whose arguments are not those of the function.
 
 
 def _sizes(args: tuple[Any, ...]) -> Any:
@@ -197,9 +189,9 @@ def _sizes(args: tuple[Any, ...]) -> Any:
     return args[0] if len(args) == 1 else args
 
 
-def _reshape(self: Tensor, *shape_: Any) -> Tensor:
+def _reshape(self: Tensor, *shape_: Any, **options: Any) -> Tensor:
     """x in another shape of the same size, given as one sequence or one by one; one entry may be -1."""
-    return shape.reshape(self, _sizes(shape_))
+    return shape.reshape(self, _sizes(shape_), **options)
 
 
 def _transpose(self: Tensor, *axes: Any) -> Tensor:
@@ -207,18 +199,20 @@ def _transpose(self: Tensor, *axes: Any) -> Tensor:
     return shape.transpose(self, _sizes(axes) if axes else None)
 
 
+def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
+    """The slices of x along an axis where `condition` holds; of the flattened x if `axis` is None."""
+    return PUBLIC["compress"](condition, self, axis)  # type: ignore[no-any-return]
+
+
+T.__setitem__ = _setitem
+T.backward = sweep.backward
 T.T = property(shape.transpose, doc="All axes reversed.")
 T.mT = property(shape.matrix_transpose, doc="The last two axes swapped.")
 T.real = property(elementwise.real)
 T.imag = property(elementwise.imag)
-T.backward = sweep.backward
-T.reshape = _reshape
-T.transpose = _transpose
-T.flatten = shape.ravel
-T.conjugate = elementwise.conj
-T.copy = elementwise.alias
-SPECIAL = {"reshape", "transpose", "copy", "real", "imag", *IN_PLACE}
-for name in set(dir(np.ndarray)) & set(PUBLIC) - SPECIAL:
-    setattr(T, name, PUBLIC[name])
-if "compress" in PUBLIC:
-    T.compress = lambda self, condition, axis=None: PUBLIC["compress"](condition, self, axis)
+OWN = {"reshape": _reshape, "transpose": _transpose, "compress": _compress, "copy": elementwise.alias, "flatten": shape.ravel}
+OWN |= {"conjugate": elementwise.conj, "fill": _fill, "put": _put, "sort": _sort, "partition": _partition}
+for name in dir(np.ndarray):  # ndarray's methods are the public functions of the same names
+    if method := OWN.get(name) or PUBLIC.get(name):
+        if name not in ("real", "imag"):
+            setattr(T, name, method)

@@ -87,6 +87,8 @@ class Op:
                 raise TypeError(f"primitive {name}: there is a rule for {arg!r}, but the arguments are {', '.join(self.args)}")
             if rule is not None and not callable(rule):
                 raise TypeError(f"primitive {name}: the rule for {arg!r} must be a function of g, but is {rule!r}")
+            if rule is not None and not inspect.signature(rule).parameters:
+                raise TypeError(f"primitive {name}: the rule for {arg!r} takes no argument; the first is the cotangent g of the result")
         self.rules = [rules.get(a) for a in self.args]
         self.keywords, self.bare = bool(keywords), False
         self._plan({p.name for p in keywords})
@@ -172,7 +174,7 @@ class Op:
 
         def result(out: Any, arrays: Sequence[Any], nodes: Sequence[Any], params: dict[str, Any]) -> Tensor:
             if type(out) is not ndarray:
-                out = asarray(out)
+                out = op._as_result(out)
             else:
                 for a in arrays:
                     if a is out:  # freezing an operand would freeze the caller's array
@@ -218,6 +220,12 @@ class Op:
         rest = {k: v for k, v in params.items() if k not in self.args}
         return (*args, *(given[a] for a in self.args[len(args) :])), rest
 
+    def _as_result(self, out: Any) -> ndarray:
+        array = asarray(out)
+        if array.dtype.kind not in "biufc" or isinstance(out, (Tensor, tuple, list)):
+            raise TypeError(f"{self.name}: computes on arrays and must return one, but returned {type(out).__name__}")
+        return array
+
     def _refuse(self, mask: int) -> None:
         arg = next(a for i, a in enumerate(self.args) if mask & self.barred & 1 << i)
         raise TypeError(f"{self.name}: not differentiable in {arg!r}; pass x.detach() if no gradient is meant")
@@ -248,10 +256,18 @@ class Op:
                 values.append(i)
             else:
                 values.append(saved[where])
-        result = rule(g if recorded else handle(frozen(g), None), *values)
-        if not isinstance(result, Tensor):
-            kind = type(result).__name__
-            raise TypeError(f"{self.name}: the rule for {self.arg(i)!r} must return a tensor, in tensor operations, but returned {kind}")
+        try:
+            result = rule(g if recorded else handle(frozen(g), None), *values)
+        except Exception as error:
+            error.add_note(f"raised by the rule of {self.name} for {self.arg(i)!r}, from a cotangent {g.shape} {g.dtype}")
+            raise
+        if not isinstance(result, Tensor) or result._data.dtype.kind not in "fc":
+            kind = f"one of {result.dtype}" if isinstance(result, Tensor) else type(result).__name__
+            parent = node.parents[i]
+            raise TypeError(
+                f"{self.name}: the rule for {self.arg(i)!r} must return a tensor like it, {parent.shape} {parent.dtype}, computed "
+                f"by tensor operations, but returned {kind}"
+            )
         return result if recorded else result._data
 
     def arg(self, i: int) -> str:
