@@ -79,7 +79,8 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along an axis, which they lack."""
     x = astensor(x)
     (axis,) = axes_of(axis, x.ndim, "unstack")
-    return tuple(_reshape(part, shape=x.shape[:axis] + x.shape[axis + 1 :]) for part in array_split(x, x.shape[axis], axis)[: x.shape[axis]])
+    rest = x.shape[:axis] + x.shape[axis + 1 :]
+    return tuple(_reshape(part, shape=rest) for part in _cut(x, range(1, x.shape[axis]), axis)) if x.shape[axis] else ()
 
 
 def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:

@@ -119,9 +119,9 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
         ordered = sort(y)
 
         def pick(index: np.ndarray) -> Tensor:
-            return _reshape(take_along_axis(ordered, index.reshape(*count.shape, -1), -1), shape=(*count.shape, *q.shape))
+            return _reshape(take_along_axis(ordered, index.reshape((*count.shape, -1)), -1), shape=(*count.shape, *q.shape))
 
-        result = _interpolated(pick, method, count.reshape(*count.shape, *[1] * q.ndim), q, weak)
+        result = _interpolated(pick, method, count.reshape((*count.shape, *[1] * q.ndim)), q, weak)
     else:
         n = y.shape[-1]
         lower, upper, _ = _neighbours(method, n, q.data)
@@ -194,7 +194,7 @@ def _without_nan(name: str, y: Tensor, result: Tensor) -> Tensor:
         return result
     if name.startswith("nan"):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
-    return where(void.reshape(*void.shape, *[1] * (result.ndim - void.ndim)), result.dtype.type(np.nan), result)
+    return where(void.reshape((*void.shape, *[1] * (result.ndim - void.ndim))), result.dtype.type(np.nan), result)
 
 
 def _weights(x: Tensor, weights: Any, axis: Axis, name: str) -> Tensor:
