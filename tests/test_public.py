@@ -184,7 +184,7 @@ def test_numpy_names_mean_what_they_mean_in_numpy():
     a, b = np.linspace(0.1, 0.9, 6).reshape(2, 3), np.linspace(1.1, 2.9, 6).reshape(2, 3)
     for name in PUBLIC.split():
         f = getattr(np, name, None)
-        if isinstance(f, np.ufunc) and name not in aliases:
+        if isinstance(f, np.ufunc) and (f.signature is None or name == "matmul") and name not in aliases:
             if f.types[0][0] in "?bl" and "f" not in "".join(f.types):
                 continue
             args = (a, b)[: f.nin] if name != "matmul" else (a, b.T)
