@@ -19,13 +19,20 @@ PUBLIC = """
     prod ravel real reciprocal relu remainder reshape rint scope set_conv_precision set_default_dtype set_engine set_num_threads sigmoid
     sign signbit sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
     transpose trunc value_and_grad var vjp where zeros zeros_like
-    acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate mod
+    acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate copy mod
     permute_dims pow true_divide bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift right_shift
     diag diagflat diagonal einsum_path fft kron linalg matvec norm trace tril triu vdot vecdot vecmat
+    append argpartition argsort argwhere array_split atleast_1d atleast_2d atleast_3d bincount block broadcast_arrays broadcast_shapes
+    choose column_stack compress corrcoef cov delete digitize dsplit dstack extract flatnonzero fliplr flipud fromfunction geomspace
+    histogram histogram2d histogram_bin_edges histogramdd hsplit hstack identity indices insert intersect1d isin ix_ lexsort logspace
+    mask_indices median meshgrid nanmedian nanpercentile nanquantile nonzero partition percentile put_along_axis quantile random
+    ravel_multi_index repeat resize roll rollaxis rot90 searchsorted setdiff1d setxor1d sort take_along_axis tile topk tri tril_indices
+    tril_indices_from trim_zeros triu_indices triu_indices_from union1d unique unique_all unique_counts unique_inverse unique_values
+    unravel_index unstack vander vsplit vstack
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
     global_max_pool scaled_dot_product_attention
 """
-MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "testing")
+MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
 EMPTY = inspect.Parameter.empty
 

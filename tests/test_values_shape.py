@@ -126,7 +126,7 @@ TABLE = {
        for name, scale in (("quantile", 1), ("percentile", 100))},
     **{name: [call(HOLES, q * scale, axis=x, method=m, keepdims=k) for q in (0.3, np.array([0.0, 0.5, 1.0])) for x in (None, 0, (1, 2)) for k in (False, True)
               for m in ("inverted_cdf", "closest_observation", "hazen", "linear", "lower", "higher", "midpoint", "nearest", "averaged_inverted_cdf")]
-       + [call(HOLES[0], 0.4 * scale, axis=0, method="inverted_cdf", weights=np.arange(30.0).reshape(5, 6) + 1), call(F, 0.3 * scale), call(I, 0.3 * scale)]
+       + [call(HOLES[0], 0.4 * scale, axis=0, method="inverted_cdf", weights=np.arange(30.0).reshape(5, 6) + 1), call(F, 0.3 * scale), call(F, 0.3 * scale, axis=1), call(H, 0.3 * scale, 0), call(I, 0.3 * scale), call(I, 0.3 * scale, 0)]
        for name, scale in (("nanquantile", 1), ("nanpercentile", 100))},
     # statistics
     "cov": [call(M), call(M, rowvar=False), call(V), call(M, M[::-1]), call(M, bias=True), call(M, ddof=0), call(Z), call(F), call(F, dtype=np.float32),

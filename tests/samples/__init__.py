@@ -4,9 +4,9 @@ A row's function takes tensors; its arrays are float64 (or complex128) and keep 
 that are not `differentiable` must give constants; `keeps_dtype=False` marks functions that choose their own.
 """
 
-from . import core, fourier, functions, linear_algebra
+from . import core, fourier, functions, linear_algebra, order, shapes
 from .rows import Sample
 
 __all__ = ["SAMPLES", "Sample"]
 
-SAMPLES: list[Sample] = [*core.SAMPLES, *functions.SAMPLES, *linear_algebra.SAMPLES, *fourier.SAMPLES]
+SAMPLES: list[Sample] = [*core.SAMPLES, *functions.SAMPLES, *linear_algebra.SAMPLES, *fourier.SAMPLES, *order.SAMPLES, *shapes.SAMPLES]

@@ -23,6 +23,9 @@ TITLES = {
     "keep_positive": "relu gradient",
     "zero_pad": "pad",
     "take_along": "take",
+    "pick": "take_along_axis",
+    "put_back": "take_along_axis, transposed",
+    "order_statistics": "order statistics",
     **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
     "label_loss": "cross_entropy",
     "label_loss_grad": "cross_entropy gradient",
@@ -33,10 +36,12 @@ OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det logdet cholesky qr eigh eig svd expm "
     "fft rfft irfft",
-    "reduction": "sum mean max min prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather pool_scatter window_sum "
+    "reduction": "sum mean max min order_statistics prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather "
+    "pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
-    "movement": "reshape transpose broadcast_to flip zero_pad crop concatenate diagonal on_diagonal take_along put_along getitem scatter setitem cast alias "
+    "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate diagonal on_diagonal "
+    "take_along put_along getitem scatter setitem cast alias "
     "real imag",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}

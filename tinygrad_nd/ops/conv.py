@@ -16,9 +16,11 @@ from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import conj
 from .reduce import sum as sum_along
-from .shape import axes_of, broadcast_to, expand_dims, flip, moveaxis, pad, reshape, squeeze, transpose
+from .pad import pad
+from .rearrange import flip
+from .shape import axes_of, broadcast_to, expand_dims, moveaxis, reshape, squeeze, transpose
+from .ufunc import conj
 
 __all__ = ["conv_nd", "conv_transpose_nd", "convolve_nd", "correlate_nd", "explain_conv"]
 

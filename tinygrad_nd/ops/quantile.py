@@ -178,7 +178,7 @@ def _interpolated(pick: Callable[[np.ndarray], Tensor], method: str, n: Any, q: 
     if share is None:
         return pick(lower)
     low, high, near = pick(lower), pick(upper), share >= 0.5
-    step: Any = float(share - near) if weak and share.ndim == 0 else share - near
+    step: Any = (share - near).astype(low.dtype) if weak and low.dtype.kind == "f" else share - near
     if q.requires_grad and method in _LINES:
         step = _LINES[method](n, q) - astensor(np.floor(_LINES[method](n, q.data)) + near)
     return (high if near else low) + (high - low) * step if near.ndim == 0 else where(near, high, low) + (high - low) * step
