@@ -38,12 +38,15 @@ from .ops.pool import *
 from .ops.quantile import *
 from .ops.rearrange import *
 from .ops.reduce import *
+from .ops.sampled import *
 from .ops.scan import *
 from .ops.select import *
 from .ops.shape import *
 from .ops.sort import *
+from .ops.special import *
 from .ops.statistics import *
 from .ops.steps import *
+from .ops.vectors import *
 from .sweep import gradients
 from .tape import primitive
 from .tensor import Parameter, Tensor, astensor, default_dtype, set_default_dtype, tensor

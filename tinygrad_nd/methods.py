@@ -36,12 +36,15 @@ from .ops import (
     quantile,
     rearrange,
     reduce,
+    sampled,
     scan,
     select,
     shape,
     sort,
+    special,
     statistics,
     steps,
+    vectors,
 )
 from .tensor import Tensor, astensor
 
@@ -72,12 +75,15 @@ MODULES = (  # of public functions
     quantile,
     rearrange,
     reduce,
+    sampled,
     scan,
     select,
     shape,
     sort,
+    special,
     statistics,
     steps,
+    vectors,
 )
 PUBLIC: dict[str, Callable[..., Any]] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 T: Any = Tensor
@@ -112,13 +118,13 @@ def _reflected(op: Callable[..., Any]) -> Callable[[Any, Any], Any]:
 
 def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any], Tensor]:
     def update(self: Tensor, other: Any) -> Tensor:
-        _rebind(self, op(self, other), f"x {symbol}= y")
+        rebind(self, op(self, other), f"x {symbol}= y")
         return self
 
     return update
 
 
-def _rebind(self: Tensor, new: Tensor, what: str) -> None:
+def rebind(self: Tensor, new: Tensor, what: str) -> None:
     """Gives this handle a new value and its graph; any other handle keeps the old one."""
     leaf = self.is_leaf and self.requires_grad
     if leaf and recording.get():
@@ -156,29 +162,29 @@ T.at = property(index.At, doc="Functional updates: x.at[index].set(v), .add, .mu
 
 
 def _setitem(self: Tensor, place: Any, value: Any) -> None:
-    _rebind(self, index.setitem(self, place, value), "x[index] = value")
+    rebind(self, index.setitem(self, place, value), "x[index] = value")
 
 
 def _fill(self: Tensor, value: Any) -> None:
     """x[...] = value."""
-    _rebind(self, index.setitem(self, ..., value), "x.fill(value)")
+    rebind(self, index.setitem(self, ..., value), "x.fill(value)")
 
 
 def _put(self: Tensor, indices: Any, values: Any) -> None:
     """Sets x.flat[indices]; values are repeated if there are fewer of them."""
     places, values = np.asarray(indices).ravel(), shape.ravel(astensor(values))
     flat = index.setitem(shape.ravel(self), places, values[np.arange(places.size) % values.size])
-    _rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
+    rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
 
 
 def _sort(self: Tensor, axis: int = -1, **options: Any) -> None:
     """Sorts the values of this handle along an axis; nd.sort(x) is a new tensor."""
-    _rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
+    rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
 
 
 def _partition(self: Tensor, kth: Any, axis: int = -1, **options: Any) -> None:
     """Partitions the values of this handle along an axis; nd.partition(x, kth) is a new tensor."""
-    _rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition(kth)")
+    rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition(kth)")
 
 
 # Methods whose arguments are not those of the function.
@@ -214,5 +220,5 @@ OWN = {"reshape": _reshape, "transpose": _transpose, "compress": _compress, "cop
 OWN |= {"conjugate": elementwise.conj, "fill": _fill, "put": _put, "sort": _sort, "partition": _partition}
 for name in dir(np.ndarray):  # ndarray's methods are the public functions of the same names
     if method := OWN.get(name) or PUBLIC.get(name):
-        if name not in ("real", "imag"):
+        if name not in ("real", "imag", "resize"):
             setattr(T, name, method)

@@ -13,7 +13,9 @@ from ..kernels import activation as kernel
 from ..kernels import softmax as sums
 from ..tape import primitive
 from ..tensor import Tensor
-from .elementwise import exp, floating, scale, sigmoid, square, tanh
+from .elementwise import exp, sigmoid, square, tanh
+from .parts import floating
+from .ufunc import scale
 from .reduce import sum
 from .shape import axes_of
 

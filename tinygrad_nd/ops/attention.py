@@ -9,7 +9,8 @@ import numpy as np
 from ..kernels.memory import freeze
 from ..tensor import Tensor, astensor
 from .activation import softmax
-from .elementwise import floating, where
+from .choice import where
+from .parts import floating
 from .linalg import matmul
 from .shape import swapaxes
 

@@ -243,4 +243,3 @@ def _float(x: Any) -> Tensor:
     """x, or integers in the dtype that NumPy's floating functions choose for them."""
     x = astensor(x)
     return x if x.dtype.kind == "f" else astensor(np.modf(x.data)[1])
-from .steps import less, less_equal, greater, greater_equal, not_equal

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
-from .elementwise import floating, multiply
+from .elementwise import multiply
+from .parts import floating
 from .linalg import matmul
 from .shape import transpose
 

@@ -11,7 +11,8 @@ from ..kernels.memory import freeze
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .activation import _softmax, _softmax_grad, log_softmax
-from .elementwise import floating, square
+from .elementwise import square
+from .parts import floating
 from .reduce import mean, sum
 from .shape import moveaxis, reshape
 

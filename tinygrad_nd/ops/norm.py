@@ -18,7 +18,8 @@ from ..kernels.memory import freeze
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
-from .elementwise import astype, floating, square
+from .elementwise import square
+from .parts import astype, floating
 from .reduce import mean
 from .shape import broadcast_to, reshape
 

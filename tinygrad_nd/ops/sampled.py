@@ -1,0 +1,171 @@
+"""Functions of values sampled along an axis: differences, slopes, integrals, interpolation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .choice import where
+from .elementwise import multiply
+from .parts import astype, floating
+from .reduce import sum
+from .shape import _crop, _zero_pad, axes_of, broadcast_to, concatenate, ravel, reshape, take_along
+
+__all__ = ["diff", "ediff1d", "gradient", "interp", "trapezoid", "unwrap"]
+
+Axis = int | tuple[int, ...] | None
+
+
+@primitive(x=lambda g, axis: _diff(_zero_pad(-g, widths=_at(g.ndim, axis, 1, 1)), axis=axis))
+def _diff(x: Any, *, axis: int) -> Any:
+    return np.diff(x, axis=axis)
+
+
+def _at(ndim: int, axis: int, before: int, after: int) -> tuple[tuple[int, int], ...]:
+    """(before, after) along `axis`, (0, 0) along the others."""
+    return tuple((before, after) if i == axis else (0, 0) for i in range(ndim))
+
+
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Each entry along `axis` less the one before it, n times over, of x between `prepend` and `append`."""
+    x = astensor(x)
+    if n < 0:
+        raise ValueError(f"diff: n must not be negative, but is {n}")
+    if n == 0:
+        return x
+    if not x.ndim:
+        raise ValueError("diff: needs at least one axis, but x is 0-d")
+    (axis,) = axes_of(axis, x.ndim, "diff")
+    ends = [None if e is None else astensor(e, np.result_type(x.dtype, e) if type(e) in (int, float, complex) else None) for e in (prepend, append)]
+    parts = [e if e is None or e.ndim else broadcast_to(e, (*x.shape[:axis], 1, *x.shape[axis + 1 :])) for e in ends]
+    if any(p is not None for p in parts):
+        x = concatenate([p for p in (parts[0], x, parts[1]) if p is not None], axis)
+    for _ in range(n):
+        x = _diff(x, axis=axis)
+    return x
+
+
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    """Differences of neighbours in the flattened x, between `to_begin` and `to_end`."""
+    x = ravel(x)
+    parts = [ravel(to_begin if to_begin is not None else []), _diff(x, axis=0), ravel(to_end if to_end is not None else [])]
+    for p in parts:
+        if p.size and not np.can_cast(p.dtype, x.dtype, "same_kind"):
+            raise TypeError(f"ediff1d: to_begin and to_end must fit into x of dtype {x.dtype}, but one is {p.dtype}")
+    return concatenate([astype(p, x.dtype) for p in parts if p.size]) if parts[0].size or parts[2].size else parts[1]
+
+
+def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """x[start:stop] along `axis`; a stop of 0 or below counts from the end."""
+    n = x.shape[axis]
+    return _crop(x, widths=_at(x.ndim, axis, start, n - stop if stop > 0 else -stop))
+
+
+def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> Any:
+    """The slope of f along each axis (a tuple), or along one: central differences inside, one-sided ones at the borders.
+
+    `varargs` are distances between samples or their coordinates: one for all axes or one for each, 1 by default. The border is accurate
+    to `edge_order` 1 or 2.
+    """
+    f = floating(f)
+    axes = axes_of(axis, f.ndim, "gradient")
+    spacings = [1.0] * len(axes) if not varargs else list(varargs) * (len(axes) if len(varargs) == 1 else 1)
+    if len(spacings) != len(axes) or (len(varargs) == 1 and len(axes) > 1 and astensor(varargs[0]).ndim):
+        raise TypeError(f"gradient: {len(varargs)} spacings do not fit {len(axes)} axes; give one number, or a spacing for each axis")
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: edge_order must be 1 or 2, but is {edge_order}")
+    slopes = tuple(_slope(f, spacing, a, edge_order) for spacing, a in zip(spacings, axes))
+    return slopes[0] if len(slopes) == 1 else slopes
+
+
+def _slope(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
+    n = f.shape[axis]
+    if n < edge_order + 1:
+        raise ValueError(f"gradient: axis {axis} of f {f.shape} has {n} samples, but edge_order={edge_order} needs {edge_order + 1}")
+    h = astype(spacing, f.data.real.dtype)
+    if h.ndim > 1 or (h.ndim and h.shape != (n,)):
+        raise ValueError(f"gradient: coordinates {h.shape} must be one per sample along axis {axis} of f {f.shape}")
+    if h.ndim and (h.requires_grad or np.ptp(gaps := np.diff(h.data)) != 0):
+        inner, gaps = _uneven(f, h, axis)
+    else:
+        even = astensor(gaps[0]) if h.ndim else h
+        inner, gaps = (_part(f, axis, 2, 0) - _part(f, axis, 0, -2)) / (2 * even), [even] * 4
+    start = _border(f, axis, (0, 1, 2), gaps[0], gaps[1], edge_order)
+    end = _border(f, axis, (n - 1, n - 2, n - 3), gaps[2], gaps[3], edge_order)
+    return concatenate([start, inner, -end], axis)
+
+
+def _uneven(f: Tensor, coordinates: Tensor, axis: int) -> tuple[Tensor, list[Tensor]]:
+    """The slopes at inner samples, and the first two and last two gaps, from the borders inwards."""
+    n = f.shape[axis]
+    gaps = reshape(_diff(coordinates, axis=0), tuple(n - 1 if i == axis else 1 for i in range(f.ndim)))
+    a, b = _part(gaps, axis, 0, -1), _part(gaps, axis, 1, 0)  # before and after each inner sample
+    left, centre, right = _part(f, axis, 0, -2), _part(f, axis, 1, -1), _part(f, axis, 2, 0)
+    inner = (-b / (a * (a + b))) * left + ((b - a) / (a * b)) * centre + (a / (b * (a + b))) * right
+    return inner, [_part(gaps, axis, i, i + 1) for i in (0, min(1, n - 2), n - 2, max(n - 3, 0))]
+
+
+def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_order: int) -> Tensor:
+    """The slope at the first of three samples, h and k apart."""
+    y = [_part(f, axis, i, i + 1) for i in at[: edge_order + 1]]
+    if edge_order == 1:
+        return (y[1] - y[0]) / h
+    return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
+    """The integral of y along `axis` by the trapezoidal rule; samples lie at x, or dx apart."""
+    y = astensor(y)
+    (axis,) = axes_of(axis, y.ndim, "trapezoid")
+    if x is not None:
+        x = astensor(x)
+        if x.ndim == 1 and x.shape[0] != y.shape[axis]:
+            raise ValueError(f"trapezoid: x {x.shape} must have one entry per sample along axis {axis} of y {y.shape}")
+        dx = reshape(diff(x), tuple(-1 if i == axis else 1 for i in range(y.ndim))) if x.ndim == 1 else diff(x, axis=axis)
+    return sum(multiply(dx, _part(y, axis, 1, 0) + _part(y, axis, 0, -1)) / 2.0, axis)
+
+
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Tensor:
+    """The piecewise linear function through the points (xp, fp), at x; xp must increase. Differentiable in x, xp and fp.
+
+    Left and right of all points it is `left` and `right`, or the value of the nearest point; with `period` it repeats.
+    """
+    x, xp, fp = floating(x), floating(xp), floating(fp)
+    if xp.ndim != 1 or fp.shape != xp.shape:
+        raise ValueError(f"interp: xp {xp.shape} and fp {fp.shape} must be 1-D and of one length")
+    if not xp.size:
+        raise ValueError("interp: needs at least one point, but xp is empty")
+    if period is not None:
+        if period == 0:
+            raise ValueError("interp: period must not be 0")
+        period, left, right = abs(period), None, None
+        x, xp = x % period, xp % period
+        order = np.argsort(xp.data)
+        ring = np.concatenate([order[-1:], order, order[:1]])
+        turn = np.zeros(ring.size, xp.dtype)
+        turn[0], turn[-1] = -period, period
+        xp, fp = take_along(xp, index=ring, axis=0) + turn, take_along(fp, index=ring, axis=0)
+    at = np.asarray(np.clip(np.searchsorted(xp.data, x.data, "right") - 1, 0, max(xp.size - 2, 0)))
+    x0, f0 = (take_along(p, index=at, axis=0) for p in (xp, fp))
+    if xp.size > 1:
+        x1, f1 = (take_along(p, index=at + 1, axis=0) for p in (xp, fp))
+        inner = (f1 - f0) / (x1 - x0) * (x - x0) + f0
+    else:
+        inner = f0
+    inner = where(np.less(x.data, xp.data[0]), fp[0] if left is None else left, inner)
+    return where(np.greater(x.data, xp.data[-1]), fp[-1] if right is None else right, inner)  # type: ignore[no-any-return]
+
+
+@primitive(x=lambda g: g)
+def _unwrap(x: Any, *, discont: float | None, axis: int, period: float) -> Any:
+    return np.unwrap(x, discont, axis, period=period)
+
+
+def unwrap(x: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
+    """Angles along `axis` with whole periods added so that they do not jump by more than `discont` (half a period by default)."""
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "unwrap")
+    return _unwrap(x, discont=discont, axis=axis, period=period)

@@ -1,0 +1,138 @@
+"""Special functions: error, gamma and Bessel functions, and x log y. One row each where SciPy has the function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log as _log
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from ..kernels import special as kernel
+from ..tape import primitive
+from ..tensor import Tensor, astensor
+from .choice import where
+from .elementwise import exp, log, log1p, negative, sigmoid, square, subtract
+from .parts import floating
+from .ufunc import Function, conj, over, scale
+
+__all__ = [
+    "digamma", "erfc", "erfinv", "expit", "gamma", "gammaln", "i0", "i1", "lgamma", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
+    "xlog1py", "xlogy",
+]  # fmt: skip
+
+
+def _of_scipy(name: str, doc: str, x: Callable[..., Any]) -> Function:
+    """SciPy's function of this name, with the rule for x."""
+
+    def run(x: Any) -> Any:
+        return kernel.scipy(name, x)
+
+    run.__name__ = run.__qualname__ = name
+    run.__doc__ = f"{doc} Needs SciPy."
+    run.__annotations__ = {"x": "Any", "return": "Tensor"}
+    return primitive(None, x=x)(run)
+
+
+gammaln = _of_scipy("gammaln", "log |Γ(x)|.", lambda g, x: scale(g, digamma(x)))
+gamma = _of_scipy("gamma", "Γ(x), which is (x - 1)! for whole x.", lambda g, x, out: scale(g, out * digamma(x)))
+digamma = _of_scipy("digamma", "The derivative of log Γ(x).", lambda g, x: scale(g, polygamma(1, x)))
+erfinv = _of_scipy("erfinv", "The inverse of the error function.", lambda g, out: scale(g, exp(square(out)) * (pi**0.5 / 2)))
+log_ndtr = _of_scipy(
+    "log_ndtr",
+    "The logarithm of the normal distribution function, accurate far out on both sides.",
+    lambda g, x, out: scale(g, exp(-0.5 * square(x) - out - 0.5 * _log(2 * pi))),
+)
+lgamma = gammaln
+
+
+@primitive(x=lambda g, x, order: scale(g, _polygamma(x, order=order + 1)))
+def _polygamma(x: Any, *, order: int) -> Any:
+    return np.asarray(kernel.scipy("polygamma", order, x)).astype(np.result_type(x, np.float16), copy=False)
+
+
+def polygamma(n: int, x: Any) -> Tensor:
+    """The derivative of order n of digamma(x), for a whole n >= 0. Needs SciPy."""
+    order = astensor(n)
+    if order.ndim or order.dtype.kind not in "iu" or order.data < 0:
+        raise ValueError(f"polygamma: n is a whole number from 0, but got {n!r}")
+    return _polygamma(floating(x), order=int(order)) if int(order) else digamma(x)
+
+
+@primitive(x=lambda g, x: scale(g, exp(-square(x)) * (-2 / pi**0.5)))
+def erfc(x: Any) -> Any:
+    """1 - erf(x), accurate also where it is tiny."""
+    return kernel.erfc(x)
+
+
+def ndtr(x: Any) -> Tensor:
+    """The normal distribution function: the probability that a standard normal variable is below x."""
+    return 0.5 * erfc(floating(x) * -(0.5**0.5))
+
+
+@primitive(x=lambda g, x, order: scale(g, conj(_sinc(x, order=order + 1)) * pi))
+def _sinc(x: Any, *, order: int = 0) -> Any:
+    """The derivative of this order of sin(u) / u, at u = πx."""
+    return kernel.sinc(x, order)
+
+
+def sinc(x: Any) -> Tensor:
+    """sin(πx) / (πx), and 1 at 0."""
+    return _sinc(x)
+
+
+@primitive(
+    x=lambda g, x, order: scale(g, _bessel_i(x, order=1) if order == 0 else (_bessel_i(x, order=order - 1) + _bessel_i(x, order=order + 1)) / 2)
+)
+def _bessel_i(x: Any, *, order: int) -> Any:
+    return kernel.bessel_i(x, order)
+
+
+def i0(x: Any) -> Tensor:
+    """The modified Bessel function of order 0."""
+    return _bessel_i(floating(x), order=0)
+
+
+def i1(x: Any) -> Tensor:
+    """The modified Bessel function of order 1, the derivative of `i0`."""
+    return _bessel_i(floating(x), order=1)
+
+
+def _times_log(x: Any, y: Any, log_: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        product = x * log_(y)
+    return np.where(np.equal(x, 0) & ~np.isnan(y), product.dtype.type(0), product)
+
+
+@primitive(
+    x=lambda g, x, y: scale(g, _unless(x, y, y, log)),
+    y=lambda g, x, y: scale(g, over(x, y)),
+)
+def xlogy(x: Any, y: Any) -> Any:
+    """x log y, and 0 where x is 0. Operands broadcast."""
+    return _times_log(x, y, np.log)
+
+
+@primitive(
+    x=lambda g, x, y: scale(g, _unless(x, y, y + 1, log1p)),
+    y=lambda g, x, y: scale(g, over(x, y + 1)),
+)
+def xlog1py(x: Any, y: Any) -> Any:
+    """x log(1 + y), and 0 where x is 0. Operands broadcast."""
+    return _times_log(x, y, np.log1p)
+
+
+def _unless(x: Any, y: Any, size: Any, log_: Function) -> Tensor:
+    """The logarithm of y, and 0 where x is 0 and there is none."""
+    none = np.logical_and(np.equal(astensor(x).data, 0), np.less_equal(astensor(size).data, 0))
+    return where(none, 0, log_(where(none, 1, y)))  # type: ignore[no-any-return]
+
+
+expit = sigmoid
+
+
+def logit(x: Any) -> Tensor:
+    """log(x / (1 - x)), the inverse of `sigmoid`."""
+    x = floating(x)
+    return subtract(log(x), log1p(negative(x)))
