@@ -47,7 +47,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         for j in range(p):
             runs.correlate(seen, weights[j], inside, ranges, sums[..., j : j + 1, :])
         if p > 1:
-            tile.reshape(*tile.shape[:-1], groups, p)[...] = sums.swapaxes(-1, -2)
+            copy(sums.swapaxes(-1, -2), tile.reshape(*tile.shape[:-1], groups, p))
         target.put(box, tile)
 
     parallel.run(_boxes(spec, x.shape, kernels.size, dtype), work)
@@ -76,10 +76,10 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread: the products, and a pass over what goes in and out."""
     points, lanes = n * prod(spec.out), llvm.lanes(dtype)
-    filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products
+    filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products, where taps share none
     macs = points * prod(spec.kernel) * (c // spec.groups) * m
     moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
-    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 5e-11 * moved, 3 * SLAB
+    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 4e-11 * moved, 3 * SLAB
 
 
 def _seen(x: Array, spec: ConvSpec, box: Box, groups: int, dtype: np.dtype[Any]) -> tuple[Array, ConvSpec, runs.Ranges]:

@@ -26,7 +26,6 @@ Ranges = tuple[tuple[int, int], ...]
 
 RUN = 32  # points of a run, at most: what their windows see stays in a core's first cache
 SUMS = 9  # points, or taps, that are summed at once
-WIDTH = 7  # taps along a run that share what is loaded, at most
 
 
 def correlate(x: Array, w: Array, spec: ConvSpec, ranges: Ranges, y: Array) -> None:
@@ -86,9 +85,11 @@ def _plan(spec: ConvSpec, ranges: Ranges, x_steps: Sequence[int], y_steps: Seque
         points = _even(counts[line], RUN)
         grid = _with(counts, line, -(-counts[line] // points))
         left = counts[line] - points * places(grid, _with([0] * spec.rank, line, 1), 1)
-        full = window[line] == spec.kernel[line] <= WIDTH
-        width = window[line] if full and spec.stride[line] == spec.dilation[line] == 1 else 1
-        runs, rows = found.setdefault((width, height if left.min() >= height else 1), ([], []))
+        slides = window[line] == spec.kernel[line] and spec.stride[line] == spec.dilation[line] == 1
+        width = max(i for i in range(1, SUMS + 1) if window[line] % i == 0) if slides else 1
+        runs, rows = found.setdefault(
+            (width, height if left.min() >= height else 1), ([], [np.zeros((1, 2), int)])
+        )  # a row before the first
         known = sum(map(len, rows))
         lead = _with(window, line, window[line] // width)
         rows.append(np.stack([_dot(tap, by) + places(lead, by, 1) for by in (apart, number)], 1))
@@ -138,12 +139,15 @@ def _correlate(kernel: Kernel, *arguments: Any) -> None:
     def run(x: Any, y: Any, x_step: Any, y_step: Any, w_step: Any, points: Any, first: Any, end: Any) -> None:
         def tile(point: Any) -> None:
             start = kernel.least(point, b.sub(points, integer(height)))  # the last tile overlaps the one before
-            ahead = b.mul(x_step, integer(height))
+            bottom = kernel.at(x, b.mul(b.add(start, integer(height)), x_step), _row(kernel, rows, b.sub(end, integer(1)))[0])
             place = [b.add(start, integer(i)) for i in range(height + width - 1)]
             seen, to = [kernel.at(x, b.mul(i, x_step)) for i in place], [kernel.at(y, b.mul(i, y_step)) for i in place[:height]]
 
             def columns(c: Any) -> None:
                 own = _columns(kernel, c, n, vectors, whole)
+                for i in range(height):  # of what the next tile sees, the last row is new
+                    for at, _ in own:
+                        _expect(kernel, kernel.at(bottom, b.mul(integer(i + width - 1), x_step), at))
 
                 def row(r: Any, *sums: Any) -> list[Any]:
                     offset, tap = _row(kernel, rows, r)
@@ -151,9 +155,7 @@ def _correlate(kernel: Kernel, *arguments: Any) -> None:
                     new = list(sums)
                     for i, a in enumerate(seen):
                         for v, (at, mask) in enumerate(own):
-                            point = kernel.at(a, offset, at)
-                            value = kernel.load(point, mask)
-                            _expect(kernel, kernel.at(point, ahead))
+                            value = kernel.load(kernel.at(a, offset, at), mask)
                             for t in range(max(i - height + 1, 0), min(i + 1, width)):
                                 j = (i - t) * vectors + v
                                 new[j] = kernel.multiply_add(value, across[t][v], new[j])
@@ -187,20 +189,22 @@ def _weight_grad(kernel: Kernel, *arguments: Any) -> None:
                 own = _columns(kernel, c, n, vectors, whole)
                 lines = [(kernel.at(x, offset, at), mask, v) for offset, _ in pairs for v, (at, mask) in enumerate(own)]
 
-                def next_of(start: Any, j: Any, step: Any, mask: Any) -> Any:
-                    _expect(kernel, kernel.at(start, b.mul(b.add(j, points), step)))
+                def value(start: Any, j: Any, step: Any, mask: Any, new: bool = True) -> Any:
+                    if new:  # so is what lies there in the next run
+                        _expect(kernel, kernel.at(start, b.mul(b.add(j, points), step)))
                     return kernel.load(kernel.at(start, b.mul(j, step)), mask)
 
                 def point(j: Any, *carried: Any) -> list[Any]:
-                    given = [next_of(kernel.at(y, at), j, y_step, mask) for at, mask in own]
+                    given = [value(kernel.at(y, at), j, y_step, mask) for at, mask in own]
                     sums, values = list(carried[: len(lines) * width]), list(carried[len(lines) * width :])
                     for i, (start, mask, v) in enumerate(lines):
-                        values.insert(i * width + held, next_of(start, b.add(j, integer(held)), x_step, mask))
+                        new = i >= len(lines) - vectors  # the last row
+                        values.insert(i * width + held, value(start, b.add(j, integer(held)), x_step, mask, new))
                         for t in range(i * width, (i + 1) * width):
                             sums[t] = kernel.multiply_add(values[t], given[v], sums[t])
                     return sums + [value for t, value in enumerate(values) if t % width]
 
-                begun = [kernel.load(kernel.at(start, b.mul(integer(j), x_step)), mask) for start, mask, _ in lines for j in range(held)]
+                begun = [value(start, integer(j), x_step, mask, False) for start, mask, _ in lines for j in range(held)]
                 sums = kernel.loop(integer(0), points, 1, point, *[kernel.zero] * (len(lines) * width), *begun)
                 places = [(kernel.at(a, at), mask) for taps in to for at, mask in own for a in taps]
                 before = [kernel.load(a, mask) for a, mask in places]
