@@ -167,7 +167,7 @@ def test_memory_of_a_chain_is_that_of_its_inputs_and_one_call():
         return x
 
     def peak(f, n=10):
-        x = y = leaf(np.ones(2_000))
+        y = leaf(np.ones(2_000))
         tracemalloc.start()
         for _ in range(n):
             y = f(y)

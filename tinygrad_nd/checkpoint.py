@@ -54,7 +54,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             together.extra = None  # nobody holds it, so its cotangent is between it and its parts
             for k, i in enumerate(made):
                 nodes[i] = Node(_PART, (together,), (), {"part": k}, values[i])
-        return mapped(lambda t, fresh=map(handle, values, nodes): next(fresh) if isinstance(t, Tensor) else t, out)
+        fresh = map(handle, values, nodes)
+        return mapped(lambda t: next(fresh) if isinstance(t, Tensor) else t, out)
 
     return run
 

@@ -9,17 +9,31 @@ from typing import Any
 import numpy as np
 
 from . import fft, linalg
-from .methods import MODULES, PUBLIC
+from .methods import MODULES, PUBLIC, rebind
 from .tensor import Tensor, astensor
+from .tree import mapped
 
 Function = Callable[..., Any]
+
+
+def _size(x: Any, axis: int | None = None) -> int:
+    return np.size(x.data, axis)
+
+
+def _of_values(f: Function) -> Function:
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = mapped(lambda a: a.data if isinstance(a, Tensor) else a, (args, kwargs))
+        return f(*args, **kwargs)
+
+    return asked
+
 
 SPACES: tuple[tuple[Any, tuple[Any, ...]], ...] = (  # NumPy's namespaces, and the modules that stand for each
     (np, MODULES),
     (np.linalg, (linalg,)),
     (np.fft, (fft,)),
 )
-FUNCTIONS: dict[Function, Function] = {
+FUNCTIONS: dict[Any, Function] = {
     getattr(space, name): getattr(module, name)
     for space, modules in SPACES
     for module in modules
@@ -30,8 +44,40 @@ FUNCTIONS: dict[Function, Function] = {
     np.amin: PUBLIC["min"],
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
-    np.size: lambda x: x.size,
+    np.size: _size,
 }
+
+
+# What NumPy does in place gives the tensor's handle a new value, as x += y does.
+def _in_place(name: str, f: Function) -> Function:
+    def write(x: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(x, Tensor):
+            raise _written(name)
+        rebind(x, f(x, *args, **kwargs), name)
+
+    return write
+
+
+def _put(x: Any, indices: Any, values: Any) -> None:
+    if not isinstance(x, Tensor):
+        raise _written("np.put")
+    x.put(indices, values)
+
+
+def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True) -> Any:
+    if not np.can_cast(astensor(src).dtype, dst.dtype, casting):
+        raise TypeError(f"np.copyto: cannot cast from {astensor(src).dtype} to {dst.dtype} by the rule {casting!r}")
+    return PUBLIC["where"](where, src, dst).astype(dst.dtype)
+
+
+FUNCTIONS |= {
+    np.copyto: _in_place("np.copyto", _copyto),
+    np.put: _put,
+    np.put_along_axis: _in_place("np.put_along_axis", PUBLIC["put_along_axis"]),
+}
+# What asks about values, or writes them out: no array comes back.
+ASK = "array2string array_repr array_str can_cast common_type may_share_memory min_scalar_type result_type save savetxt savez "
+FUNCTIONS |= {f: _of_values(f) for f in (getattr(np, name) for name in (ASK + "savez_compressed shares_memory").split())}
 UFUNCS: dict[np.ufunc, Function] = {u: f for u, f in FUNCTIONS.items() if isinstance(u, np.ufunc)}
 
 # ufunc.reduce and ufunc.accumulate, along the first axis by default.
@@ -75,8 +121,9 @@ def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
             f"{name}: of its keywords, tensors take dtype=, casting= and signature=; where= would leave entries undefined, use nd.where"
         )
     signature = known.get("signature", known.get("sig"))
-    if known.get("dtype") is not None:
-        signature = (None,) * ufunc.nin + (np.dtype(known["dtype"]),) * ufunc.nout
+    if signature is None:
+        dtype = known.get("dtype")
+        signature = (None,) * ufunc.nin + (dtype if dtype is None else np.dtype(dtype),) * ufunc.nout
     operands = [a if type(a) in (int, float, complex) else astensor(a) for a in inputs]
     kinds = tuple(a.dtype if isinstance(a, Tensor) else type(a) for a in operands)
     chosen = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, signature=signature, casting=known.get("casting", "same_kind"))
@@ -86,12 +133,13 @@ def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
 def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """f(*args, **kwargs), refusing arguments that it does not take in the name by which it was called."""
     try:
-        inspect.signature(f).bind(*args, **kwargs)
+        return f(*args, **kwargs)
     except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from inside f
         if kwargs.get("out") is not None:
             raise _written(name) from None
         raise TypeError(f"{name}: on tensors, {error}; the arguments are {inspect.signature(f)}") from None
-    return f(*args, **kwargs)
 
 
 def _written(name: str) -> TypeError:

@@ -214,10 +214,10 @@ T.__setitem__ = _setitem
 T.backward = sweep.backward
 T.T = property(shape.transpose, doc="All axes reversed.")
 T.mT = property(shape.matrix_transpose, doc="The last two axes swapped.")
-T.real = property(elementwise.real)
-T.imag = property(elementwise.imag)
-OWN = {"reshape": _reshape, "transpose": _transpose, "compress": _compress, "copy": elementwise.alias, "flatten": shape.ravel}
-OWN |= {"conjugate": elementwise.conj, "fill": _fill, "put": _put, "sort": _sort, "partition": _partition}
+T.real = property(parts.real)
+T.imag = property(parts.imag)
+OWN = {"reshape": _reshape, "transpose": _transpose, "compress": _compress, "copy": parts.alias, "flatten": shape.ravel}
+OWN |= {"conjugate": parts.conj, "fill": _fill, "put": _put, "sort": _sort, "partition": _partition}
 for name in dir(np.ndarray):  # ndarray's methods are the public functions of the same names
     if method := OWN.get(name) or PUBLIC.get(name):
         if name not in ("real", "imag", "resize"):

@@ -188,7 +188,11 @@ class Parameter(Tensor):
         pass
 
 
-_ELSEWHERE = {  # what other libraries call it
+_ELSEWHERE = {  # what other libraries call it, and what arrays have but values have not
+    "flat": "use x.ravel(), or x.at[...] to update",
+    "resize": "use nd.resize(x, shape), or nd.pad",
+    **dict.fromkeys(("setflags", "setfield"), "a tensor's value is read-only"),
+    **{n: f"its value is an array: x.data.{n}" for n in "base byteswap ctypes dump dumps flags getfield strides tobytes tofile".split()},
     "view": "use x.reshape(...)",
     "permute": "use x.transpose(...)",
     "unsqueeze": "use nd.expand_dims(x, axis)",
@@ -196,7 +200,7 @@ _ELSEWHERE = {  # what other libraries call it
     "contiguous": "memory order is the library's own affair",
     "requires_grad_": "use x.requires_grad = True",
     "zero_": "tensors are values: assign x.grad = None, or x[...] = 0 under nd.no_grad()",
-    **dict.fromkeys(("cuda", "cpu", "device"), "everything is computed on the CPU"),
+    **dict.fromkeys(("cuda", "cpu", "device", "to_device"), "everything is computed on the CPU"),
     **dict.fromkeys(("to", "float", "double", "half", "type"), "use x.astype(dtype)"),
     **dict.fromkeys(("exp", "log", "sqrt", "abs", "tanh", "sigmoid", "relu", "softmax"), "functions are nd.exp(x), nd.abs(x), ..."),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import bits, elementwise, shape
+from . import bits, elementwise, parts, reduce, shape, special, steps
 
 __all__ = [
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
-    "bitwise_right_shift", "concat", "conjugate", "mod", "permute_dims", "pow", "true_divide",
+    "acos", "acosh", "amax", "amin", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_not", "bitwise_right_shift", "concat", "conjugate", "copy", "expit", "lgamma", "mod", "permute_dims", "pow",
+    "true_divide",
 ]  # fmt: skip
 
 acos, acosh, asin, asinh = elementwise.arccos, elementwise.arccosh, elementwise.arcsin, elementwise.arcsinh
@@ -14,5 +15,7 @@ atan, atan2, atanh = elementwise.arctan, elementwise.arctan2, elementwise.arctan
 bitwise_invert = bitwise_not = bits.invert
 bitwise_left_shift, bitwise_right_shift = bits.left_shift, bits.right_shift
 concat, permute_dims = shape.concatenate, shape.transpose
-conjugate = elementwise.conj
+conjugate, copy = parts.conj, parts.alias
 pow, mod, true_divide = elementwise.power, elementwise.remainder, elementwise.divide
+amax, amin, around = reduce.max, reduce.min, steps.round
+expit, lgamma = elementwise.sigmoid, special.gammaln
