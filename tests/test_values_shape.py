@@ -24,6 +24,11 @@ BACKWARDS = M[::-1, ::-2]
 HOLES = np.where(rng.random((4, 5, 6)) < 0.2, np.nan, rng.standard_normal((4, 5, 6)))
 MANY = [V, M, C, I, Z, F, H, E, S, B, FORTRAN, BACKWARDS]
 
+METHODS = """
+    inverted_cdf averaged_inverted_cdf closest_observation interpolated_inverted_cdf hazen weibull linear median_unbiased normal_unbiased
+    lower higher midpoint nearest
+""".split()
+
 
 def each(*arrays, **kwargs):
     """The call with each array in turn as its first argument."""
@@ -38,7 +43,8 @@ TABLE = {
     # shapes
     "reshape": [call(a, -1, order=o) for a in (V, M, C, FORTRAN, E) if a.size for o in "CFA"]
     + [call(C, (4, -1), order=o) for o in "CF"] + [call(C.T, (3, 8), order="A"), call(E, (3, 0)), call(S, (1, 1)), call(M, 12)],
-    "ravel": [call(a, order=o) for a in (*MANY, C.transpose(1, 2, 0)) for o in "CF"] + [call(a, order="K") for a in (M, FORTRAN, C.transpose(1, 2, 0))],
+    "ravel": [call(a, order=o) for a in (*MANY, C.transpose(1, 2, 0)) for o in "CF"] + [call(a, order="K")
+              for a in (M, FORTRAN, C.transpose(1, 2, 0))],
     "transpose": each(*MANY) + [call(C, (2, 0, 1)), call(C, (-1, 0, 1))],
     "matrix_transpose": each(M, C, Z, E),
     "swapaxes": [call(C, 0, -1), call(M, 0, 0)],
@@ -73,16 +79,23 @@ TABLE = {
     "flipud": each(V, M, C),
     "fliplr": each(M, C),
     "rot90": [call(a, k, axes=x) for a in (C,) for k in range(-4, 6) for x in ((0, 1), (1, 0), (2, 1))] + [call(M)],
-    "roll": [call(M, 2), call(M, 1, 0), call(M, -5, 1), call(M, (1, 2), (0, 1)), call(M, 1, (0, 1)), call(M, (1, 2), 0), call(E, 1), call(S, 1)],
-    "tile": [call(M, 2), call(M, (2, 1)), call(V, (2, 3)), call(M, (2, 1, 2)), call(S, 3), call(M, 0), call(M, ()), call(Z, (1, 2)), call(E, (2, 2))],
-    "repeat": [call(M, 2), call(M, 2, 0), call(M, [1, 0, 2], 0), call(M, [2], 1), call(S, 3), call(M, 0, 1), call(V, np.arange(6)), call(Z, 2, -1)],
+    "roll": [call(M, 2), call(M, 1, 0), call(M, -5, 1), call(M, (1, 2), (0, 1)), call(M, 1, (0, 1)), call(M, (1, 2), 0), call(E, 1),
+             call(S, 1)],
+    "tile": [call(M, 2), call(M, (2, 1)), call(V, (2, 3)), call(M, (2, 1, 2)), call(S, 3), call(M, 0), call(M, ()), call(Z, (1, 2)),
+             call(E, (2, 2))],
+    "repeat": [call(M, 2), call(M, 2, 0), call(M, [1, 0, 2], 0), call(M, [2], 1), call(S, 3), call(M, 0, 1), call(V, np.arange(6)),
+               call(Z, 2, -1)],
     "resize": [call(M, (5, 5)), call(M, (2, 2)), call(V, 9), call(E, (2, 2)), call(V, 0)],
-    "delete": [call(M, 1, 0), call(M, [0, -1], 1), call(M, slice(None, None, 2), 1), call(M, 3), call(V, B[0, [0, 1, 2, 3, 0, 1]]), call(V, [])],
+    "delete": [call(M, 1, 0), call(M, [0, -1], 1), call(M, slice(None, None, 2), 1), call(M, 3), call(V, B[0, [0, 1, 2, 3, 0, 1]]),
+               call(V, [])],
     "insert": [call(V, 1, 9.0), call(V, 1, [7.0, 8.0]), call(V, [1, 3], 9.0), call(V, [1, 3], [7, 8]), call(M, 1, 9.0, axis=0),
-               call(M, 1, [1, 2, 3], axis=1), call(M, [1], [[1], [2], [3]], axis=1), call(M, [0, 2, 2], 5, axis=1), call(M, -1, M[0], axis=0),
-               call(M, slice(0, 3), 1.0, axis=1), call(M, 1, 5.0), call(I, 1, 5.7), call(M, [1, 2], M[:, :2], axis=1), call(V, [], 1.0), call(V, 6, 1.0),
+               call(M, 1, [1, 2, 3], axis=1), call(M, [1], [[1], [2], [3]], axis=1), call(M, [0, 2, 2], 5, axis=1),
+               call(M, -1, M[0], axis=0),
+               call(M, slice(0, 3), 1.0, axis=1), call(M, 1, 5.0), call(I, 1, 5.7), call(M, [1, 2], M[:, :2], axis=1),
+               call(V, [], 1.0), call(V, 6, 1.0),
                call(M, 2, np.ones((3, 2)).T, axis=1), call(V, -6, 0.0)],
-    "trim_zeros": [call(np.array([0, 0, 1.0, 0, 2, 0])), call(np.array([0, 0, 1.0, 0]), "f"), call(np.array([0, 0, 1.0, 0]), "b"), call(np.zeros(3)),
+    "trim_zeros": [call(np.array([0, 0, 1.0, 0, 2, 0])), call(np.array([0, 0, 1.0, 0]), "f"), call(np.array([0, 0, 1.0, 0]), "b"),
+                   call(np.zeros(3)),
                    call(np.pad(M, 2)), call(np.pad(M, 2), axis=1), call(np.pad(M, 1), "f", axis=(0,))],
     "pad": [call(M, w, mode=m) for w in (1, ((2, 1), (0, 3)), (1, 2), ((5, 7), (9, 8)))
             for m in ("constant", "edge", "linear_ramp", "maximum", "minimum", "mean", "median", "reflect", "symmetric", "wrap")]
@@ -92,14 +105,19 @@ TABLE = {
     + [call(V[:1], 3, m, reflect_type=t) for m in ("reflect", "symmetric") for t in ("even", "odd")]
     + [call(V[:2], 5, m, reflect_type=t) for m in ("reflect", "symmetric") for t in ("even", "odd")]
     + [call(a, 2, m) for a in (I, Z, F, H) for m in ("constant", "edge", "linear_ramp", "maximum", "mean", "reflect", "wrap")]
-    + [call(M, 2, "linear_ramp", end_values=e) for e in (1.0, (1, 2), ((1, 2), (3, 4)))] + [call(M, {0: 1, -1: (2, 3)}), call(E, ((0, 0), (1, 2)), "edge"),
+    + [call(M, 2, "linear_ramp", end_values=e) for e in (1.0, (1, 2), ((1, 2), (3, 4)))] + [call(M, {0: 1, -1: (2, 3)}), call(E, ((0, 0),
+       (1, 2)), "edge"),
        call(E, ((1, 1), (0, 0))), call(I, 1, "mean"), call(I, 2, "linear_ramp", end_values=5)],
     # selection
-    "take": [call(M, i, axis=a, mode=m) for i in ([0, 2, 1], [[0, 1], [2, 2]], 1) for a in (None, 0, 1, -1) for m in ("raise", "wrap", "clip")]
+    "take": [call(M, i, axis=a, mode=m) for i in ([0, 2, 1], [[0, 1], [2, 2]], 1) for a in (None, 0, 1, -1)
+             for m in ("raise", "wrap", "clip")]
     + [call(M, [5, -7], 0, mode=m) for m in ("wrap", "clip")] + [call(V, []), call(M, [-1, -2], 0)],
-    "take_along_axis": [call(M, np.argsort(M, 0), 0), call(M, np.argsort(M, 1), 1), call(M, np.array([[0], [-1], [0]]), 1), call(M, np.array([[0, 0, 3]]), 1),
-                        call(M, np.array([0, 7]), None), call(M, np.array([[1, 1, 1]]), axis=-1), call(M[:, :1], np.array([[0, 1], [2, 2]]), 0)],
-    "choose": [call([0, 1, 2, 1], [[1, 2, 3, 4], [5, 6, 7, 8.5], [9, 8, 7, 6]]), call([0, 1, 5], (V[:3], V[3:]), mode="clip"), call(B.astype(int), [M, 0.0]),
+    "take_along_axis": [call(M, np.argsort(M, 0), 0), call(M, np.argsort(M, 1), 1), call(M, np.array([[0], [-1], [0]]), 1),
+                        call(M, np.array([[0, 0, 3]]), 1),
+                        call(M, np.array([0, 7]), None), call(M, np.array([[1, 1, 1]]), axis=-1),
+                        call(M[:, :1], np.array([[0, 1], [2, 2]]), 0)],
+    "choose": [call([0, 1, 2, 1], [[1, 2, 3, 4], [5, 6, 7, 8.5], [9, 8, 7, 6]]), call([0, 1, 5], (V[:3], V[3:]), mode="clip"),
+               call(B.astype(int), [M, 0.0]),
                call([0, 1, -5], (V[:3], V[3:]), mode="wrap"), call(1, (V, V * 2)), call(I % 2, [M[:1], M[:, :1]])],
     "compress": [call([True, False, True], M, 0), call([0, 1], M, axis=1), call([True, False, True], M)],
     "extract": [call(M > 0, M), call([1, 0, 1], V[:3])],
@@ -113,28 +131,35 @@ TABLE = {
     "argpartition": [call(V, 2)],
     "lexsort": [call((TIES[0], V)), call(TIES)],
     # quantiles
-    "median": [call(a, axis=x, keepdims=k) for a in (C, TIES.reshape(5, 3, 2), HOLES, I.reshape(2, 2, 3)) for x in (None, 0, -1, (0, 2), (1, -1)) for k in (False, True)]
+    "median": [call(a, axis=x, keepdims=k) for a in (C, TIES.reshape(5, 3, 2), HOLES, I.reshape(2, 2, 3)) for x in (None, 0, -1, (0, 2),
+               (1, -1)) for k in (False, True)]
     + each(V, F, H, Z, S, B),
     "nanmedian": [call(HOLES, axis=x, keepdims=k) for x in (None, 0, 1, (0, 2)) for k in (False, True)] + each(V, F, I),
-    **{name: [call(a, q * scale, axis=x, method=m) for a in (C, TIES) for q in (0.3, np.array([0.0, 0.25, 0.5, 0.9, 1.0]), np.array([[0.1, 0.2], [0.7, 1.0]])) for x in (None, 0, -1)
-              for m in ("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "linear",
-                        "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest")]
-       + [call(C, q * scale, axis=(0, 2), keepdims=True) for q in (0.3, np.array([0.2, 0.8]))] + [call(a, 0.3 * scale) for a in (F, H, I, S, HOLES)]
+    **{name: [call(a, q * scale, axis=x, method=m) for a in (C, TIES)
+    for q in (0.3, np.array([0.0, 0.25, 0.5, 0.9, 1.0]), np.array([[0.1, 0.2], [0.7, 1.0]])) for x in (None, 0, -1)
+              for m in METHODS]
+       + [call(C, q * scale, axis=(0, 2), keepdims=True) for q in (0.3, np.array([0.2, 0.8]))] + [call(a, 0.3 * scale)
+          for a in (F, H, I, S, HOLES)]
        + [call(F, np.array([0.3]) * scale), call(I, 1 * scale), call(HOLES, 0.3 * scale, axis=1)]
        + [call(TIES, q * scale, axis=x, method="inverted_cdf", weights=w) for q in (0.4, np.array([0.0, 0.5, 1.0])) for x, w in
           ((None, np.abs(TIES) + 0.5), (0, np.arange(5.0)), (1, np.abs(TIES) + 0.5))]
        for name, scale in (("quantile", 1), ("percentile", 100))},
-    **{name: [call(HOLES, q * scale, axis=x, method=m, keepdims=k) for q in (0.3, np.array([0.0, 0.5, 1.0])) for x in (None, 0, (1, 2)) for k in (False, True)
-              for m in ("inverted_cdf", "closest_observation", "hazen", "linear", "lower", "higher", "midpoint", "nearest", "averaged_inverted_cdf")]
-       + [call(HOLES[0], 0.4 * scale, axis=0, method="inverted_cdf", weights=np.arange(30.0).reshape(5, 6) + 1), call(F, 0.3 * scale), call(F, 0.3 * scale, axis=1), call(H, 0.3 * scale, 0), call(I, 0.3 * scale), call(I, 0.3 * scale, 0)]
+    **{name: [call(HOLES, q * scale, axis=x, method=m, keepdims=k) for q in (0.3, np.array([0.0, 0.5, 1.0])) for x in (None, 0,
+    (1, 2)) for k in (False, True)
+              for m in METHODS]
+       + [call(HOLES[0], 0.4 * scale, axis=0, method="inverted_cdf", weights=np.arange(30.0).reshape(5, 6) + 1),
+          call(F, 0.3 * scale), call(F, 0.3 * scale, axis=1), call(H, 0.3 * scale, 0), call(I, 0.3 * scale), call(I, 0.3 * scale, 0)]
        for name, scale in (("nanquantile", 1), ("nanpercentile", 100))},
     # statistics
-    "cov": [call(M), call(M, rowvar=False), call(V), call(M, M[::-1]), call(M, bias=True), call(M, ddof=0), call(Z), call(F), call(F, dtype=np.float32),
-            call(M, fweights=[1, 2, 3, 1]), call(M, aweights=[0.5, 2, 1, 1]), call(M, fweights=[1, 2, 3, 1], aweights=[0.5, 2, 1, 1]), call(V, V[::-1]),
+    "cov": [call(M), call(M, rowvar=False), call(V), call(M, M[::-1]), call(M, bias=True), call(M, ddof=0), call(Z), call(F),
+            call(F, dtype=np.float32),
+            call(M, fweights=[1, 2, 3, 1]), call(M, aweights=[0.5, 2, 1, 1]),
+            call(M, fweights=[1, 2, 3, 1], aweights=[0.5, 2, 1, 1]), call(V, V[::-1]),
             call(M, ddof=0, aweights=[0.5, 2, 1, 1]), call(I)],
     "corrcoef": [call(M), call(M, rowvar=False), call(V), call(V, V**2), call(Z), call(M, dtype=np.float32)],
     "bincount": [call([0, 1, 1, 5]), call([0, 1, 1], [0.5, 1.5, 2]), call([1, 2], minlength=6), call(np.array([], int))],
-    "histogram": [call(M), call(M, 4), call(V, [-1, 0, 1]), call(V, 5, density=True), call(V, 3, (0, 2)), call(V, 4, weights=np.arange(6.0))],
+    "histogram": [call(M), call(M, 4), call(V, [-1, 0, 1]), call(V, 5, density=True), call(V, 3, (0, 2)),
+                  call(V, 4, weights=np.arange(6.0))],
     "histogram2d": [call(V, V[::-1], 3)],
     "histogramdd": [call(M, 2)],
     "histogram_bin_edges": [call(V, "auto"), call(V, 4)],
@@ -151,16 +176,22 @@ TABLE = {
     "triu_indices": [call(3), call(3, 1, 4)],
     "tril_indices_from": [call(M)],
     "triu_indices_from": [call(M, 1)],
-    "unique": [call(TIES), call(TIES, return_counts=True, return_inverse=True, return_index=True), call(TIES, axis=0), call(HOLES), call(I)],
+    "unique": [call(TIES), call(TIES, return_counts=True, return_inverse=True, return_index=True), call(TIES, axis=0), call(HOLES),
+               call(I)],
     "unique_values": each(TIES), "unique_counts": each(TIES), "unique_inverse": each(TIES), "unique_all": each(TIES),
     "isin": [call(I, [1, 2]), call(I, [1, 2], invert=True)],
-    "union1d": [call(I, [5, 1])], "intersect1d": [call(I, [5, 1]), call(TIES, I, return_indices=True)], "setdiff1d": [call(I, [5, 1])], "setxor1d": [call(I, [5, 1])],
+    "union1d": [call(I, [5, 1])], "intersect1d": [call(I, [5, 1]),
+                call(TIES, I, return_indices=True)], "setdiff1d": [call(I, [5, 1])], "setxor1d": [call(I, [5, 1])],
     # grids
-    "linspace": [call(0, 1), call(0.0, 2.0, 5, False), call(V[:3], M[0, :3], 4, axis=1), call(1, 2, 1), call(1, 2, 0), call(0, 10, 5, dtype=int), call(0, 1, 5, retstep=True),
+    "linspace": [call(0, 1), call(0.0, 2.0, 5, False), call(V[:3], M[0, :3], 4, axis=1), call(1, 2, 1), call(1, 2, 0),
+                 call(0, 10, 5, dtype=int), call(0, 1, 5, retstep=True),
                  call(V[:3], 2.0, 4, axis=-1), call(F[0], F[1], 3), call(Z[0], Z[1], 3)],
-    "logspace": [call(0, 2, 5), call(0, 2, 5, False, 2.0), call(V[:3], 1.0, 4, axis=1), call(0, 2, 4, base=np.array([2.0, 3.0])), call(0, 2, 3, dtype=np.float32)],
-    "geomspace": [call(1, 1000, 4), call(-1.0, -8.0, 4), call(np.array([1.0, 2.0]), 9.0, 5, axis=1), call(1j, 16j, 5), call(1, 256, 9, dtype=int), call(1, 8, 3, False)],
-    "meshgrid": [call(V, M[0]), call(V, M[0], indexing="ij"), call(V, M[0], V[:2], sparse=True), call(V), call(), call(V, S, M[0], copy=False)],
+    "logspace": [call(0, 2, 5), call(0, 2, 5, False, 2.0), call(V[:3], 1.0, 4, axis=1), call(0, 2, 4, base=np.array([2.0, 3.0])),
+                 call(0, 2, 3, dtype=np.float32)],
+    "geomspace": [call(1, 1000, 4), call(-1.0, -8.0, 4), call(np.array([1.0, 2.0]), 9.0, 5, axis=1), call(1j, 16j, 5),
+                  call(1, 256, 9, dtype=int), call(1, 8, 3, False)],
+    "meshgrid": [call(V, M[0]), call(V, M[0], indexing="ij"), call(V, M[0], V[:2], sparse=True), call(V), call(),
+                 call(V, S, M[0], copy=False)],
     "indices": [call((2, 3)), call((2, 3), float), call((2, 3), sparse=True)],
     "vander": [call(V), call(V, 3), call(V, 4, increasing=True), call([1, 2, 3]), call(V, 0)],
     "tri": [call(3), call(3, 4, 1), call(2, dtype=int)], "identity": [call(3), call(2, int)], "eye": [call(3, k=1)],
@@ -185,7 +216,13 @@ def same(found, expected, what=""):
             same(f, e, what)
     elif isinstance(expected, (np.ndarray, np.generic)):
         assert isinstance(found, nd.Tensor), what
-        assert found.shape == expected.shape and found.dtype == expected.dtype, (what, found.shape, found.dtype, expected.shape, expected.dtype)
+        assert found.shape == expected.shape and found.dtype == expected.dtype, (
+            what,
+            found.shape,
+            found.dtype,
+            expected.shape,
+            expected.dtype,
+        )
         fine = {"e": 2e-3, "f": 1e-5}.get(expected.dtype.char, 1e-12)
         np.testing.assert_allclose(found.data, expected, rtol=fine, atol=fine, err_msg=what)
     else:

@@ -13,7 +13,16 @@ X = (apart(3, 4),)
 CUBE = (apart(2, 3, 4),)
 Z = (normal(3, 4) + 1j * normal(3, 4),)
 HOLES = (np.where(np.arange(20).reshape(4, 5) % 6 == 2, np.nan, apart(4, 5)),)
-CONTINUOUS = ("linear", "hazen", "weibull", "interpolated_inverted_cdf", "median_unbiased", "normal_unbiased", "midpoint", "averaged_inverted_cdf")
+CONTINUOUS = (
+    "linear",
+    "hazen",
+    "weibull",
+    "interpolated_inverted_cdf",
+    "median_unbiased",
+    "normal_unbiased",
+    "midpoint",
+    "averaged_inverted_cdf",
+)
 STEPPED = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
 
 SAMPLES: list[Sample] = [
@@ -31,11 +40,13 @@ SAMPLES: list[Sample] = [
     *[s for m in (*CONTINUOUS, *STEPPED) for s in rows("order_statistics", lambda x, m=m: nd.quantile(x, [0.1, 0.37, 0.8], 1, method=m), X,
                                                        keeps_dtype=m in STEPPED)],
     *rows("order_statistics", lambda x: nd.percentile(x, 30.0, (0, 2), keepdims=True), CUBE),
-    *[s for m in CONTINUOUS[:6] for s in rows("order_statistics", lambda x, q, m=m: nd.quantile(x, q, 1, method=m), (apart(3, 9), np.array([0.31, 0.64])),
+    *[s for m in CONTINUOUS[:6] for s in rows("order_statistics", lambda x, q, m=m: nd.quantile(x, q, 1, method=m),
+                                              (apart(3, 9), np.array([0.31, 0.64])),
                                               keeps_dtype=False)],
     *rows("order_statistics", lambda x, q: nd.percentile(x, q), (apart(9), np.array(33.0)), keeps_dtype=False),
     *rows("getitem", lambda x: nd.quantile(x, [0.2, 0.7], 0, method="inverted_cdf", weights=np.arange(1, 4.0)), X),
-    *[s for m in ("linear", "hazen", "lower", "midpoint") for s in rows("sort", lambda x, m=m: nd.nanquantile(x, np.array([0.2, 0.7]), 0, method=m), X,
+    *[s for m in ("linear", "hazen", "lower", "midpoint") for s in rows("sort",
+    lambda x, m=m: nd.nanquantile(x, np.array([0.2, 0.7]), 0, method=m), X,
                                                                         keeps_dtype=m == "lower")],
     *rows("sort", lambda x: nd.nanpercentile(nd.where(np.isnan(HOLES[0]), np.nan, x), 40.0, 1), (apart(4, 5),)),
     *rows("sort", lambda x: nd.nanmedian(nd.where(np.isnan(HOLES[0]), np.nan, x), 1), (apart(4, 5),)),

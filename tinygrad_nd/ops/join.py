@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
-from .shape import _crop, _reshape, atleast_1d, atleast_2d, atleast_3d, axes_of, concatenate, operands
+from .broadcasting import atleast_1d, atleast_2d, atleast_3d
+from .shape import _crop, _reshape, axes_of, concatenate, operands
 
 __all__ = [
     "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .parts import cast
+from .quantile import median
 from .reduce import max, mean, min
 from .shape import Widths, _broadcast_to, _crop, _zero_pad, concatenate, take_along
-from .quantile import median
 
 __all__ = ["pad"]
 

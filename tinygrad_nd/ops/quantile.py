@@ -106,7 +106,9 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     if q.ndim > 2 or not ((q.data >= 0) & (q.data <= 1)).all():
         raise ValueError(f"{name}: q must hold fractions from 0 to 1 (percents from 0 to 100) in at most 2 axes, but got {q.tolist()}")
     if not x.size:
-        return astensor(getattr(np, name)(x.data, getattr(q, "data", q) * (100 if name.endswith("percentile") else 1), axis, keepdims=keepdims))
+        return astensor(
+            getattr(np, name)(x.data, getattr(q, "data", q) * (100 if name.endswith("percentile") else 1), axis, keepdims=keepdims)
+        )
     y, axes = _merged(x, axis, name)
     only_numbers = name.startswith("nan")
     if weights is not None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .parts import cast
 from .index import getitem
+from .parts import cast
 from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
 
 __all__ = [
@@ -65,7 +65,7 @@ def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
 
 
 def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
-    """x shifted along axes by `shift` places, with what leaves at one end coming back at the other; of the flattened x if `axis` is None."""
+    """x shifted along axes by `shift` places; what leaves at one end comes back at the other. x is flattened first if `axis` is None."""
     x = astensor(x)
     if axis is None:
         return _reshape(roll(ravel(x), shift, 0), shape=x.shape)
@@ -98,7 +98,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     if counts.dtype.kind not in "iub":
         raise TypeError(f"repeat: repeats must be integers, but got dtype {counts.dtype}")
     if counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
-        raise ValueError(f"repeat: repeats={repeats} must be one count, or one for each of the {n} entries of axis {axis}, and not negative")
+        raise ValueError(
+            f"repeat: repeats={repeats} must be one count, or one for each of the {n} entries of axis {axis}, and not negative"
+        )
     if counts.size != 1:
         return take_along(x, index=np.repeat(np.arange(n), counts), axis=axis)
     k, front, back = int(counts.item()), x.shape[:axis], x.shape[axis + 1 :]

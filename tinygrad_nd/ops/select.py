@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
+from .broadcasting import broadcast_arrays
 from .index import At, getitem, take, within
-from .shape import axes_of, broadcast_arrays, ravel, stack
+from .shape import axes_of, ravel, stack
 
 __all__ = ["choose", "compress", "extract", "put_along_axis", "take_along_axis"]
 

@@ -69,7 +69,7 @@ def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
 
 
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
-    """The k largest (or smallest) entries along an axis, best first, and their places: (values, indices). Ties take the first; NaN is large.
+    """The k largest (or smallest) entries along an axis, best first, and their places: (values, indices). The first of equals wins.
 
     Raises ValueError if there are not k entries.
 

@@ -1,0 +1,128 @@
+"""What the distributions of `nd.random` are made of: the generator, and samples that are a formula of their parameters or constants."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .shape import sizes_of
+
+Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
+Sampler: TypeAlias = Callable[..., Any]
+
+_default: Any = None
+_setting = threading.Lock()
+
+
+def seed(n: int | None = None) -> None:
+    """Makes calls without `rng=` start over from this seed (None: from an unpredictable one)."""
+    global _default
+    with _setting:
+        _default = np.random.default_rng(n)
+
+
+def generator(rng: Rng, where: str) -> np.random.Generator:
+    if rng is None:
+        if _default is None:
+            seed()
+        return _default  # type: ignore[no-any-return]
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, (int, np.integer)):
+        return np.random.default_rng(rng)
+    raise TypeError(f"random.{where}: rng must be a np.random.Generator, a seed or None, but got {type(rng).__name__}")
+
+
+def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter]) -> Sampler:
+    common = [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY, default=None) for p in ("dtype", "rng")]
+    signature = inspect.Signature([p.replace(annotation=Any) for p in (*parameters, *common)], return_annotation=Tensor)
+
+    def function(*args: Any, **options: Any) -> Tensor:
+        try:
+            bound = signature.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"random.{name}: {error}") from None
+        bound.apply_defaults()
+        return f(**bound.arguments)  # type: ignore[no-any-return]
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.__module__ = "tinygrad_nd.random"
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _arguments(**defaults: Any) -> list[inspect.Parameter]:
+    return [inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=d) for p, d in defaults.items()]
+
+
+# A formula of parameters and of noise that does not depend on them.
+
+REQUIRED = inspect.Parameter.empty
+
+
+def formula(name: str, doc: str, noise: str, f: Sampler, positive: str = "", **defaults: Any) -> Sampler:
+    """A distribution whose samples are f(noise, *parameters); parameters named in `positive` must not be negative."""
+
+    def sample(size: Any, dtype: Any, rng: Rng, **given: Any) -> Tensor:
+        parameters = [p if isinstance(p, Tensor) else astensor(p) if np.ndim(p) else p for p in given.values()]
+        for p, value in given.items():
+            if p in positive.split() and not (np.asarray(value) >= 0).all():
+                raise ValueError(f"random.{name}: {p} must not be negative, but got {value}")
+        z = astensor(getattr(generator(rng, name), noise)(size=size_of(name, size, parameters)))
+        kind = dtype_of(dtype, parameters)
+        result = f(z if z.dtype == kind else z.astype(kind), *parameters)
+        return result if result.dtype == kind else result.astype(kind)
+
+    return _named(name, f"{doc} Differentiable in {_listed(defaults)}.", sample, _arguments(**defaults, size=None))
+
+
+def size_of(name: str, size: Any, parameters: list[Any]) -> tuple[int, ...]:
+    """The size asked for, if the parameters broadcast to it; theirs, if none is."""
+    shapes = [np.shape(p) for p in parameters]
+    wanted = () if size is None else sizes_of(size, f"random.{name}")
+    try:
+        found = np.broadcast_shapes(wanted, *shapes)
+    except ValueError:
+        found = None
+    if found is None or (size is not None and found != wanted):
+        raise ValueError(f"random.{name}: parameters of shape {', '.join(map(str, shapes))} do not fit size={size}")
+    return found
+
+
+def _listed(names: Any) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def dtype_of(dtype: Any, parameters: list[Any]) -> np.dtype[Any]:
+    """The dtype asked for, or that of floating parameters."""
+    if dtype is not None:
+        return np.dtype(dtype)
+    kinds = [p.dtype for p in parameters if isinstance(p, (Tensor, np.generic)) and p.dtype.kind == "f"]
+    return np.result_type(*kinds) if kinds else np.dtype(float)
+
+
+def constant(name: str, doc: str, *, whole: bool = False, **defaults: Any) -> Sampler:
+    """NumPy's distribution of the values of parameters; its samples are `whole` numbers, or parameters may not require grad."""
+
+    def sample(size: Any, dtype: Any, rng: Rng, **given: Any) -> Tensor:
+        for p, value in given.items():
+            if not whole and isinstance(value, Tensor) and value.requires_grad:
+                raise TypeError(f"random.{name}: not differentiable in {p}; pass {p}.detach() if no gradient is meant")
+        try:
+            drawn = getattr(generator(rng, name), name)(**{p: plain(v) for p, v in given.items()}, size=size)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"random.{name}: {error}") from error
+        return astensor(np.asarray(drawn, None if whole and dtype is None else dtype_of(dtype, list(given.values()))))
+
+    return _named(name, f"{doc} Carries no gradient.", sample, _arguments(**defaults, size=None))
+
+
+def plain(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
