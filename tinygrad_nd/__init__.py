@@ -16,6 +16,7 @@ from .ops.activation import *
 from .ops.aliases import *
 from .ops.attention import *
 from .ops.bits import *
+from .ops.broadcasting import *
 from .ops.choice import *
 from .ops.conv import *
 from .ops.create import *

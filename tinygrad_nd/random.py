@@ -117,7 +117,7 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
     kind = dtype_of(dtype, [mean])
     source: Any = generator(rng, "multivariate_normal")
     z = astensor(source.multivariate_normal(np.zeros(mean.shape), plain(cov), size, method=method), kind)
-    sample = mean + z
+    sample: Tensor = mean + z
     return sample if sample.dtype == kind else sample.astype(kind)
 
 
