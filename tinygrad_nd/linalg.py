@@ -11,10 +11,21 @@ from .ops.decompose import EighResult, EigResult, QRResult, SVDResult, cholesky,
 from .ops.linalg import matmul, vecdot
 from .ops.matrix_functions import expm, matrix_power, multi_dot
 from .ops.matrix_norm import cond, matrix_norm, matrix_rank, norm, vector_norm
-from .ops.shape import matrix_transpose, moveaxis, stack
+from .ops.shape import matrix_transpose
 from .ops.solve import (
-    SlogdetResult, cho_solve, det, inv, lstsq, pinv, slogdet, solve, solve_triangular, tensorinv, tensorsolve,
+    SlogdetResult,
+    cho_solve,
+    det,
+    inv,
+    lstsq,
+    pinv,
+    slogdet,
+    solve,
+    solve_triangular,
+    tensorinv,
+    tensorsolve,
 )  # fmt: skip
+from .ops.vectors import cross as _cross
 from .tensor import Tensor, astensor
 
 __all__ = [
@@ -55,5 +66,4 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     x1, x2 = astensor(x1), astensor(x2)
     if x1.ndim and x2.ndim and (x1.shape[axis] != 3 or x2.shape[axis] != 3):
         raise ValueError(f"cross: needs 3 components along axis {axis}, but x1 has shape {x1.shape} and x2 {x2.shape}")
-    a, b = (moveaxis(t, axis, 0) for t in (x1, x2))
-    return stack([a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))], axis)
+    return _cross(x1, x2, axis=axis)

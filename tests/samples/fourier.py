@@ -42,6 +42,6 @@ SAMPLES: list[Sample] = [
     *[s for name in ("irfft2", "irfftn") for s in planes("irfft", name, normal(3, 4), z(4, 3))],
     *rows("irfft", lambda x: F.irfft(x, 7), (normal(4),), (normal(2, 3),), linear=True),
     *rows("fft", lambda x: F.fftn(x, axes=(0, 0)), (normal(3, 2),), keeps_dtype=False),
-    *[s for f in (F.fftshift, F.ifftshift) for s in rows("concatenate", f, (normal(4, 5),), (z(3),))],
-    *rows("concatenate", lambda x: F.fftshift(x, 1), (normal(4, 5),), linear=True),
+    *[s for f in (F.fftshift, F.ifftshift) for s in rows("roll", f, (normal(4, 5),), (z(3),))],
+    *rows("roll", lambda x: F.fftshift(x, 1), (normal(4, 5),), linear=True),
 ]

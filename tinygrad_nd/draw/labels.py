@@ -34,7 +34,7 @@ TITLES = {
 OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
-    "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det logdet cholesky qr eigh eig svd expm "
+    "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals expm sum_of_products "
     "fft rfft irfft",
     "reduction": "sum mean max min order_statistics prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather "
     "pool_scatter window_sum "

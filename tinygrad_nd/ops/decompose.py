@@ -15,12 +15,15 @@ from ..kernels import lapack
 from ..kernels.lapack import matrix
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import absolute, conj, floating, imag, over, real, sign, where
+from .choice import where
+from .elementwise import absolute, sign
 from .linalg import _matmul as product
 from .linalg import adjoint
 from .matrix import _diagonal, tril, triu
+from .parts import floating, imag, real
 from .shape import concatenate, expand_dims, swapaxes
 from .solve import solve
+from .ufunc import conj, over
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -85,11 +88,17 @@ def _hermitian(a: Any, uplo: str, who: str) -> Tensor:
     """
     a = floating(a)
     matrix(a, who, square=True)
-    mirror = adjoint(a)
-    if not a.size or np.abs(a.data - mirror.data).max() <= 1e-3 * np.abs(a.data).max():
-        return (a + mirror) / 2  # type: ignore[no-any-return]
+    gap = np.abs(a.data - np.conj(a.data.swapaxes(-1, -2))).max(initial=0)
+    if gap == 0 or gap <= 1e-3 * np.abs(a.data).max():
+        return _hermitian_part(a, exact=bool(gap == 0))
     part = triu(a, 1) if uplo == "U" else tril(a, -1)
     return where(_eye(a), real(a), part + adjoint(part))
+
+
+@primitive(a=lambda g: _hermitian_part(g, exact=False))
+def _hermitian_part(a: Any, *, exact: bool) -> Any:
+    """(a + a^H) / 2, which is a itself if it is `exact`ly Hermitian."""
+    return a if exact else (a + np.conj(a.swapaxes(-1, -2))) / 2
 
 
 def _eye(a: Tensor) -> np.ndarray:
@@ -99,10 +108,10 @@ def _eye(a: Tensor) -> np.ndarray:
 # QR.
 
 
-@primitive(a=lambda g, out, a_shape: _qr_grad(*_cut(g, a_shape[-2]), *_cut(out, a_shape[-2])))
-def _qr(a: Any) -> Any:
+@primitive(a=lambda g, out, a_shape: _qr_grad(*_cut(g[..., : a_shape[-1]], a_shape[-2]), *_cut(out[..., : a_shape[-1]], a_shape[-2])))
+def _qr(a: Any, *, mode: str) -> Any:
     """Q above R^T, for a with no fewer rows than columns."""
-    q, r = lapack.run(np.linalg.qr, "qr", a)
+    q, r = lapack.run(np.linalg.qr, "qr", a, mode=mode)
     return np.concatenate([q, r.swapaxes(-1, -2)], -2)
 
 
@@ -130,29 +139,27 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     a = floating(a)
     matrix(a, "qr")
     m, n = a.shape[-2:]
-    packed = _qr(a[..., :m])
+    packed = _qr(a[..., :m], mode="complete" if mode == "complete" and m > n else "reduced")
     q, r = _cut(packed, m)
-    r = triu(swapaxes(r, -1, -2))
+    r = swapaxes(r, -1, -2)
     if n > m:
-        r = concatenate([r, product(adjoint(q), a[..., m:])], -1)
+        r = concatenate([triu(r), product(adjoint(q), a[..., m:])], -1)
     if mode == "r":
-        return r
-    if mode == "complete" and m > n:
-        rest = lapack.run(np.linalg.qr, "qr", a.data, mode="complete")[0][..., n:]
-        q = concatenate([q, _complement(q, rest)], -1)
-        r = concatenate([r, np.zeros((*r.shape[:-2], m - n, n), r.dtype)], -2)
-    return QRResult(q, r)
+        return triu(r)
+    return QRResult(_completed(q[..., :n], packed.data[..., :m, n:]), triu(r))
 
 
-def _complement(q: Tensor, rest: np.ndarray) -> Tensor:
-    """`rest`, orthonormal columns that complete those of q to a basis, turning with q as little as they can.
+def _completed(q: Tensor, rest: np.ndarray) -> Tensor:
+    """q with the orthonormal columns `rest` that complete its own to a basis, turning with q as little as they can.
 
     Source: Newton's iteration for the polar factor; each step squares the order to which derivatives are right, and eight are.
     """
+    if not rest.shape[-1] or not q.requires_grad:
+        return concatenate([q, rest], -1) if rest.shape[-1] else q
     y = astensor(rest) - product(q, product(adjoint(q), rest))
     for _ in range(3):
         y = product(y, 1.5 * np.eye(y.shape[-1], dtype=y.dtype) - 0.5 * product(adjoint(y), y))
-    return y
+    return concatenate([q, y], -1)
 
 
 # Eigenvalues.
@@ -188,8 +195,17 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
 
 def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
     """The eigenvalues of Hermitian matrices, in ascending order."""
-    a = _hermitian(a, _uplo(UPLO, "eigvalsh"), "eigvalsh")
-    return eigh(a).eigenvalues if a.requires_grad else astensor(lapack.run(np.linalg.eigvalsh, "eigvalsh", a.data))
+    return _eigvalsh(_hermitian(a, _uplo(UPLO, "eigvalsh"), "eigvalsh"))
+
+
+@primitive(a=lambda g, a: _spectral(g, eigh(a).eigenvectors))
+def _eigvalsh(a: Any) -> Any:
+    return lapack.run(np.linalg.eigvalsh, "eigvalsh", a)
+
+
+def _spectral(w: Tensor, v: Tensor) -> Tensor:
+    """V diag(w) V^H."""
+    return product(v * expand_dims(w, -2), adjoint(v))
 
 
 def _uplo(uplo: str, who: str) -> str:
@@ -242,11 +258,21 @@ def eigvals(a: Any) -> Tensor:
 # Singular values.
 
 
-@primitive(a=lambda g, out, a_shape: _svd_grad(*_cut(g, a_shape[-2], 1), *_cut(out, a_shape[-2], 1)))
-def _svd(a: Any) -> Any:
-    """U above S above V."""
-    u, s, vh = lapack.run(np.linalg.svd, "svd", a, full_matrices=False)
-    return np.concatenate([u, s[..., None, :], np.conj(vh.swapaxes(-1, -2))], -2)
+@primitive(a=lambda g, out, a_shape: _svd_grad(*_parts(g, a_shape), *_parts(out, a_shape)))
+def _svd(a: Any, *, full: bool) -> Any:
+    """U above S above V; the columns that complete U or V to a square stand behind, where the others have zeros."""
+    u, s, vh = lapack.run(np.linalg.svd, "svd", a, full_matrices=full)
+    out = np.zeros((*a.shape[:-2], sum(a.shape[-2:]) + 1, max(u.shape[-1], vh.shape[-2])), u.dtype)
+    m = a.shape[-2]
+    out[..., :m, : u.shape[-1]] = u
+    out[..., m, : s.shape[-1]] = s
+    out[..., m + 1 :, : vh.shape[-2]] = np.conj(vh.swapaxes(-1, -2))
+    return out
+
+
+def _parts(x: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+    """U, S and V of a matrix of this shape."""
+    return _cut(x[..., : min(shape[-2:])], shape[-2], 1)
 
 
 def _svd_grad(gu: Tensor, gs: Tensor, gv: Tensor, u: Tensor, s: Tensor, v: Tensor) -> Tensor:
@@ -284,20 +310,24 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     matrix(a, "svd", square=hermitian)
     if hermitian:
         return _svd_of_hermitian(a, compute_uv)
-    if not compute_uv and not a.requires_grad:
-        return astensor(lapack.run(np.linalg.svd, "svd", a.data, compute_uv=False))
-    m, n = a.shape[-2:]
-    u, s, v = _cut(_svd(a), m, 1)
-    s = _row(real(s))
     if not compute_uv:
-        return s
-    if full_matrices and m != n:
-        more_u, _, more_v = lapack.run(np.linalg.svd, "svd", a.data)
-        if m > n:
-            u = concatenate([u, _complement(u, more_u[..., n:])], -1)
-        else:
-            v = concatenate([v, _complement(v, np.conj(more_v[..., m:, :].swapaxes(-1, -2)))], -1)
-    return SVDResult(u, s, adjoint(v))
+        return _svdvals(a)
+    m, n = a.shape[-2:]
+    packed = _svd(a, full=bool(full_matrices) and m != n)
+    u, s, v = _parts(packed, a.shape)
+    if full_matrices:
+        u, v = _completed(u, packed.data[..., :m, n:]), _completed(v, packed.data[..., m + 1 :, m:])
+    return SVDResult(u, _row(real(s)), adjoint(v))
+
+
+@primitive(a=lambda g, a: _between(g, *svd(a, False)))
+def _svdvals(a: Any) -> Any:
+    return lapack.run(np.linalg.svd, "svdvals", a, compute_uv=False)
+
+
+def _between(g: Tensor, u: Tensor, s: Tensor, vh: Tensor) -> Tensor:
+    """U diag(g) V^H."""
+    return product(u * expand_dims(g, -2), vh)
 
 
 def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:
@@ -314,5 +344,6 @@ def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:
 
 def svdvals(x: Any) -> Tensor:
     """The singular values of matrices, in descending order."""
-    s: Tensor = svd(x, compute_uv=False)
-    return s
+    x = floating(x)
+    matrix(x, "svdvals")
+    return _svdvals(x)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .elementwise import multiply
-from .linalg import _matmul
+from .linalg import _matmul, _sum_of_products
 from .matrix import diagonal
 from .reduce import sum as sum_along
 from .shape import reshape, squeeze, transpose
@@ -37,6 +37,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
     sizes = _sizes(labels, tensors)
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]
     how = optimize if isinstance(optimize, (bool, str)) else tuple(optimize)
+    if isinstance(how, str) and how not in ("greedy", "optimal"):
+        raise KeyError(f"einsum: optimize must be a bool, 'greedy', 'optimal' or a path, but got {how!r}")
     for step in _path(tuple((t.shape, label) for t, label in terms), out, how):
         picked = [terms.pop(i) for i in sorted(step, reverse=True)][::-1]
         while len(picked) > 1:
@@ -155,6 +157,9 @@ def _contract(a: Tensor, la: str, b: Tensor, lb: str, elsewhere: set[str]) -> Te
         order = [label.index(c) for group in groups for c in group]
         return reshape(transpose(t, order), tuple(prod(t.shape[label.index(c)] for c in group) for group in groups))
 
+    if summed and not only_a and not only_b:
+        y = _sum_of_products(a, transpose(b, [lb.index(c) for c in la]), axes=tuple(i for i, c in enumerate(la) if c in summed))
+        return y, "".join(c for c in la if c in batch)
     length = {**dict(zip(la, a.shape)), **dict(zip(lb, b.shape))}
     if summed:
         y = _matmul(arranged(a, la, [batch, only_a, summed]), arranged(b, lb, [batch, summed, only_b]))

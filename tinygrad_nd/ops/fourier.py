@@ -7,6 +7,7 @@ half of a spectrum; the other half mirrors it, so all frequencies that have a mi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.exceptions import AxisError
 from ..kernels.fft import _fft as library
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import conj
-from .shape import _crop, _zero_pad, concatenate
+from .rearrange import roll
+from .shape import _crop, _zero_pad
+from .ufunc import conj
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2", "irfftn",
@@ -64,13 +66,20 @@ def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: 
 
 def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
     if axes is None:
-        axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
-    for i in axes:
-        if not -x.ndim <= i.__index__() < x.ndim:
-            raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
+        axes = range(-x.ndim if s is None else -len(s), 0)
     if s is not None and len(s) != len(axes):
         raise ValueError(f"{who}: needs a size for each axis, but got sizes {tuple(s)} and axes {tuple(axes)}")
-    return tuple(i.__index__() % x.ndim for i in axes)
+    for i in axes:
+        if not -x.ndim <= _integer(who, i) < x.ndim:
+            raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
+    return tuple(i % x.ndim for i in axes)
+
+
+def _integer(who: str, n: Any) -> int:
+    try:
+        return index(n)
+    except TypeError:
+        raise TypeError(f"{who}: sizes and axes must be integers, but got {n!r}") from None
 
 
 def _norm(who: str, norm: Norm) -> str:
@@ -82,7 +91,7 @@ def _norm(who: str, norm: Norm) -> str:
 def _lengths(who: str, x: Tensor, s: Sizes, axes: tuple[int, ...]) -> list[int]:
     """So many points along each axis; -1 is all there are."""
     asked: Sequence[int | None] = [None] * len(axes) if s is None else s
-    lengths = [x.shape[i] if n is None or n == -1 else n.__index__() for i, n in zip(axes, asked)]
+    lengths = [x.shape[i] if n is None or n == -1 else _integer(who, n) for i, n in zip(axes, asked)]
     for i, n in zip(axes, lengths):
         if n < 1:
             raise ValueError(f"{who}: cannot transform {n} points, along axis {i} of x {x.shape}")
@@ -136,7 +145,7 @@ def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
 
 
 def _one(who: str, n: int | None) -> Sizes:
-    if n is not None and n.__index__() < 1:
+    if n is not None and _integer(who, n) < 1:
         raise ValueError(f"{who}: cannot transform {n} points")
     return None if n is None else [n]
 
@@ -221,17 +230,13 @@ def fftshift(x: Any, axes: int | Axes = None) -> Tensor:
 
 def ifftshift(x: Any, axes: int | Axes = None) -> Tensor:
     """The inverse of `fftshift`, which differs at odd lengths."""
-    return _turned("ifftshift", x, axes, 0)
+    return _turned("ifftshift", x, axes, -1)
 
 
-def _turned(who: str, x: Any, axes: int | Axes, up: int) -> Tensor:
-    t = astensor(x)
-    for i in _axes(who, t, None, [axes] if isinstance(axes, (int, np.integer)) else axes):
-        n = t.shape[i]
-        cut = (n + up) // 2
-        before, after = ([(0, 0)] * i + [w] + [(0, 0)] * (t.ndim - i - 1) for w in ((0, n - cut), (cut, 0)))
-        t = concatenate([_crop(t, widths=tuple(after)), _crop(t, widths=tuple(before))], i)
-    return t
+def _turned(who: str, x: Any, axes: int | Axes, sign: int) -> Tensor:
+    x = astensor(x)
+    each = _axes(who, x, None, [axes] if isinstance(axes, (int, np.integer)) else axes)
+    return roll(x, [sign * (x.shape[i] // 2) for i in each], each) if each else x
 
 
 def fftfreq(n: int, d: float = 1.0) -> Tensor:

@@ -11,15 +11,29 @@ import numpy as np
 from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import conj, multiply
+from .elementwise import multiply
 from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from .ufunc import conj
 
 __all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
 
 @primitive(a=lambda g, b: _matmul(g, adjoint(b)), b=lambda g, a: _matmul(adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
+    if a.shape[-1] == b.shape[-2] == 1:
+        return np.multiply(a, b)  # every product once, and no sum
+    if a.shape[-2] == 1 or b.shape[-1] == 1:
+        return np.matmul(a, b)  # as fast as memory is read
     return blas.matmul(a, b)
+
+
+@primitive(a=lambda g, b, axes: multiply(expand_dims(g, axes), conj(b)), b=lambda g, a, axes: multiply(expand_dims(g, axes), conj(a)))
+def _sum_of_products(a: Any, b: Any, *, axes: tuple[int, ...]) -> Any:
+    """a * b, which broadcast but not along `axes`, summed over these."""
+    every = list(range(a.ndim))
+    if len(axes) == a.ndim:
+        return np.dot(a.ravel(), b.ravel())
+    return np.einsum(a, every, b, every, [i for i in every if i not in axes])
 
 
 def adjoint(a: Tensor) -> Tensor:
@@ -98,14 +112,16 @@ def vdot(a: Any, b: Any) -> Tensor:
     a, b = ravel(a), ravel(b)
     if a.shape != b.shape:
         raise ValueError(f"vdot: a and b must hold as many values, but hold {a.size} and {b.size}")
-    return dot(conj(a), b)
+    return _sum_of_products(conj(a), b, axes=(0,))
 
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
     """The sum of conj(x1) · x2 along one axis of both; the others broadcast."""
     x1, x2 = (moveaxis(t, axis, -1) if t.ndim else t for t in (astensor(x1), astensor(x2)))
     _same_core("vecdot", x1, x2, 1, 1)
-    return squeeze(_matmul(expand_dims(conj(x1), -2), expand_dims(x2, -1)), (-2, -1))
+    rank = max(x1.ndim, x2.ndim)
+    x1, x2 = (reshape(t, (1,) * (rank - t.ndim) + t.shape) if t.ndim < rank else t for t in (x1, x2))
+    return _sum_of_products(conj(x1), x2, axes=(rank - 1,))
 
 
 def matvec(x1: Any, x2: Any) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import astype, where
+from .choice import where
+from .parts import astype
 from .reduce import sum as sum_along
 from .shape import axes_of, broadcast_to, moveaxis, ravel
 

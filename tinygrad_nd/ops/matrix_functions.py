@@ -11,8 +11,8 @@ import numpy as np
 from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import floating
 from .linalg import adjoint, matmul
+from .parts import floating
 from .shape import broadcast_to, concatenate, ravel, reshape
 from .solve import inv
 

@@ -10,14 +10,17 @@ import numpy as np
 from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .choice import where
 from .decompose import svdvals
-from .elementwise import absolute, floating, over, power, scale, sign, where
+from .elementwise import absolute, power, sign
+from .parts import floating
 from .reduce import max as max_along
 from .reduce import min as min_along
 from .reduce import spread
 from .reduce import sum as sum_along
 from .shape import axes_of, moveaxis, reshape
 from .solve import inv
+from .ufunc import over, scale
 
 __all__ = ["norm"]
 
@@ -27,9 +30,14 @@ Axis = int | Sequence[int] | None
 
 @primitive(x=lambda g, x, out, axes, p: scale(spread(g, x.shape, axes), _pnorm_slope(x, spread(out, x.shape, axes), p)))
 def _pnorm(x: Any, *, axes: tuple[int, ...], p: float) -> Any:
+    if p == 2 and len(axes) == x.ndim:
+        flat = x.ravel("K")
+        return np.sqrt(np.vdot(flat, flat).real)
+    if p == 2 and x.dtype.kind != "c":
+        return np.sqrt(np.sum(x * x, axes))
+    if p == 0:
+        return np.sum((x != 0).astype(x.real.dtype), axes)
     size = np.abs(x)
-    if p == 2:
-        return np.sqrt(np.sum(size * size, axes))
     with np.errstate(divide="ignore"):
         total = np.sum(size**p, axes)
         return np.asarray(total ** (1 / p), total.dtype)
@@ -39,6 +47,8 @@ def _pnorm_slope(x: Tensor, out: Tensor, p: float) -> Any:
     """x / |x| · (|x| / norm)^(p - 1), and 0 at 0."""
     if p == 2:
         return over(x, out)
+    if p == 0:  # a step
+        return astensor(np.zeros(x.shape, x.data.real.dtype))
     size = absolute(x)
     direction = over(x, size) if x.dtype.kind == "c" else sign(x)
     return scale(direction, power(over(size, out), p - 1))
@@ -57,8 +67,6 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
         found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
     elif ord == -np.inf:
         found = min_along(absolute(x), axes)
-    elif ord == 0:
-        found = astensor(np.asarray((x.data != 0).astype(x.data.real.dtype).sum(axes)))
     elif ord == 1:
         found = sum_along(absolute(x), axes)
     else:
@@ -78,16 +86,21 @@ def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
     if ord in (None, "fro", "f"):
         return _pnorm(x, axes=(x.ndim - 2, x.ndim - 1), p=2.0)
     if ord == "nuc":
-        return sum_along(svdvals(x), -1)
+        return sum_along(_singular(x), -1)
     if ord in (1, -1, np.inf, -np.inf):
         values = sum_along(absolute(x), -2 if ord in (1, -1) else -1)
     elif ord in (2, -2):
-        values = svdvals(x)
+        values = _singular(x)
     else:
         raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {ord!r}")
     if least is max_along and not values.shape[-1]:  # of nothing
         return sum_along(values, -1)
     return least(values, -1)  # type: ignore[no-any-return]
+
+
+def _singular(x: Tensor) -> Tensor:
+    """The singular values, with a slope of 0 where they are 0."""
+    return absolute(svdvals(x))
 
 
 def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> Tensor:

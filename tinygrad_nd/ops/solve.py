@@ -11,12 +11,15 @@ from ..kernels import lapack
 from ..kernels.lapack import LinAlgError, matrix
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import absolute, exp, floating, imag, real, scale, square, where
+from .choice import where
+from .elementwise import absolute, square
 from .linalg import _matmul as product
 from .linalg import adjoint
 from .matrix import trace, tril, triu
+from .parts import floating, imag, real
 from .reduce import sum as sum_along
 from .shape import expand_dims, ravel, reshape, squeeze, transpose
+from .ufunc import conj, scale
 
 __all__ = ["cho_solve", "det", "inv", "lstsq", "pinv", "slogdet", "solve", "solve_triangular", "tensorinv", "tensorsolve"]
 
@@ -91,13 +94,13 @@ def det(a: Any) -> Tensor:
 def _cofactors(a: Tensor, out: Tensor) -> Tensor:
     """The slope of the determinant: det(a) a^-H, or the adjugate by itself where a is nearly singular."""
     one = np.eye(a.shape[-1], dtype=a.dtype)
-    inverse = lapack.run(np.linalg.inv, "det", np.where((out.data == 0)[..., None, None], one, a.data))
-    condition = np.abs(a.data).sum(-2).max(-1, initial=0) * np.abs(inverse).sum(-2).max(-1, initial=0)
-    singular = (condition * np.finfo(a.dtype).eps > 1e-6) | (out.data == 0)
-    singular = singular[..., None, None]
-    if not singular.any():
-        return adjoint(inv(a) * out[..., None, None])
-    return adjoint(where(singular, _adjugate(a), inv(where(singular, one, a)) * out[..., None, None]))
+    singular = (out.data == 0)[..., None, None]
+    inverse = inv(where(singular, one, a) if singular.any() else a)
+    size, back = (np.abs(m.data).sum(-2, keepdims=True).max(-1, keepdims=True, initial=0) for m in (a, inverse))
+    nearly = singular | (size * back * np.finfo(a.dtype).eps > 1e-6)
+    if nearly.any():
+        return adjoint(where(nearly, _adjugate(a), inv(where(nearly, one, a)) * out[..., None, None]))
+    return adjoint(inverse * out[..., None, None])
 
 
 def _adjugate(a: Tensor) -> Tensor:
@@ -120,16 +123,22 @@ class SlogdetResult(NamedTuple):
     logabsdet: Tensor
 
 
-@primitive(a=lambda g, a, out: scale(g[..., None, None], _log_slope(a, out)))
-def _logdet(a: Any) -> Any:
-    """log |det a|, or for complex a the logarithm of its determinant."""
-    sign, size = lapack.run(np.linalg.slogdet, "slogdet", a)
-    return np.asarray(size + 1j * np.angle(sign) if a.dtype.kind == "c" else size).astype(a.dtype)
+@primitive(a=lambda g, a, out: scale(_of_logarithm(g, out)[..., None, None], _log_slope(a, out)))
+def _slogdet(a: Any) -> Any:
+    """The sign, and the logarithm of the absolute value."""
+    return np.stack(lapack.run(np.linalg.slogdet, "slogdet", a), -1)
+
+
+def _of_logarithm(g: Tensor, out: Tensor) -> Tensor:
+    """The cotangent of log det a, whose imaginary part is the angle of the sign."""
+    if g.dtype.kind != "c":
+        return g[..., 1]
+    return real(g[..., 1]) + 1j * imag(conj(out[..., 0]) * g[..., 0])  # type: ignore[no-any-return]
 
 
 def _log_slope(a: Tensor, out: Tensor) -> Tensor:
     """a^-H, infinite where a is singular."""
-    singular = np.isneginf(out.data.real)[..., None, None]
+    singular = (out.data[..., 0] == 0)[..., None, None]
     if not singular.any():
         return adjoint(inv(a))
     return adjoint(where(singular, np.inf, inv(where(singular, np.eye(a.shape[-1], dtype=a.dtype), a))))
@@ -139,10 +148,8 @@ def slogdet(a: Any) -> SlogdetResult:
     """(sign, log |det a|) of square matrices; the sign of a complex determinant is its phase, and 0 at a singular matrix."""
     a = floating(a)
     matrix(a, "slogdet", square=True)
-    log = _logdet(a)
-    if a.dtype.kind != "c":
-        return SlogdetResult(astensor(np.asarray(lapack.run(np.linalg.slogdet, "slogdet", a.data)[0])), log)
-    return SlogdetResult(where(np.isneginf(log.data.real), 0, exp(1j * imag(log))), real(log))
+    both = _slogdet(a)
+    return SlogdetResult(both[..., 0], real(both[..., 1]) if a.dtype.kind == "c" else both[..., 1])
 
 
 # Least squares.
@@ -183,8 +190,9 @@ def _precision(a: Tensor) -> float:
     a=lambda g, a, b, out, rcond: _lstsq_grad(g, a, b, out, rcond),
     b=lambda g, a, rcond: product(adjoint(_pinv(a, rcond=rcond, hermitian=False)), g),
 )
-def _lstsq(a: Any, b: Any, *, rcond: float) -> Any:
-    return lapack.run(np.linalg.lstsq, "lstsq", a, b, rcond=rcond)[0]
+def _lstsq(a: Any, b: Any, *, x: np.ndarray, rcond: float) -> Any:
+    """x, as NumPy found it."""
+    return x
 
 
 def _lstsq_grad(g: Tensor, a: Tensor, b: Tensor, x: Tensor, rcond: float) -> Tensor:
@@ -206,8 +214,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, i
         raise LinAlgError(f"lstsq: needs a matrix a and a b of as many rows, but a has shape {a.shape} and b {b.shape}")
     cut = _precision(a) if rcond is None else float(rcond)
     columns = expand_dims(b, -1) if b.ndim == 1 else b
-    _, residuals, rank, s = lapack.run(np.linalg.lstsq, "lstsq", a.data, columns.data, rcond=cut)
-    x = _lstsq(a, columns, rcond=cut if cut >= 0 else float(np.finfo(a.dtype).eps))
+    found, residuals, rank, s = lapack.run(np.linalg.lstsq, "lstsq", a.data, columns.data, rcond=cut)
+    x = _lstsq(a, columns, x=found, rcond=cut if cut >= 0 else float(np.finfo(a.dtype).eps))
     missed = sum_along(square(absolute(columns - product(a, x))), 0) if residuals.size else astensor(residuals)
     return squeeze(x, -1) if b.ndim == 1 else x, missed, rank, astensor(s)
 
