@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor
-from .parts import astype
-from .shape import broadcast_to, sizes_of
+from ..tensor import Tensor, astensor, tensor
+from .naming import named
+from .parts import alias, astype
+from .shape import broadcast_to, reshape, sizes_of, stack
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like", "tri", "zeros",
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like", "tri", "zeros",
     "zeros_like",
 ]  # fmt: skip
 
@@ -20,16 +21,48 @@ Shape = int | Sequence[int]
 Dtype = Any  # npt.DTypeLike | None; NumPy has no stubs for all of its combinations
 
 
+@named
+def array(obj: Any, dtype: Dtype = None, *, copy: bool | None = True, ndmin: int = 0) -> Tensor:
+    """A tensor of a number, nested lists, an array or a tensor. Tensors keep their gradient, also inside lists, where they are stacked.
+
+    `nd.tensor` makes a new leaf or constant instead.
+    """
+    t = _gathered(obj) if copy else asarray(obj)
+    t = t if dtype is None or t.dtype == np.dtype(dtype) else astype(t, dtype)
+    return t if t.ndim >= ndmin else reshape(t, (1,) * (ndmin - t.ndim) + t.shape)
+
+
+def asarray(obj: Any, dtype: Dtype = None, *, copy: bool | None = None) -> Tensor:
+    """`array`, on obj's own memory where possible unless `copy`; a tensor as it is if nothing about it would change."""
+    if copy:
+        return array(obj, dtype)
+    t = obj if isinstance(obj, Tensor) else _gathered(obj) if _holds_tensors(obj) else astensor(obj)
+    return t if dtype is None or t.dtype == np.dtype(dtype) else astype(t, dtype)
+
+
+def _gathered(obj: Any) -> Tensor:
+    if isinstance(obj, Tensor):
+        return alias(obj) if obj.requires_grad else tensor(obj)
+    return stack([_gathered(o) for o in obj]) if _holds_tensors(obj) else tensor(obj)
+
+
+def _holds_tensors(obj: Any) -> bool:
+    return isinstance(obj, (list, tuple)) and any(isinstance(o, Tensor) or _holds_tensors(o) for o in obj)
+
+
+@named
 def zeros(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Zeros of the given shape; float64 by default."""
     return _owned(np.zeros(shape, dtype), requires_grad, name)
 
 
+@named
 def ones(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Ones of the given shape; float64 by default."""
     return _owned(np.ones(shape, dtype), requires_grad, name)
 
 
+@named
 def full(shape: Shape, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """One value (or what broadcasts) repeated to the given shape, of its dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
@@ -37,6 +70,7 @@ def full(shape: Shape, fill_value: Any, dtype: Dtype = None, *, requires_grad: b
     return _owned(np.full(shape, _value(fill_value), dtype), requires_grad, name)
 
 
+@named
 def empty(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Whatever the memory held, in the given shape; float64 by default."""
     return _owned(np.empty(shape, dtype), requires_grad, name)
@@ -52,6 +86,7 @@ def ones_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name:
     return _owned(np.ones_like(_value(x), dtype), requires_grad, name)
 
 
+@named
 def full_like(x: Any, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """One value (or what broadcasts) repeated to x's shape, in x's dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
@@ -64,11 +99,13 @@ def empty_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name
     return _owned(np.empty_like(_value(x), dtype), requires_grad, name)
 
 
+@named
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """(N, M) with ones on the k-th diagonal and zeros elsewhere; M defaults to N."""
     return _owned(np.eye(N, M, k, dtype), requires_grad, name)
 
 
+@named
 def arange(
     start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
@@ -77,16 +114,19 @@ def arange(
     return _owned(np.arange(first, last, step, dtype=dtype), requires_grad, name)
 
 
+@named
 def identity(n: int, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """(n, n) with ones on the diagonal and zeros elsewhere; float64 by default."""
     return _owned(np.identity(n, dtype), requires_grad, name)
 
 
+@named
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """(N, M) with ones on and below the k-th diagonal and zeros above; M defaults to N."""
     return _owned(np.tri(N, M, k, dtype), requires_grad, name)
 
 
+@named
 def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: Dtype = float, **kwargs: Any) -> Tensor:
     """function(*indices, **kwargs), called once: each of the indices is a tensor of `shape` that counts along one axis."""
     return astensor(function(*(astensor(i) for i in np.indices(shape, dtype)), **kwargs))

@@ -10,6 +10,7 @@ import numpy as np
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import power
+from .naming import named
 from .parts import cast
 from .reduce import sum
 from .shape import _broadcast_to, _reshape, expand_dims, sum_to
@@ -51,6 +52,7 @@ def _geomspace(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any, a
     return np.geomspace(start, stop, num, endpoint, dtype, axis)
 
 
+@named
 def linspace(
     start: Any,
     stop: Any,
@@ -70,6 +72,7 @@ def linspace(
     return (t, (stop - start) / steps if steps > 0 else astensor(np.nan)) if retstep else t
 
 
+@named
 def logspace(
     start: Any,
     stop: Any,
@@ -91,6 +94,7 @@ def logspace(
     return _labelled(t if dtype is None else cast(t, dtype=np.dtype(dtype)), requires_grad, name)
 
 
+@named
 def geomspace(
     start: Any,
     stop: Any,
@@ -114,6 +118,7 @@ def _labelled(t: Tensor, requires_grad: bool, name: str | None) -> Tensor:
     return astensor(t.data, requires_grad=requires_grad, name=name)
 
 
+@named
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Each vector repeated along the axes of all the others: (len(y), len(x), ...) by "xy", (len(x), len(y), ...) by "ij".
 
@@ -130,6 +135,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     return tuple(_broadcast_to(t, shape=shape) for t in lines)
 
 
+@named
 def indices(dimensions: Sequence[int], dtype: Any = int, sparse: bool = False) -> Any:
     """The index of every place of an array along each axis: (rank, *dimensions), or a tuple of vectors in line if `sparse`."""
     found = np.indices(dimensions, dtype, sparse)  # type: ignore[call-overload]

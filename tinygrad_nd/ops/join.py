@@ -9,6 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d
+from .naming import named
 from .shape import _crop, _reshape, axes_of, concatenate, operands
 
 __all__ = [
@@ -18,27 +19,32 @@ __all__ = [
 Cuts = int | Sequence[int]
 
 
+@named
 def append(x: Any, values: Any, axis: int | None = None) -> Tensor:
     """`values` joined to the end of x along an axis; both flattened first if `axis` is None."""
     return concatenate([astensor(x), astensor(values)], axis)
 
 
+@named
 def vstack(xs: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
     """Tensors joined along the first axis; vectors are rows."""
     return concatenate([atleast_2d(t) for t in operands(xs, "vstack", dtype, casting)])
 
 
+@named
 def hstack(xs: Sequence[Any], *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
     """Tensors joined along the second axis; vectors along their only one."""
     tensors = [atleast_1d(t) for t in operands(xs, "hstack", dtype, casting)]
     return concatenate(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
+@named
 def dstack(xs: Sequence[Any]) -> Tensor:
     """Tensors joined along the third axis; (n,) as (1, n, 1) and (m, n) as (m, n, 1)."""
     return concatenate([atleast_3d(t) for t in operands(xs, "dstack")], 2)
 
 
+@named
 def column_stack(xs: Sequence[Any]) -> Tensor:
     """Tensors joined along the second axis; vectors are columns."""
     return concatenate([t if t.ndim > 1 else _reshape(t, shape=(t.size, 1)) for t in operands(xs, "column_stack")], 1)

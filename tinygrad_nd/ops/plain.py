@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor, numeric
+from .naming import named
 
 __all__ = [
     "argpartition", "argsort", "argwhere", "digitize", "flatnonzero", "histogram2d", "histogram_bin_edges", "histogramdd",
@@ -26,15 +27,12 @@ def constant(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
         given = [values(a) for a in args]
         if given:
             numeric(given[0], None, name)
-        try:
-            return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
-        except (ValueError, TypeError, IndexError) as error:
-            raise type(error)(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
+        return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{doc} Carries no gradient."
     function.__signature__ = _signature(f)  # type: ignore[attr-defined]
-    return function
+    return named(function)
 
 
 def _signature(f: Callable[..., Any]) -> inspect.Signature:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .choice import where
+from .naming import named
 from .parts import floating
 from .reduce import mean
 from .select import take_along_axis
@@ -62,6 +63,7 @@ _MIDDLES: dict[str, tuple[Place, tuple[float, float]]] = {  # the share of the u
 _METHODS = [*_LINES, *_STEPS, *_MIDDLES]
 
 
+@named
 def quantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
     """The values below which the fractions q of the entries along `axis` lie, by NumPy's methods: shape (*q.shape, *rest).
 
@@ -70,26 +72,31 @@ def quantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepd
     return _quantile("quantile", x, q, axis, method, keepdims, weights)
 
 
+@named
 def percentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
     """The values below which q percent of the entries along `axis` lie (see `quantile`)."""
     return _quantile("percentile", x, q, axis, method, keepdims, weights)
 
 
+@named
 def nanquantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
     """`quantile` of the entries that are not NaN."""
     return _quantile("nanquantile", x, q, axis, method, keepdims, weights)
 
 
+@named
 def nanpercentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
     """`percentile` of the entries that are not NaN."""
     return _quantile("nanpercentile", x, q, axis, method, keepdims, weights)
 
 
+@named
 def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """The middle one of the sorted entries along `axis`, or the mean of the two in the middle."""
     return _median("median", x, axis, keepdims)
 
 
+@named
 def nanmedian(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """`median` of the entries that are not NaN."""
     return _median("nanmedian", x, axis, keepdims)

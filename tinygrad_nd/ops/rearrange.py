@@ -11,6 +11,7 @@ import numpy as np
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .index import getitem
+from .naming import named
 from .parts import cast
 from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
 
@@ -64,6 +65,7 @@ def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     return swapaxes(flip(x, second), *plane) if k == 1 else flip(swapaxes(x, *plane), second)
 
 
+@named
 def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
     """x shifted along axes by `shift` places; what leaves at one end comes back at the other. x is flattened first if `axis` is None."""
     x = astensor(x)
@@ -118,12 +120,14 @@ def resize(x: Any, new_shape: Axes) -> Tensor:
     return _reshape(take_along(ravel(x), index=np.arange(prod(shape)) % x.size, axis=0), shape=shape)
 
 
+@named
 def delete(x: Any, obj: Any, axis: int | None = None) -> Tensor:
     """x without the entries that `obj` (an int, a slice, ints or booleans) names along an axis; of the flattened x if `axis` is None."""
     x, axis = _along(x, axis, "delete")
     return take_along(x, index=np.delete(np.arange(x.shape[axis]), _named(obj)), axis=axis)
 
 
+@named
 def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
     """x with `values` put before the entries that `obj` names along an axis; of the flattened x if `axis` is None."""
     x, axis = _along(x, axis, "insert")

@@ -10,11 +10,13 @@ import numpy as np
 from ..tensor import Tensor, astensor
 from .broadcasting import broadcast_arrays
 from .index import At, getitem, take, within
+from .naming import named
 from .shape import axes_of, ravel, stack
 
 __all__ = ["choose", "compress", "extract", "put_along_axis", "take_along_axis"]
 
 
+@named
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     """Along an axis, the entries of x at `indices`, which broadcast with x along the others; of the flattened x if `axis` is None."""
     x, index = astensor(x), _integers(indices, "take_along_axis")
@@ -23,6 +25,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     return getitem(x, _along(x, index, axis, "take_along_axis"))
 
 
+@named
 def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None) -> Tensor:
     """A new tensor: x with `values` at `indices` along an axis (see `take_along_axis`). x itself stays as it is, unlike NumPy's."""
     x, index = astensor(x), _integers(indices, "put_along_axis")
@@ -45,10 +48,11 @@ def _along(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[np.ndar
 def _integers(indices: Any, where: str) -> np.ndarray:
     index = np.asarray(indices)
     if index.dtype.kind not in "iu" and index.size:
-        raise TypeError(f"{where}: indices must be integers, but got dtype {index.dtype}")
+        raise (TypeError if where == "choose" else IndexError)(f"{where}: indices must be integers, but got dtype {index.dtype}")
     return index if index.size else index.astype(np.intp)
 
 
+@named
 def choose(x: Any, choices: Sequence[Any], mode: str = "raise") -> Tensor:
     """At each place, the entry of the choice that the integer x names there; all broadcast. For `mode` see `take`."""
     number = _integers(x, "choose")
@@ -62,6 +66,7 @@ def choose(x: Any, choices: Sequence[Any], mode: str = "raise") -> Tensor:
     return take_along_axis(stack(shown), index[None], 0)[0]
 
 
+@named
 def compress(condition: Any, x: Any, axis: int | None = None) -> Tensor:
     """The entries of x along an axis where the vector `condition` holds; of the flattened x if `axis` is None."""
     held = np.asarray(condition)
@@ -70,6 +75,7 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Tensor:
     return take(x, np.flatnonzero(held), axis)
 
 
+@named
 def extract(condition: Any, x: Any) -> Tensor:
     """The entries of the flattened x where the flattened `condition` holds."""
     return take(ravel(x), np.flatnonzero(np.asarray(condition)))

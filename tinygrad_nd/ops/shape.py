@@ -15,6 +15,7 @@ from ..kernels import elementwise as kernel
 from ..kernels.indexing import scatter_along
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .parts import cast
 
 __all__ = [
@@ -185,6 +186,7 @@ def squeeze(x: Any, axis: Axes | None = None) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
 
 
+@named
 def ravel(x: Any, order: str = "C") -> Tensor:
     """x as one axis, read in C order, in Fortran's ("F", "A" as for `reshape`), or as it lies in memory ("K")."""
     x = astensor(x)

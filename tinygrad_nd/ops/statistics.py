@@ -12,6 +12,7 @@ from .choice import clip as clip_
 from .elementwise import divide, sqrt
 from .index import getitem
 from .linalg import matmul
+from .naming import named
 from .parts import cast, imag, real
 from .plain import constant, values
 from .reduce import mean, sum
@@ -87,6 +88,7 @@ def _weights(weights: Any, n: int, name: str) -> Tensor | None:
     return w
 
 
+@named
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Tensor:
     """Correlation coefficients: covariances (see `cov`) divided by both standard deviations."""
     c = cov(x, y, rowvar, dtype=dtype)
@@ -111,6 +113,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Tensor:
     return put_along(cast(w, dtype=np.dtype(float)), index=np.asarray(index), axis=0, size=size)
 
 
+@named
 def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Tensor, Tensor]:
     """(counts of the entries of x by bins, the edges of the bins); with `weights`, their sums (which carry their gradient)."""
     if weights is None or not astensor(weights).requires_grad:

@@ -1,0 +1,29 @@
+"""Errors in the name of the function that was called, where another one that it is made of has raised them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from numpy.exceptions import AxisError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def named(f: Callable[P, R]) -> Callable[P, R]:
+    """f, whose errors begin with its name."""
+    name = f.__name__
+
+    @wraps(f)
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return f(*args, **kwargs)
+        except (ValueError, TypeError, IndexError) as error:
+            if str(error).startswith(name):
+                raise
+            kind = next(k for k in (AxisError, ValueError, TypeError, IndexError) if isinstance(error, k))
+            raise kind(f"{name}: {error}") from error
+
+    return function
