@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, engines, memory, parallel, phases
+from . import engines, memory, parallel, phases
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
 from .slabs import Box, dense, fetch, lengths, split, windows
 
 Array = NDArray[Any]
 
-SLAB = 1 << 21  # bytes of input: every call is on a whole slab, and between calls threads wait for one another
-ROWS = 1 << 22  # bytes of repeated weights
+SLAB = 1 << 20  # bytes of input: with results, and weights repeated along a row, they stay in a core's own cache
+CALL = 1 << 21  # bytes of input where every tap is a call: between calls threads wait for one another
+TAPS = 128  # up to which weights are repeated along a row of points, so that the inner loop is a row
+ROWS = 1 << 24  # bytes of them
 ALONE = 1 << 19  # multiply-adds below which a second thread does not pay
 
 
@@ -27,26 +29,39 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     if depthwise := _compiled(groups, p, dtype):
         depthwise.engine(x, kernels, spec, target)
         return
-    weights = np.moveaxis(kernels, 0, -1)[..., None, :]  # (*k, C/G, P, 1, G)
-    if spec.rank and weights.nbytes * spec.out[-1] <= ROWS:  # repeated along a row: the inner loop is then a row, not a point
-        weights = np.broadcast_to(weights, (*weights.shape[:-2], spec.out[-1], groups)).copy()
+    weights = np.moveaxis(kernels, (0, -1), (-1, 0))[..., None, :]  # (P, *k, C/G, 1, G)
+    boxes = _boxes(spec, x, kernels.size, dtype)
+    if repeated := spec.rank > 0 and prod(spec.kernel) * c <= TAPS:  # along a row
+        weights = np.repeat(weights, max(lengths(box)[-1] for box in boxes), -2)
+    total = _total_by_rows if _by_rows(spec, c) else _total_by_taps
 
     def work(slab: Box) -> None:
         view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
         tile = target.tile(slab)
-        seen = memory.scratch("product", (*lengths(slab), groups), dtype)
-        total = tile if p == 1 else memory.scratch("total", seen.shape, dtype)
-        width = lengths(slab)[-1]
+        sums = tile if p == 1 else memory.scratch("sums", (*tile.shape[:-1], groups), dtype)
         for j in range(p):
-            for count, tap in enumerate(np.ndindex(*spec.kernel, c)):
-                np.multiply(view[tap], weights[(*tap, j)][..., :width, :], out=seen if count else total)
-                if count:
-                    np.add(total, seen, out=total)
+            total(view, weights[j][..., : view.shape[-2] if repeated else 1, :], sums)
             if p > 1:
-                tile.reshape(*seen.shape, p)[..., j] = total
+                tile.reshape(*sums.shape, p)[..., j] = sums
         target.put(slab, tile)
 
-    parallel.run(split(spec, x.shape[0], x.shape[-1], dtype.itemsize, _parts(x.shape[0] * prod(spec.out) * kernels.size), SLAB), work)
+    parallel.run(boxes, work)
+
+
+def _total_by_rows(view: Array, w: Array, out: Array) -> None:
+    """out (n, *o, G) = the sum over taps of view (*k, C/G, n, *o, G) times w (*k, C/G, o, G), in one pass along rows of points."""
+    view, w, out = (a.reshape(*a.shape[:-2], -1) for a in (view, w, out))
+    taps, points = list(range(w.ndim - 1)), list(range(w.ndim - 1, view.ndim))
+    np.einsum(view, [*taps, *points], w, [*taps, points[-1]], points, out=out)
+
+
+def _total_by_taps(view: Array, w: Array, out: Array) -> None:
+    """The same, where the points of a row do not lie side by side."""
+    seen = memory.scratch("product", out.shape, out.dtype)
+    for count, tap in enumerate(np.ndindex(*w.shape[:-2])):
+        np.multiply(view[tap], w[tap], out=seen if count else out)
+        if count:
+            np.add(out, seen, out=out)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -58,21 +73,20 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
         dw: Array = depthwise.weight_grad(x, g, spec)
         return dw
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    sums = [np.zeros((groups, *spec.kernel, c, m), wide) for _ in range(parallel.num_threads())]
+    sums = [np.zeros((m, *spec.kernel, c, groups), wide) for _ in range(parallel.num_threads())]
+    taps, points, group = list(range(spec.rank + 1)), list(range(spec.rank + 1, 2 * spec.rank + 2)), 2 * spec.rank + 2
+    row = points[-1:] if spec.rank > 1 and _by_rows(spec, c) else []  # summed along last, so that the inner loop is a row
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
             view = _taps(fetch(last, spec, slab, wide), spec, slab, c)
             given = dense(cotangents[slab], wide).reshape(*lengths(slab), groups, m)
-            ones = np.ones((1, given.size // (groups * m)), wide)
-            seen = memory.scratch("product", (*lengths(slab), groups), wide)
-            for *tap, j in np.ndindex(*spec.kernel, c, m):
-                np.multiply(view[tuple(tap)], given[..., j], out=seen)
-                sums[part][(slice(None), *tap, j)] += (ones @ seen.reshape(-1, groups))[0]
+            for j in range(m):
+                total = np.einsum(view, [*taps, *points, group], given[..., j], [*points, group], [*taps, *row, group])
+                sums[part][j] += total.sum(-2) if row else total
 
-    with blas.single_blas():
-        parallel.run_parts(split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * c * prod(spec.kernel)), SLAB), share)
-    return phases.as_weight(sum(sums[1:], start=sums[0]), dtype)
+    parallel.run_parts(_boxes(spec, last, g.shape[1] * c * prod(spec.kernel), wide), share)
+    return phases.as_weight(np.moveaxis(sum(sums[1:], start=sums[0]), (-1, 0), (0, -1)), dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
@@ -82,7 +96,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
         return told
     calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
-    rate = 0.2e-9 if spec.groups < c else 0.04e-9 if spec.groups == m else 0.08e-9
+    rate = 0.2e-9 if spec.groups < c else 0.03e-9 if _by_rows(spec, c // spec.groups) else 0.08e-9
     return 6e-5 + 3e-6 * calls + rate * moved, 3 * SLAB
 
 
@@ -92,6 +106,11 @@ def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:
     return module if module is not None and module.takes(groups, p, dtype) else None
 
 
+def _by_rows(spec: ConvSpec, c: int) -> bool:
+    """Whether the points of a row lie side by side, and weights are repeated along it."""
+    return spec.rank > 0 and spec.stride[-1] == 1 and prod(spec.kernel) * c <= TAPS
+
+
 def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:
     """(*k, C/G, n, *o, G): what each tap and channel of a group sees."""
     view = windows(slab, spec, lengths(box)[1:])  # (G, n, *o, *k, C/G)
@@ -99,5 +118,8 @@ def _taps(slab: Array, spec: ConvSpec, box: Box, c: int) -> Array:
     return view.transpose(*range(2 + r, 2 + 2 * r), 2 + 2 * r, *range(1, 2 + r), 0)
 
 
-def _parts(macs: int) -> int:
-    return parallel.num_threads() if macs > ALONE else 1
+def _boxes(spec: ConvSpec, x: Array, per_point: int, dtype: np.dtype[Any]) -> list[Box]:
+    parts = parallel.num_threads() if x.shape[0] * prod(spec.out) * per_point > ALONE else 1
+    c = x.shape[-1] // spec.groups
+    limit = min(SLAB if _by_rows(spec, c) else CALL, max(ROWS // (prod(spec.kernel) * c), ROWS // TAPS))
+    return split(spec, x.shape[0], x.shape[-1], dtype.itemsize, parts, limit)
