@@ -26,6 +26,7 @@ TITLES = {
     "pick": "take_along_axis",
     "put_back": "take_along_axis, transposed",
     "order_statistics": "order statistics",
+    "recurrence": "cumprod gradient",
     **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
     "label_loss": "cross_entropy",
     "label_loss_grad": "cross_entropy gradient",
@@ -35,14 +36,14 @@ OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals expm sum_of_products "
-    "fft rfft irfft",
-    "reduction": "sum mean max min order_statistics prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather "
+    "fft rfft irfft cross",
+    "reduction": "sum mean max min order_statistics cumsum cumprod recurrence diff prod logsumexp norm pnorm winners softmax log_softmax sum_to max_pool pool_gather "
     "pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
     "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate diagonal on_diagonal "
     "take_along put_along getitem scatter setitem cast alias "
-    "real imag",
+    "real imag unwrap",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot"}

@@ -15,10 +15,9 @@ def turned(x: Array, axis: int, reverse: bool) -> Array:
 
 
 def accumulate(ufunc: np.ufunc, x: Array, axis: int, reverse: bool) -> Any:
-    """x[0], ufunc(x[0], x[1]), … along `axis`; from the end if `reverse`. Sums and products of small integers are wide, as in NumPy."""
-    scan = {np.add: np.cumsum, np.multiply: np.cumprod}.get(ufunc)
+    """Sums or products of each entry and all before it along `axis`; all after it if `reverse`. Small integers are widened, as in NumPy."""
     y = turned(x, axis, reverse)
-    return turned(scan(y, axis) if scan else ufunc.accumulate(y, axis), axis, reverse)
+    return turned(np.cumsum(y, axis) if ufunc is np.add else np.cumprod(y, axis), axis, reverse)
 
 
 def recurrence(a: Array, b: Array, axis: int, reverse: bool) -> Any:

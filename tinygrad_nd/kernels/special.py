@@ -46,7 +46,7 @@ def erfc(x: Any) -> Any:
 
 
 def _erfc(x: Array) -> Array:
-    z = np.abs(x)
+    z = np.minimum(np.abs(x), 30)  # where it is 0 to every precision
     with np.errstate(all="ignore"):
         near = 1 - x * _ratio(_NEAR_P, _NEAR_Q, np.square(np.minimum(z, _NEAR)))
         square = np.square(np.trunc(z * 16) / 16)  # exp(-z²) in two factors: the first exponent is exact
@@ -55,7 +55,7 @@ def _erfc(x: Array) -> Array:
         t = np.square(1 / np.maximum(z, 4))
         tail = bell / z * (pi**-0.5 - t * _ratio(_TAIL_P, _TAIL_Q, t))
     beyond = np.where(z > 4, tail, far)
-    return np.where(z <= _NEAR, near, np.where(np.isnan(x), x, np.where(x < 0, 2 - beyond, np.where(z > 30, 0, beyond))))
+    return np.where(z <= _NEAR, near, np.where(np.isnan(x), x, np.where(x < 0, 2 - beyond, beyond)))
 
 
 def _ratio(p: Any, q: Any, x: Array) -> Array:

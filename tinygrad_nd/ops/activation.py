@@ -15,9 +15,9 @@ from ..tape import primitive
 from ..tensor import Tensor
 from .elementwise import exp, sigmoid, square, tanh
 from .parts import floating
-from .ufunc import scale
 from .reduce import sum
 from .shape import axes_of
+from .ufunc import scale
 
 __all__ = ["erf", "gelu", "log_softmax", "silu", "softmax"]
 

@@ -10,8 +10,8 @@ from ..kernels.memory import freeze
 from ..tensor import Tensor, astensor
 from .activation import softmax
 from .choice import where
-from .parts import floating
 from .linalg import matmul
+from .parts import floating
 from .shape import swapaxes
 
 __all__ = ["scaled_dot_product_attention"]

@@ -62,7 +62,7 @@ fmin = _best(np.fmin, np.less, "The smaller of x and y; a number wins over NaN",
 
 @primitive()
 def won(x: Any, y: Any, *, beats: np.ufunc, skips: bool = False) -> Any:
-    """The part of the gradient that goes to x: 1 where it beats y, one half where they are equal, else 0. NaN beats, or loses if skipped."""
+    """The part of the gradient that goes to x: 1 where it beats y, one half where they are equal, else 0. NaN beats y, or loses."""
     part = np.asarray(np.logical_or(beats(x, y), np.isnan(y if skips else x)), np.result_type(x, y, np.float16))
     return np.where(np.equal(x, y), part.dtype.type(0.5), part)
 

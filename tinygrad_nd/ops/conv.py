@@ -16,9 +16,9 @@ from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .reduce import sum as sum_along
 from .pad import pad
 from .rearrange import flip
+from .reduce import sum as sum_along
 from .shape import axes_of, broadcast_to, expand_dims, moveaxis, reshape, squeeze, transpose
 from .ufunc import conj
 

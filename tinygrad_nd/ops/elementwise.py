@@ -13,8 +13,8 @@ from ..kernels import guarded
 from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .choice import maximum, minimum, where  # noqa: F401
-from .parts import alias, astype, cast, floating, imag, real  # noqa: F401
+from .choice import where
+from .parts import imag, real
 from .steps import equal, floor_divide, trunc
 from .ufunc import Function, conj, elementwise, no_slope, over, scale
 
@@ -49,7 +49,8 @@ def divmod(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     y=lambda g, x, out: scale(g, conj(_power_log(x, out))),
 )
 def _power(x: Any, y: Any) -> Any:
-    return apply(np.square, x) if type(y) in (int, float) and y == 2 and isinstance(x, np.ndarray) else apply(np.power, x, y)
+    squared = type(y) in (int, float) and y == 2 and isinstance(x, np.ndarray) and x.dtype.kind in "fc"
+    return apply(np.square, x) if squared else apply(np.power, x, y)
 
 
 def power(x: Any, y: Any) -> Tensor:
@@ -57,9 +58,13 @@ def power(x: Any, y: Any) -> Tensor:
     return _power(x, y)
 
 
-def float_power(x: Any, y: Any) -> Tensor:
-    """x ** y in float64 or complex128, also of integers."""
-    return _power(*(astype(a, np.result_type(astensor(a).dtype, np.float64)) for a in (x, y)))
+@primitive(
+    x=lambda g, x, y: scale(g, conj(_power_slope(x, y))),
+    y=lambda g, x, out: scale(g, conj(_power_log(x, out))),
+)
+def float_power(x: Any, y: Any) -> Any:
+    """x ** y in float64 or complex128, also of integers. Operands broadcast."""
+    return apply(np.float_power, x, y)
 
 
 def _power_slope(x: Any, y: Any) -> Any:
@@ -176,7 +181,9 @@ def absolute(x: Any) -> Tensor:
 
 
 abs = absolute
-fabs = elementwise(np.fabs, "|x| of a real x; its derivative at 0 is 0.", x=lambda g, x: g * np.sign(x.data if isinstance(x, Tensor) else x))
+fabs = elementwise(
+    np.fabs, "|x| of a real x; its derivative at 0 is 0.", x=lambda g, x: g * np.sign(x.data if isinstance(x, Tensor) else x)
+)
 
 
 def _direction(x: Tensor) -> Tensor:
@@ -236,7 +243,7 @@ def frexp(x: Any) -> tuple[Tensor, Tensor]:
     return _mantissa(x), astensor(np.frexp(astensor(x).data)[1])
 
 
-ldexp = elementwise(np.ldexp, "x * 2 ** y for whole y.", x=lambda g, y: ldexp(g, y))
+ldexp: Function = elementwise(np.ldexp, "x * 2 ** y for whole y.", x=lambda g, y: ldexp(g, y))
 
 
 def _float(x: Any) -> Tensor:

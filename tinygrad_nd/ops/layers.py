@@ -8,8 +8,8 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .elementwise import multiply
-from .parts import floating
 from .linalg import matmul
+from .parts import floating
 from .shape import transpose
 
 __all__ = ["dropout", "linear"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 from ..tensor import Tensor, astensor
 from .choice import where as pick
 from .parts import astype, floating, real
-from .reduce import Axis, _keep, _norm, argmax, argmin, chosen, counted, max, mean, min, prod, sum
-from .shape import axes_of, broadcast_to, reshape, transpose
+from .reduce import Axis, _keep, _norm, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
+from .shape import broadcast_to, reshape, transpose
 from .steps import isnan
 from .ufunc import conj
 
@@ -52,14 +53,15 @@ def _distances(
     if correction is not None and ddof:
         raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
     x = floating(x) if dtype is None else floating(astype(x, dtype))
-    axes, dtype = axes_of(axis, x.ndim, who), x.data.real.dtype
+    axes, dtype = along(axis, x, who), x.data.real.dtype
     if dtype == np.float16:  # whose squares overflow
         x = astype(x, np.float32)
     freedom = counted(x, axes, where, True) - (ddof if correction is None else correction)
     if np.any(np.less_equal(freedom, 0)):
         warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=3)
     centre = _mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)
-    return chosen(x - centre, where, 0), axes, np.maximum(freedom, 0).astype(x.data.real.dtype), dtype
+    d = chosen(x - centre, where, 0)
+    return d, axes, np.maximum(freedom, 0).astype(d.data.real.dtype), dtype if dtype == np.float16 else d.data.real.dtype
 
 
 def _finished(y: Tensor, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Tensor:
@@ -73,7 +75,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     Raises ZeroDivisionError where weights sum to 0.
     """
     x = astensor(x)
-    axes = axes_of(axis, x.ndim, "average")
+    axes = along(axis, x, "average")
     if weights is None:
         y = mean(x, axes, keepdims=keepdims)
         total: Tensor = astensor(np.asarray(counted(x, axes, True, False), y.dtype))
@@ -110,6 +112,7 @@ def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor
         return f(x, axis, *args, where=keep if where is True else keep & astensor(where).data, **options)
 
     reduction.__name__ = reduction.__qualname__ = f"nan{f.__name__}"
+    reduction.__signature__ = inspect.signature(f)  # type: ignore[attr-defined]
     reduction.__doc__ = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
     return reduction
 
@@ -137,7 +140,7 @@ def _extreme(f: Any, least: float, x: Any, axis: Axis, keepdims: bool, initial: 
     if not missing.any():
         return f(x, axis, keepdims=keepdims, initial=initial, where=where)  # type: ignore[no-any-return]
     y = f(pick(missing, least, x), axis, keepdims=keepdims, initial=initial, where=where)
-    none = np.all(missing, axis=axes_of(axis, x.ndim, f"nan{f.__name__}"), keepdims=keepdims)
+    none = np.all(missing, axis=along(axis, x, f"nan{f.__name__}"), keepdims=keepdims)
     if initial is not None or not none.any():
         return y  # type: ignore[no-any-return]
     warnings.warn(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere", RuntimeWarning, stacklevel=3)
@@ -157,6 +160,6 @@ def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Ten
 def _nan_arg(f: Any, least: float, x: Any, axis: int | None, keepdims: bool) -> Tensor:
     x = astensor(x).detach()
     missing = isnan(x).data
-    if x.size and missing.all(axis=axis).any():
+    if x.size and missing.all(axis=axis if x.ndim else None).any():
         raise ValueError(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere")
     return f(pick(missing, least, x) if missing.any() else x, axis, keepdims=keepdims)  # type: ignore[no-any-return]

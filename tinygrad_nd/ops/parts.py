@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .ufunc import conj as _conj
+from .ufunc import _conjugate
 
 __all__ = ["astype", "conj", "imag", "iscomplex", "iscomplexobj", "isreal", "isrealobj", "real", "real_if_close"]
 
@@ -36,7 +36,8 @@ def imag(x: Any) -> Tensor:
 
 def conj(x: Any) -> Tensor:
     """The complex conjugate; x itself if it is real."""
-    return _conj(astensor(x))  # type: ignore[no-any-return]
+    x = astensor(x)
+    return _conjugate(x) if x.dtype.kind in "cb" else x  # NumPy's conjugate of a boolean is an integer
 
 
 def real_if_close(x: Any, tol: float = 100) -> Tensor:

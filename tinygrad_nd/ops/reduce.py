@@ -20,7 +20,7 @@ from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, transpo
 from .ufunc import conj, over, scale
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum",
+    "all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum",
 ]  # fmt: skip
 
 Axis = Axes | None
@@ -80,7 +80,7 @@ def _prod_slope(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Ten
     flat = _reshape(transpose(x, order), shape=(*(x.shape[i] for i in rest), n))
     before, after = (exclusive_product(flat, _cumprod(flat, axis=len(rest), reverse=r), len(rest), r) for r in (False, True))
     others = transpose(_reshape(before * after, shape=tuple(x.shape[i] for i in order)), tuple(np.argsort(order).tolist()))
-    return spread(g, x.shape, axes) * conj(others)
+    return spread(g, x.shape, axes) * conj(others)  # type: ignore[no-any-return]
 
 
 def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -97,7 +97,7 @@ def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
     """exp(x - logsumexp), 0 where x is -inf (also where all are)."""
     total = _reshape(out, shape=_kept(x.shape, axes))
     finite = np.isfinite(total.data)
-    return exp(x - total) if finite.all() else where(x == -np.inf, 0, exp(subtract(x, where(finite, total, 0))))
+    return exp(x - total) if finite.all() else pick(x == -np.inf, 0, exp(subtract(x, pick(finite, total, 0))))
 
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -112,10 +112,15 @@ def _keep(y: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bo
     return _reshape(y, shape=_kept(shape, axes)) if keepdims else y
 
 
+def along(axis: Axis, x: Tensor, who: str) -> tuple[int, ...]:
+    """The axes to reduce. NumPy takes a 0-d array for one entry along one axis; so do we."""
+    return () if not x.ndim and axis in (0, -1) else axes_of(axis, x.ndim, who)
+
+
 def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, who: str, *, needs_one: bool = False) -> Tensor:
     """Normalises the axes, runs the primitive, and keeps the reduced axes if asked."""
     x = astensor(x)
-    axes = axes_of(axis, x.ndim, who)
+    axes = along(axis, x, who)
     # An empty result is fine, but an entry over no values is not.
     if needs_one and _count(x.shape, axes) == 0 and x.size == 0 and _product(x.shape[i] for i in range(x.ndim) if i not in axes):
         raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}, and nothing has no {who}")
@@ -128,20 +133,16 @@ def _as(x: Any, dtype: Any) -> Tensor:
 
 def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
     """x where the mask holds (it may be True for everywhere), else `fill`."""
-    return x if mask is True else pick(mask, x, fill)  # type: ignore[no-any-return]
+    return x if mask is True else pick(mask, x, fill)
 
 
-def sum(
-    x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Tensor:
+def sum(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The sum along `axis` (an int, several, or None for all) of the entries where `where` holds, added to `initial`."""
     y = _reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum")
     return y if initial is None else y + astype(initial, y.dtype)
 
 
-def prod(
-    x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True
-) -> Tensor:
+def prod(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The product along `axis` of the entries where `where` holds, times `initial`."""
     y = _reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod")
     return y if initial is None else y * astype(initial, y.dtype)
@@ -154,7 +155,7 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False
         return _reduction(_mean, x, axis, keepdims, "mean")
     if x.dtype == np.float16:
         return astype(mean(x, axis, np.float32, keepdims=keepdims, where=where), x.dtype)
-    return sum(x, axis, keepdims=keepdims, where=where) / counted(x, axes_of(axis, x.ndim, "mean"), where, keepdims)
+    return sum(x, axis, keepdims=keepdims, where=where) / counted(x, along(axis, x, "mean"), where, keepdims)  # type: ignore[no-any-return]
 
 
 def counted(x: Tensor, axes: tuple[int, ...], where: Any, keepdims: bool) -> Any:
@@ -175,16 +176,13 @@ def min(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = Non
     return _extreme(_min, minimum, x, axis, keepdims, initial, where)
 
 
-amax, amin = max, min
-
-
 def _extreme(op: Any, merge: Any, x: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Tensor:
     who, x = op.op.name, astensor(x)
     if initial is None:
         if where is not True:
             raise ValueError(f"{who}: with where= there may be nothing to choose from; say by initial= what the {who} is then")
         return _reduction(op, x, axis, keepdims, who, needs_one=True)
-    start, axes = astype(initial, x.dtype), axes_of(axis, x.ndim, who)
+    start, axes = astype(initial, x.dtype), along(axis, x, who)
     if not _count(x.shape, axes):
         return broadcast_to(start, tuple(n for i, n in enumerate(_kept(x.shape, axes)) if keepdims or i not in axes))
     return merge(_reduction(op, chosen(x, where, _bound(x.dtype, who)), axes, keepdims, who), start)  # type: ignore[no-any-return]
@@ -221,8 +219,7 @@ def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor
 
 def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tensor:
     x = astensor(x)
-    if axis is not None:
-        (axis,) = axes_of(axis, x.ndim, who)
+    axis = None if axis is None or not along(axis, x, who) else axes_of(axis, x.ndim, who)[0]
     if not x.size and (axis is None or not x.shape[axis]):
         raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}")
     return astensor(find(x.data, axis=axis, keepdims=keepdims))
@@ -231,16 +228,16 @@ def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tenso
 def all(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether every entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.all(x.data, axis=axes_of(axis, x.ndim, "all"), keepdims=keepdims, where=astensor(where).data))
+    return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, where=astensor(where).data))
 
 
 def any(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether any entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.any(x.data, axis=axes_of(axis, x.ndim, "any"), keepdims=keepdims, where=astensor(where).data))
+    return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, where=astensor(where).data))
 
 
 def count_nonzero(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """How many entries along `axis` are not 0; integers, which carry no gradient."""
     x = astensor(x)
-    return astensor(np.count_nonzero(x.data, axis=axes_of(axis, x.ndim, "count_nonzero"), keepdims=keepdims))
+    return astensor(np.count_nonzero(x.data, axis=along(axis, x, "count_nonzero"), keepdims=keepdims))

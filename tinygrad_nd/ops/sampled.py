@@ -1,7 +1,8 @@
-"""Functions of values sampled along an axis: differences, slopes, integrals, interpolation."""
+"""Functions given by samples along an axis, or by pieces: differences, slopes, integrals, interpolation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .elementwise import multiply
+from .index import getitem, setitem
 from .parts import astype, floating
 from .reduce import sum
 from .shape import _crop, _zero_pad, axes_of, broadcast_to, concatenate, ravel, reshape, take_along
 
-__all__ = ["diff", "ediff1d", "gradient", "interp", "trapezoid", "unwrap"]
+__all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
 
 Axis = int | tuple[int, ...] | None
 
@@ -35,17 +37,20 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if n < 0:
         raise ValueError(f"diff: n must not be negative, but is {n}")
     if n == 0:
-        return x
+        return x  # type: ignore[no-any-return]
     if not x.ndim:
         raise ValueError("diff: needs at least one axis, but x is 0-d")
     (axis,) = axes_of(axis, x.ndim, "diff")
-    ends = [None if e is None else astensor(e, np.result_type(x.dtype, e) if type(e) in (int, float, complex) else None) for e in (prepend, append)]
+    ends = [
+        None if e is None else astensor(e, np.result_type(x.dtype, e) if type(e) in (int, float, complex) else None)
+        for e in (prepend, append)
+    ]
     parts = [e if e is None or e.ndim else broadcast_to(e, (*x.shape[:axis], 1, *x.shape[axis + 1 :])) for e in ends]
     if any(p is not None for p in parts):
         x = concatenate([p for p in (parts[0], x, parts[1]) if p is not None], axis)
     for _ in range(n):
         x = _diff(x, axis=axis)
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
@@ -88,10 +93,10 @@ def _slope(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
     h = astype(spacing, f.data.real.dtype)
     if h.ndim > 1 or (h.ndim and h.shape != (n,)):
         raise ValueError(f"gradient: coordinates {h.shape} must be one per sample along axis {axis} of f {f.shape}")
-    if h.ndim and (h.requires_grad or np.ptp(gaps := np.diff(h.data)) != 0):
+    if h.ndim and (h.requires_grad or np.ptp(np.diff(h.data)) != 0):
         inner, gaps = _uneven(f, h, axis)
     else:
-        even = astensor(gaps[0]) if h.ndim else h
+        even = h[1] - h[0] if h.ndim else h
         inner, gaps = (_part(f, axis, 2, 0) - _part(f, axis, 0, -2)) / (2 * even), [even] * 4
     start = _border(f, axis, (0, 1, 2), gaps[0], gaps[1], edge_order)
     end = _border(f, axis, (n - 1, n - 2, n - 3), gaps[2], gaps[3], edge_order)
@@ -112,8 +117,8 @@ def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_orde
     """The slope at the first of three samples, h and k apart."""
     y = [_part(f, axis, i, i + 1) for i in at[: edge_order + 1]]
     if edge_order == 1:
-        return (y[1] - y[0]) / h
-    return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]
+        return (y[1] - y[0]) / h  # type: ignore[no-any-return]
+    return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]  # type: ignore[no-any-return]
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
@@ -157,6 +162,26 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         inner = f0
     inner = where(np.less(x.data, xp.data[0]), fp[0] if left is None else left, inner)
     return where(np.greater(x.data, xp.data[-1]), fp[-1] if right is None else right, inner)  # type: ignore[no-any-return]
+
+
+def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: Any, **kw: Any) -> Tensor:
+    """Where the last of several conditions holds, its function of x there, or its constant; one more function is for the rest, else 0.
+
+    `args` and `kw` are passed on to the functions. The result has the dtype of x.
+    """
+    x = astensor(x)
+    alone = x.ndim > 0 and len(condlist) > 0 and np.ndim(condlist[0]) == 0
+    conditions = [astensor(c).data for c in ([condlist] if alone else condlist)]
+    conditions = [np.broadcast_to(c.astype(bool), x.shape) for c in conditions]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(f"piecewise: {len(conditions)} conditions need as many functions, or one more, but got {len(funclist)}")
+    y = astensor(np.zeros(x.shape, x.dtype))
+    for condition, f in zip(conditions, funclist):
+        if condition.any():
+            y = setitem(y, condition, astype(f(getitem(x, condition), *args, **kw) if callable(f) else f, x.dtype))
+    return y
 
 
 @primitive(x=lambda g: g)

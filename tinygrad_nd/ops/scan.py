@@ -10,9 +10,9 @@ from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
-from .steps import isnan
 from .parts import astype
 from .shape import _crop, _zero_pad, axes_of, concatenate, ravel
+from .steps import isnan
 from .ufunc import conj, over
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum"]
@@ -36,7 +36,7 @@ def _cumprod_slope(g: Tensor, x: Tensor, out: Tensor, axis: int, reverse: bool) 
     if out.data.all() and np.isfinite(out.data).all():
         return over(_cumsum(g * conj(out), axis=axis, reverse=not reverse), conj(x))  # type: ignore[no-any-return]
     r = _recurrence(conj(_later(x, axis, reverse)), g, axis=axis, reverse=not reverse)
-    return conj(exclusive_product(x, out, axis, reverse)) * r
+    return conj(exclusive_product(x, out, axis, reverse)) * r  # type: ignore[no-any-return]
 
 
 def exclusive_product(x: Tensor, product: Tensor, axis: int, reverse: bool = False) -> Tensor:
@@ -61,7 +61,7 @@ def _later(x: Tensor, axis: int, reverse: bool) -> Tensor:
     """At each place the entry after it, 0 at the last; before and first if `reverse`."""
     if not x.shape[axis]:
         return x
-    cut, add = (((0, 1), (1, 0)) if reverse else ((1, 0), (0, 1)))
+    cut, add = ((0, 1), (1, 0)) if reverse else ((1, 0), (0, 1))
     still = ((0, 0),) * x.ndim
     return _zero_pad(_crop(x, widths=(*still[:axis], cut, *still[axis + 1 :])), widths=(*still[:axis], add, *still[axis + 1 :]))
 
@@ -108,8 +108,9 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, in
 
 def _cumulative(who: str, run: Any, start: int, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Tensor:
     x = astensor(x)
-    if not x.ndim or (axis is None and x.ndim > 1):
-        raise ValueError(f"{who}: x {x.shape} has {x.ndim} axes; say which one by axis=" if x.ndim else f"{who}: a 0-d x has no axis")
+    if axis is None and x.ndim > 1:
+        raise ValueError(f"{who}: x {x.shape} has {x.ndim} axes; say which one by axis=")
+    x = x if x.ndim else ravel(x)
     (axis,) = axes_of(axis or 0, x.ndim, who)
     y: Tensor = run(x, axis, dtype)
     if not include_initial:

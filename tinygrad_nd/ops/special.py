@@ -13,12 +13,12 @@ from ..kernels import special as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
-from .elementwise import exp, log, log1p, negative, sigmoid, square, subtract
+from .elementwise import exp, log, log1p, negative, square, subtract
 from .parts import floating
 from .ufunc import Function, conj, over, scale
 
 __all__ = [
-    "digamma", "erfc", "erfinv", "expit", "gamma", "gammaln", "i0", "i1", "lgamma", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
+    "digamma", "erfc", "erfinv", "gamma", "gammaln", "i0", "i1", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
     "xlog1py", "xlogy",
 ]  # fmt: skip
 
@@ -37,14 +37,13 @@ def _of_scipy(name: str, doc: str, x: Callable[..., Any]) -> Function:
 
 gammaln = _of_scipy("gammaln", "log |Γ(x)|.", lambda g, x: scale(g, digamma(x)))
 gamma = _of_scipy("gamma", "Γ(x), which is (x - 1)! for whole x.", lambda g, x, out: scale(g, out * digamma(x)))
-digamma = _of_scipy("digamma", "The derivative of log Γ(x).", lambda g, x: scale(g, polygamma(1, x)))
+digamma: Function = _of_scipy("digamma", "The derivative of log Γ(x).", lambda g, x: scale(g, polygamma(1, x)))
 erfinv = _of_scipy("erfinv", "The inverse of the error function.", lambda g, out: scale(g, exp(square(out)) * (pi**0.5 / 2)))
 log_ndtr = _of_scipy(
     "log_ndtr",
     "The logarithm of the normal distribution function, accurate far out on both sides.",
     lambda g, x, out: scale(g, exp(-0.5 * square(x) - out - 0.5 * _log(2 * pi))),
 )
-lgamma = gammaln
 
 
 @primitive(x=lambda g, x, order: scale(g, _polygamma(x, order=order + 1)))
@@ -79,11 +78,13 @@ def _sinc(x: Any, *, order: int = 0) -> Any:
 
 def sinc(x: Any) -> Tensor:
     """sin(πx) / (πx), and 1 at 0."""
-    return _sinc(x)
+    return _sinc(floating(x))
 
 
 @primitive(
-    x=lambda g, x, order: scale(g, _bessel_i(x, order=1) if order == 0 else (_bessel_i(x, order=order - 1) + _bessel_i(x, order=order + 1)) / 2)
+    x=lambda g, x, order: scale(
+        g, _bessel_i(x, order=1) if order == 0 else (_bessel_i(x, order=order - 1) + _bessel_i(x, order=order + 1)) / 2
+    )
 )
 def _bessel_i(x: Any, *, order: int) -> Any:
     return kernel.bessel_i(x, order)
@@ -127,9 +128,6 @@ def _unless(x: Any, y: Any, size: Any, log_: Function) -> Tensor:
     """The logarithm of y, and 0 where x is 0 and there is none."""
     none = np.logical_and(np.equal(astensor(x).data, 0), np.less_equal(astensor(size).data, 0))
     return where(none, 0, log_(where(none, 1, y)))  # type: ignore[no-any-return]
-
-
-expit = sigmoid
 
 
 def logit(x: Any) -> Tensor:

@@ -11,7 +11,7 @@ from ..tensor import Tensor, astensor
 from .ufunc import Function, elementwise, no_slope
 
 __all__ = [
-    "allclose", "around", "array_equal", "array_equiv", "ceil", "equal", "fix", "floor", "floor_divide", "greater", "greater_equal",
+    "allclose", "array_equal", "array_equiv", "ceil", "equal", "fix", "floor", "floor_divide", "greater", "greater_equal",
     "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "less", "less_equal", "logical_and", "logical_not", "logical_or",
     "logical_xor", "nextafter", "not_equal", "rint", "round", "signbit", "spacing", "trunc",
 ]  # fmt: skip
@@ -32,38 +32,38 @@ isnan, isinf, isfinite, signbit, spacing, nextafter = map(
 )
 
 
-def _values(*operands: Any) -> tuple[np.ndarray, ...]:
-    return tuple(astensor(a).data for a in operands)
+def _value(x: Any) -> np.ndarray:
+    return astensor(x).data
 
 
 def isposinf(x: Any) -> Tensor:
     """Where x is +infinity; carries no gradient."""
-    return astensor(np.isposinf(*_values(x)))
+    return astensor(np.isposinf(_value(x)))
 
 
 def isneginf(x: Any) -> Tensor:
     """Where x is -infinity; carries no gradient."""
-    return astensor(np.isneginf(*_values(x)))
+    return astensor(np.isneginf(_value(x)))
 
 
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
-    return astensor(np.isclose(*_values(a, b), rtol, atol, equal_nan))
+    return astensor(np.isclose(_value(a), _value(b), rtol, atol, equal_nan))
 
 
 def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return np.allclose(*_values(a, b), rtol, atol, equal_nan)
+    return np.allclose(_value(a), _value(b), rtol, atol, equal_nan)
 
 
 def array_equal(a: Any, b: Any, equal_nan: bool = False) -> bool:
     """Whether a and b have the same shape and entries."""
-    return np.array_equal(*_values(a, b), equal_nan)
+    return np.array_equal(_value(a), _value(b), equal_nan)
 
 
 def array_equiv(a: Any, b: Any) -> bool:
     """Whether a and b have the same entries when broadcast."""
-    return np.array_equiv(*_values(a, b))
+    return np.array_equiv(_value(a), _value(b))
 
 
 # Results with a gradient of 0.
@@ -84,9 +84,6 @@ def _round(x: Any, *, decimals: int) -> Any:
 def round(x: Any, decimals: int = 0) -> Tensor:
     """x rounded to so many decimals, ties to even; its gradient is 0."""
     return _round(x, decimals=decimals)
-
-
-around = round
 
 
 def fix(x: Any) -> Tensor:

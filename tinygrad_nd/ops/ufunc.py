@@ -27,6 +27,7 @@ def elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Funct
 
     run: Any = one if ufunc.nin == 1 else two
     run.__name__ = run.__qualname__ = ufunc.__name__
+    run.__module__ = sys._getframe(1).f_globals["__name__"]  # the module that declares it, for pickle to find it
     run.__module__ = sys._getframe(1).f_globals["__name__"]  # where the caller will keep it, so that it is pickled by name
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}

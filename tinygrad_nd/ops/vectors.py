@@ -9,11 +9,10 @@ import numpy as np
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .conv import convolve_nd
-from .elementwise import power
-from .shape import axes_of, concatenate, expand_dims, moveaxis, ravel
+from .shape import axes_of, concatenate, moveaxis, ravel
 from .ufunc import conj
 
-__all__ = ["convolve", "correlate", "cross", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "vander"]
+__all__ = ["convolve", "correlate", "cross", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"]
 
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
@@ -43,7 +42,7 @@ def _convolve(who: str, a: Any, v: Any, mode: str) -> Tensor:
     if a.size < v.size:
         a, v = v, a
     if a.dtype.kind in "biu" and v.dtype.kind in "biu":
-        return astensor(np.convolve(a.data, v.data, mode))
+        return astensor(np.convolve(a.data, v.data, mode))  # type: ignore[call-overload]
     return convolve_nd(a, v, mode)
 
 
@@ -61,7 +60,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         axisa = axisb = axisc = axis
     a, b = (_vectors(x, at, name) for x, at, name in ((a, axisa, "a"), (b, axisb, "b")))
     if a.shape[-1] == b.shape[-1] == 2:
-        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]  # type: ignore[no-any-return]
     a, b = (x if x.shape[-1] == 3 else concatenate([x, np.zeros((*x.shape[:-1], 1), x.dtype)], -1) for x in (a, b))
     return moveaxis(_cross(a, b), -1, axisc)
 
@@ -84,15 +83,6 @@ def polyval(p: Any, x: Any) -> Tensor:
     for i in range(p.size):
         y = y * x + p[i]
     return y
-
-
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
-    """The matrix of powers of the entries of x, N of them, from the highest to 0 or `increasing`."""
-    x = astensor(x)
-    if x.ndim != 1:
-        raise ValueError(f"vander: x must be 1-D, but has shape {x.shape}")
-    powers = np.arange(x.size if N is None else N)
-    return power(expand_dims(x, 1), astensor(powers if increasing else powers[::-1], x.dtype if x.dtype.kind in "fc" else None))
 
 
 def polymul(a: Any, b: Any) -> Tensor:
@@ -119,7 +109,7 @@ def polyder(p: Any, m: int = 1) -> Tensor:
         raise ValueError(f"polyder: m must not be negative, but is {m}; see polyint")
     for _ in range(m):
         p = p[:-1] * astensor(np.arange(p.size - 1, 0, -1), p.dtype)
-    return p
+    return p  # type: ignore[no-any-return]
 
 
 def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
@@ -134,7 +124,7 @@ def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
         constants = constants.astype(p.dtype)
     for i in range(m):
         p = concatenate([p / astensor(np.arange(p.size, 0, -1), p.dtype), constants[i % constants.size : i % constants.size + 1]])
-    return p
+    return p  # type: ignore[no-any-return]
 
 
 def _coefficients(who: str, p: Any) -> Tensor:
