@@ -1,8 +1,11 @@
 """Every registered operation, held to the same facts on its sample rows."""
 
+import warnings
+
 import numpy as np
 import pytest
 from samples import SAMPLES, Sample
+from samples.edges import SINGULAR, TIES
 
 import tinygrad_nd as nd
 from tinygrad_nd.tape import OPS
@@ -10,6 +13,9 @@ from tinygrad_nd.testing import check_grads
 
 DIFFERENTIABLE = [s for s in SAMPLES if s.differentiable]
 REAL = [s for s in DIFFERENTIABLE if s.keeps_dtype and all(a.dtype.kind == "f" for a in s.args)]
+COMPLEX = [s for s in DIFFERENTIABLE if s.keeps_dtype and any(a.dtype.kind == "c" for a in s.args)]
+MIXED = [s for s in REAL if len(s.args) > 1]
+SINGLE = {"f": np.float32, "c": np.complex64}
 
 
 def named(samples: list[Sample]) -> pytest.MarkDecorator:
@@ -18,6 +24,12 @@ def named(samples: list[Sample]) -> pytest.MarkDecorator:
 
 def leaves(sample: Sample, dtype: type | None = None) -> list[nd.Tensor]:
     return [nd.tensor(a, dtype if a.dtype.kind == "f" else None, requires_grad=True) for a in sample.args]
+
+
+def like(a: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    v = rng.standard_normal(a.shape)
+    return np.asarray(v + 1j * rng.standard_normal(a.shape) if a.dtype.kind == "c" else v, a.dtype)
 
 
 def test_every_operation_has_a_sample() -> None:
@@ -35,6 +47,9 @@ def test_sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
     assert sample.op in seen or not sample.differentiable
 
 
+# ---- derivatives
+
+
 @named(DIFFERENTIABLE)
 def test_derivatives_agree_with_differences(sample: Sample) -> None:
     check_grads(sample.f, list(sample.args), order=sample.order)
@@ -43,9 +58,25 @@ def test_derivatives_agree_with_differences(sample: Sample) -> None:
 @named([s for s in SAMPLES if s.linear])
 def test_linear_operation_equals_the_transpose_of_its_vjp(sample: Sample) -> None:
     y, pull = nd.vjp(sample.f, *sample.args)
-    g = np.random.default_rng(1).standard_normal(y.shape)
+    g = like(y.data, 1)
     back = pull(g)
     assert np.vdot(g, y.data) == pytest.approx(sum(np.vdot(b.data, a) for a, b in zip(sample.args, back)), rel=1e-9, abs=1e-9)
+
+
+@named(DIFFERENTIABLE)
+def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) -> None:
+    y, pull = nd.vjp(sample.f, *sample.args)
+    g, h = like(y.data, 1), like(y.data, 2)
+    a, b, both = pull(g), pull(h), pull(2 * g - 3 * h)
+    for p, q, r in zip(a, b, both):
+        np.testing.assert_allclose(r.data, 2 * p.data - 3 * q.data, rtol=1e-8, atol=1e-8)
+    tangents = [like(x, 3) for x in sample.args]
+    _, moved = nd.jvp(sample.f, sample.args, tangents)
+    inner = sum(np.vdot(p.data, t).real for p, t in zip(a, tangents))
+    assert np.vdot(g, moved.data).real == pytest.approx(inner, rel=1e-8, abs=1e-8)
+
+
+# ---- dtypes: explicit ones stay, NumPy's promotion, and a gradient has the dtype of its tensor
 
 
 @named(REAL)
@@ -59,9 +90,44 @@ def test_dtype_is_kept_forward_and_back(sample: Sample, dtype: type) -> None:
 
 
 @named(REAL)
+def test_dtype_is_kept_in_second_derivatives_and_forward_mode(sample: Sample) -> None:
+    xs = leaves(sample, np.float32)
+    y, moved = nd.jvp(sample.f, xs, [np.ones_like(x.data) for x in xs])
+    assert y.dtype == moved.dtype == np.float32
+    y = sample.f(*xs)
+    first = nd.gradients(y, xs, like(y.data, 1), create_graph=True)
+    live = [g for g in first if g.requires_grad]
+    if live:
+        second = nd.gradients(live, xs, [np.ones_like(g.data) for g in live])
+        assert [g.dtype for g in second] == [np.float32] * len(xs)
+
+
+@named(COMPLEX)
+def test_complex64_stays_single_forward_and_back(sample: Sample) -> None:
+    xs = [nd.tensor(a, SINGLE[a.dtype.kind], requires_grad=True) for a in sample.args]
+    y = sample.f(*xs)
+    assert y.dtype in (np.complex64, np.float32)
+    y.backward(np.ones(y.shape, y.dtype))
+    assert [x.grad.dtype for x in xs] == [x.dtype for x in xs]
+
+
+@named(MIXED)
+def test_mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) -> None:
+    kinds = [np.float32, *[np.float64] * (len(sample.args) - 1)]
+    xs = [nd.tensor(a, kind, requires_grad=True) for a, kind in zip(sample.args, kinds)]
+    y = sample.f(*xs)
+    assert y.dtype == (sample.f(*leaves(sample)).dtype if sample.promotes else np.float32)
+    y.backward(np.ones(y.shape, y.dtype))
+    assert [x.grad.dtype for x in xs] == kinds
+
+
+@named(REAL)
 def test_float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
     exact = sample.f(*sample_tensors(sample, np.float64)).data
     np.testing.assert_allclose(sample.f(*sample_tensors(sample, np.float32)).data, exact, rtol=2e-5, atol=2e-5)
+
+
+# ---- memory
 
 
 @named(DIFFERENTIABLE)
@@ -90,6 +156,96 @@ def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) ->
 @named([s for s in SAMPLES if not s.differentiable])
 def test_operation_without_gradient_gives_a_constant(sample: Sample) -> None:
     assert not sample.f(*leaves(sample)).requires_grad
+
+
+# ---- points where the derivative is not unique, or infinite
+
+
+@pytest.mark.parametrize("name, f, point, slope", TIES, ids=[t[0] for t in TIES])
+def test_ties_and_kinks(name, f, point, slope) -> None:
+    x = nd.tensor(np.array(point, float), requires_grad=True)
+    nd.sum(f(x)).backward()
+    np.testing.assert_allclose(x.grad.data, slope, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name, f, args", SINGULAR, ids=[s[0] for s in SINGULAR])
+def test_a_zero_cotangent_stays_zero_where_the_slope_is_infinite(name, f, args) -> None:
+    """As in where(x > 0, log(x), 0) at x = 0: with no weight on the singular value, all derivatives are exactly 0, in every mode."""
+
+    def masked(*xs):
+        y = f(*xs)
+        return nd.sum(nd.where(np.zeros(y.shape, bool), y, 0))
+
+    every = tuple(range(len(args)))
+    first = nd.grad(masked, every)
+    ones = [np.ones_like(a) for a in args]
+    real = lambda t: t.real if t.dtype.kind == "c" else t
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        for i, a in enumerate(nd.vjp(f, *args)[1](np.zeros(f(*args).shape))):
+            np.testing.assert_array_equal(a.data, 0, err_msg=f"vjp of argument {i}")
+        for i in every:
+            np.testing.assert_array_equal(first(*args)[i].data, 0, err_msg=f"gradient of argument {i}")
+            second = nd.grad(lambda *xs: nd.sum(real(first(*xs)[i] * ones[i])), every)(*args)  # noqa: B023
+            for j, s in enumerate(second):
+                np.testing.assert_array_equal(s.data, 0, err_msg=f"second derivative in arguments {i} and {j}")
+        np.testing.assert_array_equal(nd.jvp(masked, args, ones)[1].data, 0, err_msg="forward mode")
+        np.testing.assert_array_equal(nd.jvp(f, args, [0 * v for v in ones])[1].data, 0, err_msg="forward mode, tangent 0")
+
+
+# ---- ufuncs: every kind of operand, without a row for each
+
+UFUNCS = sorted({f.__name__ for f in vars(np).values() if isinstance(f, np.ufunc) and f.signature is None and "d->d" in " ".join(f.types)})
+BINARY = sorted({f for f in UFUNCS if "dd->d" in getattr(np, f).types and hasattr(nd, f)})
+UNARY = sorted({f for f in UFUNCS if "d->d" in getattr(np, f).types and hasattr(nd, f)})
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_a_binary_ufunc_broadcasts_and_promotes_as_numpys_does(name: str) -> None:
+    f, ufunc, rng = getattr(nd, name), getattr(np, name), np.random.default_rng(0)
+    for left, right in (((3, 1), (1, 4)), ((4,), (3, 4)), ((), (2,)), ((0, 3), (3,)), ((2, 1, 0), (3, 1)), ((), ())):
+        x, y = (nd.tensor(0.5 + rng.random(s), requires_grad=True) for s in (left, right))
+        z, expected = f(x, y), ufunc(x.data, y.data)
+        assert z.shape == expected.shape and z.dtype == expected.dtype
+        np.testing.assert_allclose(z.data, expected, rtol=1e-14)
+        if z.requires_grad:
+            z.backward(np.ones(z.shape))
+            assert x.grad.shape == left and y.grad.shape == right
+    single, ints = np.array([0.5, 1.5], np.float32), np.array([1, 2], np.int32)
+    for a, b in (
+        (single, 2.0),
+        (2.0, single),
+        (single, 2),
+        (single, np.float64(2)),
+        (single, ints),
+        (ints, 2.0),
+        (ints, ints),
+        (single, True),
+    ):
+        found = f(*(nd.tensor(v) if isinstance(v, np.ndarray) else v for v in (a, b)))
+        assert found.dtype == ufunc(a, b).dtype, (a, b)
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_a_unary_ufunc_takes_every_kind_of_operand(name: str) -> None:
+    f, ufunc = getattr(nd, name), getattr(np, name)
+    base = np.array([1.0, 1.5, 2.0]) if name == "arccosh" else np.array([0.25, 0.5, 0.75])
+    for a in (base, base[1], base[:0], base[::-1], np.broadcast_to(base, (2, 3)), np.asfortranarray(np.stack([base, base]))):
+        x = nd.tensor(a, requires_grad=True)
+        y = f(x)
+        assert y.shape == a.shape
+        np.testing.assert_allclose(y.data, ufunc(a), rtol=1e-14)
+        if y.requires_grad:
+            y.backward(np.ones(a.shape))
+            assert x.grad.shape == a.shape
+    for kind in (np.float16, np.float32, np.int8, np.int64, np.bool_)[: 4 if name == "conjugate" else 5]:
+        a = np.ones(2, kind) if name != "arctanh" else np.zeros(2, kind)
+        try:
+            expected = ufunc(a)
+        except TypeError:
+            with pytest.raises(TypeError):
+                f(nd.tensor(a))
+        else:
+            assert f(nd.tensor(a)).dtype == expected.dtype
 
 
 def sample_tensors(sample: Sample, dtype: type) -> list[nd.Tensor]:

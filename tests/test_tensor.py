@@ -44,6 +44,17 @@ def test_astensor_returns_a_tensor_as_it_is():
     assert nd.astensor(x) is x and nd.astensor(y) is y and nd.astensor(y, dtype=np.float64) is y
 
 
+def test_astensor_records_a_change_of_dtype():
+    x = leaf(1, 2)
+    y = nd.astensor(x * 2, np.float32)
+    assert y.dtype == np.float32
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [2, 2])
+    v = nd.tensor(np.array([3.0]), requires_grad=True)
+    nd.zeros(3, dtype=np.float32).at[1].add(v[0]).sum().backward()
+    assert v.grad.tolist() == [1]
+
+
 def test_astensor_makes_a_leaf_without_a_copy():
     a = np.array([1.0, 2.0])
     x = nd.astensor(a, requires_grad=True, name="x")

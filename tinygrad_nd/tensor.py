@@ -221,10 +221,11 @@ def tensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool 
 def astensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor on `obj`'s own memory where possible, else a copy. A tensor is returned as it is if nothing about it would change.
 
+    Another dtype is a recorded conversion; `requires_grad` or `name` make a new leaf.
     Later writes into the caller's array show in the tensor, but not in graphs recorded before: what they need is copied then.
     """
-    if isinstance(obj, Tensor) and (dtype is None or np.dtype(dtype) == obj.dtype) and not requires_grad and name is None:
-        return obj
+    if isinstance(obj, Tensor) and not requires_grad and name is None:
+        return obj if dtype is None or np.dtype(dtype) == obj.dtype else obj.astype(dtype)
     array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
     array.flags.writeable = False
     return _finish(handle(array, None), requires_grad, name)

@@ -89,9 +89,10 @@ SAMPLES: list[Sample] = [
     *rows("getitem", lambda x: x[[0, 2, 2], :, None], X, linear=True),
     *rows("getitem", lambda x: x[np.array([True, False, True]), [1, 1]], X, linear=True),
     *rows("scatter", lambda g: index.scatter(g, index=(np.array([0, 2, 0]),), shape=(3, 4)), X, linear=True),
-    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True),
-    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].mul(v), (normal(3, 4), normal(3, 4))),
-    *rows("scatter", lambda x, v: x.at[1:, [0, 0]].add(v), (normal(3, 4), normal(2, 2)), linear=True),
+    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True,
+          promotes=False),
+    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].mul(v), (normal(3, 4), normal(3, 4)), promotes=False),
+    *rows("scatter", lambda x, v: x.at[1:, [0, 0]].add(v), (normal(3, 4), normal(2, 2)), linear=True, promotes=False),
     # reduce
     *[s for axis in (None, 0, (0, -1)) for s in rows("sum", lambda x, a=axis: nd.sum(x, a), (normal(2, 3, 4),), linear=True)],
     *[s for axis in (None, 1) for s in rows("mean", lambda x, a=axis: nd.mean(x, a, keepdims=True), X, linear=True)],
@@ -179,7 +180,7 @@ def _norm_samples() -> list[Sample]:
     found += rows("normalise", lambda x, w, b: nd.layer_norm(x, (4, 5), w, b), (x, normal(4, 5), normal(4, 5)))
     found += rows("normalise", lambda x, w: nd.rms_norm(x, 5, w, 1e-3), (x, normal(5)))
     mean, var = normal(4), positive(4)
-    found += rows("standardise", lambda x, w, b: nd.batch_norm(x, mean, var, w, b), (x, w, b), (normal(5, 4), w, b))
+    found += rows("standardise", lambda x, w, b: nd.batch_norm(x, mean, var, w, b), (x, w, b), (normal(5, 4), w, b), promotes=False)
     for axes, centred, wide in (((0, 2), True, (1, 4, 1)), ((2,), True, (1, 1, 5)), ((1, 2), False, (1, 4, 5))):
         pull = normal(*x.shape)
 

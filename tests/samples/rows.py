@@ -19,6 +19,7 @@ class Sample:
     linear: bool = False
     differentiable: bool = True
     keeps_dtype: bool = True
+    promotes: bool = True
     order: int = 2
 
 
