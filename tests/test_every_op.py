@@ -76,6 +76,20 @@ def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) ->
     assert np.vdot(g, moved.data).real == pytest.approx(inner, rel=1e-8, abs=1e-8)
 
 
+@named([s for s in DIFFERENTIABLE if not s.op.endswith("_grad") and all(a.dtype.kind == "f" for a in s.args)])
+def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) -> None:
+    args = [a + 0.3j * np.roll(a, 1) if a.ndim else a + 0.2j for a in sample.args]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            y = sample.f(*(nd.tensor(a) for a in args))
+        except TypeError as error:
+            assert str(error)
+            return
+        if y.dtype.kind in "fc":
+            check_grads(sample.f, args, order=sample.order)
+
+
 # ---- dtypes: explicit ones stay, NumPy's promotion, and a gradient has the dtype of its tensor
 
 

@@ -32,6 +32,8 @@ def scipy(name: str, *operands: Any) -> Any:
     library = _scipy()
     if library is None:
         raise ImportError(f"{name}: computed by SciPy, which is not installed; pip install 'tinygrad_nd[fast]'")
+    if np.result_type(*operands).kind == "c":
+        raise TypeError(f"{name}: needs real numbers, but got {np.result_type(*operands)}")
     y = getattr(library, name)(*operands)
     return y.astype(np.float16) if np.result_type(*operands) == np.float16 else y
 
@@ -41,6 +43,8 @@ def erfc(x: Any) -> Any:
     if _scipy() is not None:
         return scipy("erfc", x)
     x = np.asarray(x)
+    if x.dtype.kind == "c":
+        raise TypeError(f"erfc: needs real numbers, but got {x.dtype}")
     dtype = np.result_type(x, np.float16)
     return _erfc(x.astype(np.float64)).astype(dtype)
 

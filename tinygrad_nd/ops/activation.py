@@ -121,13 +121,13 @@ def silu(x: Any) -> Tensor:
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along `axis`, without overflow."""
-    x = floating(x)
+    x = _real(x, "softmax")
     return _softmax(x, axis=axes_of(axis, x.ndim, "softmax")[0])
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
-    x = floating(x)
+    x = _real(x, "log_softmax")
     return _log_softmax(x, axis=axes_of(axis, x.ndim, "log_softmax")[0])
 
 

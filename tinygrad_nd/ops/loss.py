@@ -66,6 +66,8 @@ def cross_entropy(
     PyTorch); targets equal to `ignore_index` count for nothing; `label_smoothing` mixes the target with the uniform distribution.
     """
     input = floating(input)
+    if input.dtype.kind == "c":
+        raise TypeError(f"cross_entropy: needs real logits, but input is {input.dtype}")
     if not input.ndim:
         raise ValueError("cross_entropy: input needs a class axis, (C,) or (N, C, *n), but is a number")
     if not 0 <= label_smoothing <= 1:

@@ -55,7 +55,7 @@ def _winners(x: Any, best: Any, *, axes: tuple[int, ...]) -> Any:
     return np.divide(hit, hit.sum(axes, keepdims=True), dtype=x.dtype)
 
 
-@primitive(x=lambda g, x, out, axes: spread(g, x.shape, axes) * _softmax_from(x, out, axes))
+@primitive(x=lambda g, x, out, axes: spread(g, x.shape, axes) * conj(_softmax_from(x, out, axes)))
 def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
     return softmax.logsumexp(x, axes)
 

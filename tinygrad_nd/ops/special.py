@@ -107,8 +107,8 @@ def _times_log(x: Any, y: Any, log_: Any) -> Any:
 
 
 @primitive(
-    x=lambda g, x, y: scale(g, _unless(x, y, y, log)),
-    y=lambda g, x, y: scale(g, over(x, y)),
+    x=lambda g, x, y: scale(g, conj(_unless(x, y, y, log))),
+    y=lambda g, x, y: scale(g, conj(over(x, y))),
 )
 def xlogy(x: Any, y: Any) -> Any:
     """x log y, and 0 where x is 0. Operands broadcast."""
@@ -116,8 +116,8 @@ def xlogy(x: Any, y: Any) -> Any:
 
 
 @primitive(
-    x=lambda g, x, y: scale(g, _unless(x, y, y + 1, log1p)),
-    y=lambda g, x, y: scale(g, over(x, y + 1)),
+    x=lambda g, x, y: scale(g, conj(_unless(x, y, y + 1, log1p))),
+    y=lambda g, x, y: scale(g, conj(over(x, y + 1))),
 )
 def xlog1py(x: Any, y: Any) -> Any:
     """x log(1 + y), and 0 where x is 0. Operands broadcast."""
