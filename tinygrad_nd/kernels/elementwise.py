@@ -22,6 +22,7 @@ WAKE = 1 << 20  # elements; below, a pass over memory is done before a second th
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
+FEW = 8  # terms; fewer are added turn by turn
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
 _NUMBERS = frozenset({int, float, complex, type(None)})  # Python numbers (or no operand) do not decide a dtype
@@ -242,6 +243,11 @@ def _sum_rows(y: Array, axis: int) -> Array:
     """The sum of a C-ordered y over one axis: short stretches first, then their sums, so that errors do not pile up."""
     outer, n, inner = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :])
     rows = y.reshape(outer, n, inner)
+    if 1 < n <= FEW:
+        total: Array = rows[:, 0] + rows[:, 1]
+        for k in range(2, n):
+            total += rows[:, k]
+        return total.reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
     short = min(n, STRETCH if inner > 1 else TILE)  # NumPy itself sums pairwise along contiguous memory
     pieces, left = divmod(n, short)
     blocks = rows[:, : pieces * short].reshape(outer, pieces, short, inner)
@@ -258,5 +264,5 @@ def _sum_rows(y: Array, axis: int) -> Array:
         parallel.run(parallel.boxes((outer, pieces), max(1, TILE // (short * inner))), add)
         if left:
             np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])
-    total: Array = _sum_rows(partial, 1) if pieces > STRETCH else np.add.reduce(partial, 1)
+    total = _sum_rows(partial, 1) if pieces > STRETCH else np.add.reduce(partial, 1)
     return total.reshape((*y.shape[:axis], *y.shape[axis + 1 :]))

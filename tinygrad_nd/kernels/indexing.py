@@ -27,6 +27,9 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
     """The transpose of np.take along an axis: slices of g, one per entry of the index, summed into `size` places."""
     g = g.reshape(*g.shape[:axis], index.size, *g.shape[axis + index.ndim :])
     index = index.ravel()
+    if g.size == index.size and size:  # one value each
+        places = np.where(index < 0, index + size, index) if index.size and index.min() < 0 else index
+        return _binned(places, g.ravel(), (*g.shape[:axis], size, *g.shape[axis + 1 :]))
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     if index.size and out.size:
         index = np.where(index < 0, index + size, index)
@@ -72,4 +75,4 @@ def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.nda
     """The sum of the values of g at each flat place, in `shape`."""
     if g.dtype.kind == "c":
         return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
-    return np.bincount(places, weights=g, minlength=prod(shape)).astype(g.dtype).reshape(shape)
+    return np.bincount(places, weights=g, minlength=prod(shape)).astype(g.dtype, copy=False).reshape(shape)

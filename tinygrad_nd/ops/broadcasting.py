@@ -48,3 +48,11 @@ def broadcast_arrays(*xs: Any) -> tuple[Tensor, ...]:
     except ValueError:
         raise ValueError(f"broadcast_arrays: shapes {', '.join(str(t.shape) for t in tensors)} do not broadcast") from None
     return tuple(t if t.shape == shape else _broadcast_to(t, shape=shape) for t in tensors)
+
+
+def with_axes(x: Any, least: int, where: str) -> Tensor:
+    """x, if it has so many axes at least."""
+    t: Tensor = astensor(x)
+    if t.ndim < least:
+        raise ValueError(f"{where}: needs at least {least} {'axes' if least > 1 else 'axis'}, but x has shape {t.shape}")
+    return t

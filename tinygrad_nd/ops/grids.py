@@ -13,7 +13,7 @@ from .elementwise import power
 from .naming import named
 from .parts import cast
 from .reduce import sum
-from .shape import _broadcast_to, _reshape, expand_dims, sum_to
+from .shape import _broadcast_to, _reshape, expand_dims, stack, sum_to
 from .ufunc import conj, over, scale
 
 __all__ = ["geomspace", "indices", "linspace", "logspace", "meshgrid", "vander"]
@@ -147,7 +147,9 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     x = astensor(x)
     if x.ndim != 1:
         raise ValueError(f"vander: needs a vector, but x has shape {x.shape}")
-    exponents = np.arange(x.size if N is None else N)
-    t = power(_reshape(x, shape=(x.size, 1)), exponents if increasing else exponents[::-1])
-    kind = np.promote_types(x.dtype, int)
-    return t if t.dtype == kind else cast(t, dtype=kind)
+    count, kind = x.size if N is None else N, np.promote_types(x.dtype, int)
+    x = x if x.dtype == kind else cast(x, dtype=kind)
+    powers = [astensor(np.ones(x.shape, kind))]
+    for _ in range(count - 1):
+        powers.append(powers[-1] * x)
+    return stack(powers[:count] if increasing else powers[:count][::-1], 1) if count else _reshape(powers[0][:0], shape=(x.size, 0))

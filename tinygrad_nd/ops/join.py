@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .broadcasting import atleast_1d, atleast_2d, atleast_3d
+from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
 from .naming import named
-from .shape import _crop, _reshape, axes_of, concatenate, operands
+from .shape import Widths, _crop, _reshape, axes_of, concatenate, operands
 
 __all__ = [
     "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
@@ -54,14 +55,36 @@ def block(arrays: Any) -> Tensor:
     """Nested lists of tensors joined: the innermost along the last axis, the next along the one before, and so on."""
     depth = _depth(arrays, "arrays")
     rank = max(depth, _rank(arrays))
+    shape, parts = _layout(arrays, rank, rank - depth)
+    return _assemble(*(t for _, t in parts), corners=tuple(corner for corner, _ in parts), shape=shape)
 
-    def join(part: Any, level: int) -> Tensor:
-        if level == depth:
-            t = astensor(part)
-            return _reshape(t, shape=(1,) * (rank - t.ndim) + t.shape)
-        return concatenate([join(p, level + 1) for p in part], level - depth)
 
-    return join(arrays, 0)
+@primitive(xs=lambda g, i, xs_shape, corners, shape: _crop(g, widths=_around(corners[i], xs_shape[i], shape)))
+def _assemble(*xs: Any, corners: tuple[tuple[int, ...], ...], shape: tuple[int, ...]) -> Any:
+    out = np.empty(shape, np.result_type(*xs))
+    for x, corner in zip(xs, corners):
+        out[tuple(slice(c, c + n) for c, n in zip(corner, x.shape))] = x
+    return out
+
+
+def _around(corner: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> Widths:
+    return tuple((c, whole - c - n) for c, n, whole in zip(corner, size, shape))
+
+
+def _layout(part: Any, rank: int, axis: int) -> tuple[tuple[int, ...], list[tuple[tuple[int, ...], Tensor]]]:
+    """The shape of the blocks of a list joined along an axis, and where in it each of them starts."""
+    if not isinstance(part, list):
+        t = astensor(part)
+        t = _reshape(t, shape=(1,) * (rank - t.ndim) + t.shape)
+        return t.shape, [((0,) * rank, t)]
+    inner = [_layout(p, rank, axis + 1) for p in part]
+    first, offset, placed = inner[0][0], 0, []
+    for shape, parts in inner:
+        if shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            raise ValueError(f"block: blocks of shape {first} and {shape} do not join along axis {axis}")
+        placed += [((*c[:axis], c[axis] + offset, *c[axis + 1 :]), t) for c, t in parts]
+        offset += shape[axis]
+    return (*first[:axis], offset, *first[axis + 1 :]), placed
 
 
 def _depth(part: Any, place: str) -> int:
@@ -110,25 +133,18 @@ def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor
 
 def hsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
     """x cut along its second axis; a vector along its only one."""
-    x = _with_axes(x, 1, "hsplit")
+    x = with_axes(x, 1, "hsplit")
     return _split("hsplit", x, indices_or_sections, 1 if x.ndim > 1 else 0)
 
 
 def vsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
     """x (of 2 axes or more) cut along its first axis."""
-    return _split("vsplit", _with_axes(x, 2, "vsplit"), indices_or_sections, 0)
+    return _split("vsplit", with_axes(x, 2, "vsplit"), indices_or_sections, 0)
 
 
 def dsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
     """x (of 3 axes or more) cut along its third axis."""
-    return _split("dsplit", _with_axes(x, 3, "dsplit"), indices_or_sections, 2)
-
-
-def _with_axes(x: Any, least: int, where: str) -> Tensor:
-    x = astensor(x)
-    if x.ndim < least:
-        raise ValueError(f"{where}: needs at least {least} axes, but x has shape {x.shape}")
-    return x
+    return _split("dsplit", with_axes(x, 3, "dsplit"), indices_or_sections, 2)
 
 
 def _split(where: str, x: Any, cuts: Cuts, axis: int) -> list[Tensor]:

@@ -149,9 +149,9 @@ def _median(name: str, x: Any, axis: Axis, keepdims: bool) -> Tensor:
         return astensor(getattr(np, name)(x.data, axis, keepdims=keepdims))
     y, axes = _merged(x, axis, name)
     if name.startswith("nan"):
-        count, ordered = y.shape[-1] - np.isnan(y.data).sum(-1, keepdims=True), sort(y)
-        low, high = (take_along_axis(ordered, np.maximum(i, 0), -1)[..., 0] for i in ((count - 1) // 2, count // 2))
-        result = where(count[..., 0] % 2 == 1, low, (low + high) / 2)
+        count = y.shape[-1] - np.isnan(y.data).sum(-1, keepdims=True)
+        middle = np.concatenate([(count - 1) // 2, count // 2], -1)
+        result = mean(take_along_axis(sort(y), np.maximum(middle, 0), -1), -1)
     else:
         n = y.shape[-1]
         result = mean(order_statistics(y, ranks=tuple({(n - 1) // 2, n // 2})), -1)
@@ -190,7 +190,8 @@ def _interpolated(pick: Callable[[np.ndarray], Tensor], method: str, n: Any, q: 
     step: Any = (share - near).astype(low.dtype) if weak and low.dtype.kind == "f" else share - near
     if q.requires_grad and method in _LINES:
         step = _LINES[method](n, q) - astensor(np.floor(_LINES[method](n, q.data)) + near)
-    return (high if near else low) + (high - low) * step if near.ndim == 0 else where(near, high, low) + (high - low) * step
+    nearer: Tensor = where(near, high, low) if near.ndim else high if near else low
+    return nearer + (high - low) * step
 
 
 def _without_nan(name: str, y: Tensor, result: Tensor) -> Tensor:
@@ -203,7 +204,8 @@ def _without_nan(name: str, y: Tensor, result: Tensor) -> Tensor:
         return result
     if name.startswith("nan"):
         warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
-    return where(void.reshape((*void.shape, *[1] * (result.ndim - void.ndim))), result.dtype.type(np.nan), result)
+    filled: Tensor = where(void.reshape((*void.shape, *[1] * (result.ndim - void.ndim))), result.dtype.type(np.nan), result)
+    return filled
 
 
 def _weights(x: Tensor, weights: Any, axis: Axis, name: str) -> Tensor:

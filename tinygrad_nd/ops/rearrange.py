@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import elementwise as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .broadcasting import with_axes
 from .index import getitem
 from .naming import named
 from .parts import cast
-from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
+from .shape import Axes, _broadcast_to, _crop, _reshape, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
 
 __all__ = [
     "delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros",
@@ -30,6 +32,17 @@ def _roll(x: Any, *, shift: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     return np.roll(x, shift, axes)
 
 
+@primitive(x=lambda g, x_shape, count, axis: _unrepeat(g, count=count, axis=axis, size=x_shape[axis]))
+def _repeat(x: Any, *, count: int, axis: int) -> Any:
+    return np.repeat(x, count, axis)
+
+
+@primitive(g=lambda h, count, axis: _repeat(h, count=count, axis=axis))
+def _unrepeat(g: Any, *, count: int, axis: int, size: int) -> Any:
+    """The transpose of repeating: each run of `count` entries summed."""
+    return kernel.reduce_sum(g.reshape(*g.shape[:axis], size, count, *g.shape[axis + 1 :]), (axis + 1,), keepdims=False)
+
+
 def flip(x: Any, axis: Axes | None = None) -> Tensor:
     """x reversed along the given axes, or all of them."""
     x = astensor(x)
@@ -38,19 +51,12 @@ def flip(x: Any, axis: Axes | None = None) -> Tensor:
 
 def flipud(x: Any) -> Tensor:
     """x (of 1 axis or more) reversed along its first axis."""
-    return flip(_with_axes(x, 1, "flipud"), 0)
+    return flip(with_axes(x, 1, "flipud"), 0)
 
 
 def fliplr(x: Any) -> Tensor:
     """x (of 2 axes or more) reversed along its second axis."""
-    return flip(_with_axes(x, 2, "fliplr"), 1)
-
-
-def _with_axes(x: Any, least: int, where: str) -> Tensor:
-    x = astensor(x)
-    if x.ndim < least:
-        raise ValueError(f"{where}: needs at least {least} {'axes' if least > 1 else 'axis'}, but x has shape {x.shape}")
-    return x
+    return flip(with_axes(x, 2, "fliplr"), 1)
 
 
 def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
@@ -85,8 +91,9 @@ def tile(x: Any, reps: Axes) -> Tensor:
     sizes, counts = (1,) * (rank - x.ndim) + x.shape, (1,) * (rank - len(counts)) + counts
     if min(counts, default=0) < 0:
         raise ValueError(f"tile: reps={reps} must not be negative")
-    apart = _reshape(x, shape=tuple(n for size in sizes for n in (1, size)))
-    laid = _broadcast_to(apart, shape=tuple(n for pair in zip(counts, sizes) for n in pair))
+    apart = [(1, n) if c != 1 else (n,) for c, n in zip(counts, sizes)]
+    wide = [(c, n) if c != 1 else (n,) for c, n in zip(counts, sizes)]
+    laid = _broadcast_to(_reshape(x, shape=sum(apart, ())), shape=sum(wide, ()))
     return _reshape(laid, shape=tuple(c * n for c, n in zip(counts, sizes)))
 
 
@@ -105,9 +112,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         )
     if counts.size != 1:
         return take_along(x, index=np.repeat(np.arange(n), counts), axis=axis)
-    k, front, back = int(counts.item()), x.shape[:axis], x.shape[axis + 1 :]
-    apart = _broadcast_to(_reshape(x, shape=(*front, n, 1, *back)), shape=(*front, n, k, *back))
-    return _reshape(apart, shape=(*front, n * k, *back))
+    return _repeat(x, count=int(counts.item()), axis=axis)
 
 
 def resize(x: Any, new_shape: Axes) -> Tensor:
@@ -117,7 +122,9 @@ def resize(x: Any, new_shape: Axes) -> Tensor:
         raise ValueError(f"resize: new_shape={new_shape} must not be negative")
     if not x.size:
         return astensor(np.zeros(shape, x.dtype))
-    return _reshape(take_along(ravel(x), index=np.arange(prod(shape)) % x.size, axis=0), shape=shape)
+    size = prod(shape)
+    flat = tile(ravel(x), -(-size // x.size))
+    return _reshape(_crop(flat, widths=((0, flat.size - size),)), shape=shape)
 
 
 @named

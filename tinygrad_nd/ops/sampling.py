@@ -76,7 +76,7 @@ def formula(name: str, doc: str, noise: str, f: Sampler, positive: str = "", **d
                 raise ValueError(f"random.{name}: {p} must not be negative, but got {value}")
         z = astensor(getattr(generator(rng, name), noise)(size=size_of(name, size, parameters)))
         kind = dtype_of(dtype, parameters)
-        result = f(z if z.dtype == kind else z.astype(kind), *parameters)
+        result: Tensor = f(z if z.dtype == kind else z.astype(kind), *parameters)
         return result if result.dtype == kind else result.astype(kind)
 
     return _named(name, f"{doc} Differentiable in {_listed(defaults)}.", sample, _arguments(**defaults, size=None))
@@ -103,7 +103,7 @@ def _listed(names: Any) -> str:
 def dtype_of(dtype: Any, parameters: list[Any]) -> np.dtype[Any]:
     """The dtype asked for, or that of floating parameters."""
     if dtype is not None:
-        return np.dtype(dtype)
+        return np.dtype(dtype)  # type: ignore[no-any-return]
     kinds = [p.dtype for p in parameters if isinstance(p, (Tensor, np.generic)) and p.dtype.kind == "f"]
     return np.result_type(*kinds) if kinds else np.dtype(float)
 

@@ -29,7 +29,14 @@ def _put_back(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
     return out
 
 
-@primitive(x=lambda g, x, axis: _put_back(g, index=np.argsort(x.data, axis), axis=axis, size=x.shape[axis]))
+def _places(x: np.ndarray, axis: int) -> np.ndarray:
+    """np.argsort, which NaN would slow down six times."""
+    if x.dtype.kind == "f" and np.isnan(x.max(axis, initial=0)).any() and not (x == np.inf).any():
+        x = np.where(np.isnan(x), x.dtype.type(np.inf), x)
+    return np.argsort(x, axis)
+
+
+@primitive(x=lambda g, x, axis: _put_back(g, index=_places(x.data, axis), axis=axis, size=x.shape[axis]))
 def _sort(x: Any, *, axis: int, kind: Any = None) -> Any:
     return np.sort(x, axis, kind)
 
@@ -103,7 +110,8 @@ def _ordered(x: np.ndarray, largest: bool) -> np.ndarray:
     """Places by value, the best first; equals by place."""
     if not largest:
         return np.argsort(x, kind="stable")
-    return x.shape[-1] - 1 - np.argsort(x[..., ::-1], kind="stable")[..., ::-1]
+    places: np.ndarray = x.shape[-1] - 1 - np.argsort(x[..., ::-1], kind="stable")[..., ::-1]
+    return places
 
 
 def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:

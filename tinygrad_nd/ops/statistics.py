@@ -107,10 +107,13 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Tensor:
     index = values(x)
     if weights is None or not astensor(weights).requires_grad:
         return _bincount(index, values(weights), minlength)  # type: ignore[no-any-return]
-    w, size = astensor(weights), int(_bincount(index, None, minlength).size)
-    if w.shape != np.shape(index):
-        raise ValueError(f"bincount: weights {w.shape} must have the shape of x {np.shape(index)}")
-    return put_along(cast(w, dtype=np.dtype(float)), index=np.asarray(index), axis=0, size=size)
+    index, w = np.asarray(index), astensor(weights)
+    if index.ndim != 1 or index.dtype.kind not in "iub" or (index.size and index.min() < 0):
+        raise ValueError(f"bincount: x must be a vector of whole numbers from 0, but is {index.shape} of dtype {index.dtype}")
+    if w.shape != index.shape:
+        raise ValueError(f"bincount: weights {w.shape} must have the shape of x {index.shape}")
+    w = w if w.dtype == float else cast(w, dtype=np.dtype(float))
+    return put_along(w, index=index.astype(np.intp), axis=0, size=max(int(index.max(initial=-1)) + 1, minlength))
 
 
 @named
