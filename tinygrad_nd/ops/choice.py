@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import choice as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .parts import imag, real
@@ -18,7 +19,7 @@ __all__ = ["clip", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_nu
 
 @primitive(x=lambda g, condition: where(condition, g, 0), y=lambda g, condition: where(condition, 0, g))
 def _where(condition: Any, x: Any, y: Any) -> Any:
-    return np.where(condition, x, y)
+    return kernel.where(condition, x, y)
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -63,8 +64,7 @@ fmin = _best(np.fmin, np.less, "The smaller of x and y; a number wins over NaN",
 @primitive()
 def won(x: Any, y: Any, *, beats: np.ufunc, skips: bool = False) -> Any:
     """The part of the gradient that goes to x: 1 where it beats y, one half where they are equal, else 0. NaN beats y, or loses."""
-    part = np.asarray(np.logical_or(beats(x, y), np.isnan(y if skips else x)), np.result_type(x, y, np.float16))
-    return np.where(np.equal(x, y), part.dtype.type(0.5), part)
+    return kernel.won(x, y, beats, skips)
 
 
 @primitive(

@@ -15,7 +15,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .parts import imag, real
-from .steps import equal, floor_divide, trunc
+from .steps import equal, floor_divide, rint, trunc
 from .ufunc import Function, conj, elementwise, no_slope, over, scale
 
 __all__ = [
@@ -35,7 +35,7 @@ negative = elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = elementwise(np.positive, "+x.", x=lambda g: g)
 reciprocal = elementwise(np.reciprocal, "1 / x.", x=lambda g, x: over(-g, conj(square(x))))
 square: Function = elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
-remainder = elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, x, y: scale(-g, floor_divide(x, y)))
+remainder = elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, y, out, x: scale(-g, rint((x - out) / y)))
 fmod = elementwise(np.fmod, "x - trunc(x / y) * y, of the sign of x.", x=lambda g: g, y=lambda g, x, y: scale(-g, trunc(x / y)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import choice as choices
 from ..kernels import elementwise as kernel
 from ..kernels import softmax
 from ..tape import primitive
@@ -51,8 +52,7 @@ def _min(x: Any, *, axes: tuple[int, ...]) -> Any:
 @primitive()
 def _winners(x: Any, best: Any, *, axes: tuple[int, ...]) -> Any:
     """1 / (how many entries reach the best) at each of them, 0 elsewhere; NaN reaches NaN."""
-    hit = (x == best) | (np.isnan(x) & np.isnan(best))
-    return np.divide(hit, hit.sum(axes, keepdims=True), dtype=x.dtype)
+    return choices.winners(x, best, axes)
 
 
 @primitive(x=lambda g, x, out, axes: spread(g, x.shape, axes) * conj(_softmax_from(x, out, axes)))
@@ -225,16 +225,20 @@ def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tenso
     return astensor(find(x.data, axis=axis, keepdims=keepdims))
 
 
+def _counting(where: Any) -> dict[str, Any]:
+    return {} if where is True else {"where": astensor(where).data}
+
+
 def all(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether every entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, where=astensor(where).data))
+    return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, **_counting(where)))
 
 
 def any(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether any entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, where=astensor(where).data))
+    return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, **_counting(where)))
 
 
 def count_nonzero(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
