@@ -1,10 +1,4 @@
 """Fourier transforms of tensors, named and called as in np.fft; single precision stays single."""
 
-from .ops.fourier import (
-    fft, fft2, fftfreq, fftn, fftshift, hfft, ifft, ifft2, ifftn, ifftshift, ihfft, irfft, irfft2, irfftn, rfft, rfft2, rfftfreq, rfftn,
-)  # fmt: skip
-
-__all__ = [
-    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "irfft2", "irfftn",
-    "rfft", "rfft2", "rfftfreq", "rfftn",
-]  # fmt: skip
+from .ops.fourier import *  # noqa: F403
+from .ops.fourier import __all__ as __all__

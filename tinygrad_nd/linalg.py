@@ -7,8 +7,9 @@ from typing import Any
 from .kernels.lapack import LinAlgError
 from .ops import linalg as _products
 from .ops import matrix as _matrix
-from .ops.decompose import EighResult, EigResult, QRResult, SVDResult, cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
-from .ops.linalg import matmul, vecdot
+from .ops.decompose import QRResult, SVDResult, cholesky, qr, svd, svdvals
+from .ops.eigen import EighResult, EigResult, eig, eigh, eigvals, eigvalsh
+from .ops.linalg import matmul, operand, vecdot
 from .ops.matrix_functions import expm, matrix_power, multi_dot
 from .ops.matrix_norm import cond, matrix_norm, matrix_rank, norm, vector_norm
 from .ops.shape import matrix_transpose
@@ -26,7 +27,7 @@ from .ops.solve import (
     tensorsolve,
 )  # fmt: skip
 from .ops.vectors import cross as _cross
-from .tensor import Tensor, astensor
+from .tensor import Tensor
 
 __all__ = [
     "EigResult", "EighResult", "LinAlgError", "QRResult", "SVDResult", "SlogdetResult", "cho_solve", "cholesky", "cond", "cross", "det",
@@ -55,7 +56,7 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
 
 def outer(x1: Any, x2: Any, /) -> Tensor:
     """Every product of an entry of one vector with an entry of another."""
-    x1, x2 = astensor(x1), astensor(x2)
+    x1, x2 = operand(x1, "outer"), operand(x2, "outer")
     if x1.ndim != 1 or x2.ndim != 1:
         raise ValueError(f"outer: needs two vectors, but x1 has shape {x1.shape} and x2 {x2.shape}")
     return _products.outer(x1, x2)
@@ -63,7 +64,7 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
 
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """The vector product of vectors of three components along an axis."""
-    x1, x2 = astensor(x1), astensor(x2)
+    x1, x2 = operand(x1, "cross"), operand(x2, "cross")
     if x1.ndim and x2.ndim and (x1.shape[axis] != 3 or x2.shape[axis] != 3):
         raise ValueError(f"cross: needs 3 components along axis {axis}, but x1 has shape {x1.shape} and x2 {x2.shape}")
     return _cross(x1, x2, axis=axis)

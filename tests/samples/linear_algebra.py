@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
-from tinygrad_nd.ops import decompose, linalg, matrix
+from tinygrad_nd.ops import eigen, linalg, matrix
 
 from .rows import Sample, apart, normal, rows
 
@@ -77,7 +77,7 @@ SAMPLES: list[Sample] = [
     # einsum
     *both("matmul", lambda a, b: nd.einsum("ij,kj->ik", a, b), (normal(2, 3), normal(4, 3))),
     *both("sum_of_products", lambda a, b: nd.einsum("ijk,kij->j", a, b), (normal(2, 3, 4), normal(4, 2, 3))),
-    *rows("hermitian_part", lambda a: decompose._hermitian_part(a, exact=False), (normal(3, 3),), (z(2, 3, 3),)),
+    *rows("hermitian_part", lambda a: eigen._hermitian_part(a, exact=False), (normal(3, 3),), (z(2, 3, 3),)),
     *both("diagonal", lambda a: nd.einsum("iji->j", a), (normal(2, 3, 2),), linear=True),
     *both("diagonal", lambda a: nd.einsum("iii->i", a), (normal(3, 3, 3),), linear=True),
     *both("sum", lambda a: nd.einsum("...ij->...", a), (normal(2, 3, 2),), linear=True),
@@ -131,6 +131,7 @@ SAMPLES: list[Sample] = [
     *rows("cholesky", L.cholesky, (definite(easy(3, 3)),)),
     *[s for mode in ("reduced", "complete") for s in both("qr", lambda a, m=mode: of_qr(a, m), T, WIDE, A)],
     *both("qr", lambda a: L.qr(a, "r"), B),
+    *both("complement", lambda a: of_qr(a, "complete"), (easy(2, 4, 2),)),
     *both("eigh", lambda a: projectors(*L.eigh(definite(a))[::-1]), A, B),
     *both("eigvalsh", lambda a: L.eigvalsh(definite(a), "U"), A, keeps_dtype=False),
     *rows("eigvalsh", L.eigvalsh, (definite(easy(3, 3)),)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ def run(f: Callable[..., Any], who: str, *arrays: Any, **options: Any) -> Any:
     if not half:
         return found
     return tuple(rounded(part) for part in found) if isinstance(found, tuple) else rounded(found)
+
+
+@contextmanager
+def within(who: str) -> Iterator[None]:
+    """Errors inside tell of the function that was called, too."""
+    try:
+        yield
+    except ValueError as error:
+        raise type(error)(f"{who}: {error}") from None
 
 
 def rounded(a: Any) -> Any:

@@ -1,9 +1,4 @@
-"""Factorisations of matrices in the last two axes: Cholesky, QR, eigenvalues, singular values.
-
-A factorisation has several results and a primitive has one, so the factors are kept in one array, below each other, and cut apart again.
-What is arbitrary in the factors (signs, phases, bases of eigenspaces) has no derivative: losses must not depend on it. The gap between
-equal eigenvalues is a division by zero, unless nothing depends on it; then the gradient is 0 (see `over`).
-"""
+"""Factorisations of matrices in the last two axes: Cholesky, QR, singular values. See `eigen` for how they are kept."""
 
 from __future__ import annotations
 
@@ -12,34 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import lapack
-from ..kernels.lapack import matrix
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .choice import where
+from .eigen import cut, eigh, eye, gaps, hermitian, row
 from .elementwise import absolute, sign
 from .linalg import _matmul as product
-from .linalg import adjoint
+from .linalg import adjoint, matrices
 from .matrix import _diagonal, tril, triu
-from .parts import floating, imag, real
+from .parts import imag, real
 from .shape import concatenate, expand_dims, swapaxes
 from .solve import solve
-from .ufunc import conj, over
+from .ufunc import over
 
-__all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
-
-
-class EigResult(NamedTuple):
-    """Eigenvalues and eigenvectors of a matrix."""
-
-    eigenvalues: Tensor
-    eigenvectors: Tensor
-
-
-class EighResult(NamedTuple):
-    """Eigenvalues, in ascending order, and eigenvectors of a Hermitian matrix."""
-
-    eigenvalues: Tensor
-    eigenvectors: Tensor
+__all__ = ["cholesky", "qr", "svd", "svdvals"]
 
 
 class QRResult(NamedTuple):
@@ -68,7 +49,7 @@ def _cholesky(a: Any) -> Any:
 def _cholesky_grad(g: Tensor, low: Tensor) -> Tensor:
     """L^-H P L^-1 for P the lower triangle of L^H g, its diagonal halved. Source: Murray, Differentiation of the Cholesky decomposition."""
     p = tril(product(adjoint(low), g))
-    p = where(_eye(p), p / 2, p)
+    p = where(eye(p), p / 2, p)
     return adjoint(solve(adjoint(low), adjoint(solve(adjoint(low), p))))
 
 
@@ -77,55 +58,25 @@ def cholesky(a: Any, *, upper: bool = False) -> Tensor:
 
     Raises LinAlgError if a is not positive definite.
     """
-    low = _cholesky(_hermitian(a, "U" if upper else "L", "cholesky"))
+    low = _cholesky(hermitian(a, "U" if upper else "L", "cholesky"))
     return adjoint(low) if upper else low
-
-
-def _hermitian(a: Any, uplo: str, who: str) -> Tensor:
-    """The Hermitian matrix that is meant: (a + a^H) / 2, or a triangle of a, as in NumPy, where that differs by more than rounding.
-
-    So gradients are Hermitian, as in JAX and PyTorch, and differences of values agree with them.
-    """
-    a = floating(a)
-    matrix(a, who, square=True)
-    gap = np.abs(a.data - np.conj(a.data.swapaxes(-1, -2))).max(initial=0)
-    if gap == 0 or gap <= 1e-3 * np.abs(a.data).max():
-        return _hermitian_part(a, exact=bool(gap == 0))
-    part = triu(a, 1) if uplo == "U" else tril(a, -1)
-    return where(_eye(a), real(a), part + adjoint(part))
-
-
-@primitive(a=lambda g: _hermitian_part(g, exact=False))
-def _hermitian_part(a: Any, *, exact: bool) -> Any:
-    """(a + a^H) / 2, which is a itself if it is `exact`ly Hermitian."""
-    return a if exact else (a + np.conj(a.swapaxes(-1, -2))) / 2
-
-
-def _eye(a: Tensor) -> np.ndarray:
-    return np.eye(a.shape[-1], dtype=bool)
 
 
 # QR.
 
 
-@primitive(a=lambda g, out, a_shape: _qr_grad(*_cut(g[..., : a_shape[-1]], a_shape[-2]), *_cut(out[..., : a_shape[-1]], a_shape[-2])))
+@primitive(a=lambda g, out, a_shape: _qr_grad(*cut(g[..., : a_shape[-1]], a_shape[-2]), *cut(out[..., : a_shape[-1]], a_shape[-2])))
 def _qr(a: Any, *, mode: str) -> Any:
     """Q above R^T, for a with no fewer rows than columns."""
     q, r = lapack.run(np.linalg.qr, "qr", a, mode=mode)
     return np.concatenate([q, r.swapaxes(-1, -2)], -2)
 
 
-def _cut(x: Tensor, *rows: int) -> list[Tensor]:
-    """The parts of x, so many rows each, and the rest."""
-    bounds = np.cumsum([0, *rows, x.shape[-2] - sum(rows)]).tolist()
-    return [x[..., a:b, :] for a, b in zip(bounds, bounds[1:])]
-
-
 def _qr_grad(gq: Tensor, gr: Tensor, q: Tensor, r: Tensor) -> Tensor:
     """(gq + Q S) R^-H, with S the Hermitian matrix whose upper triangle is that of gr R^H - Q^H gq. Source: Walter and Lehmann (2010)."""
     gr, r = swapaxes(gr, -1, -2), swapaxes(r, -1, -2)
     upper = triu(product(gr, adjoint(r)) - product(adjoint(q), gq))
-    s = where(_eye(upper), real(upper), upper + adjoint(upper))
+    s = where(eye(upper), real(upper), upper + adjoint(upper))
     return adjoint(solve(r, adjoint(gq + product(q, s))))
 
 
@@ -136,11 +87,10 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: mode must be reduced, complete or r, but got {mode!r}")
-    a = floating(a)
-    matrix(a, "qr")
+    a = matrices(a, "qr")
     m, n = a.shape[-2:]
     packed = _qr(a[..., :m], mode="complete" if mode == "complete" and m > n else "reduced")
-    q, r = _cut(packed, m)
+    q, r = cut(packed, m)
     r = swapaxes(r, -1, -2)
     if n > m:
         r = concatenate([triu(r), product(adjoint(q), a[..., m:])], -1)
@@ -150,109 +100,14 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 def _completed(q: Tensor, rest: np.ndarray) -> Tensor:
-    """q with the orthonormal columns `rest` that complete its own to a basis, turning with q as little as they can.
-
-    Source: Newton's iteration for the polar factor; each step squares the order to which derivatives are right, and eight are.
-    """
-    if not rest.shape[-1] or not q.requires_grad:
-        return concatenate([q, rest], -1) if rest.shape[-1] else q
-    y = astensor(rest) - product(q, product(adjoint(q), rest))
-    for _ in range(3):
-        y = product(y, 1.5 * np.eye(y.shape[-1], dtype=y.dtype) - 0.5 * product(adjoint(y), y))
-    return concatenate([q, y], -1)
+    """q with the orthonormal columns `rest` that complete its own to a basis."""
+    return concatenate([q, _complement(q, rest=rest)], -1) if rest.shape[-1] else q
 
 
-# Eigenvalues.
-
-
-@primitive(a=lambda g, out: _eigh_grad(*_cut(g, g.shape[-1]), *_cut(out, g.shape[-1])))
-def _eigh(a: Any) -> Any:
-    """Eigenvectors above eigenvalues."""
-    w, v = lapack.run(np.linalg.eigh, "eigh", a)
-    return np.concatenate([v, w[..., None, :]], -2)
-
-
-def _eigh_grad(gv: Tensor, gw: Tensor, v: Tensor, w: Tensor) -> Tensor:
-    """V (gw on the diagonal, V^H gv over the gaps elsewhere) V^H. Source: Giles, An extended collection of matrix derivative results."""
-    inner = where(_eye(v), 0, product(adjoint(v), gv))
-    return product(product(v, where(_eye(v), real(gw), over(inner, _gaps(real(w))))), adjoint(v))
-
-
-def _gaps(w: Tensor) -> Tensor:
-    """w_j - w_i for values (..., 1, n)."""
-    return w - swapaxes(w, -1, -2)
-
-
-def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """(eigenvalues in ascending order, eigenvectors in columns) of Hermitian matrices.
-
-    The eigenvectors' derivative is infinite where eigenvalues are equal, and theirs is as it should be.
-    """
-    packed = _eigh(_hermitian(a, _uplo(UPLO, "eigh"), "eigh"))
-    v, w = _cut(packed, packed.shape[-1])
-    return EighResult(_row(real(w)), v)
-
-
-def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
-    """The eigenvalues of Hermitian matrices, in ascending order."""
-    return _eigvalsh(_hermitian(a, _uplo(UPLO, "eigvalsh"), "eigvalsh"))
-
-
-@primitive(a=lambda g, a: _spectral(g, eigh(a).eigenvectors))
-def _eigvalsh(a: Any) -> Any:
-    return lapack.run(np.linalg.eigvalsh, "eigvalsh", a)
-
-
-def _spectral(w: Tensor, v: Tensor) -> Tensor:
-    """V diag(w) V^H."""
-    return product(v * expand_dims(w, -2), adjoint(v))
-
-
-def _uplo(uplo: str, who: str) -> str:
-    if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
-        raise ValueError(f"{who}: UPLO must be 'L' or 'U', but got {uplo!r}")
-    return uplo.upper()
-
-
-def _row(x: Tensor) -> Tensor:
-    return x[..., 0, :]
-
-
-@primitive(a=lambda g, out: _eig_grad(*_cut(g, g.shape[-1]), *_cut(out, g.shape[-1])))
-def _eig(a: Any) -> Any:
-    """Eigenvectors above eigenvalues."""
-    w, v = lapack.run(np.linalg.eig, "eig", a)
-    return np.concatenate([v, w[..., None, :]], -2)
-
-
-def _eig_grad(gv: Tensor, gw: Tensor, v: Tensor, w: Tensor) -> Tensor:
-    """V^-H (gw on the diagonal, elsewhere V^H gv less what would change lengths, over the gaps) V^H.
-
-    Source: Boeddeker et al., On the computation of complex-valued gradients (2017).
-    """
-    inner = product(adjoint(v), gv)
-    inner = inner - product(adjoint(v), v) * expand_dims(real(_diagonal(inner, offset=0)), -2)
-    core = where(_eye(v), gw, over(where(_eye(v), 0, inner), conj(_gaps(w))))
-    return solve(adjoint(v), product(core, adjoint(v)))
-
-
-def eig(a: Any) -> EigResult:
-    """(eigenvalues, eigenvectors of length 1 in columns) of square matrices: real if all of them are, else complex.
-
-    The derivative is infinite where eigenvalues are equal; of a matrix without a basis of eigenvectors there is none (LinAlgError).
-    """
-    a = floating(a)
-    matrix(a, "eig", square=True)
-    packed = _eig(a)
-    v, w = _cut(packed, packed.shape[-1])
-    return EigResult(_row(w), v)
-
-
-def eigvals(a: Any) -> Tensor:
-    """The eigenvalues of square matrices, in no particular order: real if all of them are, else complex."""
-    a = floating(a)
-    matrix(a, "eigvals", square=True)
-    return eig(a).eigenvalues if a.requires_grad else astensor(lapack.run(np.linalg.eigvals, "eigvals", a.data))
+@primitive(q=lambda g, q, out: -product(product(out, adjoint(g)), q))
+def _complement(q: Any, *, rest: np.ndarray) -> Any:
+    """`rest`, which turns with q as little as it can while staying orthogonal to it: d rest = -q (dq)^H rest."""
+    return rest
 
 
 # Singular values.
@@ -272,7 +127,7 @@ def _svd(a: Any, *, full: bool) -> Any:
 
 def _parts(x: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
     """U, S and V of a matrix of this shape."""
-    return _cut(x[..., : min(shape[-2:])], shape[-2], 1)
+    return cut(x[..., : min(shape[-2:])], shape[-2], 1)
 
 
 def _svd_grad(gu: Tensor, gs: Tensor, gv: Tensor, u: Tensor, s: Tensor, v: Tensor) -> Tensor:
@@ -280,15 +135,15 @@ def _svd_grad(gu: Tensor, gs: Tensor, gv: Tensor, u: Tensor, s: Tensor, v: Tenso
 
     Source: Townsend, Differentiating the singular value decomposition (2016); Wan and Zhang (2019) for the phases of complex vectors.
     """
-    s, eye = real(s), np.eye(u.shape[-1], dtype=bool)
-    gaps = _gaps(s) * (s + swapaxes(s, -1, -2))
+    s, diagonal = real(s), eye(u)
+    between = gaps(s) * (s + swapaxes(s, -1, -2))
     of_u, of_v = product(adjoint(u), gu), product(adjoint(v), gv)
-    x, y = (over(where(eye, 0, t), gaps) for t in (of_u, of_v))
+    x, y = (over(where(diagonal, 0, t), between) for t in (of_u, of_v))
     core = (x + adjoint(x)) * s + swapaxes(s, -1, -2) * (y + adjoint(y))
     on_diagonal = real(gs)
     if u.dtype.kind == "c":
         on_diagonal = on_diagonal + over(1j * expand_dims(imag(_diagonal(of_u, offset=0)), -2), s)
-    found = product(product(u, where(eye, on_diagonal, core)), adjoint(v))
+    found = product(product(u, where(diagonal, on_diagonal, core)), adjoint(v))
     if u.shape[-2] > u.shape[-1]:
         found = found + product(_outside(u, over(gu, s)), adjoint(v))
     if v.shape[-2] > v.shape[-1]:
@@ -306,8 +161,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
     With `full_matrices`, U and Vh are square. The singular vectors' derivative is infinite where singular values are equal or 0.
     """
-    a = floating(a)
-    matrix(a, "svd", square=hermitian)
+    a = matrices(a, "svd", square=hermitian)
     if hermitian:
         return _svd_of_hermitian(a, compute_uv)
     if not compute_uv:
@@ -317,7 +171,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     u, s, v = _parts(packed, a.shape)
     if full_matrices:
         u, v = _completed(u, packed.data[..., :m, n:]), _completed(v, packed.data[..., m + 1 :, m:])
-    return SVDResult(u, _row(real(s)), adjoint(v))
+    return SVDResult(u, row(real(s)), adjoint(v))
 
 
 @primitive(a=lambda g, a: _between(g, *svd(a, False)))
@@ -344,6 +198,5 @@ def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:
 
 def svdvals(x: Any) -> Tensor:
     """The singular values of matrices, in descending order."""
-    x = floating(x)
-    matrix(x, "svdvals")
+    x = matrices(x, "svdvals")
     return _svdvals(x)

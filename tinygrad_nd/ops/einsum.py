@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .elementwise import multiply
-from .linalg import _matmul, _sum_of_products
+from .linalg import _matmul, _sum_of_products, operand
 from .matrix import diagonal
 from .reduce import sum as sum_along
 from .shape import reshape, squeeze, transpose
@@ -32,7 +32,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
     [3.0, 7.0]
     """
     subscripts, operands = _subscripts(subscripts, operands)
-    tensors = [astensor(t) for t in operands]
+    tensors = [operand(t, "einsum") for t in operands]
     labels, out = _parse(subscripts, tuple(t.shape for t in tensors))
     sizes = _sizes(labels, tensors)
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]
@@ -52,7 +52,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
 def einsum_path(subscripts: Any, *operands: Any, optimize: Any = "greedy") -> Any:
     """NumPy's plan for an einsum: the pairs in their order, and a printable account. Carries no gradient."""
     subscripts, operands = _subscripts(subscripts, operands)
-    return np.einsum_path(subscripts, *(astensor(t).data for t in operands), optimize=optimize)
+    return np.einsum_path(subscripts, *(operand(t, "einsum_path").data for t in operands), optimize=optimize)
 
 
 def _subscripts(subscripts: Any, operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:

@@ -7,7 +7,6 @@ half of a spectrum; the other half mirrors it, so all frequencies that have a mi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.exceptions import AxisError
 from ..kernels.fft import _fft as library
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .linalg import integer, operand
 from .rearrange import roll
 from .shape import _crop, _zero_pad
 from .ufunc import conj
@@ -65,21 +65,17 @@ def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: 
 
 
 def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
+    for given in (s, axes):
+        if given is not None and not hasattr(given, "__len__"):
+            raise TypeError(f"{who}: sizes and axes must be sequences of integers, but got {given!r}")
     if axes is None:
         axes = range(-x.ndim if s is None else -len(s), 0)
     if s is not None and len(s) != len(axes):
         raise ValueError(f"{who}: needs a size for each axis, but got sizes {tuple(s)} and axes {tuple(axes)}")
     for i in axes:
-        if not -x.ndim <= _integer(who, i) < x.ndim:
+        if not -x.ndim <= integer(i, who) < x.ndim:
             raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
     return tuple(i % x.ndim for i in axes)
-
-
-def _integer(who: str, n: Any) -> int:
-    try:
-        return index(n)
-    except TypeError:
-        raise TypeError(f"{who}: sizes and axes must be integers, but got {n!r}") from None
 
 
 def _norm(who: str, norm: Norm) -> str:
@@ -91,7 +87,7 @@ def _norm(who: str, norm: Norm) -> str:
 def _lengths(who: str, x: Tensor, s: Sizes, axes: tuple[int, ...]) -> list[int]:
     """So many points along each axis; -1 is all there are."""
     asked: Sequence[int | None] = [None] * len(axes) if s is None else s
-    lengths = [x.shape[i] if n is None or n == -1 else _integer(who, n) for i, n in zip(axes, asked)]
+    lengths = [x.shape[i] if n is None or n == -1 else integer(n, who) for i, n in zip(axes, asked)]
     for i, n in zip(axes, lengths):
         if n < 1:
             raise ValueError(f"{who}: cannot transform {n} points, along axis {i} of x {x.shape}")
@@ -108,7 +104,7 @@ def _resized(x: Tensor, axes: tuple[int, ...], lengths: Sequence[int]) -> Tensor
 
 
 def _complex(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm, inverse: bool) -> Tensor:
-    x = astensor(a)
+    x = operand(a, who)
     axes, how = _axes(who, x, s, axes), _norm(who, norm)
     lengths = _lengths(who, x, s, axes)
     if len(set(axes)) < len(axes):
@@ -119,7 +115,7 @@ def _complex(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm, inverse: bool) 
 
 
 def _to_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
-    x = astensor(a)
+    x = operand(a, who)
     if x.dtype.kind == "c":
         raise TypeError(f"{who}: needs real values, but x is {x.dtype}; use fft")
     axes, how = _axes(who, x, s, axes), _norm(who, norm)
@@ -132,7 +128,7 @@ def _to_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
 
 
 def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
-    x = astensor(a)
+    x = operand(a, who)
     axes, how = _axes(who, x, s, axes), _norm(who, norm)
     if not axes:
         raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={axes}")
@@ -145,7 +141,7 @@ def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
 
 
 def _one(who: str, n: int | None) -> Sizes:
-    if n is not None and _integer(who, n) < 1:
+    if n is not None and integer(n, who) < 1:
         raise ValueError(f"{who}: cannot transform {n} points")
     return None if n is None else [n]
 
@@ -175,7 +171,7 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Te
 
 def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
     """The Fourier transform, real, of values that are the conjugates of their mirror images, given half of them."""
-    return _from_half("hfft", conj(astensor(a)), _one("hfft", n), [axis], SWAPPED[_norm("hfft", norm)])
+    return _from_half("hfft", conj(operand(a, "hfft")), _one("hfft", n), [axis], SWAPPED[_norm("hfft", norm)])
 
 
 def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
@@ -234,7 +230,7 @@ def ifftshift(x: Any, axes: int | Axes = None) -> Tensor:
 
 
 def _turned(who: str, x: Any, axes: int | Axes, sign: int) -> Tensor:
-    x = astensor(x)
+    x = operand(x, who)
     each = _axes(who, x, None, [axes] if isinstance(axes, (int, np.integer)) else axes)
     return roll(x, [sign * (x.shape[i] // 2) for i in each], each) if each else x
 

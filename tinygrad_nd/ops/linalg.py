@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from ..kernels import blas
+from ..kernels.lapack import matrix
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, numeric
 from .elementwise import multiply
+from .parts import floating
 from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 from .ufunc import conj
 
@@ -36,6 +39,26 @@ def _sum_of_products(a: Any, b: Any, *, axes: tuple[int, ...]) -> Any:
     return np.einsum(a, every, b, every, [i for i in every if i not in axes])
 
 
+def operand(x: Any, who: str) -> Tensor:
+    """x as a tensor. Raises TypeError, in the name of the function called, for what is not numbers."""
+    return x if isinstance(x, Tensor) else astensor(numeric(x, None, who))
+
+
+def integer(n: Any, who: str) -> int:
+    """n as an int. Raises TypeError, in the name of the function called, for what is none."""
+    try:
+        return index(n)
+    except TypeError:
+        raise TypeError(f"{who}: sizes, axes and offsets must be integers, but got {n!r}") from None
+
+
+def matrices(x: Any, who: str, *, square: bool = False) -> Tensor:
+    """x as matrices of floating dtype, in the last two axes. Raises LinAlgError for other shapes."""
+    a: Tensor = floating(operand(x, who))
+    matrix(a, who, square=square)
+    return a
+
+
 def adjoint(a: Tensor) -> Tensor:
     """The conjugate transpose of matrices."""
     return conj(swapaxes(a, -1, -2))  # type: ignore[no-any-return]
@@ -46,7 +69,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 
     Shapes: (*n, i, k) @ (*n, k, j) -> (*n, i, j).
     """
-    a, b = astensor(a), astensor(b)
+    a, b = operand(a, "matmul"), operand(b, "matmul")
     if not a.ndim or not b.ndim:
         raise ValueError(f"matmul: needs operands with axes, but got {a.shape} and {b.shape}; multiply by a number with *")
     k = b.shape[-2] if b.ndim > 1 else b.shape[0]
@@ -63,34 +86,39 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 def dot(a: Any, b: Any) -> Tensor:
     """NumPy's dot: a product of numbers, inner product of vectors, or sum over the last axis of a and the last but one of b."""
-    a, b = astensor(a), astensor(b)
+    a, b = operand(a, "dot"), operand(b, "dot")
     if not a.ndim or not b.ndim:
         return multiply(a, b)
-    return tensordot(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
+    return _contract("dot", a, b, (a.ndim - 1,), (max(b.ndim - 2, 0),))
 
 
 def inner(a: Any, b: Any) -> Tensor:
     """The sum of products over the last axes of both."""
-    a, b = astensor(a), astensor(b)
-    return tensordot(a, b, ((-1,), (-1,))) if a.ndim and b.ndim else multiply(a, b)
+    a, b = operand(a, "inner"), operand(b, "inner")
+    return _contract("inner", a, b, (a.ndim - 1,), (b.ndim - 1,)) if a.ndim and b.ndim else multiply(a, b)
 
 
 def outer(a: Any, b: Any) -> Tensor:
     """Every product of an entry of a with an entry of b, both flattened: (size of a, size of b)."""
-    return multiply(expand_dims(ravel(a), 1), expand_dims(ravel(b), 0))
+    return multiply(expand_dims(ravel(operand(a, "outer")), 1), expand_dims(ravel(operand(b, "outer")), 0))
 
 
 def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
     """The sum of products over pairs of axes: the last `axes` of a with the first of b, or (axes of a, axes of b)."""
-    a, b = astensor(a), astensor(b)
+    a, b = operand(a, "tensordot"), operand(b, "tensordot")
     if isinstance(axes, (int, np.integer)):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ValueError(f"tensordot: axes={axes} does not fit a {a.shape} and b {b.shape}")
         over_a, over_b = tuple(range(a.ndim - int(axes), a.ndim)), tuple(range(int(axes)))
     else:
         over_a, over_b = axes_of(axes[0], a.ndim, "tensordot"), axes_of(axes[1], b.ndim, "tensordot")
+    return _contract("tensordot", a, b, over_a, over_b)
+
+
+def _contract(who: str, a: Tensor, b: Tensor, over_a: tuple[int, ...], over_b: tuple[int, ...]) -> Tensor:
+    """The sum of products over pairs of axes, as one product of matrices."""
     if [a.shape[i] for i in over_a] != [b.shape[i] for i in over_b]:
-        raise ValueError(f"tensordot: axes {over_a} of a {a.shape} and {over_b} of b {b.shape} must have equal lengths")
+        raise ValueError(f"{who}: axes {over_a} of a {a.shape} and {over_b} of b {b.shape} must have equal lengths")
     rest_a, rest_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
     k = prod(a.shape[i] for i in over_a)
     left = reshape(transpose(a, (*rest_a, *over_a)), (prod(a.shape[i] for i in rest_a), k))
@@ -100,7 +128,7 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
 
 def kron(a: Any, b: Any) -> Tensor:
     """The Kronecker product: a with every entry multiplied by the whole of b, (*m) and (*n) to (*m·n)."""
-    a, b = astensor(a), astensor(b)
+    a, b = operand(a, "kron"), operand(b, "kron")
     rank = max(a.ndim, b.ndim)
     m, n = ((1,) * (rank - t.ndim) + t.shape for t in (a, b))
     blocks = multiply(reshape(a, [k for i in m for k in (i, 1)]), reshape(b, [k for j in n for k in (1, j)]))
@@ -109,7 +137,7 @@ def kron(a: Any, b: Any) -> Tensor:
 
 def vdot(a: Any, b: Any) -> Tensor:
     """The sum of conj(a) · b over all entries, both flattened."""
-    a, b = ravel(a), ravel(b)
+    a, b = ravel(operand(a, "vdot")), ravel(operand(b, "vdot"))
     if a.shape != b.shape:
         raise ValueError(f"vdot: a and b must hold as many values, but hold {a.size} and {b.size}")
     return _sum_of_products(conj(a), b, axes=(0,))
@@ -117,7 +145,7 @@ def vdot(a: Any, b: Any) -> Tensor:
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
     """The sum of conj(x1) · x2 along one axis of both; the others broadcast."""
-    x1, x2 = (moveaxis(t, axis, -1) if t.ndim else t for t in (astensor(x1), astensor(x2)))
+    x1, x2 = (moveaxis(t, axis, -1) if t.ndim else t for t in (operand(x1, "vecdot"), operand(x2, "vecdot")))
     _same_core("vecdot", x1, x2, 1, 1)
     rank = max(x1.ndim, x2.ndim)
     x1, x2 = (reshape(t, (1,) * (rank - t.ndim) + t.shape) if t.ndim < rank else t for t in (x1, x2))
@@ -126,14 +154,14 @@ def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
 
 def matvec(x1: Any, x2: Any) -> Tensor:
     """Matrices times vectors: (..., m, n) and (..., n) to (..., m)."""
-    x1, x2 = astensor(x1), astensor(x2)
+    x1, x2 = operand(x1, "matvec"), operand(x2, "matvec")
     _same_core("matvec", x1, x2, 2, 1)
     return squeeze(_matmul(x1, expand_dims(x2, -1)), -1)
 
 
 def vecmat(x1: Any, x2: Any) -> Tensor:
     """Conjugated vectors times matrices: (..., n) and (..., n, m) to (..., m)."""
-    x1, x2 = astensor(x1), astensor(x2)
+    x1, x2 = operand(x1, "vecmat"), operand(x2, "vecmat")
     _same_core("vecmat", x1, x2, 1, 2)
     return squeeze(_matmul(expand_dims(conj(x1), -2), x2), -2)
 

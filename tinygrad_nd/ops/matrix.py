@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .choice import where
+from .linalg import integer, operand
 from .parts import astype
 from .reduce import sum as sum_along
 from .shape import axes_of, broadcast_to, moveaxis, ravel
@@ -31,28 +32,30 @@ def _on_diagonal(x: Any, *, offset: int, shape: tuple[int, int]) -> Any:
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The entries of a whose places along two axes differ by `offset`, as a new last axis."""
-    a = astensor(a)
+    return _diagonal_of("diagonal", a, offset, axis1, axis2)
+
+
+def _diagonal_of(who: str, a: Any, offset: int, axis1: int, axis2: int) -> Tensor:
+    a = operand(a, who)
     if a.ndim < 2:
-        raise ValueError(f"diagonal: needs at least two axes, but a has shape {a.shape}")
-    (i,), (j,) = axes_of(axis1, a.ndim, "diagonal"), axes_of(axis2, a.ndim, "diagonal")
+        raise ValueError(f"{who}: needs at least two axes, but a has shape {a.shape}")
+    (i,), (j,) = axes_of(axis1, a.ndim, who), axes_of(axis2, a.ndim, who)
     if i == j:
-        raise ValueError(f"diagonal: axis1={axis1} and axis2={axis2} are the same axis of a {a.shape}")
-    return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=int(offset))
+        raise ValueError(f"{who}: axis1={axis1} and axis2={axis2} are the same axis of a {a.shape}")
+    return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=integer(offset, who))
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
     """The sum along a diagonal of two axes."""
-    if astensor(a).ndim < 2:
-        raise ValueError(f"trace: needs at least two axes, but a has shape {astensor(a).shape}")
-    values = diagonal(a, offset, axis1, axis2)
+    values = _diagonal_of("trace", a, offset, axis1, axis2)
     return sum_along(values if dtype is None else astype(values, dtype), -1)
 
 
 def diag(v: Any, k: int = 0) -> Tensor:
     """The k-th diagonal of a matrix, or the matrix with a vector on its k-th diagonal."""
-    v = astensor(v)
+    v = operand(v, "diag")
     if v.ndim == 1:
-        n = v.shape[0] + abs(int(k))
+        n = v.shape[0] + abs(integer(k, "diag"))
         return _on_diagonal(v, offset=int(k), shape=(n, n))
     if v.ndim == 2:
         return diagonal(v, k)
@@ -61,7 +64,7 @@ def diag(v: Any, k: int = 0) -> Tensor:
 
 def diagflat(v: Any, k: int = 0) -> Tensor:
     """The matrix with all entries of v, in C order, on its k-th diagonal."""
-    return diag(ravel(v), k)
+    return diag(ravel(operand(v, "diagflat")), k)
 
 
 def tril(m: Any, k: int = 0) -> Tensor:
@@ -71,13 +74,14 @@ def tril(m: Any, k: int = 0) -> Tensor:
 
 def triu(m: Any, k: int = 0) -> Tensor:
     """m with zeros below the k-th diagonal of its last two axes."""
-    return _triangle(m, int(k) - 1, False, "triu")
+    return _triangle(m, integer(k, "triu") - 1, False, "triu")
 
 
 def _triangle(m: Any, k: int, lower: bool, who: str) -> Tensor:
-    m = astensor(m)
+    m = operand(m, who)
     if not m.ndim:
         raise TypeError(f"{who}: needs at least one axis, but m is a number")
     if m.ndim == 1:  # every row of a square matrix, as in NumPy
         m = broadcast_to(m, (m.shape[0], m.shape[0]))
-    return where(np.tri(m.shape[-2], m.shape[-1], int(k), dtype=bool) == lower, m, m.dtype.type(0))
+    found: Tensor = where(np.tri(m.shape[-2], m.shape[-1], integer(k, who), dtype=bool) == lower, m, m.dtype.type(0))
+    return found

@@ -11,8 +11,7 @@ import numpy as np
 from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .linalg import adjoint, matmul
-from .parts import floating
+from .linalg import adjoint, dot, matmul, matrices, operand
 from .shape import broadcast_to, concatenate, ravel, reshape
 from .solve import inv
 
@@ -38,21 +37,21 @@ def _expm_grad(g: Tensor, a: Tensor) -> Tensor:
 
 def expm(a: Any) -> Tensor:
     """The exponential of square matrices."""
-    a = floating(a)
-    lapack.matrix(a, "expm", square=True)
+    a = matrices(a, "expm", square=True)
     return _expm(a)
 
 
 def matrix_power(a: Any, n: int) -> Tensor:
     """Square matrices multiplied by themselves n times; their inverses for negative n."""
-    a = astensor(a)
+    a = operand(a, "matrix_power")
     lapack.matrix(a, "matrix_power", square=True)
     try:
         n = n.__index__()
     except AttributeError:
         raise TypeError(f"matrix_power: n must be an integer, but got {n!r}") from None
     if n < 0:
-        a, n = inv(a), -n
+        with lapack.within("matrix_power"):
+            a, n = inv(a), -n
     result = None
     while n:
         if n & 1:
@@ -64,29 +63,31 @@ def matrix_power(a: Any, n: int) -> Tensor:
 
 def multi_dot(arrays: Sequence[Any]) -> Tensor:
     """The product of two or more matrices in the cheapest order; the first and last may be vectors."""
-    matrices = [astensor(a) for a in arrays]
-    if len(matrices) < 2:
-        raise ValueError(f"multi_dot: needs at least two matrices, but got {len(matrices)}")
-    first, last = matrices[0].ndim, matrices[-1].ndim
+    parts = [operand(a, "multi_dot") for a in arrays]
+    if len(parts) < 2:
+        raise ValueError(f"multi_dot: needs at least two matrices, but got {len(parts)}")
+    if len(parts) == 2 and not {p.ndim for p in parts} <= {1, 2}:
+        return dot(*parts)
+    first, last = parts[0].ndim, parts[-1].ndim
     if first == 1:
-        matrices[0] = reshape(matrices[0], (1, -1))
+        parts[0] = reshape(parts[0], (1, -1))
     if last == 1:
-        matrices[-1] = reshape(matrices[-1], (-1, 1))
-    for a in matrices:
+        parts[-1] = reshape(parts[-1], (-1, 1))
+    for a in parts:
         if a.ndim != 2:
             raise lapack.LinAlgError(f"multi_dot: needs matrices, of which the first and last may be vectors, but got shape {a.shape}")
-    for a, b in zip(matrices, matrices[1:]):
+    for a, b in zip(parts, parts[1:]):
         if a.shape[1] != b.shape[0]:
             raise ValueError(f"multi_dot: matrices {a.shape} and {b.shape} cannot be multiplied")
-    sizes = (*(a.shape[0] for a in matrices), matrices[-1].shape[1])
+    sizes = (*(a.shape[0] for a in parts), parts[-1].shape[1])
 
     def chain(i: int, j: int) -> Tensor:
         if j - i == 1:
-            return matrices[i]
+            return parts[i]
         k = _split(sizes, i, j)[1]
         return matmul(chain(i, k), chain(k, j))
 
-    found = chain(0, len(matrices))
+    found = chain(0, len(parts))
     return found if first == last == 2 else ravel(found) if first + last == 3 else reshape(found, ())
 
 

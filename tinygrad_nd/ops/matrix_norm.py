@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 from ..kernels import lapack
 from ..tape import primitive
@@ -13,6 +14,7 @@ from ..tensor import Tensor, astensor
 from .choice import where
 from .decompose import svdvals
 from .elementwise import absolute, power, sign
+from .linalg import matrices, operand
 from .parts import floating
 from .reduce import max as max_along
 from .reduce import min as min_along
@@ -28,7 +30,7 @@ Ord = int | float | str | None
 Axis = int | Sequence[int] | None
 
 
-@primitive(x=lambda g, x, out, axes, p: scale(spread(g, x.shape, axes), _pnorm_slope(x, spread(out, x.shape, axes), p)))
+@primitive(x=lambda g, x, out, axes, p: _pnorm_grad(g, x, out, axes, p))
 def _pnorm(x: Any, *, axes: tuple[int, ...], p: float) -> Any:
     if p == 2 and len(axes) == x.ndim:
         flat = x.ravel("K")
@@ -43,15 +45,15 @@ def _pnorm(x: Any, *, axes: tuple[int, ...], p: float) -> Any:
         return np.asarray(total ** (1 / p), total.dtype)
 
 
-def _pnorm_slope(x: Tensor, out: Tensor, p: float) -> Any:
-    """x / |x| · (|x| / norm)^(p - 1), and 0 at 0."""
+def _pnorm_grad(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...], p: float) -> Any:
+    """g · x / |x| · (|x| / norm)^(p - 1), and 0 where x is 0."""
     if p == 2:
-        return over(x, out)
+        return scale(spread(over(g, where(out.data == 0, 1, out)), x.shape, axes), x)
     if p == 0:  # a step
-        return astensor(np.zeros(x.shape, x.data.real.dtype))
+        return astensor(np.zeros(x.shape, x.dtype))
     size = absolute(x)
     direction = over(x, size) if x.dtype.kind == "c" else sign(x)
-    return scale(direction, power(over(size, out), p - 1))
+    return scale(spread(g, x.shape, axes), scale(direction, power(over(size, spread(out, x.shape, axes)), p - 1)))
 
 
 def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
@@ -59,14 +61,15 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 
     Its derivative is 0 at 0; entries that tie for the largest share it evenly.
     """
-    x = floating(x)
+    x = floating(operand(x, "vector_norm"))
     axes = axes_of(axis, x.ndim, "vector_norm")
     if isinstance(ord, str) or ord is None:
         raise ValueError(f"vector_norm: ord must be a number for vectors, but got {ord!r}")
     if ord == np.inf:
         found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
     elif ord == -np.inf:
-        found = min_along(absolute(x), axes)
+        with lapack.within("norm"):
+            found = min_along(absolute(x), axes)
     elif ord == 1:
         found = sum_along(absolute(x), axes)
     else:
@@ -76,8 +79,9 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Ord = "fro") -> Tensor:
     """The norm of matrices in the last two axes: "fro", "nuc", or ±1 (columns), ±inf (rows), ±2 (singular values)."""
-    x = floating(x)
-    lapack.matrix(x, "matrix_norm")
+    x = floating(operand(x, "matrix_norm"))
+    if x.ndim < 2:
+        raise AxisError(f"matrix_norm: needs matrices in the last two axes, but x has shape {x.shape}")
     return _kept(_matrix_norm(x, ord, "matrix_norm"), x, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
@@ -95,7 +99,8 @@ def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
         raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {ord!r}")
     if least is max_along and not values.shape[-1]:  # of nothing
         return sum_along(values, -1)
-    return least(values, -1)  # type: ignore[no-any-return]
+    with lapack.within(who):
+        return least(values, -1)  # type: ignore[no-any-return]
 
 
 def _singular(x: Tensor) -> Tensor:
@@ -108,11 +113,16 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
 
     `ord` as in `linalg.vector_norm` and `linalg.matrix_norm`; without an axis, a given `ord` needs x to be a vector or a matrix.
     """
-    x = floating(x)
+    x = floating(operand(x, "norm"))
     if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord in ("f", "fro") and x.ndim == 2)):
         axes = tuple(range(x.ndim))
         return _kept(_pnorm(x, axes=axes, p=2.0), x, axes, keepdims)
-    axes = axes_of(axis if isinstance(axis, tuple) or axis is None else int(axis), x.ndim, "norm")  # type: ignore[arg-type]
+    if not (axis is None or isinstance(axis, tuple)):
+        try:
+            axis = int(axis)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise TypeError(f"norm: axis must be None, an int or a tuple of ints, but got {axis!r}") from None
+    axes = axes_of(axis, x.ndim, "norm")
     if len(axes) == 1:
         if isinstance(ord, str):
             raise ValueError(f"norm: ord must be a number for vectors, but got {ord!r}")
@@ -128,12 +138,12 @@ def _kept(y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor
 
 def cond(x: Any, p: Ord = None) -> Tensor:
     """The condition number of matrices: norm times norm of the inverse, or the ratio of singular values (p of None or ±2)."""
-    x = floating(x)
-    lapack.matrix(x, "cond", square=p not in (None, 2, -2))
+    x = matrices(x, "cond", square=p not in (None, 2, -2))
     if 0 in x.shape[-2:]:
         raise lapack.LinAlgError(f"cond: is not defined for empty matrices, and x has shape {x.shape}")
     if p in (None, 2, -2):
-        s = svdvals(x)
+        with lapack.within("cond"):
+            s = svdvals(x)
         large, small = (s[..., 0], s[..., -1]) if p != -2 else (s[..., -1], s[..., 0])
         with np.errstate(divide="ignore", invalid="ignore"):
             found = large / small
@@ -149,5 +159,5 @@ def cond(x: Any, p: Ord = None) -> Tensor:
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tensor:
     """How many singular values are above `tol` (or `rtol` times the largest): integers, which carry no gradient."""
     limits = {"tol": astensor(tol).data if tol is not None else None, "rtol": astensor(rtol).data if rtol is not None else None}
-    found = lapack.run(np.linalg.matrix_rank, "matrix_rank", floating(A).data, hermitian=hermitian, **limits)
+    found = lapack.run(np.linalg.matrix_rank, "matrix_rank", floating(operand(A, "matrix_rank")).data, hermitian=hermitian, **limits)
     return astensor(np.asarray(found))

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import lapack
-from ..kernels.lapack import LinAlgError, matrix
+from ..kernels.lapack import LinAlgError
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .elementwise import absolute, square
 from .linalg import _matmul as product
-from .linalg import adjoint
+from .linalg import adjoint, matrices, operand
 from .matrix import trace, tril, triu
 from .parts import floating, imag, real
 from .reduce import sum as sum_along
@@ -36,8 +36,7 @@ def solve(a: Any, b: Any) -> Tensor:
 
     Raises LinAlgError for a singular matrix.
     """
-    a, b = floating(a), floating(b)
-    matrix(a, "solve", square=True)
+    a, b = matrices(a, "solve", square=True), floating(operand(b, "solve"))
     if not b.ndim or b.shape[-2 if b.ndim > 1 else 0] != a.shape[-1]:
         raise ValueError(f"solve: a {a.shape} needs a b of {a.shape[-1]} rows, but b has shape {b.shape}")
     return squeeze(_solve(a, expand_dims(b, -1)), -1) if b.ndim == 1 else _solve(a, b)
@@ -48,8 +47,7 @@ def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False, 
 
     With `unit_diagonal` the diagonal of T is taken to be 1. The arguments are SciPy's.
     """
-    a = floating(a)
-    matrix(a, "solve_triangular", square=True)
+    a = matrices(a, "solve_triangular", square=True)
     if trans not in (0, 1, 2, "N", "T", "C"):
         raise ValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', but got {trans!r}")
     t = tril(a) if lower else triu(a)
@@ -71,8 +69,7 @@ def _inv(a: Any) -> Any:
 
 def inv(a: Any) -> Tensor:
     """The inverse of square matrices. Raises LinAlgError for a singular one."""
-    a = floating(a)
-    matrix(a, "inv", square=True)
+    a = matrices(a, "inv", square=True)
     return _inv(a)
 
 
@@ -86,8 +83,7 @@ def _det(a: Any) -> Any:
 
 def det(a: Any) -> Tensor:
     """The determinant of square matrices; differentiable at singular ones, too."""
-    a = floating(a)
-    matrix(a, "det", square=True)
+    a = matrices(a, "det", square=True)
     return _det(a)
 
 
@@ -97,14 +93,14 @@ def _cofactors(a: Tensor, out: Tensor) -> Tensor:
     singular = (out.data == 0)[..., None, None]
     inverse = inv(where(singular, one, a) if singular.any() else a)
     size, back = (np.abs(m.data).sum(-2, keepdims=True).max(-1, keepdims=True, initial=0) for m in (a, inverse))
-    nearly = singular | (size * back * np.finfo(a.dtype).eps > 1e-6)
+    nearly = singular | (size * back * np.finfo(a.dtype).eps > (1e-10 if len(one) <= 32 else 1e-3))
     if nearly.any():
         return adjoint(where(nearly, _adjugate(a), inv(where(nearly, one, a)) * out[..., None, None]))
     return adjoint(inverse * out[..., None, None])
 
 
 def _adjugate(a: Tensor) -> Tensor:
-    """The adjugate as a polynomial in a, without a division. Source: the recursion of Faddeev and Le Verrier."""
+    """The adjugate as a polynomial in a, without a division; good to 32 rows. Source: the recursion of Faddeev and Le Verrier."""
     n = a.shape[-1]
     one = np.eye(n, dtype=a.dtype)
     size = float(np.abs(a.data).max(initial=0)) or 1.0
@@ -133,7 +129,7 @@ def _of_logarithm(g: Tensor, out: Tensor) -> Tensor:
     """The cotangent of log det a, whose imaginary part is the angle of the sign."""
     if g.dtype.kind != "c":
         return g[..., 1]
-    return real(g[..., 1]) + 1j * imag(conj(out[..., 0]) * g[..., 0])  # type: ignore[no-any-return]
+    return real(g[..., 1]) + 1j * imag(conj(out[..., 0]) * g[..., 0])
 
 
 def _log_slope(a: Tensor, out: Tensor) -> Tensor:
@@ -146,8 +142,7 @@ def _log_slope(a: Tensor, out: Tensor) -> Tensor:
 
 def slogdet(a: Any) -> SlogdetResult:
     """(sign, log |det a|) of square matrices; the sign of a complex determinant is its phase, and 0 at a singular matrix."""
-    a = floating(a)
-    matrix(a, "slogdet", square=True)
+    a = matrices(a, "slogdet", square=True)
     both = _slogdet(a)
     return SlogdetResult(both[..., 0], real(both[..., 1]) if a.dtype.kind == "c" else both[..., 1])
 
@@ -173,8 +168,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNS
 
     `rcond` is 1e-15 unless given; rtol=None means max(m, n) times the precision. The derivative is that at constant rank.
     """
-    a = floating(a)
-    matrix(a, "pinv", square=hermitian)
+    a = matrices(a, "pinv", square=hermitian)
     if rcond is not None and rtol is not _UNSET:
         raise ValueError("pinv: rtol and rcond are two names of one argument; give one")
     if rtol is None:
@@ -209,7 +203,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, i
 
     Singular values up to `rcond` times the largest count as 0. x and the residuals are differentiable, at constant rank; the rest is not.
     """
-    a, b = floating(a), floating(b)
+    a, b = floating(operand(a, "lstsq")), floating(operand(b, "lstsq"))
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise LinAlgError(f"lstsq: needs a matrix a and a b of as many rows, but a has shape {a.shape} and b {b.shape}")
     cut = _precision(a) if rcond is None else float(rcond)
@@ -225,7 +219,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, i
 
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     """x with tensordot(a, x, x.ndim) = b. `axes` of a are moved to its end first."""
-    a, b = astensor(a), astensor(b)
+    a, b = operand(a, "tensorsolve"), operand(b, "tensorsolve")
     order = list(range(a.ndim))
     for k in axes or ():
         order.remove(k)
@@ -234,18 +228,18 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     shape = a.shape[max(0, b.ndim) :]
     n = prod(shape)
     if a.size != n * n or b.size != n:
-        raise LinAlgError(
-            f"tensorsolve: a {a.shape} must be square after its first {b.ndim} axes, and b {b.shape} fit"
-        )
-    return reshape(solve(reshape(a, (n, n)), ravel(b)), shape)
+        raise LinAlgError(f"tensorsolve: a {a.shape} must be square after its first {b.ndim} axes, and b {b.shape} fit")
+    with lapack.within("tensorsolve"):
+        return reshape(solve(reshape(a, (n, n)), ravel(b)), shape)
 
 
 def tensorinv(a: Any, ind: int = 2) -> Tensor:
     """The tensor b with tensordot(b, tensordot(a, x, ..), ind) = x: the inverse of a as a matrix whose rows are its first `ind` axes."""
-    a = astensor(a)
+    a = operand(a, "tensorinv")
     if ind <= 0:
         raise ValueError(f"tensorinv: ind must be positive, but is {ind}")
     rows, columns = a.shape[:ind], a.shape[ind:]
     if prod(rows) != prod(columns):
         raise LinAlgError(f"tensorinv: a {a.shape} must have as many entries before as after its first {ind} axes")
-    return reshape(inv(reshape(a, (prod(rows), -1))), (*columns, *rows))
+    with lapack.within("tensorinv"):
+        return reshape(inv(reshape(a, (prod(rows), prod(columns)))), (*columns, *rows))
