@@ -40,6 +40,19 @@ INDICES = {
     "mask of nothing": np.zeros((2, 3), bool),
     "empty list": [],
     "empty array": (slice(None), np.array([], int)),
+    "rows, columns and planes that cross": np.ix_([0, 1], [2, 0], [1, 3]),
+    "0-d mask": np.array(True),
+    "0-d mask beside a slice": (np.array(False), slice(1, 2)),
+    "mask beside new axes": (None, np.array([[True, False, True], [False, False, True]]), None),
+    "two masks": (np.array([True, False]), slice(None), np.array([True, False, False, False])),
+    "array, ellipsis, array": ([0, 1, 1], Ellipsis, [3, 0, 0]),
+    "array, new axis, array": ([0, 1], None, [1, 1]),
+    "0-d arrays": (np.array(1), slice(None), np.array(2)),
+    "array after an int and backwards": (1, slice(None, None, -1), [[0, 3], [3, 3]]),
+    "nested lists": [[0, 1], [1, 1]],
+    "range": range(2),
+    "slices beyond the ends": (slice(-9, 9), slice(5, None), slice(None, -9, -1)),
+    "three arrays that broadcast": (np.array([[[0]], [[1]]]), np.array([[0], [2]]), np.array([0, 3, 3])),
     "True": True,
     "False": (False, slice(None)),
 }
@@ -194,6 +207,39 @@ def test_embedding_like_reading_of_many_rows_sums_exactly():
     rows = np.random.default_rng(0).integers(0, 50, 5000)
     table[rows].sum().backward()
     np.testing.assert_array_equal(table.grad.data, np.bincount(rows, minlength=50)[:, None] * np.ones(3))
+
+
+@pytest.mark.parametrize("indices, axis", [([[0, 0], [2, -1]], -1), ([[[1], [1], [0]]], 1), ([7, 7, 0], None)])
+def test_take_along_an_axis_counts_each_use(indices, axis):
+    index, a = np.array(indices), A if np.ndim(indices) != 2 else A[0, :2]
+    x = nd.tensor(a, requires_grad=True)
+    y = nd.take_along_axis(x, index, axis)
+    np.testing.assert_array_equal(y.data, np.take_along_axis(a, index, axis))
+    y.sum().backward()
+    assert x.grad.data.sum() == y.size and x.grad.data.max() == 2
+
+
+def test_put_along_an_axis_makes_a_new_tensor():
+    x, v = nd.tensor(A[0], requires_grad=True), nd.tensor([[5.0], [6.0], [7.0]], requires_grad=True)
+    index = np.array([[1], [-1], [0]])
+    expected = A[0].copy()
+    np.put_along_axis(expected, index, v.data, 1)
+    y = nd.put_along_axis(x, index, v, 1)
+    np.testing.assert_array_equal(y.data, expected)
+    np.testing.assert_array_equal(x.data, A[0])
+    (y * A[1]).sum().backward()
+    np.testing.assert_array_equal(v.grad.data, np.take_along_axis(A[1], index, 1))
+    np.testing.assert_array_equal(x.grad.data, np.where(expected == A[0], A[1], 0))
+
+
+def test_arrays_made_of_tensors_keep_their_gradient():
+    x = nd.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = nd.array([[x[0], 5], [x[1] * x[2], x[0]]])
+    np.testing.assert_array_equal(y.data, [[1, 5], [6, 1]])
+    (y * np.array([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [5, 9, 6])
+    assert nd.asarray(x) is x and nd.array(x) is not x and nd.array(x).requires_grad
+    assert nd.array([1, 2], np.float32, ndmin=2).shape == (1, 2) and nd.asarray(x, np.float32).dtype == np.float32
 
 
 def test_where_chooses_with_broadcasting_and_splits_the_gradient():

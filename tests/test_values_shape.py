@@ -223,7 +223,7 @@ def same(found, expected, what=""):
             expected.shape,
             expected.dtype,
         )
-        fine = {"e": 2e-3, "f": 1e-5}.get(expected.dtype.char, 1e-12)
+        fine = {"e": 2e-3, "f": 1e-5, "F": 1e-5}.get(expected.dtype.char, 1e-12)
         np.testing.assert_allclose(found.data, expected, rtol=fine, atol=fine, err_msg=what)
     else:
         assert found == expected, what
@@ -237,6 +237,30 @@ def test_values_are_numpys(name):
             expected = getattr(np, name)(*args, **kwargs)
             found = getattr(nd, name)(*map(tensors, args), **{k: tensors(v) for k, v in kwargs.items()})
         same(found, expected, f"{name}{args}{kwargs}"[:400])
+
+
+def converted(x, dtype):
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fc":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of imaginary parts and NaN that are lost
+            return (x * 3).astype(dtype)
+    return type(x)(converted(v, dtype) for v in x) if type(x) in (list, tuple) else x
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.int64, np.uint8, bool])
+def test_other_dtypes_give_numpys_values_or_are_refused_where_numpy_refuses(dtype):
+    for name, given, kwargs in CASES:
+        args = [converted(a, dtype) for a in given]
+        what = f"{name}{args}{kwargs}"[:400]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                expected = getattr(np, name)(*args, **kwargs)
+            except Exception as error:
+                with pytest.raises((type(error), TypeError, ValueError, IndexError)):
+                    getattr(nd, name)(*map(tensors, args), **kwargs)
+            else:
+                same(getattr(nd, name)(*map(tensors, args), **kwargs), expected, what)
 
 
 NOT_DISPATCHED = {"tri", "identity", "eye", "full", "indices", "tril_indices", "triu_indices", "broadcast_shapes"}

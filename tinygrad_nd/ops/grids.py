@@ -66,10 +66,10 @@ def linspace(
     name: str | None = None,
 ) -> Any:
     """num evenly spaced values from start to stop, along a new axis if these are arrays; with retstep, (values, step)."""
-    start, stop = astensor(start), astensor(stop)
+    start, stop = (v if type(v) in (int, float, complex) else astensor(v) for v in (start, stop))
     t = _labelled(_linspace(start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis), requires_grad, name)
     steps = num - endpoint
-    return (t, (stop - start) / steps if steps > 0 else astensor(np.nan)) if retstep else t
+    return (t, astensor((stop - start) / steps if steps > 0 else np.nan)) if retstep else t
 
 
 @named

@@ -85,7 +85,7 @@ def _pairs(x: Tensor, values: Any, what: str) -> Tensor:
 def _constant(t: Tensor, widths: Widths, values: Any) -> Tensor:
     pairs = _pairs(t, values, "constant_values")
     if not pairs.requires_grad:
-        return _zero_pad(t, widths=widths, value=pairs.data.tolist() if pairs.data.any() else 0)
+        return _zero_pad(t, widths=widths, value=np.array(values) if pairs.data.any() else None)
     pairs = cast(pairs, dtype=t.dtype)
     for axis, (a, b) in enumerate(widths):
         t = _between(t, axis, [_filled(t, axis, n, pairs[axis, end]) for end, n in enumerate((a, b))])

@@ -168,16 +168,16 @@ def _merged(x: Tensor, axis: Axis, name: str) -> tuple[Tensor, tuple[int, ...]]:
 
 def _neighbours(method: str, n: Any, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """The ranks that the quantile q of n values lies between, and the share of the upper one; None if it is exactly at one."""
-    if method in _STEPS or (method == "linear" and q.dtype.kind in "iu"):
+    if method in _STEPS or (method == "linear" and q.dtype.kind in "iub"):
         at = (_STEPS.get(method) or _LINES[method])(n, q)
         at = np.clip(at, 0, n - 1)
         return at, at, None
     place, shares = _MIDDLES[method] if method in _MIDDLES else (_LINES[method], None)
-    at = np.asarray(place(n, q))
+    at = np.asarray(place(n, q), q.dtype if q.dtype.kind == "f" else None)
     below = np.floor(at).astype(np.intp)
-    share = at - below
+    share = at - below.astype(at.dtype)
     if shares:
-        share = np.where(share == 0, *shares)
+        share = np.where(share == 0, *np.array(shares, at.dtype))
     return np.clip(below, 0, n - 1), np.where(at >= n - 1, n - 1, np.clip(below + 1, 0, n - 1) * (at >= 0)), share
 
 
@@ -189,9 +189,11 @@ def _interpolated(pick: Callable[[np.ndarray], Tensor], method: str, n: Any, q: 
     low, high, near = pick(lower), pick(upper), share >= 0.5
     step: Any = (share - near).astype(low.dtype) if weak and low.dtype.kind == "f" else share - near
     if q.requires_grad and method in _LINES:
-        step = _LINES[method](n, q) - astensor(np.floor(_LINES[method](n, q.data)) + near)
+        place, n = _LINES[method], n.astype(q.dtype) if isinstance(n, np.ndarray) else n
+        step = place(n, q) - astensor(np.floor(place(n, q.data)) + near)
     nearer: Tensor = where(near, high, low) if near.ndim else high if near else low
-    return nearer + (high - low) * step
+    result: Tensor = nearer + (high - low) * step
+    return result
 
 
 def _without_nan(name: str, y: Tensor, result: Tensor) -> Tensor:

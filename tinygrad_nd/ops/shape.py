@@ -71,9 +71,9 @@ def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 @primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
-def _zero_pad(x: Any, *, widths: Widths, value: Any = 0) -> Any:
+def _zero_pad(x: Any, *, widths: Widths, value: Any = None) -> Any:
     """x with a constant around it: zeros, or numbers as np.pad takes them."""
-    return np.pad(x, widths, constant_values=value)
+    return np.pad(x, widths, constant_values=0 if value is None else value)
 
 
 @primitive(x=lambda g, widths: _zero_pad(g, widths=widths))
