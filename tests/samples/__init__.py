@@ -5,9 +5,10 @@ that are not `differentiable` must give constants; `keeps_dtype=False` marks fun
 that keep their first operand's, as NumPy does where it fills a result made like it.
 """
 
-from . import core, fourier, functions, linear_algebra, order, shapes
+from . import composed, core, fourier, functions, linear_algebra, order, shapes
 from .rows import Sample
 
 __all__ = ["SAMPLES", "Sample"]
 
-SAMPLES: list[Sample] = [*core.SAMPLES, *functions.SAMPLES, *linear_algebra.SAMPLES, *fourier.SAMPLES, *order.SAMPLES, *shapes.SAMPLES]
+_FAMILIES = (core, functions, linear_algebra, fourier, order, shapes, composed)
+SAMPLES: list[Sample] = [sample for family in _FAMILIES for sample in family.SAMPLES]
