@@ -22,7 +22,7 @@ PUBLIC = """
     acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate copy mod
     permute_dims pow true_divide bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift right_shift
     diag diagflat diagonal einsum_path fft kron linalg matvec norm trace tril triu vdot vecdot vecmat
-    append argpartition array asarray argsort argwhere array_split atleast_1d atleast_2d atleast_3d bincount block broadcast_arrays broadcast_shapes
+    append apply_along_axis apply_over_axes diag_indices diag_indices_from sort_complex argpartition array asarray argsort argwhere array_split atleast_1d atleast_2d atleast_3d bincount block broadcast_arrays broadcast_shapes
     choose column_stack compress corrcoef cov delete digitize dsplit dstack extract flatnonzero fliplr flipud fromfunction geomspace
     histogram histogram2d histogram_bin_edges histogramdd hsplit hstack identity indices insert intersect1d isin ix_ lexsort logspace
     mask_indices median meshgrid nanmedian nanpercentile nanquantile nonzero partition percentile put_along_axis quantile random

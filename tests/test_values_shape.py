@@ -127,6 +127,7 @@ TABLE = {
     "sort": [call(a, axis=x) for a in (C, TIES, I.reshape(2, 2, 3), HOLES) for x in (-1, 0, 1, None)] + each(Z, F, H, B, E)
     + [call(M, kind="stable"), call(M, stable=True), call(M, kind="heapsort")],
     "partition": [call(C, 2), call(C, (0, 3), axis=-1), call(TIES, 2, axis=0), call(TIES, 4, axis=None), call(M, -1), call(M, [0, -1], 0)],
+    "sort_complex": each(M, Z, I, F),
     "argsort": [call(C, axis=x, kind="stable") for x in (-1, 0, None)] + each(Z),
     "argpartition": [call(V, 2)],
     "lexsort": [call((TIES[0], V)), call(TIES)],
@@ -172,6 +173,8 @@ TABLE = {
     "unravel_index": [call([3, 7], (3, 4))],
     "ravel_multi_index": [call(([0, 1], [2, 3]), (3, 4))],
     "ix_": [call([0, 1], [2, 3]), call([True, False], [1])],
+    "diag_indices": [call(3), call(2, 3)],
+    "diag_indices_from": each(M[:, :3]),
     "tril_indices": [call(3), call(3, -1, 4)],
     "triu_indices": [call(3), call(3, 1, 4)],
     "tril_indices_from": [call(M)],
@@ -263,7 +266,22 @@ def test_other_dtypes_give_numpys_values_or_are_refused_where_numpy_refuses(dtyp
                 same(getattr(nd, name)(*map(tensors, args), **kwargs), expected, what)
 
 
-NOT_DISPATCHED = {"tri", "identity", "eye", "full", "indices", "tril_indices", "triu_indices", "broadcast_shapes"}
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_function_of_slices_is_applied_to_each(axis):
+    def weigh(line, by=2.0):
+        return np.stack([line * by, line**2], 1) if axis else line[0] * line[-1]
+
+    x = nd.tensor(C, requires_grad=True)
+    for apply in (nd.apply_along_axis, np.apply_along_axis):
+        y = apply(weigh, axis, x, by=3.0)
+        same(y, np.apply_along_axis(weigh, axis, C, by=3.0))
+        assert y.requires_grad
+    nd.testing.check_grads(lambda x: nd.apply_along_axis(weigh, axis, x), [C])
+    same(nd.apply_over_axes(np.sum, x, (0, 2)), np.apply_over_axes(np.sum, C, (0, 2)))
+    nd.testing.check_grads(lambda x: nd.apply_over_axes(lambda x, axis: nd.prod(x, axis), x, (0, -1)), [C])
+
+
+NOT_DISPATCHED = {"tri", "identity", "eye", "full", "indices", "diag_indices", "tril_indices", "triu_indices", "broadcast_shapes"}
 
 
 @pytest.mark.parametrize("name", [n for n in TABLE if n not in NOT_DISPATCHED])

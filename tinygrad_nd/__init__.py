@@ -14,6 +14,7 @@ from .node import enable_grad, no_grad, scope
 # The functions of each module are listed in its own __all__.
 from .ops.activation import *
 from .ops.aliases import *
+from .ops.apply import *
 from .ops.attention import *
 from .ops.bits import *
 from .ops.broadcasting import *

@@ -12,6 +12,7 @@ from .node import recording
 from .ops import (
     activation,
     aliases,
+    apply,
     attention,
     bits,
     broadcasting,
@@ -52,6 +53,7 @@ from .tensor import Tensor, astensor
 MODULES = (  # of public functions
     activation,
     aliases,
+    apply,
     attention,
     bits,
     broadcasting,

@@ -12,7 +12,7 @@ from ..tensor import Tensor, astensor, numeric
 from .naming import named
 
 __all__ = [
-    "argpartition", "argsort", "argwhere", "digitize", "flatnonzero", "histogram2d", "histogram_bin_edges", "histogramdd",
+    "argpartition", "argsort", "argwhere", "diag_indices", "diag_indices_from", "digitize", "flatnonzero", "histogram2d", "histogram_bin_edges", "histogramdd",
     "intersect1d", "isin", "ix_", "lexsort", "mask_indices", "nonzero", "ravel_multi_index", "searchsorted", "setdiff1d",
     "setxor1d", "tril_indices", "tril_indices_from", "triu_indices", "triu_indices_from", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unravel_index",
@@ -71,6 +71,8 @@ digitize = constant(np.digitize, "The number of the bin that each value falls in
 ix_ = constant(np.ix_, "Index tensors of the block where given rows, columns, ... cross.")
 ravel_multi_index = constant(np.ravel_multi_index, "Places of the flattened array, from an index array per axis.")
 unravel_index = constant(np.unravel_index, "An index tensor per axis, from places of the flattened array.")
+diag_indices = constant(np.diag_indices, "Indices of the diagonal of an array of n entries along each axis.")
+diag_indices_from = constant(np.diag_indices_from, "Indices of the diagonal of an array.")
 tril_indices = constant(np.tril_indices, "Indices of the lower triangle of an (n, m) matrix.")
 triu_indices = constant(np.triu_indices, "Indices of the upper triangle of an (n, m) matrix.")
 tril_indices_from = constant(np.tril_indices_from, "Indices of the lower triangle of a matrix.")

@@ -108,14 +108,13 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
         raise TypeError(f"{name}: complex numbers have no order, but x is {x.dtype}")
     if method not in _METHODS:
         raise ValueError(f"{name}: method must be one of {', '.join(_METHODS)}, but got {method!r}")
+    whole = 100 if name.endswith("percentile") else 1
     q = astensor(q)
-    q = q / 100 if name.endswith("percentile") else q
-    if q.ndim > 2 or not ((q.data >= 0) & (q.data <= 1)).all():
-        raise ValueError(f"{name}: q must hold fractions from 0 to 1 (percents from 0 to 100) in at most 2 axes, but got {q.tolist()}")
+    if q.ndim > 2 or not ((q.data >= 0) & (q.data <= whole)).all():
+        raise ValueError(f"{name}: q must lie between 0 and {whole} and have at most 2 axes, but got {q.tolist()}")
     if not x.size:
-        return astensor(
-            getattr(np, name)(x.data, getattr(q, "data", q) * (100 if name.endswith("percentile") else 1), axis, keepdims=keepdims)
-        )
+        return astensor(getattr(np, name)(x.data, q.data, axis, keepdims=keepdims))
+    q = q / 100 if whole == 100 else q
     y, axes = _merged(x, axis, name)
     only_numbers = name.startswith("nan")
     if weights is not None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .parts import cast
 from .shape import axes_of, ravel
 
-__all__ = ["partition", "sort", "topk"]
+__all__ = ["partition", "sort", "sort_complex", "topk"]
 
 
 # Each takes distinct entries along an axis, so that putting them back is an assignment.
@@ -65,6 +66,12 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = N
     if order is not None:
         raise ValueError(f"sort: order={order!r} names fields, which tensors do not have")
     return _sort(x, axis=axis, kind="stable" if stable else kind) if x.ndim else x
+
+
+def sort_complex(x: Any) -> Tensor:
+    """x sorted along its last axis by real part, then imaginary part, as complex numbers."""
+    y = sort(x)
+    return y if y.dtype.kind == "c" else cast(y, dtype=np.dtype(np.complex64 if y.dtype.char in "bhBHF" else np.complex128))
 
 
 def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Tensor:

@@ -1,0 +1,36 @@
+"""A function of one slice or one axis, applied to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..tensor import Tensor, astensor
+from .shape import Axes, axes_of, expand_dims, moveaxis, reshape, stack
+
+__all__ = ["apply_along_axis", "apply_over_axes"]
+
+
+def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """func1d(slice, *args, **kwargs) of every slice of x along an axis; the axes of its result take the place of that axis."""
+    x = astensor(x)
+    (axis,) = axes_of(axis, x.ndim, "apply_along_axis")
+    rest = x.shape[:axis] + x.shape[axis + 1 :]
+    if 0 in rest:
+        raise ValueError(f"apply_along_axis: x {x.shape} has no slices along axis {axis}")
+    found = stack([astensor(func1d(s, *args, **kwargs)) for s in reshape(moveaxis(x, axis, -1), (-1, x.shape[axis]))])
+    whole, new = reshape(found, rest + found.shape[1:]), found.ndim - 1
+    return moveaxis(whole, range(len(rest), len(rest) + new), range(axis, axis + new))
+
+
+def apply_over_axes(func: Callable[..., Any], x: Any, axes: Axes) -> Tensor:
+    """func(x, axis) for each of the axes in turn; an axis that it takes away stays with length 1."""
+    x = astensor(x)
+    for axis in axes_of(axes, x.ndim, "apply_over_axes"):
+        found = astensor(func(x, axis))
+        if found.ndim == x.ndim - 1:
+            found = expand_dims(found, axis)
+        if found.ndim != x.ndim:
+            raise ValueError(f"apply_over_axes: the function made {found.shape} of {x.shape}; it may take away one axis at most")
+        x = found
+    return x
