@@ -99,7 +99,6 @@ SAMPLES: list[Sample] = [
     *rows("mean", lambda x: nd.var(x, 0, ddof=1), X),
     *rows("norm", lambda x: nd.std(x, 1), X),
     *[s for f in (nd.max, nd.min) for a in (None, 1) for s in rows(f.__name__, lambda x, f=f, a=a: f(x, a), (apart(3, 4),))],
-    *rows("winners", lambda x: reduce._winners(x, nd.max(x), axes=(0, 1)), (apart(3, 4),), differentiable=False),
     *[s for a in (None, 0) for s in rows("logsumexp", lambda x, a=a: nd.logsumexp(x, a), X)],
     *[s for a in (None, 1) for s in rows("prod", lambda x, a=a: nd.prod(x, a), X)],
     *rows("softmax", nd.softmax, X, (normal(2, 3, 4),)),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
-from tinygrad_nd.ops import scan
+from tinygrad_nd.ops import sampled, scan
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -108,10 +108,12 @@ SAMPLES: list[Sample] = [
     *[s for a in (0, -1) for s in rows("diff", lambda x, a=a: nd.diff(x, 2, a), X, (z(3, 4),))],
     *rows("diff", lambda x, p: nd.diff(x, axis=0, prepend=p, append=1.5), (normal(3, 4), normal(2, 4))),
     *rows("diff", lambda x: nd.ediff1d(x, [1.0, 2.0], 0.5), X),
-    *[s for e in (1, 2) for s in rows("concatenate", lambda x, e=e: nd.gradient(x, 0.5, axis=1, edge_order=e), X, (z(2, 3),), linear=True)],
+    *[s for e in (1, 2) for s in rows("even_slope", lambda x, e=e: nd.gradient(x, 0.5, axis=1, edge_order=e), X, (z(2, 3),), linear=True)],
     *[s for e in (1, 2) for s in rows("diff", lambda f, x, e=e: nd.gradient(f, x.cumsum(), axis=1, edge_order=e),
                                       (normal(2, 5), positive(5)), promotes=False)],
-    *rows("concatenate", lambda x: nd.gradient(x)[0], X, linear=True),
+    *rows("even_slope", lambda x: nd.gradient(x)[0], X, linear=True),
+    *rows("slope_transposed", lambda g: sampled._slope_transposed(g, axis=1, edge_order=1), X, linear=True),
+    *rows("spread_differences", lambda g: sampled._spread_differences(g, axis=1), X, linear=True),
     *rows("sum", lambda y: nd.trapezoid(y, dx=0.3, axis=0), X, linear=True),
     *rows("diff", nd.trapezoid, (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), (z(3, 4), normal(4))),
     *rows("take_along", lambda x, xp, f: nd.interp(x, xp.cumsum(), f, right=1.5),

@@ -79,12 +79,14 @@ def won(x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
     return fused(tile, x, y, dtype=dtype, tile=PASSES)
 
 
-def winners(x: Array, best: Array, axes: tuple[int, ...]) -> Array:
-    """1 / (how many entries reach the best) at each of them, 0 elsewhere; NaN reaches NaN. `best` keeps the reduced axes."""
+def reached(x: Array, best: Array, axes: tuple[int, ...]) -> tuple[Array, Any]:
+    """Where x is the best (NaN, if that is NaN), and how many such entries there are along axes; None if it is one each time.
+
+    `best` keeps the reduced axes.
+    """
     hit = np.equal(x, best)
     if np.isnan(best).any():
         hit |= np.isnan(x) & np.isnan(best)
-    count = np.count_nonzero(hit, axes, keepdims=True)
-    out = memory.empty_like(x)
-    np.copyto(out, hit)
-    return out if (count == 1).all() else np.divide(out, count, out=out, casting="same_kind")
+    if np.count_nonzero(hit) == best.size:
+        return hit, None
+    return hit, np.count_nonzero(hit, axes).astype(x.real.dtype) if axes else None

@@ -1,4 +1,4 @@
-"""Scans along one axis, forwards or backwards."""
+"""Scans and differences along one axis."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .memory import Array
 
 
@@ -34,3 +35,45 @@ def recurrence(a: Array, b: Array, axis: int, reverse: bool) -> Any:
         f[step:] *= f[:-step]
         step *= 2
     return turned(np.moveaxis(r, 0, axis), axis, reverse)
+
+
+def spread_differences(g: Array, axis: int) -> Array:
+    """The transpose of differences of neighbours: g[i-1] - g[i], where g is 0 beyond its ends."""
+    n = g.shape[axis]
+    out = memory.empty((*g.shape[:axis], n + 1, *g.shape[axis + 1 :]), g.dtype)
+    y, g = np.moveaxis(out, axis, 0), np.moveaxis(g, axis, 0)
+    if not n:
+        y[...] = 0
+        return out
+    np.subtract(0, g[:1], out=y[:1])
+    np.subtract(g[:-1], g[1:], out=y[1:-1])
+    y[-1] = g[-1]
+    return out
+
+
+# Twice the slope of evenly spaced samples: y[i+1] - y[i-1] inside, and at the border by the accuracy asked for, from there inwards.
+_BORDER = {1: (-2.0, 2.0), 2: (-3.0, 4.0, -1.0)}
+
+
+def slope(x: Array, axis: int, edge_order: int) -> Array:
+    """Twice the difference quotient at each of the samples, for a distance of 1."""
+    out = memory.empty(x.shape, x.dtype)
+    y, x = np.moveaxis(out, axis, 0), np.moveaxis(x, axis, 0)
+    np.subtract(x[2:], x[:-2], out=y[1:-1])
+    y[0] = sum(c * x[i] for i, c in enumerate(_BORDER[edge_order]))
+    y[-1] = sum(-c * x[-1 - i] for i, c in enumerate(_BORDER[edge_order]))
+    return out
+
+
+def slope_transposed(g: Array, axis: int, edge_order: int) -> Array:
+    """The transpose of `slope`."""
+    out = memory.empty(g.shape, g.dtype)
+    y, g = np.moveaxis(out, axis, 0), np.moveaxis(g, axis, 0)
+    inner = g[1:-1]
+    y[:2] = 0
+    y[2:] = inner
+    y[:-2] -= inner
+    for i, c in enumerate(_BORDER[edge_order]):
+        y[i] += c * g[0]
+        y[-1 - i] -= c * g[-1]
+    return out

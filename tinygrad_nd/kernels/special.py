@@ -93,23 +93,25 @@ def sinc(x: Any, order: int) -> Any:
     x = np.asarray(x)
     if order == 0:
         return _sinc(x)
-    return _sinc_slope((x * pi).astype(np.result_type(x, np.float64)), order).astype(np.result_type(x, np.float16))
+    return _sinc_slope(np.atleast_1d(x * pi).astype(np.result_type(x, np.float64)), order).reshape(x.shape).astype(np.result_type(x, np.float16))
 
 
 def _sinc_slope(u: Array, n: int) -> Array:
     """u S_n + n S_(n-1) = sin⁽ⁿ⁾ u, which is stable for large u; the power series for small ones."""
-    with np.errstate(all="ignore"):
-        far = np.sin(u) / u
-        for k in range(1, n + 1):
-            far = (np.sin(u + k * pi / 2) - k * far) / u
     small = np.abs(u) < n + 1
-    v, near = np.where(small, u, 0), np.zeros_like(u)
+    with np.errstate(all="ignore"):
+        sin, cos = np.sin(u), np.cos(u)
+        waves, out = (sin, cos, -sin, -cos), sin / u
+        for k in range(1, n + 1):
+            out = (waves[k % 4] - k * out) / u
+    v = u[small]
     first = n + n % 2  # the power of the first term that n derivatives leave
-    power = v ** (first - n)
-    for k in range(first, first + 2 * n + 30, 2):
+    near, power = np.zeros_like(v), v ** (first - n)
+    for k in range(first, first + 2 * n + 20, 2):
         near += power * ((-1) ** (k // 2) / ((k + 1) * factorial(k - n)))
-        power = power * v * v
-    return np.where(small, near, far)
+        power *= v * v
+    out[small] = near
+    return out
 
 
 def _sinc(x: Array) -> Any:

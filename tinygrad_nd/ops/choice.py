@@ -50,9 +50,16 @@ def _best(ufunc: np.ufunc, beats: np.ufunc, doc: str, skips: bool) -> Function:
     return elementwise(
         ufunc,
         f"{doc}. Equal values share the gradient evenly.",
-        x=lambda g, x, y: g * won(x, y, beats=beats, skips=skips),
-        y=lambda g, x, y: g * won(y, x, beats=beats, skips=skips),
+        x=lambda g, x, y: _to_winner(g, _bare(x), _bare(y), beats, skips),
+        y=lambda g, x, y: _to_winner(g, _bare(y), _bare(x), beats, skips),
     )
+
+
+def _to_winner(g: Any, x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
+    """The part of the cotangent that goes to x."""
+    if np.any(np.equal(x, y)):
+        return g * won(x, y, beats=beats, skips=skips)
+    return where(np.logical_or(beats(x, y), np.isnan(y if skips else x)), g, 0)
 
 
 maximum = _best(np.maximum, np.greater, "The larger of x and y; NaN wins", False)
@@ -68,7 +75,7 @@ def won(x: Any, y: Any, *, beats: np.ufunc, skips: bool = False) -> Any:
 
 
 @primitive(
-    x=lambda g, x, low, high: where(_inside(x, low, high), g, 0),
+    x=lambda g, x, low, high, out: where(_inside(x, low, high, out), g, 0),
     low=lambda g, x, low, high: where(_below(x, low, high), g, 0),
     high=lambda g, x, low, high: where(_above(x, low, high), g, 0),
 )
@@ -100,11 +107,11 @@ def _above(x: Any, low: Any, high: Any) -> Any:
     return np.greater(x if low is None else np.maximum(x, low), high)
 
 
-def _inside(x: Any, low: Any, high: Any) -> Any:
-    x, low, high = _bare(x), _bare(low), _bare(high)
-    if low is None or high is None:
-        return np.ones(x.shape, bool) if low is high else ~np.less(x, low) if high is None else ~np.greater(x, high)
-    return ~(np.less(x, low) | np.greater(x, high))
+def _inside(x: Any, low: Any, high: Any, out: Any) -> Any:
+    """Where x stayed as it was; not by chance, where an upper bound below the lower one decided."""
+    unchanged = np.equal(_bare(x), _bare(out))
+    low, high = _bare(low), _bare(high)
+    return unchanged if low is None or high is None or np.all(np.less_equal(low, high)) else unchanged & np.less_equal(low, high)
 
 
 heaviside = elementwise(

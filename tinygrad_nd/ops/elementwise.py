@@ -70,14 +70,16 @@ def float_power(x: Any, y: Any) -> Any:
 def _power_slope(x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 where y is 0."""
     if isinstance(y, Tensor):
-        return where(y == 0, 0, y * power(where(y == 0, 1, x), y - 1))
+        flat = equal(y, 0)
+        return where(flat, 0, y * power(where(flat, 1, x), y - 1)) if flat.data.any() else y * power(x, y - 1)
     return x * 2 if y == 2 else y * power(x, y - 1) if y != 0 else no_slope(x)
 
 
 def _power_log(x: Any, out: Tensor) -> Tensor:
     """x^y log x, and 0 where x is 0."""
     x = astensor(x, dtype=out.dtype)
-    return where(x == 0, 0, out * log(where(x == 0, 1, x)))  # type: ignore[no-any-return]
+    none = equal(x, 0)
+    return where(none, 0, out * log(where(none, 1, x))) if none.data.any() else out * log(x)  # type: ignore[no-any-return]
 
 
 # Exponentials, roots, trigonometry.

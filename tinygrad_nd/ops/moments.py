@@ -11,6 +11,7 @@ import numpy as np
 
 from ..tensor import Tensor, astensor
 from .choice import where as pick
+from .elementwise import square
 from .parts import astype, floating, real
 from .reduce import Axis, _keep, _norm, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
 from .shape import broadcast_to, reshape, transpose
@@ -33,7 +34,7 @@ def var(
     Entries count where `where` holds; `mean` saves computing it, and has the reduced axes with length 1.
     """
     d, axes, divisor, dtype = _distances("var", x, axis, dtype, ddof, where, mean, correction)
-    total = sum(real(d * conj(d)) if d.dtype.kind == "c" else d * d, axes, keepdims=True) / divisor
+    total = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
     return _finished(total, axes, keepdims, dtype)
 
 

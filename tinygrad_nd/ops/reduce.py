@@ -49,12 +49,6 @@ def _min(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.min(x, axes)
 
 
-@primitive()
-def _winners(x: Any, best: Any, *, axes: tuple[int, ...]) -> Any:
-    """1 / (how many entries reach the best) at each of them, 0 elsewhere; NaN reaches NaN."""
-    return choices.winners(x, best, axes)
-
-
 @primitive(x=lambda g, x, out, axes: spread(g, x.shape, axes) * conj(_softmax_from(x, out, axes)))
 def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
     return softmax.logsumexp(x, axes)
@@ -63,7 +57,7 @@ def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
 @primitive(x=lambda g, x, out, axes: scale(spread(g, x.shape, axes), over(x, spread(out, x.shape, axes))))
 def _norm(x: Any, *, axes: tuple[int, ...]) -> Any:
     """The Euclidean norm; its derivative at 0 is 0."""
-    return np.sqrt(np.sum(np.square(np.abs(x)), axes))
+    return np.sqrt(kernel.reduce_sum(kernel.apply(np.square, np.abs(x) if x.dtype.kind == "c" else x), axes, keepdims=False))
 
 
 @primitive(x=lambda g, x, out, axes: _prod_slope(g, x, out, axes))
@@ -89,8 +83,9 @@ def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor
 
 
 def _share(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
-    best = _reshape(out.detach(), shape=_kept(x.shape, axes))
-    return spread(g, x.shape, axes) * _winners(x, best, axes=axes)
+    """The cotangent of an extreme, divided among the entries that reach it; NaN reaches NaN."""
+    hit, count = choices.reached(x.data, np.reshape(out.data, _kept(x.shape, axes)), axes)
+    return pick(hit, spread(g if count is None else g / count, x.shape, axes), 0)  # type: ignore[no-any-return]
 
 
 def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:

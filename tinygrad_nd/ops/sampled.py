@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -14,16 +15,32 @@ from .elementwise import multiply
 from .index import getitem, setitem
 from .parts import astype, floating
 from .reduce import sum
-from .shape import _crop, _zero_pad, axes_of, broadcast_to, concatenate, ravel, reshape, take_along
+from .shape import _crop, axes_of, broadcast_to, concatenate, ravel, reshape, take_along
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
 
 Axis = int | tuple[int, ...] | None
 
 
-@primitive(x=lambda g, axis: _diff(_zero_pad(-g, widths=_at(g.ndim, axis, 1, 1)), axis=axis))
+@primitive(x=lambda g, axis: _spread_differences(g, axis=axis))
 def _diff(x: Any, *, axis: int) -> Any:
     return np.diff(x, axis=axis)
+
+
+@primitive(g=lambda h, axis: _diff(h, axis=axis))
+def _spread_differences(g: Any, *, axis: int) -> Any:
+    return kernel.spread_differences(g, axis)
+
+
+@primitive(x=lambda g, axis, edge_order: _slope_transposed(g, axis=axis, edge_order=edge_order))
+def _even_slope(x: Any, *, axis: int, edge_order: int) -> Any:
+    """Twice the difference quotient, for samples 1 apart."""
+    return kernel.slope(x, axis, edge_order)
+
+
+@primitive(g=lambda h, axis, edge_order: _even_slope(h, axis=axis, edge_order=edge_order))
+def _slope_transposed(g: Any, *, axis: int, edge_order: int) -> Any:
+    return kernel.slope_transposed(g, axis, edge_order)
 
 
 def _at(ndim: int, axis: int, before: int, after: int) -> tuple[tuple[int, int], ...]:
@@ -93,11 +110,9 @@ def _slope(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
     h = astype(spacing, f.data.real.dtype)
     if h.ndim > 1 or (h.ndim and h.shape != (n,)):
         raise ValueError(f"gradient: coordinates {h.shape} must be one per sample along axis {axis} of f {f.shape}")
-    if h.ndim and (h.requires_grad or np.ptp(np.diff(h.data)) != 0):
-        inner, gaps = _uneven(f, h, axis)
-    else:
-        even = h[1] - h[0] if h.ndim else h
-        inner, gaps = (_part(f, axis, 2, 0) - _part(f, axis, 0, -2)) / (2 * even), [even] * 4
+    if not h.ndim or (not h.requires_grad and np.ptp(np.diff(h.data)) == 0):
+        return _even_slope(f, axis=axis, edge_order=edge_order) / (2 * (h[1] - h[0] if h.ndim else h))
+    inner, gaps = _uneven(f, h, axis)
     start = _border(f, axis, (0, 1, 2), gaps[0], gaps[1], edge_order)
     end = _border(f, axis, (n - 1, n - 2, n - 3), gaps[2], gaps[3], edge_order)
     return concatenate([start, inner, -end], axis)
