@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
+from tinygrad_nd import tree
 from tinygrad_nd.methods import PUBLIC
 
 SIDE = 1000
@@ -82,8 +83,7 @@ def measure(name: str, f: Callable[..., Any]) -> tuple[float, float, float, floa
     for part in name.split("."):
         space = getattr(space, part, None)
     for args in [ARGUMENTS[name]] if name in ARGUMENTS else [(X,), (X, Y)]:
-        leaves = [nd.tensor(a, requires_grad=True) if _floats(a) else a for a in args]
-        leaves = [[nd.tensor(v, requires_grad=True) if _floats(v) else v for v in a] if isinstance(a, list) else a for a in leaves]
+        leaves = tree.mapped(lambda a: nd.tensor(a, requires_grad=True) if _floats(a) else a, args)
         try:
             y = f(*leaves)
             expected = space(*args) if space is not None else None
@@ -99,7 +99,7 @@ def measure(name: str, f: Callable[..., Any]) -> tuple[float, float, float, floa
             ways.append(lambda: space(*args))
         if root is not None:
             g = np.ones(root.shape, root.dtype)
-            inputs = [t for t in leaves if isinstance(t, nd.Tensor)] or [t for a in leaves if isinstance(a, list) for t in a]
+            inputs = [t for _, t in tree.leaves(leaves) if isinstance(t, nd.Tensor)]
             ways.append(lambda: nd.gradients(root, inputs, g, retain_graph=True))
         best = _least(ways)
         ours, backward = best[0], best[-1] if root is not None else np.nan
@@ -153,7 +153,7 @@ def main(names: list[str]) -> None:
         rows = sorted(((r[k], n) for n, r in found.items() if r[k] == r[k] and r[2 + k] > 0.05), reverse=True)
         above = len([r for r, _ in rows if r > limit])
         print(f"\n{title}: {above} of {len(rows)} above {limit}; the worst\n")
-        for ratio, name in rows[: max(10, above if names else 10)]:
+        for ratio, name in rows[: max(10, above)]:
             print(f"| {name} | {ratio:.2f} | {found[name][2]:.2f} ms forward | {found[name][3]:.2f} ms backward |")
 
 
