@@ -128,7 +128,15 @@ def test_products():
 
 def test_what_numpy_does_not_have_agrees_with_scipy():
     scipy = pytest.importorskip("scipy.linalg")
-    for a in (normal(3, 3), z(2, 3, 3), normal(4, 4) * 10, np.triu(normal(4, 4), 1), np.zeros((2, 2)), normal(0, 0)):
+    for a in (
+        normal(3, 3),
+        z(2, 3, 3),
+        normal(4, 4) * 10,
+        np.triu(normal(4, 4), 1),
+        np.zeros((2, 2)),
+        normal(0, 0),
+        np.array([[0, 1e9], [0, 0]]),
+    ):
         np.testing.assert_allclose(L.expm(a).data, scipy.expm(a), rtol=1e-9, atol=1e-9)
     a, b = z(3, 3) + 3 * np.eye(3), normal(3, 2)
     for lower, trans, unit in itertools.product((False, True), (0, 1, 2, "N", "T", "C"), (False, True)):
@@ -177,6 +185,15 @@ def test_einsum_in_the_form_of_lists_and_with_a_path():
         np.testing.assert_allclose(nd.einsum("ij,jk,kl", a, b, c, optimize=optimize).data, a.data @ b.data @ c.data)
     with pytest.raises(KeyError, match="greedy"):
         nd.einsum("ij,jk,kl", a, b, c, optimize="nope")
+
+
+def test_einsum_computes_in_the_dtype_asked_for_and_else_in_its_operands():
+    a = np.full((2, 2), 100, np.int8)
+    assert nd.einsum("ij->i", a).dtype == np.einsum("ij->i", a).dtype == np.int8
+    assert nd.einsum("ij->i", a > 0).tolist() == [True, True]
+    assert nd.einsum("ij->i", a, dtype=float).tolist() == [200.0, 200.0]
+    with pytest.raises(TypeError, match="einsum: .*float64.*float32"):
+        nd.einsum("ij->i", a.astype(float), dtype=np.float32)
 
 
 # Derivatives at particular points.

@@ -45,25 +45,34 @@ def matrix(a: Any, who: str, *, square: bool = False) -> None:
 
 PADE = (64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600, 670442572800,
         33522128640, 1323241920, 40840800, 960960, 16380, 182, 1)  # fmt: skip
-REACH = 5.371920351148152  # 1-norm up to which the approximant has full precision
+REACH = 4.25  # size up to which the approximant has full precision
 
 
 def expm(a: Any) -> Any:
     """exp of matrices (..., n, n): the Padé approximant of degree 13 of a / 2^s, squared s times.
 
-    Source: Higham, The scaling and squaring method for the matrix exponential revisited (2005).
+    Source: Al-Mohy and Higham, A new scaling and squaring algorithm for the matrix exponential (2009).
     """
-    if not a.size:
-        return a.astype(np.result_type(a, np.float32 if a.dtype.itemsize <= 4 and a.dtype.kind in "fc" else float))
     dtype = a.dtype if a.dtype.char in "fdFD" else np.dtype(np.float32 if a.dtype == np.float16 else float)
-    norm = np.abs(a).sum(-2).max(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        times = np.nan_to_num(np.ceil(np.log2(norm / REACH)), nan=0, posinf=0, neginf=0).clip(0).astype(int)
-    a = (a / np.exp2(times)[..., None, None]).astype(dtype)
+    a = a.astype(dtype)
+    if not a.size:
+        return a
     one = np.eye(a.shape[-1], dtype=dtype)
-    a2 = a @ a
-    a4 = a2 @ a2
-    a6 = a4 @ a2
+    with np.errstate(all="ignore"):
+        a2 = a @ a
+        a4 = a2 @ a2
+        a6 = a4 @ a2
+        # Powers tell how large a is: less than its norm does, where it is far from normal.
+        size = np.maximum(_norm(a6) ** (1 / 6), np.minimum(_norm(a4 @ a4) ** (1 / 8), _norm(a4) ** (1 / 4)))
+        size = np.where(np.isfinite(size), size, _norm(a))
+        times = _whole(np.log2(size / REACH))
+        times = times + _more(a * _power(-times, dtype), np.finfo(dtype).eps)
+        a2, a4, a6, a = (m * _power(-k * times, dtype) for m, k in ((a2, 2), (a4, 4), (a6, 6), (a, 1)))
+    finite = np.isfinite(a6).all((-2, -1), keepdims=True)
+    if not finite.all():  # powers overflowed, or a itself is not finite
+        a = np.where(np.isfinite(a).all((-2, -1), keepdims=True), a, np.nan)
+        a2 = np.where(finite, a2, a @ a)
+        a4, a6 = np.where(finite, a4, a2 @ a2), np.where(finite, a6, a2 @ a2 @ a2)
     b = [float(c) for c in PADE]
     odd = a @ (a6 @ (b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * one)
     even = a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * one
@@ -71,3 +80,27 @@ def expm(a: Any) -> Any:
     for k in range(times.max(initial=0)):
         x = np.where((times > k)[..., None, None], x @ x, x) if times.ndim else x @ x
     return x
+
+
+def _norm(a: Any) -> Any:
+    """The largest sum of a column of absolute values."""
+    return np.abs(a).sum(-2).max(-1)
+
+
+def _whole(a: Any) -> Any:
+    """At least so many, and at least 0; 0 for what is no number."""
+    return np.nan_to_num(np.ceil(a), nan=0, posinf=0, neginf=0).clip(0).astype(int)
+
+
+def _power(times: Any, dtype: Any) -> Any:
+    """2^times, to multiply matrices by."""
+    return np.exp2(times)[..., None, None].astype(dtype)
+
+
+def _more(a: Any, precision: float) -> Any:
+    """How many more halvings keep the error of the approximant below rounding, from the norm of |a|^27."""
+    size = np.abs(a)
+    column = np.ones((*a.shape[:-2], 1, a.shape[-1]), size.dtype)
+    for _ in range(27):
+        column = column @ size
+    return _whole(np.log2(column.max((-2, -1)) / _norm(a) / 1.13e35 / precision) / 26)

@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from .elementwise import multiply
 from .linalg import _matmul, _sum_of_products, operand
 from .matrix import diagonal
+from .parts import astype
 from .reduce import sum as sum_along
 from .shape import reshape, squeeze, transpose
 
@@ -22,7 +23,7 @@ __all__ = ["einsum", "einsum_path"]
 Term = tuple[Tensor, str]
 
 
-def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
+def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "safe", optimize: Any = True) -> Tensor:
     """Einstein summation with NumPy's notation: ellipsis, repeated indices, implicit output, and the sublist form.
 
     Operands are contracted in pairs, each a matrix product, in the order that `np.einsum_path` finds for `optimize` (True is "greedy").
@@ -33,6 +34,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
     """
     subscripts, operands = _subscripts(subscripts, operands)
     tensors = [operand(t, "einsum") for t in operands]
+    if dtype is not None:
+        tensors = [_cast(t, np.dtype(dtype), casting) for t in tensors]
     labels, out = _parse(subscripts, tuple(t.shape for t in tensors))
     sizes = _sizes(labels, tensors)
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]
@@ -46,7 +49,13 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
             picked[:2] = [_contract(*picked[0], *picked[1], elsewhere)]
         terms.append(picked[0])
     t, label = _sum_out(*terms[0], set(out))
-    return transpose(t, [label.index(c) for c in out])
+    return t if label == out else transpose(t, [label.index(c) for c in out])
+
+
+def _cast(t: Tensor, dtype: np.dtype[Any], casting: Any) -> Tensor:
+    if not np.can_cast(t.dtype, dtype, casting):
+        raise TypeError(f"einsum: an operand of dtype {t.dtype} does not become {dtype} by casting={casting!r}")
+    return astype(t, dtype)
 
 
 def einsum_path(subscripts: Any, *operands: Any, optimize: Any = "greedy") -> Any:
@@ -117,7 +126,7 @@ def _sizes(labels: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, int]:
 
 def _clean(t: Tensor, label: str, sizes: dict[str, int]) -> Term:
     """The operand with each index once: diagonals taken, and axes of length 1 that broadcast dropped."""
-    for c in sorted(set(label)):
+    for c in sorted(set(label)) if len(set(label)) < len(label) else ():
         while label.count(c) > 1:
             i = label.index(c)
             j = label.index(c, i + 1)
@@ -141,29 +150,38 @@ def _path(terms: tuple[tuple[tuple[int, ...], str], ...], out: str, optimize: An
 
 
 def _sum_out(t: Tensor, label: str, keep: set[str]) -> Term:
+    """The operand summed over the indices that nobody else has, in its own dtype."""
     gone = tuple(i for i, c in enumerate(label) if c not in keep)
-    return (sum_along(t, gone), "".join(c for c in label if c in keep)) if gone else (t, label)
+    if not gone:
+        return t, label
+    total = sum_along(t, gone)
+    return total if total.dtype == t.dtype else astype(total, t.dtype), "".join(c for c in label if c in keep)
+
+
+def _arranged(t: Tensor, label: str, *groups: str) -> Tensor:
+    """The operand with its axes in this order, each group of them as one."""
+    order = [label.index(c) for c in "".join(groups)]
+    t = transpose(t, order) if order != sorted(order) else t
+    lengths = dict(zip((label[i] for i in order), t.shape))
+    sizes = tuple([prod([lengths[c] for c in group]) for group in groups])
+    return t if sizes == t.shape else reshape(t, sizes)
 
 
 def _contract(a: Tensor, la: str, b: Tensor, lb: str, elsewhere: set[str]) -> Term:
     """Two operands into one: a batched matrix product, or a broadcast product where nothing is summed."""
     a, la = _sum_out(a, la, elsewhere | set(lb))
     b, lb = _sum_out(b, lb, elsewhere | set(la))
-    batch = [c for c in la if c in lb and c in elsewhere]
-    summed = [c for c in la if c in lb and c not in elsewhere]
-    only_a, only_b = [c for c in la if c not in lb], [c for c in lb if c not in la]
-
-    def arranged(t: Tensor, label: str, groups: Sequence[list[str]]) -> Tensor:
-        order = [label.index(c) for group in groups for c in group]
-        return reshape(transpose(t, order), tuple(prod(t.shape[label.index(c)] for c in group) for group in groups))
-
+    batch = "".join(c for c in la if c in lb and c in elsewhere)
+    summed = "".join(c for c in la if c in lb and c not in elsewhere)
+    only_a, only_b = "".join(c for c in la if c not in lb), "".join(c for c in lb if c not in la)
     if summed and not only_a and not only_b:
-        y = _sum_of_products(a, transpose(b, [lb.index(c) for c in la]), axes=tuple(i for i, c in enumerate(la) if c in summed))
+        y = _sum_of_products(a, _arranged(b, lb, *la), axes=tuple(i for i, c in enumerate(la) if c in summed))
         return y, "".join(c for c in la if c in batch)
-    length = {**dict(zip(la, a.shape)), **dict(zip(lb, b.shape))}
+    first = (batch,) if batch else ()
     if summed:
-        y = _matmul(arranged(a, la, [batch, only_a, summed]), arranged(b, lb, [batch, summed, only_b]))
+        y = _matmul(_arranged(a, la, *first, only_a, summed), _arranged(b, lb, *first, summed, only_b))
     else:
-        y = multiply(arranged(a, la, [batch, only_a, []]), arranged(b, lb, [batch, [], only_b]))
-    label = batch + only_a + only_b
-    return reshape(y, tuple(length[c] for c in label)), "".join(label)
+        y = multiply(_arranged(a, la, *first, only_a, ""), _arranged(b, lb, *first, "", only_b))
+    length = {**dict(zip(la, a.shape)), **dict(zip(lb, b.shape))}
+    shape = tuple([length[c] for c in batch + only_a + only_b])
+    return y if y.shape == shape else reshape(y, shape), batch + only_a + only_b
