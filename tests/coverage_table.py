@@ -30,7 +30,7 @@ FAMILIES = {  # of the modules in ops/
     "elementwise": "elementwise choice parts special",
     "steps, comparisons, bits": "steps bits",
     "reductions, scans, statistics": "reduce moments scan quantile statistics sampled",
-    "shape, joining, indexing, sorting": "shape broadcasting join rearrange pad index select sort plain matrix create grids",
+    "shape, joining, indexing, sorting": "shape apply broadcasting join rearrange pad index select sort plain matrix create grids",
     "linear algebra, products": "linalg einsum vectors matrix_norm",
     "Fourier transforms": "fft fourier",
     "second names": "aliases",

@@ -17,8 +17,8 @@ DISPATCHED = [
     if not name.startswith("_") and isinstance(getattr(module, name), (type(np.sum), np.ufunc))
 ]
 REFUSED = """
-    apply_along_axis apply_over_axes busday_count busday_offset datetime_as_string diag_indices_from fill_diagonal is_busday isnat packbits
-    piecewise place poly polydiv polyfit putmask roots sort_complex unpackbits
+    busday_count busday_offset datetime_as_string fill_diagonal is_busday isnat packbits
+    piecewise place poly polydiv polyfit putmask roots unpackbits
 """
 X = np.array([[2.0, 0.5, 0.25], [0.5, 3.0, 0.125], [0.25, 0.125, 4.0]])
 
@@ -57,7 +57,7 @@ def test_a_numpy_function_works_on_tensors_or_refuses_by_name(name, f, tmp_path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 result = f(*args)
-        except (TypeError, ValueError, IndexError, RuntimeError, np.linalg.LinAlgError) as error:
+        except (TypeError, ValueError, IndexError, RuntimeError, AttributeError, np.linalg.LinAlgError) as error:
             if f not in FUNCTIONS:
                 assert isinstance(error, TypeError) and name in str(error) and ".data" in str(error)
             continue

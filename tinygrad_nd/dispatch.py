@@ -134,12 +134,14 @@ def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     """f(*args, **kwargs), refusing arguments that it does not take in the name by which it was called."""
     try:
         return f(*args, **kwargs)
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise  # from inside f
-        if kwargs.get("out") is not None:
-            raise _written(name) from None
-        raise TypeError(f"{name}: on tensors, {error}; the arguments are {inspect.signature(f)}") from None
+    except TypeError:
+        try:
+            inspect.signature(f).bind(*args, **kwargs)
+        except TypeError as mismatch:
+            if kwargs.get("out") is not None:
+                raise _written(name) from None
+            raise TypeError(f"{name}: on tensors, {mismatch}; the arguments are {inspect.signature(f)}") from None
+        raise  # from inside f
 
 
 def _written(name: str) -> TypeError:

@@ -27,6 +27,7 @@ STEPPED = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
 
 SAMPLES: list[Sample] = [
     *[s for a in (-1, 0, None) for s in rows("sort", lambda x, a=a: nd.sort(x, a), X, Z)],
+    *rows("sort", nd.sort_complex, X, Z, keeps_dtype=False),
     *[s for a in (-1, 0, None) for s in rows("partition", lambda x, a=a: nd.partition(x, (0, 2), a), X)],
     *rows("pick", lambda x: nd.topk(x, 2)[0], X, CUBE),
     *rows("pick", lambda x: nd.topk(x, 3, axis=0, largest=False)[0], X),

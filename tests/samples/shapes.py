@@ -68,6 +68,11 @@ SAMPLES: list[Sample] = [
           (normal(3, 4), normal()), Z + (normal(),), promotes=False),
     *[s for m in ("maximum", "minimum", "median") for s in rows("concatenate", lambda x, m=m: nd.pad(x, ((1, 2),
     (3, 0)), m, stat_length=(2, 3)), (apart(3, 4),))],
+    # functions of slices
+    *rows("concatenate", lambda x: nd.apply_along_axis(lambda s, k: s[:2] ** k, 1, x, 3), X),
+    *rows("sum", lambda x: nd.apply_over_axes(nd.sum, x, (0, 2)), CUBE, linear=True),
+    *rows("concatenate", lambda x: nd.array([[x[0, 0], x[1, 1]], [x[2, 2], x[0, 0]]]), X, Z),
+    *rows("alias", lambda x: nd.array(x, ndmin=3), X, linear=True),
     # grids
     *rows("linspace", lambda a, b: nd.linspace(a, b, 5), (normal(1), normal(1)), (normal(3), normal(2, 1)), linear=True),
     *rows("linspace", lambda a, b: nd.linspace(a, b, 4, endpoint=False, axis=-1), (normal(3), normal()),

@@ -25,12 +25,12 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, 
 
 def apply_over_axes(func: Callable[..., Any], x: Any, axes: Axes) -> Tensor:
     """func(x, axis) for each of the axes in turn; an axis that it takes away stays with length 1."""
-    x = astensor(x)
-    for axis in axes_of(axes, x.ndim, "apply_over_axes"):
-        found = astensor(func(x, axis))
-        if found.ndim == x.ndim - 1:
+    t: Tensor = astensor(x)
+    for axis in axes_of(axes, t.ndim, "apply_over_axes"):
+        found = astensor(func(t, axis))
+        if found.ndim == t.ndim - 1:
             found = expand_dims(found, axis)
-        if found.ndim != x.ndim:
-            raise ValueError(f"apply_over_axes: the function made {found.shape} of {x.shape}; it may take away one axis at most")
-        x = found
-    return x
+        if found.ndim != t.ndim:
+            raise ValueError(f"apply_over_axes: the function made {found.shape} of {t.shape}; it may take away one axis at most")
+        t = found
+    return t
