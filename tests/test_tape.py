@@ -979,3 +979,34 @@ def test_positional_arguments_may_have_defaults():
     x = nd.tensor([1.0, 3.0], requires_grad=True)
     times(x).backward(np.ones(2))
     assert times(x).tolist() == [2.0, 6.0] and times(x, k=3.0).tolist() == [3.0, 9.0] and x.grad.tolist() == [2.0, 2.0]
+
+
+def test_an_error_inside_a_rule_names_the_operation_and_the_argument():
+    @nd.primitive(x=lambda g, x: g + np.ones(5))
+    def broken(x):
+        return x * 2
+
+    with pytest.raises(ValueError) as caught:
+        broken(nd.tensor(np.ones(3), requires_grad=True)).backward(np.ones(3))
+    assert any("rule of broken for 'x'" in note and "(3,)" in note for note in caught.value.__notes__)
+
+
+def test_a_rule_must_give_floating_numbers_and_take_a_cotangent():
+    @nd.primitive(x=lambda g, x: x > 0)
+    def broken(x):
+        return x * 2
+
+    with pytest.raises(TypeError, match=r"broken: the rule for 'x' must return a tensor like it, \(3,\) float64.*one of bool"):
+        broken(nd.tensor(np.ones(3), requires_grad=True)).backward(np.ones(3))
+    with pytest.raises(TypeError, match="'x' takes no argument; the first is the cotangent"):
+        nd.primitive(x=lambda: 0)(lambda x: x)
+
+
+@pytest.mark.parametrize("result", [None, "text", [np.ones(2), np.ones(2)], nd.tensor([1.0])])
+def test_an_operation_returns_an_array(result):
+    @nd.primitive()
+    def broken(x):
+        return result
+
+    with pytest.raises(TypeError, match="broken: computes on arrays and must return one, but returned"):
+        broken(np.ones(2))

@@ -215,6 +215,34 @@ def test_formatting_takes_a_number_format():
     assert f"{leaf(1)}" == str(leaf(1))
 
 
+def test_formats_are_for_one_number():
+    for t in (leaf(1, 2), leaf(1)):
+        with pytest.raises(TypeError, match=r"'\.2f' is for one number.*\(\d,\)"):
+            f"{t:.2f}"
+
+
+def test_membership_and_truth_are_numpys():
+    x = nd.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert 3.0 in x and nd.tensor(4.0) in x and 5.0 not in x
+    for t in (x, nd.zeros(0)):
+        with pytest.raises(ValueError, match=r"bool: a tensor of shape .*any\(\) or x\.all\(\)"):
+            bool(t)
+
+
+def test_rounding_and_division_with_remainder():
+    x = leaf(1.234, -5.678)
+    assert round(x, 1).tolist() == [1.2, -5.7] and round(x).tolist() == [1, -6]
+    q, r = divmod(x, 0.5)
+    np.testing.assert_array_equal([q.data, r.data], np.divmod(x.data, 0.5))
+    q, r = divmod(7.0, x)
+    np.testing.assert_array_equal([q.data, r.data], np.divmod(7.0, x.data))
+    n = nd.tensor([1, 2])
+    assert (n << 2).tolist() == [4, 8] and (8 >> n).tolist() == [4, 2]
+    n <<= 1
+    n |= 1
+    assert n.tolist() == [3, 5]
+
+
 def test_equality_is_elementwise_and_tensors_are_hashable_by_identity():
     x, y = leaf(1, 2), leaf(1, 3)
     np.testing.assert_array_equal((x == y).data, [True, False])
@@ -565,6 +593,36 @@ def test_a_result_in_a_graph_is_not_copied_but_detached_first(duplicate):
     with pytest.raises(TypeError, match="exp.*detach"):
         duplicate(nd.exp(leaf(1)))
     duplicate(nd.exp(leaf(1)).detach())
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_frozen_parameter_stays_frozen_and_gradients_stay_behind(duplicate):
+    p = nd.Parameter([1.0, 2.0], name="w")
+    (p * 2).sum().backward()
+    assert duplicate(p).grad is None
+    p.requires_grad = False
+    d = duplicate(p)
+    assert type(d) is nd.Parameter and not d.requires_grad and d.name == "w"
+
+
+def test_dlpack_shares_the_value_read_only_or_copies_it_for_readers_that_know_no_such_mark():
+    x = leaf(1, 2, 3)
+    a = np.from_dlpack(x)
+    assert np.shares_memory(a, x.data) and not a.flags.writeable and x.__dlpack_device__() == (1, 0)
+    assert not np.shares_memory(np.from_dlpack(x, copy=True), x.data)
+    torch = pytest.importorskip("torch")
+    assert torch.from_dlpack(x).tolist() == [1, 2, 3]
+    old = torch.utils.dlpack.from_dlpack(x.__dlpack__())  # a reader from before 1.0
+    old += 1
+    np.testing.assert_array_equal(x.data, [1, 2, 3])
+    shared = torch.tensor([1.0, 2.0])
+    y = nd.from_dlpack(shared)
+    product = leaf(1, 1).astype(np.float32) * y
+    shared += 1
+    assert y.tolist() == [2, 3] and product.tolist() == [1, 2]
+    assert nd.from_dlpack(np.arange(3), copy=True).tolist() == [0, 1, 2]
+    with pytest.raises(TypeError, match="from_dlpack.*list"):
+        nd.from_dlpack([1, 2])
 
 
 def test_deepcopy_keeps_shared_tensors_shared():

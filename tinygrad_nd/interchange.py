@@ -46,7 +46,10 @@ def _dlpack(
     dl_device: tuple[int, int] | None = None,
     copy: bool | None = None,
 ) -> Any:
-    """The value for another library: shared, and marked read-only. DLPack before 1.0 has no such mark, so its readers get a copy."""
+    """The value for another library: shared, and marked read-only. DLPack before 1.0 has no such mark, so its readers get a copy.
+
+    PyTorch does not heed the mark: clone what it reads before writing to it.
+    """
     if copy is None and (max_version is None or max_version[0] < 1):
         copy = True
     array = self._data.copy() if copy else self._data
