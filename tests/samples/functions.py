@@ -116,9 +116,9 @@ SAMPLES: list[Sample] = [
     *rows("spread_differences", lambda g: sampled._spread_differences(g, axis=1), X, linear=True),
     *rows("sum", lambda y: nd.trapezoid(y, dx=0.3, axis=0), X, linear=True),
     *rows("diff", nd.trapezoid, (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), (z(3, 4), normal(4))),
-    *rows("take_along", lambda x, xp, f: nd.interp(x, xp.cumsum(), f, right=1.5),
+    *rows("interp", lambda x, xp, f: nd.interp(x, xp.cumsum(), f, right=1.5),
           (0.51 + np.arange(6.0).reshape(2, 3), positive(4), normal(4))),
-    *rows("take_along", lambda x, f: nd.interp(x, [0.0, 1.0, 1.5], f, period=2.0), (normal(6) * 4, normal(3)), keeps_dtype=False),
+    *rows("interp", lambda x, f: nd.interp(x, [0.0, 1.0, 1.5], f, period=2.0), (normal(6) * 4, normal(3)), keeps_dtype=False),
     *rows("setitem", lambda x: nd.piecewise(x, [x.data < 0, x.data > 2], [nd.exp, 1.5, lambda v: v * v]), (apart(3, 4) / 3,)),
     *rows("unwrap", nd.unwrap, (apart(3, 4),), linear=False),
     # vectors

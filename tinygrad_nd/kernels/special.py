@@ -93,7 +93,11 @@ def sinc(x: Any, order: int) -> Any:
     x = np.asarray(x)
     if order == 0:
         return _sinc(x)
-    return _sinc_slope(np.atleast_1d(x * pi).astype(np.result_type(x, np.float64)), order).reshape(x.shape).astype(np.result_type(x, np.float16))
+    return (
+        _sinc_slope(np.atleast_1d(x * pi).astype(np.result_type(x, np.float64)), order)
+        .reshape(x.shape)
+        .astype(np.result_type(x, np.float16))
+    )
 
 
 def _sinc_slope(u: Array, n: int) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from ..kernels import choice as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .parts import imag, real
 from .steps import not_equal
 from .ufunc import Function, elementwise, no_slope
@@ -34,6 +35,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     return _where(condition, x, y)
 
 
+@named
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Tensor:
     """At each place the first choice whose condition holds, else `default`. All of them broadcast."""
     if len(condlist) != len(choicelist) or not condlist:
@@ -83,6 +85,7 @@ def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
 
 
+@named
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tensor:
     """min(max(x, a_min), a_max); a bound may be None. x at a bound keeps its gradient, and beyond it the bound gets it."""
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
@@ -127,6 +130,7 @@ def _nan_to_num(x: Any, *, nan: float, posinf: float | None, neginf: float | Non
     return np.nan_to_num(x, True, nan, posinf, neginf)
 
 
+@named
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """x with numbers in place of NaN and of the infinities (the largest finite ones by default); these get no gradient."""
     x = astensor(x)

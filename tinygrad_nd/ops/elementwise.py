@@ -14,6 +14,7 @@ from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
+from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
 from .ufunc import Function, conj, elementwise, no_slope, over, scale
@@ -39,6 +40,7 @@ remainder = elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=
 fmod = elementwise(np.fmod, "x - trunc(x / y) * y, of the sign of x.", x=lambda g: g, y=lambda g, x, y: scale(-g, trunc(x / y)))
 
 
+@named
 def divmod(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """floor(x / y), whose gradient is 0, and the remainder. Operands broadcast."""
     return floor_divide(x, y), remainder(x, y)
@@ -79,7 +81,7 @@ def _power_log(x: Any, out: Tensor) -> Tensor:
     """x^y log x, and 0 where x is 0."""
     x = astensor(x, dtype=out.dtype)
     none = equal(x, 0)
-    return where(none, 0, out * log(where(none, 1, x))) if none.data.any() else out * log(x)  # type: ignore[no-any-return]
+    return where(none, 0, out * log(where(none, 1, x))) if none.data.any() else out * log(x)
 
 
 # Exponentials, roots, trigonometry.
@@ -215,6 +217,7 @@ copysign = elementwise(
 )
 
 
+@named
 def angle(z: Any, deg: bool = False) -> Tensor:
     """The angle of z in the complex plane, in radians or degrees; the derivative at 0 is 0."""
     z = astensor(z)
@@ -230,6 +233,7 @@ def _fraction(x: Any) -> Any:
     return np.modf(x)[0]
 
 
+@named
 def modf(x: Any) -> tuple[Tensor, Tensor]:
     """The fraction of x and its whole part, both of the sign of x; the gradient of the whole part is 0."""
     return _fraction(x), trunc(_float(x))
@@ -240,6 +244,7 @@ def _mantissa(x: Any) -> Any:
     return np.frexp(x)[0]
 
 
+@named
 def frexp(x: Any) -> tuple[Tensor, Tensor]:
     """Mantissas in (-1, 1) and whole exponents such that x = mantissa * 2 ** exponent; the exponents carry no gradient."""
     return _mantissa(x), astensor(np.frexp(astensor(x).data)[1])

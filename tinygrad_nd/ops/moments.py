@@ -12,6 +12,7 @@ import numpy as np
 from ..tensor import Tensor, astensor
 from .choice import where as pick
 from .elementwise import square
+from .naming import named
 from .parts import astype, floating, real
 from .reduce import Axis, _keep, _norm, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
 from .shape import broadcast_to, reshape, transpose
@@ -25,6 +26,7 @@ __all__ = [
 _mean = mean
 
 
+@named
 def var(
     x: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True, mean: Any = None,
     correction: float | None = None,
@@ -38,6 +40,7 @@ def var(
     return _finished(total, axes, keepdims, dtype)
 
 
+@named
 def std(
     x: Any, axis: Axis = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = True, mean: Any = None,
     correction: float | None = None,
@@ -70,6 +73,7 @@ def _finished(y: Tensor, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> T
     return y if y.dtype == dtype else astype(y, dtype)
 
 
+@named
 def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """The mean along `axis`, weighted by `weights` of x's shape or of that of its axes; with the sum of weights if `returned`.
 
@@ -115,7 +119,7 @@ def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor
     reduction.__name__ = reduction.__qualname__ = f"nan{f.__name__}"
     reduction.__signature__ = inspect.signature(f)  # type: ignore[attr-defined]
     reduction.__doc__ = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
-    return reduction
+    return named(reduction)
 
 
 nansum = _without_nan(sum, "0 if there are none")
@@ -125,11 +129,13 @@ nanvar = _without_nan(var, "NaN if there are none")
 nanstd = _without_nan(std, "NaN if there are none")
 
 
+@named
 def nanmax(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The largest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
     return _extreme(max, -np.inf, x, axis, keepdims, initial, where)
 
 
+@named
 def nanmin(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The smallest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
     return _extreme(min, np.inf, x, axis, keepdims, initial, where)
@@ -148,11 +154,13 @@ def _extreme(f: Any, least: float, x: Any, axis: Axis, keepdims: bool, initial: 
     return pick(none, np.nan, y)  # type: ignore[no-any-return]
 
 
+@named
 def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the largest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
     return _nan_arg(argmax, -np.inf, x, axis, keepdims)
 
 
+@named
 def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the smallest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
     return _nan_arg(argmin, np.inf, x, axis, keepdims)

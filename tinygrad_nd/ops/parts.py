@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .ufunc import _conjugate
 
 __all__ = ["astype", "conj", "imag", "iscomplex", "iscomplexobj", "isreal", "isrealobj", "real", "real_if_close"]
@@ -28,29 +29,34 @@ def real(x: Any) -> Tensor:
     return _real(x)
 
 
+@named
 def imag(x: Any) -> Tensor:
     """The imaginary part; 0 for real x."""
     x = astensor(x)
     return _imag(x) if x.dtype.kind == "c" else astensor(np.zeros(x.shape, x.dtype))
 
 
+@named
 def conj(x: Any) -> Tensor:
     """The complex conjugate; x itself if it is real."""
     x = astensor(x)
     return _conjugate(x) if x.dtype.kind in "cb" else x  # NumPy's conjugate of a boolean is an integer
 
 
+@named
 def real_if_close(x: Any, tol: float = 100) -> Tensor:
     """The real part if all imaginary parts are below `tol` (in units of the dtype's precision, if above 1), else x."""
     x = astensor(x)
     return real(x) if np.isrealobj(np.real_if_close(x.data, tol)) else x
 
 
+@named
 def isreal(x: Any) -> Tensor:
     """Where the imaginary part is 0; carries no gradient."""
     return astensor(np.isreal(astensor(x).data))
 
 
+@named
 def iscomplex(x: Any) -> Tensor:
     """Where the imaginary part is not 0; carries no gradient."""
     return astensor(np.iscomplex(astensor(x).data))
@@ -61,6 +67,7 @@ def isrealobj(x: Any) -> bool:
     return not iscomplexobj(x)
 
 
+@named
 def iscomplexobj(x: Any) -> bool:
     """Whether x is of a complex dtype."""
     return astensor(x).dtype.kind == "c"

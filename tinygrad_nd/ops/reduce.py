@@ -15,6 +15,7 @@ from ..tensor import Tensor, astensor
 from .choice import maximum, minimum
 from .choice import where as pick
 from .elementwise import exp, subtract
+from .naming import named
 from .parts import astype, floating
 from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, transpose
@@ -74,7 +75,7 @@ def _prod_slope(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Ten
     flat = _reshape(transpose(x, order), shape=(*(x.shape[i] for i in rest), n))
     before, after = (exclusive_product(flat, _cumprod(flat, axis=len(rest), reverse=r), len(rest), r) for r in (False, True))
     others = transpose(_reshape(before * after, shape=tuple(x.shape[i] for i in order)), tuple(np.argsort(order).tolist()))
-    return spread(g, x.shape, axes) * conj(others)  # type: ignore[no-any-return]
+    return scale(spread(g, x.shape, axes), conj(others))  # type: ignore[no-any-return]
 
 
 def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -118,7 +119,7 @@ def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, who: str, *, needs_o
     axes = along(axis, x, who)
     # An empty result is fine, but an entry over no values is not.
     if needs_one and _count(x.shape, axes) == 0 and x.size == 0 and _product(x.shape[i] for i in range(x.ndim) if i not in axes):
-        raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}, and nothing has no {who}")
+        raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}, and without initial= nothing has no {who}")
     return _keep(op(x, axes=axes), x.shape, axes, keepdims)
 
 
@@ -131,18 +132,21 @@ def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
     return x if mask is True else pick(mask, x, fill)
 
 
+@named
 def sum(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The sum along `axis` (an int, several, or None for all) of the entries where `where` holds, added to `initial`."""
     y = _reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum")
     return y if initial is None else y + astype(initial, y.dtype)
 
 
+@named
 def prod(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The product along `axis` of the entries where `where` holds, times `initial`."""
     y = _reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod")
     return y if initial is None else y * astype(initial, y.dtype)
 
 
+@named
 def mean(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """The arithmetic mean along `axis` of the entries where `where` holds."""
     x = floating(_as(x, dtype))
@@ -161,11 +165,13 @@ def counted(x: Tensor, axes: tuple[int, ...], where: Any, keepdims: bool) -> Any
     return np.sum(chosen_, axes, keepdims=keepdims).astype(x.data.real.dtype)
 
 
+@named
 def max(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The largest entry along `axis` where `where` holds, and `initial`; NaN wins. Entries that tie share the gradient evenly."""
     return _extreme(_max, maximum, x, axis, keepdims, initial, where)
 
 
+@named
 def min(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The smallest entry along `axis` where `where` holds, and `initial`; NaN wins. Entries that tie share the gradient evenly."""
     return _extreme(_min, minimum, x, axis, keepdims, initial, where)
@@ -191,22 +197,26 @@ def _bound(dtype: Any, who: str) -> Any:
     return np.bool_(not least) if dtype.kind == "b" else -np.inf if least else np.inf
 
 
+@named
 def ptp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """From peak to peak: the largest entry along `axis` less the smallest."""
     return subtract(max(x, axis, keepdims=keepdims), min(x, axis, keepdims=keepdims))
 
 
+@named
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along `axis`, without overflow."""
     x = floating(x)
     return _reduction(_logsumexp, x, axis, keepdims, "logsumexp")
 
 
+@named
 def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the largest entry is (the first of them); integers, which carry no gradient."""
     return _arg(np.argmax, "argmax", x, axis, keepdims)
 
 
+@named
 def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
     """Where the smallest entry is (the first of them); integers, which carry no gradient."""
     return _arg(np.argmin, "argmin", x, axis, keepdims)
@@ -224,18 +234,21 @@ def _counting(where: Any) -> dict[str, Any]:
     return {} if where is True else {"where": astensor(where).data}
 
 
+@named
 def all(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether every entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
     return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, **_counting(where)))
 
 
+@named
 def any(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether any entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
     return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, **_counting(where)))
 
 
+@named
 def count_nonzero(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """How many entries along `axis` are not 0; integers, which carry no gradient."""
     x = astensor(x)

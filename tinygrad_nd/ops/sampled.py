@@ -10,12 +10,14 @@ import numpy as np
 from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .choice import where
+from .choice import clip, where
 from .elementwise import multiply
 from .index import getitem, setitem
+from .naming import named
 from .parts import astype, floating
 from .reduce import sum
-from .shape import _crop, axes_of, broadcast_to, concatenate, ravel, reshape, take_along
+from .shape import _crop, axes_of, broadcast_to, concatenate, put_along, ravel, reshape, take_along
+from .ufunc import conj, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
 
@@ -48,6 +50,7 @@ def _at(ndim: int, axis: int, before: int, after: int) -> tuple[tuple[int, int],
     return tuple((before, after) if i == axis else (0, 0) for i in range(ndim))
 
 
+@named
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
     """Each entry along `axis` less the one before it, n times over, of x between `prepend` and `append`."""
     x = astensor(x)
@@ -70,6 +73,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     return x  # type: ignore[no-any-return]
 
 
+@named
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
     """Differences of neighbours in the flattened x, between `to_begin` and `to_end`."""
     x = ravel(x)
@@ -86,6 +90,7 @@ def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     return _crop(x, widths=_at(x.ndim, axis, start, n - stop if stop > 0 else -stop))
 
 
+@named
 def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> Any:
     """The slope of f along each axis (a tuple), or along one: central differences inside, one-sided ones at the borders.
 
@@ -136,6 +141,7 @@ def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_orde
     return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]  # type: ignore[no-any-return]
 
 
+@named
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
     """The integral of y along `axis` by the trapezoidal rule; samples lie at x, or dx apart."""
     y = astensor(y)
@@ -148,6 +154,30 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
     return sum(multiply(dx, _part(y, axis, 1, 0) + _part(y, axis, 0, -1)) / 2.0, axis)
 
 
+@primitive(
+    x=lambda g, x, xp, fp: scale(g, conj(_within(x, xp, fp)[2])),
+    xp=lambda g, x, xp, fp: _onto_ends(scale(-g, conj(_within(x, xp, fp)[2])), x, xp, fp),
+    fp=lambda g, x, xp, fp: _onto_ends(g, x, xp, fp),
+)
+def _interp(x: Any, xp: Any, fp: Any) -> Any:
+    return np.asarray(np.interp(x, xp, fp)).astype(np.result_type(x, xp, fp), copy=False)
+
+
+def _within(x: Tensor, xp: Tensor, fp: Tensor) -> tuple[np.ndarray, Tensor, Tensor]:
+    """Which segment each x lies on (the nearest, outside), how far along it from 0 to 1, and its slope (0 outside)."""
+    at = np.asarray(np.clip(np.searchsorted(xp.data, x.data, "right") - 1, 0, xp.size - 2))
+    (x0, x1), (f0, f1) = ([take_along(p, index=i, axis=0) for i in (at, at + 1)] for p in (xp, fp))
+    outside = np.logical_or(np.less(x.data, xp.data[0]), np.greater(x.data, xp.data[-1]))
+    return at, clip((x - x0) / (x1 - x0), 0, 1), where(outside, 0, (f1 - f0) / (x1 - x0))
+
+
+def _onto_ends(g: Tensor, x: Tensor, xp: Tensor, fp: Tensor) -> Tensor:
+    """Each cotangent divided among the ends of the segment that x lies on."""
+    at, t, _ = _within(x, xp, fp)
+    return put_along(g * (1 - t), index=at, axis=0, size=xp.size) + put_along(g * t, index=at + 1, axis=0, size=xp.size)
+
+
+@named
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Tensor:
     """The piecewise linear function through the points (xp, fp), at x; xp must increase. Differentiable in x, xp and fp.
 
@@ -168,17 +198,12 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         turn = np.zeros(ring.size, xp.dtype)
         turn[0], turn[-1] = -period, period
         xp, fp = take_along(xp, index=ring, axis=0) + turn, take_along(fp, index=ring, axis=0)
-    at = np.asarray(np.clip(np.searchsorted(xp.data, x.data, "right") - 1, 0, max(xp.size - 2, 0)))
-    x0, f0 = (take_along(p, index=at, axis=0) for p in (xp, fp))
-    if xp.size > 1:
-        x1, f1 = (take_along(p, index=at + 1, axis=0) for p in (xp, fp))
-        inner = (f1 - f0) / (x1 - x0) * (x - x0) + f0
-    else:
-        inner = f0
+    inner = _interp(x, xp, fp) if xp.size > 1 else take_along(fp, index=np.zeros(x.shape, int), axis=0)
     inner = where(np.less(x.data, xp.data[0]), fp[0] if left is None else left, inner)
     return where(np.greater(x.data, xp.data[-1]), fp[-1] if right is None else right, inner)  # type: ignore[no-any-return]
 
 
+@named
 def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: Any, **kw: Any) -> Tensor:
     """Where the last of several conditions holds, its function of x there, or its constant; one more function is for the rest, else 0.
 
@@ -204,6 +229,7 @@ def _unwrap(x: Any, *, discont: float | None, axis: int, period: float) -> Any:
     return np.unwrap(x, discont, axis, period=period)
 
 
+@named
 def unwrap(x: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
     """Angles along `axis` with whole periods added so that they do not jump by more than `discont` (half a period by default)."""
     x = astensor(x)

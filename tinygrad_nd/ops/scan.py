@@ -10,6 +10,7 @@ from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
+from .naming import named
 from .parts import astype
 from .shape import _crop, _zero_pad, axes_of, concatenate, ravel
 from .steps import isnan
@@ -76,31 +77,37 @@ def _scan(who: str, run: Any, x: Any, axis: int | None, dtype: Any) -> Tensor:
     return run(x, axis=axis)  # type: ignore[no-any-return]
 
 
+@named
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """The sum of each entry and all before it along `axis`; of the flattened x if None."""
     return _scan("cumsum", _cumsum, x, axis, dtype)
 
 
+@named
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """The product of each entry and all before it along `axis`; of the flattened x if None."""
     return _scan("cumprod", _cumprod, x, axis, dtype)
 
 
+@named
 def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """`cumsum` with NaN counted as 0."""
     return _scan("nancumsum", _cumsum, where(isnan(x), 0, x), axis, dtype)
 
 
+@named
 def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     """`cumprod` with NaN counted as 1."""
     return _scan("nancumprod", _cumprod, where(isnan(x), 1, x), axis, dtype)
 
 
+@named
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
     """`cumsum`, whose axis may be left out for one dimension only; led by a 0 if `include_initial`."""
     return _cumulative("cumulative_sum", cumsum, 0, x, axis, dtype, include_initial)
 
 
+@named
 def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
     """`cumprod`, whose axis may be left out for one dimension only; led by a 1 if `include_initial`."""
     return _cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)

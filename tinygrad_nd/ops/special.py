@@ -14,6 +14,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
+from .naming import named
 from .parts import floating
 from .ufunc import Function, conj, over, scale
 
@@ -65,6 +66,7 @@ def erfc(x: Any) -> Any:
     return kernel.erfc(x)
 
 
+@named
 def ndtr(x: Any) -> Tensor:
     """The normal distribution function: the probability that a standard normal variable is below x."""
     return 0.5 * erfc(floating(x) * -(0.5**0.5))
@@ -76,6 +78,7 @@ def _sinc(x: Any, *, order: int = 0) -> Any:
     return kernel.sinc(x, order)
 
 
+@named
 def sinc(x: Any) -> Tensor:
     """sin(πx) / (πx), and 1 at 0."""
     return _sinc(floating(x))
@@ -90,11 +93,13 @@ def _bessel_i(x: Any, *, order: int) -> Any:
     return kernel.bessel_i(x, order)
 
 
+@named
 def i0(x: Any) -> Tensor:
     """The modified Bessel function of order 0."""
     return _bessel_i(floating(x), order=0)
 
 
+@named
 def i1(x: Any) -> Tensor:
     """The modified Bessel function of order 1, the derivative of `i0`."""
     return _bessel_i(floating(x), order=1)
@@ -108,7 +113,7 @@ def _times_log(x: Any, y: Any, log_: Any) -> Any:
 
 @primitive(
     x=lambda g, x, y: scale(g, conj(_unless(x, y, y, log))),
-    y=lambda g, x, y: scale(g, conj(over(x, y))),
+    y=lambda g, x, y: over(scale(g, conj(x)), conj(y)),
 )
 def xlogy(x: Any, y: Any) -> Any:
     """x log y, and 0 where x is 0. Operands broadcast."""
@@ -117,7 +122,7 @@ def xlogy(x: Any, y: Any) -> Any:
 
 @primitive(
     x=lambda g, x, y: scale(g, conj(_unless(x, y, y + 1, log1p))),
-    y=lambda g, x, y: scale(g, conj(over(x, y + 1))),
+    y=lambda g, x, y: over(scale(g, conj(x)), conj(y + 1)),
 )
 def xlog1py(x: Any, y: Any) -> Any:
     """x log(1 + y), and 0 where x is 0. Operands broadcast."""
@@ -130,6 +135,7 @@ def _unless(x: Any, y: Any, size: Any, log_: Function) -> Tensor:
     return where(none, 0, log_(where(none, 1, y)))  # type: ignore[no-any-return]
 
 
+@named
 def logit(x: Any) -> Tensor:
     """log(x / (1 - x)), the inverse of `sigmoid`."""
     x = floating(x)

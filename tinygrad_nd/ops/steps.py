@@ -8,6 +8,7 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .ufunc import Function, elementwise, no_slope
 
 __all__ = [
@@ -36,31 +37,37 @@ def _value(x: Any) -> np.ndarray:
     return astensor(x).data
 
 
+@named
 def isposinf(x: Any) -> Tensor:
     """Where x is +infinity; carries no gradient."""
     return astensor(np.isposinf(_value(x)))
 
 
+@named
 def isneginf(x: Any) -> Tensor:
     """Where x is -infinity; carries no gradient."""
     return astensor(np.isneginf(_value(x)))
 
 
+@named
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
     return astensor(np.isclose(_value(a), _value(b), rtol, atol, equal_nan))
 
 
+@named
 def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
     return np.allclose(_value(a), _value(b), rtol, atol, equal_nan)
 
 
+@named
 def array_equal(a: Any, b: Any, equal_nan: bool = False) -> bool:
     """Whether a and b have the same shape and entries."""
     return np.array_equal(_value(a), _value(b), equal_nan)
 
 
+@named
 def array_equiv(a: Any, b: Any) -> bool:
     """Whether a and b have the same entries when broadcast."""
     return np.array_equiv(_value(a), _value(b))
@@ -81,11 +88,13 @@ def _round(x: Any, *, decimals: int) -> Any:
     return np.round(x, decimals)
 
 
+@named
 def round(x: Any, decimals: int = 0) -> Tensor:
     """x rounded to so many decimals, ties to even; its gradient is 0."""
     return _round(x, decimals=decimals)
 
 
+@named
 def fix(x: Any) -> Tensor:
     """x rounded towards zero; its gradient is 0."""
     return trunc(x)

@@ -9,17 +9,20 @@ import numpy as np
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .conv import convolve_nd
+from .naming import named
 from .shape import axes_of, concatenate, moveaxis, ravel
 from .ufunc import conj
 
 __all__ = ["convolve", "correlate", "cross", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"]
 
 
+@named
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     """The convolution of two vectors: all of it ("full"), as much as the longer one has ("same"), or where both overlap ("valid")."""
     return _convolve("convolve", a, v, mode)
 
 
+@named
 def correlate(a: Any, v: Any, mode: str = "valid") -> Tensor:
     """The correlation of two vectors, the sum of a[n + k] conj(v[n]) for each shift k; modes as in `convolve`."""
     a, v = _vector("correlate", "a", a), _vector("correlate", "v", v)
@@ -51,6 +54,7 @@ def _cross(a: Any, b: Any) -> Any:
     return np.cross(a, b)
 
 
+@named
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
     """The vector product over the axis of 3 entries that `axis` names (or `axisa`, `axisb`, and `axisc` of the result); others broadcast.
 
@@ -76,6 +80,7 @@ def _vectors(x: Any, axis: int, name: str) -> Tensor:
 # Polynomials; coefficients begin with that of the highest power.
 
 
+@named
 def polyval(p: Any, x: Any) -> Tensor:
     """The polynomial with coefficients p at x, by Horner's scheme."""
     p, x = _coefficients("polyval", p), astensor(x)
@@ -85,11 +90,13 @@ def polyval(p: Any, x: Any) -> Tensor:
     return y
 
 
+@named
 def polymul(a: Any, b: Any) -> Tensor:
     """The coefficients of a product of polynomials."""
     return convolve(_coefficients("polymul", a), _coefficients("polymul", b))
 
 
+@named
 def polyadd(a: Any, b: Any) -> Tensor:
     """The coefficients of a sum of polynomials."""
     a, b = _coefficients("polyadd", a), _coefficients("polyadd", b)
@@ -97,11 +104,13 @@ def polyadd(a: Any, b: Any) -> Tensor:
     return _led(a, n - a.size) + _led(b, n - b.size)
 
 
+@named
 def polysub(a: Any, b: Any) -> Tensor:
     """The coefficients of a difference of polynomials."""
     return polyadd(a, -astensor(b))
 
 
+@named
 def polyder(p: Any, m: int = 1) -> Tensor:
     """The coefficients of the derivative of order m."""
     p = _coefficients("polyder", p)
@@ -112,6 +121,7 @@ def polyder(p: Any, m: int = 1) -> Tensor:
     return p  # type: ignore[no-any-return]
 
 
+@named
 def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
     """The coefficients of the integral of order m, with constants k (one for all, or one for each)."""
     p = _coefficients("polyint", p)
