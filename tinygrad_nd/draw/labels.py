@@ -28,6 +28,9 @@ TITLES = {
     "order_statistics": "order statistics",
     "recurrence": "cumprod gradient",
     **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
+    "pnorm": "norm",
+    "on_diagonal": "diag",
+    "sum_of_products": "vecdot",
     "label_loss": "cross_entropy",
     "label_loss_grad": "cross_entropy gradient",
 }

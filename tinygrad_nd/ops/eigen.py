@@ -57,7 +57,8 @@ def hermitian(a: Any, uplo: str, who: str) -> Tensor:
     So gradients are Hermitian, as in JAX and PyTorch, and differences of values agree with them.
     """
     a = matrices(a, who, square=True)
-    gap = np.abs(a.data - np.conj(a.data.swapaxes(-1, -2))).max(initial=0)
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(a.data - np.conj(a.data.swapaxes(-1, -2))).max(initial=0)
     if gap == 0 or gap <= 1e-3 * np.abs(a.data).max():
         return _hermitian_part(a, exact=bool(gap == 0))
     part = triu(a, 1) if uplo == "U" else tril(a, -1)
@@ -96,7 +97,7 @@ def gaps(w: Tensor) -> Tensor:
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """(eigenvalues in ascending order, eigenvectors in columns) of Hermitian matrices.
 
-    The eigenvectors' derivative is infinite where eigenvalues are equal, and theirs is as it should be.
+    Where eigenvalues are equal, the derivative of their eigenvectors is infinite; that of the eigenvalues is not.
     """
     packed = _eigh(hermitian(a, _uplo(UPLO, "eigh"), "eigh"))
     v, w = cut(packed, packed.shape[-1])

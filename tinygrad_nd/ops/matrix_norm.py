@@ -62,13 +62,16 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
     Its derivative is 0 at 0; entries that tie for the largest share it evenly.
     """
     x = floating(operand(x, "vector_norm"))
-    axes = axes_of(axis, x.ndim, "vector_norm")
+    return _vector_norm(x, axes_of(axis, x.ndim, "vector_norm"), keepdims, ord, "vector_norm")
+
+
+def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: Ord, who: str) -> Tensor:
     if isinstance(ord, str) or ord is None:
-        raise ValueError(f"vector_norm: ord must be a number for vectors, but got {ord!r}")
+        raise ValueError(f"{who}: ord must be a number for vectors, but got {ord!r}")
     if ord == np.inf:
         found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
     elif ord == -np.inf:
-        with lapack.within("norm"):
+        with lapack.within(who):
             found = min_along(absolute(x), axes)
     elif ord == 1:
         found = sum_along(absolute(x), axes)
@@ -86,7 +89,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Ord = "fro") -> Tenso
 
 
 def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
-    least: Any = max_along if ord in (1, 2, np.inf) else min_along
+    extreme: Any = max_along if ord in (1, 2, np.inf) else min_along
     if ord in (None, "fro", "f"):
         return _pnorm(x, axes=(x.ndim - 2, x.ndim - 1), p=2.0)
     if ord == "nuc":
@@ -97,10 +100,10 @@ def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
         values = _singular(x)
     else:
         raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {ord!r}")
-    if least is max_along and not values.shape[-1]:  # of nothing
+    if extreme is max_along and not values.shape[-1]:  # of nothing
         return sum_along(values, -1)
     with lapack.within(who):
-        return least(values, -1)  # type: ignore[no-any-return]
+        return extreme(values, -1)  # type: ignore[no-any-return]
 
 
 def _singular(x: Tensor) -> Tensor:
@@ -124,9 +127,7 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
             raise TypeError(f"norm: axis must be None, an int or a tuple of ints, but got {axis!r}") from None
     axes = axes_of(axis, x.ndim, "norm")
     if len(axes) == 1:
-        if isinstance(ord, str):
-            raise ValueError(f"norm: ord must be a number for vectors, but got {ord!r}")
-        return vector_norm(x, axis=axes, keepdims=keepdims, ord=2 if ord is None else ord)
+        return _vector_norm(x, axes, keepdims, 2 if ord is None else ord, "norm")
     if len(axes) != 2:
         raise ValueError(f"norm: needs one axis or two, but x {x.shape} with axis={axis} and ord={ord!r} gives {len(axes)}")
     return _kept(_matrix_norm(moveaxis(x, axes, (-2, -1)), ord, "norm"), x, axes, keepdims)
