@@ -86,5 +86,6 @@ SAMPLES: list[Sample] = [
           (positive(3) + 1j * positive(3), positive(3) + 2j * positive(3)), keeps_dtype=False),
     *rows("broadcast_to", lambda x, y: nd.multiply(*nd.meshgrid(x, y, [1, 2])[:2]), (normal(3), normal(4))),
     *rows("broadcast_to", lambda x, y: nd.multiply(*nd.meshgrid(x, y, indexing="ij")), (normal(3), normal(4))),
-    *rows("multiply", lambda x: nd.vander(x, 4), (positive(3),), (normal(3) + 1j * normal(3),), keeps_dtype=False),
+    *rows("powers", lambda x: nd.vander(x, 4), (positive(3),), (normal(3) + 1j * normal(3),), (np.array([0.0, 1.0]),), keeps_dtype=False),
+    *rows("powers", lambda x: nd.vander(x, increasing=True), (positive(3),), (positive(1),), keeps_dtype=False),
 ]  # fmt: skip

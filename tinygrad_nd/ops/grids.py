@@ -12,8 +12,9 @@ from ..tensor import Tensor, astensor
 from .elementwise import power
 from .naming import named
 from .parts import cast
+from .rearrange import flip
 from .reduce import sum
-from .shape import _broadcast_to, _reshape, expand_dims, stack, sum_to
+from .shape import _broadcast_to, _reshape, expand_dims, sum_to
 from .ufunc import conj, over, scale
 
 __all__ = ["geomspace", "indices", "linspace", "logspace", "meshgrid", "vander"]
@@ -148,8 +149,11 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     if x.ndim != 1:
         raise ValueError(f"vander: needs a vector, but x has shape {x.shape}")
     count, kind = x.size if N is None else N, np.promote_types(x.dtype, int)
-    x = x if x.dtype == kind else cast(x, dtype=kind)
-    powers = [astensor(np.ones(x.shape, kind))]
-    for _ in range(count - 1):
-        powers.append(powers[-1] * x)
-    return stack(powers[:count] if increasing else powers[:count][::-1], 1) if count else _reshape(powers[0][:0], shape=(x.size, 0))
+    powers = _powers(x if x.dtype == kind else cast(x, dtype=kind), count=count)
+    return powers if increasing else flip(powers, 1)
+
+
+@primitive(x=lambda g, x, count: sum(g[:, 1:] * (conj(_powers(x, count=max(count - 1, 0))) * np.arange(1.0, max(count, 1))), 1))
+def _powers(x: Any, *, count: int) -> Any:
+    """1, x, x² and so on in columns; the slope of one is the one before, as often as it counts."""
+    return np.vander(x, count, increasing=True)
