@@ -17,7 +17,7 @@ from .linalg import adjoint, matrices
 from .matrix import _diagonal, tril, triu
 from .parts import imag, real
 from .shape import concatenate, expand_dims, swapaxes
-from .solve import solve
+from .solve import inv, solve
 from .ufunc import over
 
 __all__ = ["cholesky", "qr", "svd", "svdvals"]
@@ -50,7 +50,8 @@ def _cholesky_grad(g: Tensor, low: Tensor) -> Tensor:
     """L^-H P L^-1 for P the lower triangle of L^H g, its diagonal halved. Source: Murray, Differentiation of the Cholesky decomposition."""
     p = tril(product(adjoint(low), g))
     p = where(eye(p), p / 2, p)
-    return adjoint(solve(adjoint(low), adjoint(solve(adjoint(low), p))))
+    back = inv(low)
+    return product(product(adjoint(back), p), back)
 
 
 def cholesky(a: Any, *, upper: bool = False) -> Tensor:
