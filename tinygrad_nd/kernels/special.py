@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .activation import _FAR_P, _FAR_Q, _NEAR, _NEAR_P, _NEAR_Q, _polynomial
-from .elementwise import apply
+from .elementwise import apply, fused
 from .memory import Array
 
 # Cody's third form (see activation): 1/√π - z R(z), z = x⁻², is √π' part of x exp(x²) erfc(x) above 4.
@@ -93,16 +93,14 @@ def sinc(x: Any, order: int) -> Any:
     x = np.asarray(x)
     if order == 0:
         return _sinc(x)
-    return (
-        _sinc_slope(np.atleast_1d(x * pi).astype(np.result_type(x, np.float64)), order)
-        .reshape(x.shape)
-        .astype(np.result_type(x, np.float16))
-    )
+    dtype = np.result_type(x, np.float16)
+    return fused(lambda out, x: np.copyto(out, _sinc_slope(x, order), "same_kind"), np.atleast_1d(x), dtype=dtype).reshape(x.shape)
 
 
-def _sinc_slope(u: Array, n: int) -> Array:
-    """u S_n + n S_(n-1) = sin⁽ⁿ⁾ u, which is stable for large u; the power series for small ones."""
-    small = np.abs(u) < n + 1
+def _sinc_slope(x: Array, n: int) -> Array:
+    """S_n from u S_n + n S_(n-1) = sin⁽ⁿ⁾ u, which loses nothing for large u; from the power series for small ones."""
+    u = (x * pi).astype(np.result_type(x, np.float64))
+    small = np.abs(u) < n
     with np.errstate(all="ignore"):
         sin, cos = np.sin(u), np.cos(u)
         waves, out = (sin, cos, -sin, -cos), sin / u
@@ -111,7 +109,7 @@ def _sinc_slope(u: Array, n: int) -> Array:
     v = u[small]
     first = n + n % 2  # the power of the first term that n derivatives leave
     near, power = np.zeros_like(v), v ** (first - n)
-    for k in range(first, first + 2 * n + 20, 2):
+    for k in range(first, first + 4 * n + 14, 2):
         near += power * ((-1) ** (k // 2) / ((k + 1) * factorial(k - n)))
         power *= v * v
     out[small] = near
