@@ -284,6 +284,31 @@ def test_a_function_of_slices_is_applied_to_each(axis):
 NOT_DISPATCHED = {"tri", "identity", "eye", "full", "indices", "diag_indices", "tril_indices", "triu_indices", "broadcast_shapes"}
 
 
+def test_numpys_own_words_and_order_for_arguments_are_understood():
+    x = nd.tensor(M, requires_grad=True)
+    for f in (
+        lambda x: np.sort(a=x, axis=0),
+        lambda x: np.tile(A=x, reps=2),
+        lambda x: np.pad(array=x, pad_width=1, mode="reflect", reflect_type="odd"),
+        lambda x: np.quantile(x, 0.5, 0, None, False, "hazen", True),
+        lambda x: np.median(x, 0, None, False, True),
+        lambda x: np.take(x, [7], 0, None, "wrap"),
+        lambda x: np.flip(m=x, axis=1),
+        lambda x: np.repeat(a=x, repeats=2, axis=0),
+        lambda x: np.cov(m=x, rowvar=False),
+        lambda x: np.broadcast_to(array=x, shape=(2, 3, 4)),
+        lambda x: np.unstack(x, axis=1)[0],
+        lambda x: np.expand_dims(a=x, axis=0),
+    ):
+        y = f(x)
+        same(y, f(M))
+        assert y.requires_grad
+    with pytest.raises(TypeError, match="np.median: cannot write"):
+        np.median(x, axis=0, out=np.zeros(4))
+    with pytest.raises(TypeError, match="np.median"):
+        np.median(x, 0, None, True)
+
+
 @pytest.mark.parametrize("name", [n for n in TABLE if n not in NOT_DISPATCHED])
 def test_numpys_function_on_tensors_is_ours(name):
     for args, kwargs in TABLE[name]:

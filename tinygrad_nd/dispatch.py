@@ -89,7 +89,7 @@ def _array_function(self: Tensor, func: Function, types: Any, args: tuple[Any, .
     name = f"{(func.__module__ or 'numpy').replace('numpy', 'np', 1)}.{func.__name__}"
     if func not in FUNCTIONS:
         raise _unsupported(name)
-    return _call(FUNCTIONS[func], name, args, {k: v for k, v in kwargs.items() if k != "out" or v is not None})
+    return _call(FUNCTIONS[func], name, args, {k: v for k, v in kwargs.items() if k != "out" or v is not None}, func)
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -130,18 +130,40 @@ def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
     return tuple(a.astype(d) if isinstance(a, Tensor) and a.dtype != d else a for a, d in zip(operands, chosen))
 
 
-def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """f(*args, **kwargs), refusing arguments that it does not take in the name by which it was called."""
+def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], func: Function | None = None) -> Any:
+    """f(*args, **kwargs), also as NumPy's `func` names and orders them, or a refusal in the name by which it was called."""
     try:
         return f(*args, **kwargs)
     except TypeError:
+        ours = inspect.signature(f)
         try:
-            inspect.signature(f).bind(*args, **kwargs)
+            ours.bind(*args, **kwargs)
         except TypeError as mismatch:
             if kwargs.get("out") is not None:
                 raise _written(name) from None
-            raise TypeError(f"{name}: on tensors, {mismatch}; the arguments are {inspect.signature(f)}") from None
+            words = _in_our_words(ours, func, args, kwargs)
+            if words is None:
+                raise TypeError(f"{name}: on tensors, {mismatch}; the arguments are {ours}") from None
+            return f(*words.args, **words.kwargs)
         raise  # from inside f
+
+
+def _in_our_words(ours: inspect.Signature, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | None:
+    """Arguments that NumPy's function takes, without those at their defaults, for a function that may call the first ones otherwise."""
+    try:
+        theirs = inspect.signature(func)
+        given = theirs.bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # wrong for NumPy, too; or written in C
+        return None
+    parameters = theirs.parameters
+    names = {t: o for t, o in zip(parameters, ours.parameters) if t not in ours.parameters and o not in parameters}
+    rest = given.pop(next((k for k, p in parameters.items() if p.kind is p.VAR_KEYWORD), ""), {})
+    named = {names.get(k, k): v for k, v in given.items() if v is not parameters[k].default} | rest
+    first = [named.pop(k) for k, p in ours.parameters.items() if p.kind is p.POSITIONAL_ONLY and k in named]
+    try:
+        return ours.bind(*first, **named)
+    except TypeError:
+        return None
 
 
 def _written(name: str) -> TypeError:
