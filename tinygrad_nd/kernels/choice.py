@@ -80,7 +80,7 @@ def won(x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
 
 
 def reached(x: Array, best: Array, axes: tuple[int, ...]) -> tuple[Array, Any]:
-    """Where x is the best (NaN, if that is NaN), and how many such entries there are along axes; None if it is one each time.
+    """Where x is the best (NaN, if that is NaN), and the share of each if such entries are several along axes; None if it is one each time.
 
     `best` keeps the reduced axes.
     """
@@ -89,4 +89,4 @@ def reached(x: Array, best: Array, axes: tuple[int, ...]) -> tuple[Array, Any]:
         hit |= np.isnan(x) & np.isnan(best)
     if np.count_nonzero(hit) == best.size:
         return hit, None
-    return hit, np.count_nonzero(hit, axes).astype(x.real.dtype) if axes else None
+    return hit, np.reciprocal(np.count_nonzero(hit, axes), dtype=float).astype(x.real.dtype) if axes else None

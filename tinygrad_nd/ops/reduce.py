@@ -85,8 +85,8 @@ def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor
 
 def _share(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The cotangent of an extreme, divided among the entries that reach it; NaN reaches NaN."""
-    hit, count = choices.reached(x.data, np.reshape(out.data, _kept(x.shape, axes)), axes)
-    return pick(hit, spread(g if count is None else g / count, x.shape, axes), 0)  # type: ignore[no-any-return]
+    hit, share = choices.reached(x.data, np.reshape(out.data, _kept(x.shape, axes)), axes)
+    return pick(hit, spread(g if share is None else g * share, x.shape, axes), 0)  # type: ignore[no-any-return]
 
 
 def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
