@@ -8,6 +8,7 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd.dispatch import FUNCTIONS
+from tinygrad_nd.methods import PUBLIC
 
 SPACES = {"np": np, "np.linalg": np.linalg, "np.fft": np.fft}
 DISPATCHED = [
@@ -172,6 +173,30 @@ def test_questions_about_values_are_numpys(tmp_path):
     np.savez(tmp_path / "x.npz", x=x)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), X)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npz")["x"], X)
+
+
+# ---- operands that are no numbers
+
+NAMED = {n: f for n, f in PUBLIC.items()} | {
+    f"{space.__name__.rpartition('.')[2]}.{n}": getattr(space, n) for space in (nd.linalg, nd.fft) for n in space.__all__
+}
+OF_ANYTHING = set(
+    "isin setdiff1d intersect1d setxor1d union1d extract compress einsum_path fromfunction piecewise "
+    "apply_along_axis apply_over_axes".split()
+)
+
+
+@pytest.mark.parametrize("name", [n for n, f in NAMED.items() if inspect.isroutine(f) and n.rpartition(".")[2] not in OF_ANYTHING])
+@pytest.mark.parametrize(
+    "bad", ["text", np.array([object(), None]), np.array(["a", "b"]), {"a": 1}], ids=["str", "objects", "strings", "dict"]
+)
+def test_what_is_no_number_is_refused_by_every_function(name, bad):
+    f = NAMED[name]
+    rest = len([p for p in inspect.signature(f).parameters.values() if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]) - 1
+    for args in [(bad, *[X] * rest), (X, *[bad] * rest)][: 2 if rest > 0 else 1]:
+        with pytest.raises((TypeError, ValueError, IndexError)) as caught:
+            f(*args)
+        assert "astensor" not in str(caught.value)
 
 
 # ---- ndarray's attributes

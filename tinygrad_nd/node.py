@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -90,6 +91,21 @@ def _source() -> str:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def asked_for(where: str) -> str:
+    """The public function that was called on the way to `where`: errors are told in its name."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
+        name = frame.f_code.co_name
+        if frame.f_code.co_filename.startswith(_FUNCTIONS) and name.isidentifier() and name[0] != "_" and name not in _WRAPPERS:
+            where = name
+        frame = frame.f_back
+    return where
+
+
+_FUNCTIONS = tuple(_LIBRARY + name for name in ("ops" + os.sep, "linalg", "fft", "random"))
+_WRAPPERS = {"function", "one", "two", "run"}
 
 
 @contextmanager

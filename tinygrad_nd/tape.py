@@ -31,7 +31,7 @@ Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
 FREED = object()
 _MISSING = object()
-_PLAIN = frozenset({int, float, complex, bool, np.ndarray})  # operands that a kernel takes as they are
+_PLAIN = frozenset({int, float, complex, bool})  # operands that a kernel takes as they are
 
 
 def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]:
@@ -283,8 +283,8 @@ def _named(error: Exception, name: str) -> Exception:
 
 
 def _as_operand(a: Any, where: str) -> Any:
-    """A NumPy scalar as it is, anything else as an array of numbers."""
-    return a if isinstance(a, np.generic) else numeric(a, None, where)
+    """An array or scalar of NumPy's as it is, anything else as an array; of numbers."""
+    return a if isinstance(a, (ndarray, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
 
 
 def _as_tensor(a: Any, node: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numpy import asarray, ndarray
 
 from .kernels.memory import freeze
-from .node import Constant, Node
+from .node import Constant, Node, asked_for
 
 if TYPE_CHECKING:
     from .array_methods import ArrayMethods
@@ -284,7 +284,7 @@ def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
         raise TypeError(f"{where}: got a {kind} of tensors that require grad, which would lose their graph; join them with nd.stack")
     array = np.asarray(obj, dtype=dtype)
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"{where}: needs numbers, but {type(obj).__name__} gives an array of dtype {array.dtype}")
+        raise TypeError(f"{asked_for(where)}: needs numbers, but {type(obj).__name__} gives an array of dtype {array.dtype}")
     return array
 
 

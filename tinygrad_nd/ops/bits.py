@@ -7,23 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, numeric
 
 __all__ = ["bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "lcm", "left_shift", "right_shift"]
 
 
 def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
     def one(x: Any) -> Any:
-        return astensor(ufunc(_operand(x)))
+        return astensor(ufunc(operand(x)))
 
     def two(x: Any, y: Any) -> Any:
-        return astensor(ufunc(_operand(x), _operand(y)))
+        return astensor(ufunc(operand(x), operand(y)))
 
-    def _operand(x: Any) -> Any:
-        x = x if type(x) in (int, bool) else astensor(x)._data
-        if not isinstance(x, (int, bool)) and x.dtype.kind not in "biu":
-            raise TypeError(f"{ufunc.__name__}: needs integers or booleans, but got {x.dtype}")
-        return x
+    def operand(x: Any) -> Any:
+        if type(x) in (int, bool):
+            return x  # weak in promotion
+        array = x._data if isinstance(x, Tensor) else numeric(x, None, ufunc.__name__)
+        if array.dtype.kind not in "biu":
+            raise TypeError(f"{ufunc.__name__}: needs integers or booleans, but got {array.dtype}")
+        return array
 
     run: Any = one if ufunc.nin == 1 else two
     run.__name__ = run.__qualname__ = ufunc.__name__
