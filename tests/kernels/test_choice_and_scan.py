@@ -1,0 +1,68 @@
+"""Choice by masks and scans along an axis give what NumPy's plain functions do."""
+
+import numpy as np
+import pytest
+
+from tinygrad_nd.kernels import choice, scan
+
+rng = np.random.default_rng(3)
+SHAPES = ((5000,), (70, 80), (700, 900))  # below and above the sizes from which other code runs
+
+
+def values(shape, dtype):
+    a = rng.integers(-3, 4, shape).astype(dtype)
+    if a.dtype.kind == "f":
+        a.flat[::7], a.flat[3::11], a.flat[1::13] = np.nan, np.inf, -0.0
+    return a
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.complex64, np.complex128, np.int64])
+def test_where_is_numpys_to_the_sign_of_zero(shape, dtype):
+    a, b = values(shape, dtype), values(shape, dtype)
+    for condition in (rng.random(shape) < 0.5, (rng.random(shape[::-1]) < 0.5).T):
+        for x, y in (
+            (a, b),
+            (a, 0),
+            (0, b),
+            (a, 0.0),
+            (-0.0, b),
+            (a, 1),
+            (a[::-1], b),
+            (np.broadcast_to(a[:1], shape), b),
+            (a, np.float32(0)),
+        ):
+            found, expected = choice.where(condition, x, y), np.where(condition, x, y)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(found.real), np.signbit(expected.real))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("beats, skips", [(np.greater, False), (np.greater, True), (np.less, False), (np.less, True)])
+def test_shares_of_two_are_one_half_where_they_are_equal(shape, beats, skips):
+    a, b = values(shape, np.float32), values(shape, np.float32)
+    for x, y in ((a, b), (a, b[:1]), (a, 1.0), (2, b)):
+        expected = np.where(np.equal(x, y), 0.5, np.logical_or(beats(x, y), np.isnan(y if skips else x)))
+        np.testing.assert_array_equal(choice.won(x, y, beats, skips), expected)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_recurrence_is_its_steps(axis, reverse):
+    a, b = rng.standard_normal((4, 7, 5)), rng.standard_normal((4, 7, 5))
+    f, t = (np.moveaxis(v, axis, 0)[:: -1 if reverse else 1] for v in (a, b))
+    expected = [t[0]]
+    for i in range(1, len(t)):
+        expected.append(f[i] * expected[-1] + t[i])
+    found = np.moveaxis(scan.recurrence(a, b, axis, reverse), axis, 0)[:: -1 if reverse else 1]
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("edge_order", [1, 2])
+@pytest.mark.parametrize("n", [3, 4, 9])
+def test_transposes_of_slopes_and_differences(n, edge_order):
+    x, g, d = rng.standard_normal((2, n)), rng.standard_normal((2, n)), rng.standard_normal((2, n - 1))
+    np.testing.assert_allclose(scan.slope(x, 1, edge_order) / 2, np.gradient(x, axis=1, edge_order=edge_order))
+    assert np.vdot(scan.slope(x, 1, edge_order), g) == pytest.approx(np.vdot(x, scan.slope_transposed(g, 1, edge_order)))
+    assert np.vdot(np.diff(x, axis=1), d) == pytest.approx(np.vdot(x, scan.spread_differences(d, 1)))
