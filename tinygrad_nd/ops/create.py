@@ -13,8 +13,8 @@ from .parts import alias, astype
 from .shape import broadcast_to, reshape, sizes_of, stack
 
 __all__ = [
-    "arange", "array", "asarray", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like", "tri", "zeros",
-    "zeros_like",
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like",
+    "tri", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Shape = int | Sequence[int]

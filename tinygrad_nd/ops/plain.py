@@ -12,10 +12,10 @@ from ..tensor import Tensor, astensor, numeric
 from .naming import named
 
 __all__ = [
-    "argpartition", "argsort", "argwhere", "diag_indices", "diag_indices_from", "digitize", "flatnonzero", "histogram2d", "histogram_bin_edges", "histogramdd",
-    "intersect1d", "isin", "ix_", "lexsort", "mask_indices", "nonzero", "ravel_multi_index", "searchsorted", "setdiff1d",
-    "setxor1d", "tril_indices", "tril_indices_from", "triu_indices", "triu_indices_from", "union1d", "unique", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values", "unravel_index",
+    "argpartition", "argsort", "argwhere", "diag_indices", "diag_indices_from", "digitize", "flatnonzero", "histogram2d",
+    "histogram_bin_edges", "histogramdd", "intersect1d", "isin", "ix_", "lexsort", "mask_indices", "nonzero", "ravel_multi_index",
+    "searchsorted", "setdiff1d", "setxor1d", "tril_indices", "tril_indices_from", "triu_indices", "triu_indices_from", "union1d",
+    "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unravel_index",
 ]  # fmt: skip
 
 

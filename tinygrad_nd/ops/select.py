@@ -56,10 +56,10 @@ def _integers(indices: Any, where: str) -> np.ndarray:
 def choose(x: Any, choices: Sequence[Any], mode: str = "raise") -> Tensor:
     """At each place, the entry of the choice that the integer x names there; all broadcast. For `mode` see `take`."""
     number = _integers(x, "choose")
-    dtype = np.result_type(*(c.data if isinstance(c, Tensor) else np.asarray(c) if np.ndim(c) else c for c in choices)) if len(choices) else None
     shown = broadcast_arrays(*(astensor(c) for c in choices), number)[:-1]
     if not shown:
         raise ValueError("choose: needs at least one choice, but got none")
+    dtype = np.result_type(*(np.asarray(c) if np.ndim(c) or isinstance(c, Tensor) else c for c in choices))
     try:
         index = within(np.broadcast_to(number, shown[0].shape), len(shown), mode, "choose: the sequence of choices", 0)
     except IndexError as error:
