@@ -113,7 +113,7 @@ def _sinc_slope(x: Array, n: int) -> Array:
         near += power * ((-1) ** (k // 2) / ((k + 1) * factorial(k - n)))
         power *= v * v
     out[small] = near
-    return out
+    return out  # type: ignore[no-any-return]
 
 
 def _sinc(x: Array) -> Any:
