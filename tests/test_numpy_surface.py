@@ -92,6 +92,7 @@ def test_reductions_and_running_sums_of_ufuncs_take_their_arguments():
     for f in (
         lambda x: np.add.reduce(x, 1),
         lambda x: np.add.reduce(x, axis=(0, 1)),
+        lambda x: np.add.reduce(x, 1, None, None, True),
         lambda x: np.add.reduce(x, axis=None, keepdims=True),
         lambda x: np.multiply.reduce(x, initial=2.0),
         lambda x: np.maximum.reduce(x, axis=1, where=mask, initial=-1.0),

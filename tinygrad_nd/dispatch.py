@@ -107,10 +107,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if along not in PUBLIC:
         raise _unsupported(name)
     x, *rest = inputs
-    given = dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest), axis=0) | kwargs
-    if rest:
-        given["axis"] = rest[0]
-    return _call(PUBLIC[along], name, (x,), given)
+    given = {"axis": 0} | dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest)) | kwargs
+    return _call(PUBLIC[along], name, (x,), {k: v for k, v in given.items() if k not in ("dtype", "out") or v is not None})
 
 
 def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
