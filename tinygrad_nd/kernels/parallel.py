@@ -48,7 +48,7 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
     The first exception stops the loop and is raised here once every thread has left it.
     """
     helpers = min(num_threads(), len(tasks)) - 1
-    if helpers < 1 or getattr(_local, "inside", False):
+    if helpers < 1 or inside():
         for task in tasks:
             f(task)
         return
@@ -57,12 +57,33 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
     allowed = _part()
     try:
         for _ in range(helpers):
-            _tickets.put((section, contextvars.copy_context()))
+            _tickets.put((section.help, contextvars.copy_context()))
+        _dismiss()
         section.work()
         section.close()
     finally:
         if allowed:
             os.sched_setaffinity(0, allowed)
+
+
+def inside() -> bool:
+    """Whether this thread works at a loop, whose other tasks keep the other threads busy."""
+    return getattr(_local, "inside", False)
+
+
+def call_up(helpers: int, asleep: int) -> None:
+    """Have so many workers, off this processor, and wake some of them so that they linger."""
+    _enlist(helpers)
+    if _processor is not None and _processor() != _avoided:
+        _keep_off(_processor())
+    for _ in range(asleep):
+        _tickets.put((_linger, contextvars.Context()))
+
+
+def crew(linger: Callable[[], object], dismiss: Callable[[], object]) -> None:
+    """Tell what a worker does between its work here and its sleep, and what makes it come back from there."""
+    global _linger, _dismiss
+    _linger, _dismiss = linger, dismiss
 
 
 def run_parts(tasks: Sequence[T], f: Callable[[Sequence[T], int], object]) -> int:
@@ -137,7 +158,7 @@ class _Section:
             raise error
 
 
-def _nothing(task: object) -> None: ...
+def _nothing(*task: object) -> None: ...
 
 
 def _enlist(helpers: int) -> None:
@@ -155,10 +176,22 @@ def _part() -> set[int] | None:
 
     Linux wakes a thread on the processor of the one that woke it, and then leaves both there for tens of milliseconds.
     """
-    global _avoided
     if _processor is None:
         return None
-    here, allowed = _processor(), os.sched_getaffinity(0)
+    here = _processor()
+    allowed = _keep_off(here)
+    if allowed:
+        try:
+            os.sched_setaffinity(0, {here})
+        except OSError:  # not allowed to
+            return None
+    return allowed
+
+
+def _keep_off(here: int) -> set[int] | None:
+    """Hold the workers off a processor. Returns where the caller may run, or None where nothing can be done."""
+    global _avoided
+    allowed = os.sched_getaffinity(0)
     if len(allowed) < 2 or here not in allowed:
         return None
     try:
@@ -166,17 +199,18 @@ def _part() -> set[int] | None:
             for worker in _workers:
                 os.sched_setaffinity(worker.native_id or 0, allowed - {here})
             _avoided = here
-        os.sched_setaffinity(0, {here})
-    except OSError:  # not allowed to
+    except OSError:
         return None
     return allowed
 
 
-def _worker(tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]) -> None:
+def _worker(tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.Context]]) -> None:
     while True:
-        section, context = tickets.get()
-        context.run(section.help)
-        del section, context
+        help, context = tickets.get()
+        context.run(help)
+        del help, context
+        if tickets.empty():
+            _linger()
 
 
 def _start_afresh() -> None:
@@ -186,10 +220,12 @@ def _start_afresh() -> None:
     _local.inside = False
 
 
-_tickets: queue.SimpleQueue[tuple[_Section, contextvars.Context]]
+_tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.Context]]
 _workers: list[threading.Thread]
 _avoided: int | None  # the processor that workers keep off
 _lock: threading.Lock
+_linger: Callable[[], object] = _nothing
+_dismiss: Callable[[], object] = _nothing
 _start_afresh()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_afresh)

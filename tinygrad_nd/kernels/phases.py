@@ -25,12 +25,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Target:
-    """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it."""
+    """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it.
+
+    Or it writes into y, adds the bias itself, and need not put anything.
+    """
 
     channels: int
     dtype: np.dtype[Any]
     put: Callable[[Box, Array], None]
     y: Array | None = None  # what tiles may be written into directly
+    bias: Array | None = None  # what `put` adds
 
     def tile(self, box: Box) -> Array:
         if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
@@ -49,7 +53,7 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
     rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
-    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, _into(last, bias), last if dtype == wide else None))
+    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, _into(last, bias), last if dtype == wide else None, bias))
     return y
 
 

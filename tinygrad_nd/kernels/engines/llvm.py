@@ -153,7 +153,10 @@ def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., N
     engine.finalize_object()
     _keep.append(engine)
     types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
-    return ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(engine.get_function_address(name))
+    address = engine.get_function_address(name)
+    f = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(address)
+    f.address = address
+    return f
 
 
 def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> bytes:

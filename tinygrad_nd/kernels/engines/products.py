@@ -81,7 +81,7 @@ def takes(a: Array, b: Array, rate: float) -> bool:
 
 def matmul(a: Array, b: Array, out: Array) -> None:
     """out[...] = a @ b over stacks of matrices (..., m, k) and (..., k, n) of any strides; out is C-ordered. On our threads."""
-    b = _dense_together(b)
+    b = channels_dense(b, b.dtype)
     *batch, m, n = out.shape
     k, size = a.shape[-1], a.itemsize
     rows = max(64, BLOCK // (k * size))
@@ -97,16 +97,21 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     parallel.run(list(product(np.ndindex(*batch), range(0, m, rows), range(0, n, COLUMNS))), work)
 
 
-def _dense_together(b: Array) -> Array:
-    """`b` itself where its rows are dense, else a copy made by all threads."""
-    if b.strides[-1] == b.itemsize:
-        return b
-    out = memory.empty(b.shape, b.dtype)
+def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether compiled kernels can read it: of this dtype, and dense along its last axis."""
+    return x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1)
+
+
+def channels_dense(x: Array, dtype: np.dtype[Any]) -> Array:
+    """`x` itself where it has this dtype and its last axis is dense, else a copy, made by all threads."""
+    if is_dense(x, dtype):
+        return x
+    out = memory.empty(x.shape, dtype)
     threads = parallel.num_threads()
-    axis = 0 if len(b) >= threads and b.ndim > 2 else b.ndim - 1
-    step = -(-b.shape[axis] // threads)
-    parts = [(*(slice(None),) * axis, slice(i, i + step)) for i in range(0, b.shape[axis], step)]
-    parallel.run(parts, lambda part: copy(b[part], out[part]))
+    axis = 0 if len(x) >= threads and x.ndim > 2 else x.ndim - 1
+    step = -(-x.shape[axis] // threads)
+    parts = [(*(slice(None),) * axis, slice(i, i + step)) for i in range(0, x.shape[axis], step)] if step else []
+    parallel.run(parts, lambda part: copy(x[part], out[part]))
     return out
 
 

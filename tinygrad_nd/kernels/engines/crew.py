@@ -1,0 +1,205 @@
+"""Loops over tasks that are calls of compiled functions: threads share them out among themselves without the GIL.
+
+A woken thread begins 30 to 130 µs late, and one that wants the GIL back waits as long again: a small network spends its time on that. So the
+caller writes down all calls beforehand, and workers, before they sleep, wait a little in compiled code, where they see the next loop at once.
+
+`_state` is what they agree on. A worker counts itself in and looks again whether the loop is still open; the caller closes it and waits until
+nobody is in. Tasks are dealt out by counting.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+
+from .. import memory, parallel
+from . import llvm
+from .llvm import INT, Kernel, integer
+
+Call = Sequence[int]  # the address of a function, and its arguments, integers all
+
+OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, tasks, starts, places, words
+PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a thread waits before it lets others run
+MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
+_ANY = np.dtype(np.float64)  # no numbers occur
+
+
+def run(tasks: Sequence[Sequence[Call]]) -> None:
+    """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them.
+
+    What the arguments point at must outlive this.
+    """
+    calls = list(chain.from_iterable(tasks))
+    starts = array("q", accumulate(map(len, tasks), initial=0))
+    places = array("q", accumulate(map(len, calls), initial=0))
+    words = array("q", chain(*calls, (0,) * MOST))
+    program = len(tasks), *(a.buffer_info()[0] for a in (starts, places, words))
+    helpers = min(parallel.num_threads(), len(tasks)) - 1
+    if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
+        _function("perform", "irrr", _perform)(*program)
+        return
+    try:
+        parallel.call_up(helpers, helpers - int(_state[PRESENT]))
+        _function("lead", "riiiiii", _lead)(_state.ctypes.data, helpers, *program, PATIENCE)
+        while _state[INSIDE]:  # a worker's processor was taken away in the middle of a task
+            time.sleep(0)
+    finally:
+        _turn.release()
+
+
+def linger() -> None:
+    """What a worker does before it sleeps: helps with loops until none has come for a while, or it is asked to leave."""
+    _state[LEAVE] = 0
+    _function("serve", "ri", _serve)(_state.ctypes.data, PATIENCE)
+
+
+def dismiss() -> None:
+    """Ask the workers that linger to come back."""
+    _state[LEAVE] = 1
+
+
+def _function(name: str, arguments: str, body: Any) -> Any:
+    return llvm.function(name, arguments, _ANY, body)
+
+
+# What is compiled.
+
+
+def _perform(kernel: Kernel, tasks: Any, *program: Any) -> None:
+    kernel.loop(integer(0), tasks, 1, lambda i: _task(kernel, i, *program))
+
+
+def _lead(kernel: Kernel, state: Any, helpers: Any, *job: Any) -> None:
+    b, (*program, patience) = kernel.b, job
+    turn = b.add(b.load(kernel.at(state, integer(JOB))), integer(1))
+    for i, word in enumerate((turn, *program)):
+        b.store(word, kernel.at(state, integer(JOB + i)))
+    _set(kernel, state, NEXT, integer(0))
+    _set(kernel, state, SEATS, helpers)
+    _set(kernel, state, OPEN, turn)
+    _work(kernel, state)
+    _set(kernel, state, OPEN, integer(0))
+
+    def wait(waited: Any) -> tuple[Any, Any]:
+        _pause(kernel)
+        return b.and_(_differ(kernel, _get(kernel, state, INSIDE), 0), b.icmp_signed("<", waited, patience)), b.add(waited, integer(1))
+
+    _repeat(kernel, wait, integer(0))
+
+
+def _serve(kernel: Kernel, state: Any, patience: Any) -> None:
+    b = kernel.b
+    _add(kernel, state, PRESENT, 1)
+    done = b.alloca(INT)  # the last loop that this worker has been at
+    b.store(integer(0), done)
+
+    def look(waited: Any) -> tuple[Any, Any]:
+        turn = _get(kernel, state, OPEN)
+        new = b.and_(_differ(kernel, turn, 0), b.icmp_signed("!=", turn, b.load(done)))
+        with b.if_else(new) as (then, otherwise):
+            with then:
+                _add(kernel, state, INSIDE, 1)
+                with b.if_then(b.icmp_signed("==", _get(kernel, state, OPEN), turn)):
+                    with b.if_then(b.icmp_signed(">", _add(kernel, state, SEATS, -1), integer(0))):
+                        _work(kernel, state)
+                _add(kernel, state, INSIDE, -1)
+                b.store(turn, done)
+            with otherwise:
+                _pause(kernel)
+        waited = b.select(new, integer(0), b.add(waited, integer(1)))
+        stay = b.and_(b.icmp_signed("<", waited, patience), b.not_(_differ(kernel, _get(kernel, state, LEAVE), 0)))
+        return stay, waited
+
+    _repeat(kernel, look, integer(0))
+    _add(kernel, state, PRESENT, -1)
+
+
+def _work(kernel: Kernel, state: Any) -> None:
+    """Take tasks while there are any."""
+    b = kernel.b
+    tasks, *program = (b.load(kernel.at(state, integer(JOB + i))) for i in range(1, 5))
+    program = [b.inttoptr(p, INT.as_pointer()) for p in program]
+
+    def step(_: Any) -> tuple[Any, Any]:
+        i = _add(kernel, state, NEXT, 1)
+        more = b.icmp_signed("<", i, tasks)
+        with b.if_then(more):
+            _task(kernel, i, *program)
+        return more, i
+
+    _repeat(kernel, step, integer(0))
+
+
+def _task(kernel: Kernel, i: Any, starts: Any, places: Any, words: Any) -> None:
+    b = kernel.b
+    kind = ir.FunctionType(ir.VoidType(), [INT] * (MOST - 1)).as_pointer()
+
+    def call(c: Any) -> None:
+        at = kernel.at(words, b.load(kernel.at(places, c)))
+        function, *arguments = (b.load(kernel.at(at, integer(k))) for k in range(MOST))
+        b.call(b.inttoptr(function, kind), arguments)
+
+    kernel.loop(b.load(kernel.at(starts, i)), b.load(kernel.at(starts, b.add(i, integer(1)))), 1, call)
+
+
+def _repeat(kernel: Kernel, body: Any, first: Any) -> None:
+    """Again and again (more, value) = body(value), while `more`."""
+    b, before = kernel.b, kernel.b.block
+    inside, after = kernel.f.append_basic_block(), kernel.f.append_basic_block()
+    b.branch(inside)
+    b.position_at_end(inside)
+    value = b.phi(first.type)
+    more, following = body(value)
+    value.add_incoming(first, before)
+    value.add_incoming(following, b.block)
+    b.cbranch(more, inside, after)
+    b.position_at_end(after)
+
+
+def _get(kernel: Kernel, state: Any, word: int) -> Any:
+    return kernel.b.load_atomic(kernel.at(state, integer(word)), "seq_cst", 8)
+
+
+def _set(kernel: Kernel, state: Any, word: int, value: Any) -> None:
+    kernel.b.store_atomic(value, kernel.at(state, integer(word)), "seq_cst", 8)
+
+
+def _add(kernel: Kernel, state: Any, word: int, n: int) -> Any:
+    """Adds at once for all threads; returns what was there before."""
+    return kernel.b.atomic_rmw("add", kernel.at(state, integer(word)), integer(n), "seq_cst")
+
+
+def _differ(kernel: Kernel, a: Any, n: int) -> Any:
+    return kernel.b.icmp_signed("!=", a, integer(n))
+
+
+def _pause(kernel: Kernel) -> None:
+    """Tell the processor that this is a waiting loop."""
+    if binding.get_default_triple().startswith(("x86", "i686", "amd64")):
+        kernel.b.call(kernel.module.globals.get(_PAUSE) or ir.Function(kernel.module, ir.FunctionType(ir.VoidType(), []), _PAUSE), [])
+
+
+_PAUSE = "llvm.x86.sse2.pause"
+
+
+def _start_afresh() -> None:
+    """As it must be at import and in a forked child, where no worker lives."""
+    global _state, _turn
+    _state, _turn = memory._aligned(8 * 64).view(np.int64), threading.Lock()
+    _state[:] = 0
+
+
+_state: Any
+_turn: threading.Lock  # held by the caller whose loop it is
+_start_afresh()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+parallel.crew(linger, dismiss)

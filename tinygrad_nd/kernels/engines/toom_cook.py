@@ -1,0 +1,242 @@
+"""Compiled Toom-Cook transforms and what multiplies between them.
+
+A transform applies a constant matrix along each axis of a tile, for one vector of channels at a time. Inputs, weights, cotangents, outputs
+and weight gradients differ in the matrices and in the places in memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from .. import winograd
+from . import llvm, tiles
+from .llvm import Kernel, integer
+from .products import DEPTH
+
+Matrix = tuple[tuple[float, ...], ...]
+Axes = tuple[tuple[int, int], ...]  # outputs of a tile and taps, per axis
+Place = Callable[[Any], Callable[[Any], Any]]  # of a tile, what tells where its points lie
+
+UNROLLED = 36  # points of a tile that are held in registers; more would take long to compile
+OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the image
+_IMAGES = "prri"  # where they begin, two tables whose entries are added, and from one image to the next
+_NUMBERS = "i" * 10  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, and `ends`
+
+
+def convolve(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
+    """f(x, y, zeros, lost, inputs, values, outputs, bias, rows, terms, numbers): y = A'[(G w) * (B' x)] + bias, of values = G w.
+
+    x and y are images; zeros are read and `lost` is written in place of what lies outside.
+    """
+    return llvm.function("convolve", _IMAGES + _IMAGES + "pppppprr" + _NUMBERS, dtype, _convolve, axes, *panels(p, dtype))
+
+
+def accumulate(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
+    """f(x, g, zeros, inputs, asked, total, rows, terms, numbers): total (points, G, C/G, P) = the sum over tiles of (B' x) * (A g)."""
+    return llvm.function("accumulate", _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate, axes, *panels(p, dtype))
+
+
+def transform(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
+    """f(a, out, m, rows, n): out[:, i] = the matrices `which` along the points of a (points, rows, n), i < m."""
+    return llvm.function("transform", "ppiii", dtype, _transform, which, axes)
+
+
+# Columns of products come in panels of `width` vectors, the last of `rest`.
+
+
+def panels(p: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """p columns as even panels of a few vectors: the vectors of all panels but the last, and of the last."""
+    vectors = -(-p // llvm.lanes(dtype))
+    count = -(-vectors // tiles.widest())
+    width = -(-vectors // count)
+    return width, vectors - (count - 1) * width
+
+
+def ends(p: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Where the last panel starts, and how many terms of a sum stay in registers."""
+    width, rest = panels(p, dtype)
+    return (-(-p // llvm.lanes(dtype)) - rest) * llvm.lanes(dtype), DEPTH
+
+
+def _convolve(kernel: Kernel, *arguments: Any) -> None:
+    x, y, (zeros, lost, inputs, values, outputs, plus, rows, terms, *numbers) = arguments[:4], arguments[4:8], arguments[8:]
+    first, end, count, row, chunk, groups, c, p, last, depth, axes, width, rest = numbers
+    b = kernel.b
+    channels, made = b.mul(groups, c), b.mul(groups, p)
+
+    def work(start: Any) -> None:
+        m = kernel.least(chunk, b.sub(end, start))
+        seen = _in_images(kernel, *x, zeros, [t + k - 1 for t, k in axes], start, count, row)
+        _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
+
+        def multiply(q: Any, group: Any) -> None:
+            left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
+            weights = kernel.at(values, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
+            out = kernel.at(outputs, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
+            _panel_products(kernel, left, rows, m, terms, c, weights, p, p, out, made, integer(0), last, depth, width, rest)
+
+        _each(kernel, axes, groups, multiply)
+        to = _in_images(kernel, *y, lost, [t for t, _ in axes], start, count, row)
+        _apply(kernel, "outputs", axes, _dense(kernel, outputs, chunk, made), to, m, made, plus)
+
+    kernel.loop(first, end, chunk, work)
+
+
+def _accumulate(kernel: Kernel, *arguments: Any) -> None:
+    x, g, (zeros, inputs, asked, total, rows, terms, *numbers) = arguments[:4], arguments[4:8], arguments[8:]
+    first, end, count, row, chunk, groups, c, p, last, depth, axes, width, rest = numbers
+    b = kernel.b
+    channels, made = b.mul(groups, c), b.mul(groups, p)
+
+    def work(start: Any) -> None:
+        m = kernel.least(chunk, b.sub(end, start))
+        seen = _in_images(kernel, *x, zeros, [t + k - 1 for t, k in axes], start, count, row)
+        _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
+        met = _in_images(kernel, *g, zeros, [t for t, _ in axes], start, count, row)
+        _apply(kernel, "cotangents", axes, met, _dense(kernel, asked, chunk, made), m, made)
+        add = b.zext(b.icmp_signed(">", start, first), llvm.INT)
+
+        def multiply(q: Any, group: Any) -> None:
+            left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
+            right = kernel.at(asked, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
+            out = kernel.at(total, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
+            _panel_products(kernel, left, terms, c, rows, m, right, made, p, out, p, add, last, depth, width, rest)
+
+        _each(kernel, axes, groups, multiply)
+
+    kernel.loop(first, end, chunk, work)
+
+
+def _transform(kernel: Kernel, a: Any, out: Any, m: Any, rows: Any, n: Any, which: str, axes: Axes) -> None:
+    _apply(kernel, which, axes, _dense(kernel, a, rows, n), _dense(kernel, out, rows, n), m, n)
+
+
+def _each(kernel: Kernel, axes: Axes, groups: Any, f: Callable[[Any, Any], None]) -> None:
+    """f(point, group) for all of them."""
+    size = integer(prod(m + k - 1 for m, k in axes))
+    kernel.loop(integer(0), size, 1, lambda q: kernel.loop(integer(0), groups, 1, partial(f, q)))
+
+
+def _panel_products(
+    kernel: Kernel, x: Any, rows: Any, m: Any, offsets: Any, k: Any, w: Any, ldw: Any, n: Any, out: Any, ldo: Any, add: Any,
+    last: Any, depth: Any, width: int, rest: int,
+) -> None:  # fmt: skip
+    def panel(first: Any, vectors: int) -> None:
+        columns = kernel.least(kernel.b.sub(n, first), integer(vectors * kernel.lanes))
+        place = kernel.at(w, first), kernel.at(out, first)
+        tiles.write_product(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors, False)
+
+    kernel.loop(integer(0), last, kernel.lanes * width, lambda first: panel(first, width))
+    panel(last, rest)
+
+def _in_images(
+    kernel: Kernel, base: Any, outer: Any, last: Any, step: Any, lost: Any, points: list[int], first: Any, count: Any, row: Any
+) -> Place:
+    """Tiles from the one numbered `first` on, whose points are found by tables."""
+    b, lines, inner = kernel.b, prod(points[:-1]), points[-1]
+    with b.goto_entry_block():
+        found = b.alloca(base.type, integer(lines * inner))
+
+    def tile(i: Any) -> Callable[[Any], Any]:
+        image, at = _divided(kernel, b.add(first, i), count)
+        start, (line, place) = kernel.at(base, b.mul(image, step)), _divided(kernel, at, row)
+        across, along = kernel.at(outer, b.mul(line, integer(lines))), kernel.at(last, b.mul(place, integer(inner)))
+        offsets = [b.load(kernel.at(along, integer(q))) for q in range(inner)]
+
+        def find(o: Any) -> None:
+            by, to = b.load(kernel.at(across, o)), kernel.at(found, b.mul(o, integer(inner)))
+            for q, offset in enumerate(offsets):
+                offset = b.add(by, offset)
+                inside = b.icmp_signed(">", offset, integer(OUTSIDE // 2))
+                b.store(b.select(inside, kernel.at(start, offset), lost), kernel.at(to, integer(q)))
+
+        kernel.loop(integer(0), integer(lines), 1, find)
+        return lambda q: b.load(kernel.at(found, q))
+
+    return tile
+
+
+def _divided(kernel: Kernel, a: Any, by: Any) -> tuple[Any, Any]:
+    whole = kernel.b.udiv(a, by)
+    return whole, kernel.b.sub(a, kernel.b.mul(whole, by))
+
+
+def _dense(kernel: Kernel, base: Any, rows: Any, n: Any) -> Place:
+    """Tiles (points, rows, n) in C order."""
+    return lambda i: lambda q: kernel.at(base, kernel.b.mul(kernel.b.add(kernel.b.mul(q, rows), i), n))
+
+
+def _apply(kernel: Kernel, which: str, axes: Axes, source: Place, target: Place, m: Any, n: Any, plus: Any = None) -> None:
+    """For m tiles and n channels, a vector at a time: a matrix along each axis, from one half of a buffer to the other between them."""
+    b, matrices = kernel.b, [_matrix(which, *axis) for axis in axes]
+    shapes = [[len(row) for row in matrices[:i]] + [len(row[0]) for row in matrices[i:]] for i in range(len(axes) + 1)]
+    with b.goto_entry_block():
+        halves = [b.alloca(kernel.vector, integer(max(map(prod, shapes)))) for _ in range(2)]
+
+    def tile(i: Any) -> None:
+        here, there = source(i), target(i)
+
+        def column(j: Any) -> None:
+            mask = kernel.first(b.sub(n, j))
+            more = None if plus is None else kernel.load(kernel.at(plus, j), mask)
+            for axis, (matrix, shape) in enumerate(zip(matrices, shapes)):
+                half, other = halves[axis % 2], halves[1 - axis % 2]
+                read = (lambda q: kernel.load(kernel.at(here(q), j), mask)) if axis == 0 else lambda q: b.load(kernel.at(half, q))
+                if axis < len(axes) - 1:
+                    write = lambda value, q: b.store(value, kernel.at(other, q))
+                else:
+                    write = lambda value, q: kernel.store(value if more is None else b.fadd(value, more), kernel.at(there(q), j), mask)
+                _along(kernel, matrix, prod(shape[:axis]), prod(shape[axis + 1 :]), read, write)
+
+        kernel.loop(integer(0), n, kernel.lanes, column)
+
+    kernel.loop(integer(0), m, 1, tile)
+
+
+def _along(kernel: Kernel, matrix: Matrix, outer: int, inner: int, read: Callable[[Any], Any], write: Callable[[Any, Any], Any]) -> None:
+    """The matrix times the middle axis of a C-ordered block of vectors (outer, columns, inner)."""
+    b, columns = kernel.b, len(matrix[0])
+    unrolled = outer * inner * columns <= UNROLLED
+
+    def each(count: int, f: Callable[[Any], None]) -> None:
+        if unrolled:
+            for i in range(count):
+                f(integer(i))
+        else:
+            kernel.loop(integer(0), integer(count), 1, f)
+
+    def line(o: Any, i: Any) -> None:
+        def place(count: int, q: int) -> Any:
+            return b.add(b.mul(b.add(b.mul(o, integer(count)), integer(q)), integer(inner)), i)
+
+        values = [read(place(columns, q)) for q in range(columns)]
+        for q, row in enumerate(matrix):
+            write(_sum(kernel, row, values), place(len(matrix), q))
+
+    each(outer, lambda o: each(inner, partial(line, o)))
+
+
+def _sum(kernel: Kernel, factors: Sequence[float], vectors: Sequence[Any]) -> Any:
+    """The sum of vectors times constants."""
+    total = None
+    for factor, vector in zip(factors, vectors):
+        constant = ir.Constant(kernel.vector, [factor] * kernel.lanes)
+        if factor == 0:
+            continue
+        if total is None:
+            total = vector if factor == 1 else kernel.b.fmul(vector, constant)
+        else:
+            total = kernel.b.fadd(total, vector) if factor == 1 else kernel.multiply_add(vector, constant, total)
+    return kernel.zero if total is None else total
+
+
+def _matrix(which: str, points: int, k: int) -> Matrix:
+    a, b, g = winograd.toom_cook(points, k)
+    matrix = {"inputs": b, "weights": g, "outputs": a, "cotangents": a.T, "gradients": g.T}[which]
+    return tuple(tuple(float(number) for number in row) for row in matrix)
