@@ -75,7 +75,10 @@ def _curve(tile: Callable[..., object], *operands: Any) -> Any:
     loops = engines.compiled("activations") if x.dtype == np.float32 and x.size >= COMPILED else None
     if loops is not None:
         tile, arrays = getattr(loops, tile.__name__[1:], tile), [_dense(a, x) for a in arrays]
-    share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
+    if engines.is_compiled(tile):
+        share = engines.share(x.size)
+    else:
+        share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
     with np.errstate(all="ignore"):
         return fused(tile, *arrays, dtype=dtype, tile=share)
 

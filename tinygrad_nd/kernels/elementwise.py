@@ -85,7 +85,7 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
         f(dense, *views)
     else:
         boxes = parallel.boxes(dense.shape, tile)
-        parallel.run(boxes, lambda box: f(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]))
+        engines.run(f, [(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]) for box in boxes])
     return out
 
 
@@ -103,11 +103,8 @@ def looped(name: str, x: Any, *others: Any) -> Array | None:
     if out.strides != x.strides:
         return None
     flat = [a.ravel("K") for a in (out, x, *others)]
-    if x.size <= WAKE:
-        getattr(loops, name)(*flat)
-    else:
-        loop, share = getattr(loops, name), -(-x.size // (2 * parallel.num_threads()))
-        parallel.run(parallel.boxes((x.size,), share), lambda box: loop(*[a[box] for a in flat]))
+    boxes = parallel.boxes((x.size,), engines.share(x.size))
+    engines.run(getattr(loops, name), [tuple([a[box] for a in flat]) for box in boxes])
     return out
 
 
@@ -148,6 +145,9 @@ def add_into(a: Array, b: Any) -> None:
 
 def relu(x: Any) -> Any:
     """max(x, 0); NaN flows."""
+    fast = looped("relu", x)
+    if fast is not None:
+        return fast
     if not isinstance(x, ndarray) or x.size < TILE // 4 or x.dtype.kind not in "iuf":
         return np.maximum(x, 0)
     zeros = _zeros(x.dtype)  # NumPy's maximum of two arrays is five times faster than that of an array and a number

@@ -7,12 +7,13 @@ Smaller ones are left to malloc, but a sweep that frees them by the thousand han
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Hashable, Sequence
 from math import prod
-from sys import getrefcount
 from typing import Any
 from weakref import getweakrefcount
 
@@ -130,7 +131,7 @@ def recycle(arrays: Sequence[Any]) -> None:
 
 
 def _references(arrays: Sequence[Any]) -> list[int]:
-    return [getrefcount(a) for a in arrays]
+    return [sys.getrefcount(a) for a in arrays]
 
 
 _ALONE = _references((np.empty(0),))[0]  # as this interpreter counts
@@ -139,6 +140,16 @@ _ALONE = _references((np.empty(0),))[0]  # as this interpreter counts
 def memory_order(a: Array) -> tuple[int, ...]:
     """The axes of `a` from the one with the longest stride to the one with the shortest."""
     return tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__))
+
+
+def address(a: Array) -> int:
+    """a.ctypes.data, which makes an object for it and takes nine times as long."""
+    return _word(id(a) + object.__basicsize__).value or 0 if _FOUND else a.ctypes.data
+
+
+_word = ctypes.c_void_p.from_address
+# An array is an object that begins with this pointer, in the interpreters whose id is an address.
+_FOUND = sys.implementation.name == "cpython" and all(_word(id(a) + object.__basicsize__).value == a.ctypes.data for a in (np.ones(1), np.ones(9)))
 
 
 def freeze(array: Array) -> None:

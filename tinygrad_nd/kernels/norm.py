@@ -14,6 +14,7 @@ Without a mean (RMS norm) the term mean(u) is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -25,7 +26,6 @@ from .memory import Array
 
 Axes = tuple[int, ...]
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
-SHARE = 1 << 18  # elements that a compiled loop is given at a time
 ROW = 512  # elements; an inner loop of NumPy's shorter than this costs more than its arithmetic
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 
@@ -101,13 +101,14 @@ def _normalise_rows(x: Array, weight: Array, bias: Array, axes: Axes, eps: float
     mean, rstd = np.zeros((len(rows), 1), x.dtype), np.empty((len(rows), 1), x.dtype)
     f = _compiled("normalise", x.size) or _normalise_tile
     out = y.reshape(-1, n)
-    parallel.run(_boxes(rows, f), lambda box: f(out[box], rows[box], w, b, eps, centred, mean[box], rstd[box]))
+    least = np.full(1, eps, x.dtype)
+    engines.run(f, [(out[box], rows[box], w, b, least, centred, mean[box], rstd[box]) for box in _boxes(rows, f)])
     kept = [1 if a in axes else x.shape[a] for a in order]
     back = np.argsort(order)
     return y.transpose(back), mean.reshape(kept).transpose(back), rstd.reshape(kept).transpose(back)
 
 
-def _normalise_tile(out: Array, x: Array, weight: Array, bias: Array, eps: float, centred: bool, mean: Array, rstd: Array) -> None:
+def _normalise_tile(out: Array, x: Array, weight: Array, bias: Array, eps: Array, centred: bool, mean: Array, rstd: Array) -> None:
     n = x.shape[1]
     if centred:
         np.divide(x.sum(1, keepdims=True), n, out=mean)
@@ -129,12 +130,14 @@ def _gradients_rows(
     boxes, out = _boxes(rows, f), dx.reshape(-1, n)
     parts = np.zeros((2, len(boxes), n), x.dtype)  # sums of g x̂ and of g
 
-    def work(i: int) -> None:
-        box = boxes[i]
-        f(out[box], cotangents[box], rows[box], w, *[a[box] for a in statistics], centred, parts[0, i], parts[1, i])
-
     with blas.single_blas():
-        parallel.run(range(len(boxes)), work)
+        engines.run(
+            f,
+            [
+                (out[box], cotangents[box], rows[box], w, *[a[box] for a in statistics], centred, parts[0, i], parts[1, i])
+                for i, box in enumerate(boxes)
+            ],
+        )
     dweight, dbias = parts.sum(1, dtype=np.float64).reshape(2, *[x.shape[a] if a in axes else 1 for a in range(x.ndim)])
     gone = tuple(a for a in axes if weight.shape[a] == 1)
     return dx.transpose(np.argsort(order)), dweight.sum(gone, keepdims=True), dbias.sum(gone, keepdims=True)
@@ -166,8 +169,12 @@ def _row(parameter: Array, x: Array, axes: Axes) -> Array:
 
 
 def _boxes(rows: Array, f: Callable[..., None]) -> list[Any]:
-    size = TILE if f.__module__ == __name__ else SHARE
-    return parallel.boxes(rows.shape[:1], max(1, size // max(rows.shape[1], 1)))
+    return parallel.boxes(rows.shape[:1], max(1, _size(f, rows.size) // max(rows.shape[1], 1)))
+
+
+def _size(f: Callable[..., None], total: int) -> int:
+    """How many elements f is given at a time."""
+    return engines.share(total) if engines.is_compiled(f) else TILE
 
 
 # Cells.
@@ -180,33 +187,37 @@ class _Cells:
     there are few, some of the inner axis is folded beside them, for loops want long rows; what is found per lane is then merged.
     """
 
-    def __init__(self, x: Array, within: Axes) -> None:
-        self.order = memory.memory_order(x)
-        long = [a for a in self.order if x.shape[a] != 1]
+    def __init__(self, shape: tuple[int, ...], order: Axes, within: Axes) -> None:
+        self.order, self.back = order, tuple(sorted(range(len(order)), key=order.__getitem__))
+        long = [a for a in order if shape[a] != 1]
         last = max((i + 1 for i, a in enumerate(long) if a in within), default=len(long))
         first = last
         while first and long[first - 1] in within:
             first -= 1
         self.inner = long[first:last]
-        sizes = [x.shape[a] for a in long]
+        sizes = [shape[a] for a in long]
         outer, inner, self.lanes = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
         most = min(ROW // self.lanes, inner) if self.lanes > 1 else 0
         self.folds = next((r for r in range(most, 1, -1) if inner % r == 0), 1)
         self.shape = (outer, inner // self.folds, self.lanes * self.folds)
-        self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(x.shape))
+        self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
 
     def view(self, a: Array) -> Array:
-        return _constant(np.ascontiguousarray(a.transpose(self.order)).reshape(self.shape))
+        a = a.transpose(self.order)
+        return _constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(self.shape))
 
     def flat(self, coefficient: Array) -> Array:
         """A coefficient per cell, (outer, lanes)."""
-        lying = np.broadcast_to(coefficient, self.kept).transpose(self.order).reshape(-1, self.lanes)
-        return _constant(np.tile(lying, self.folds) if self.folds > 1 else np.ascontiguousarray(lying))
+        if coefficient.shape != self.kept:
+            coefficient = np.broadcast_to(coefficient, self.kept)
+        out = np.empty((self.shape[0], self.folds, self.lanes), coefficient.dtype)
+        out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
+        return _constant(out.reshape(-1, self.shape[2]))
 
     def restored(self, found: Array) -> Array:
         """What was found, (outer, lanes), in the axes of x and a last one for the folds."""
         lying = found.reshape(-1, self.folds, self.lanes).swapaxes(1, 2).reshape(*[self.kept[a] for a in self.order], self.folds)
-        return lying.transpose(*np.argsort(self.order), -1)
+        return lying.transpose(*self.back, -1)
 
     def compiled(self, name: str) -> Any:
         """The compiled loop of that name, for long rows of lanes or for one lane."""
@@ -221,15 +232,24 @@ class _Cells:
         return step, [(slice(p, p + rows), slice(q, q + step), j) for p in range(0, outer, rows) for j, q in enumerate(starts)]
 
 
+@lru_cache(256)
+def _cells_of(shape: tuple[int, ...], order: Axes, within: Axes) -> _Cells:
+    return _Cells(shape, order, within)
+
+
+def _cells(x: Array, within: Axes) -> _Cells:
+    return _cells_of(x.shape, memory.memory_order(x), within)
+
+
 def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     """Mean and variance over `axes`, kept, in float64: those of pieces, by two passes over each, then those of the whole."""
-    cells = _Cells(x, within)
+    cells = _cells(x, within)
     view, f = cells.view(x), cells.compiled("moments") or _moments_tile
-    step, pieces = cells.pieces(TILE if f is _moments_tile else SHARE)
+    step, pieces = cells.pieces(_size(f, x.size))
     outer, inner, lanes = cells.shape
     counts = np.diff([*range(0, inner, step), inner])[:, None, None]
     means, variances = np.zeros((2, len(counts), outer, lanes), x.dtype)
-    _each(pieces, lambda p, q, j: f(view[p, q], means[j, p], variances[j, p]))
+    _each(f, [(view[p, q], means[j, p], variances[j, p]) for p, q, j in pieces])
     mean = (means * counts).sum(0, dtype=np.float64) / inner
     variance = ((variances + np.square(means - mean)) * counts).sum(0) / inner
     mean, variance = cells.restored(mean), cells.restored(variance)
@@ -240,12 +260,12 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
 
 def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     """The sums of g and of g (x - mean) over `within`, kept, in float64."""
-    cells = _Cells(x, within)
+    cells = _cells(x, within)
     given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums") or _sums_tile
-    step, pieces = cells.pieces(TILE if f is _sums_tile else SHARE)
+    step, pieces = cells.pieces(_size(f, x.size))
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
-    _each(pieces, lambda p, q, j: f(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]))
+    _each(f, [(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]) for p, q, j in pieces])
     rest = (-1, *(a for a in within if a not in cells.inner))
     total, product = (cells.restored(s).sum(rest, keepdims=True)[..., 0] for s in found.sum(1, dtype=np.float64))
     return total, product
@@ -254,20 +274,20 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
 def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[Array]) -> Array:
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
-    cells = _Cells(x, _within(tuple(range(x.ndim)), *coefficients))
+    cells = _cells(x, _within(tuple(range(x.ndim)), *coefficients))
     f = cells.compiled(tile.__name__[1:])
     if f is None:
         return fused(tile, *arrays, *coefficients, dtype=x.dtype)
     out = memory.empty_like(x)
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
     flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
-    _each(cells.pieces(SHARE)[1], lambda p, q, j: f(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]))
+    _each(f, [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in cells.pieces(_size(f, x.size))[1]])
     return out
 
 
-def _each(pieces: list[tuple[slice, slice, int]], f: Callable[[slice, slice, int], None]) -> None:
+def _each(f: Callable[..., None], tasks: list[tuple[Array, ...]]) -> None:
     with blas.single_blas():
-        parallel.run(pieces, lambda piece: f(*piece))
+        engines.run(f, tasks)
 
 
 def _moments_tile(x: Array, mean: Array, variance: Array) -> None:

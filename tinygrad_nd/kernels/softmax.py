@@ -12,7 +12,6 @@ from .elementwise import LARGE, TILE, fused, reduce_sum
 from .memory import Array
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
-SHARE = 1 << 18  # elements; a compiled loop is through with fewer before another thread is awake
 
 
 def softmax(x: Array, axis: int) -> Array:
@@ -74,7 +73,7 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
         target, *sources = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (target, *sources))
         for a in sources:
             a.flags.writeable = False  # one kind of operand, one compilation
-        rows, share = getattr(loops, rows.__name__[1:]), max(SHARE, x.size // (4 * parallel.num_threads()))
+        rows, share = getattr(loops, rows.__name__[1:]), engines.share(x.size)
     else:
         share = TILE if x.size >= LARGE else x.size
     with np.errstate(invalid="ignore", under="ignore"):
@@ -82,7 +81,7 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
             rows(target, *sources)
         else:
             boxes = parallel.boxes(target.shape[:-1], max(1, share // x.shape[axis]))
-            parallel.run(boxes, lambda box: rows(target[box], *[a[box] for a in sources]))
+            engines.run(rows, [(target[box], *[a[box] for a in sources]) for box in boxes])
     return out
 
 

@@ -7,14 +7,17 @@ that numba brings. Both release the GIL and run on the library's own threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
+from .. import parallel
+
 F = TypeVar("F", bound=Callable[..., Any])
+ALONE = 1 << 15  # elements; with fewer a compiled loop is through about when another thread has begun
 ENGINES = ("auto", "jit", "numpy")
 
 
@@ -35,6 +38,24 @@ def set_engine(name: str) -> None:
 def compiled(name: str) -> ModuleType | None:
     """The module `engines.<name>` if the jit engine is in use, else None."""
     return _load(name) if engine() == "jit" else None
+
+
+def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
+    """f(*arguments) for all tasks on all threads, f a function in NumPy or one of numba's."""
+    if len(tasks) > 1 and is_compiled(f):
+        _load("native").run(f, tasks)
+    else:
+        parallel.run(tasks, lambda arguments: f(*arguments))
+
+
+def share(size: int) -> int:
+    """How many of so many elements a task of a compiled loop takes: as many tasks as threads, but none for too little."""
+    return max(ALONE, -(-size // parallel.num_threads()))
+
+
+def is_compiled(f: Callable[..., object]) -> bool:
+    """Whether f is one of numba's."""
+    return hasattr(f, "py_func")
 
 
 def compiled_in(name: str) -> Callable[[F], F]:

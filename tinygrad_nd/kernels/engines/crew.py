@@ -48,7 +48,7 @@ def run(tasks: Sequence[Sequence[Call]]) -> None:
         return
     try:
         parallel.call_up(helpers, helpers - int(_state[PRESENT]))
-        _function("lead", "riiiiii", _lead)(_state.ctypes.data, helpers, *program, PATIENCE)
+        _function("lead", "riiiiii", _lead)(memory.address(_state), helpers, *program, PATIENCE)
         while _state[INSIDE]:  # a worker's processor was taken away in the middle of a task
             time.sleep(0)
     finally:
@@ -58,7 +58,7 @@ def run(tasks: Sequence[Sequence[Call]]) -> None:
 def linger() -> None:
     """What a worker does before it sleeps: helps with loops until none has come for a while, or it is asked to leave."""
     _state[LEAVE] = 0
-    _function("serve", "ri", _serve)(_state.ctypes.data, PATIENCE)
+    _function("serve", "ri", _serve)(memory.address(_state), PATIENCE)
 
 
 def dismiss() -> None:

@@ -21,6 +21,13 @@ def over(out, g, d):
 
 
 @_jit
+def relu(out, x):
+    for i in range(out.size):
+        value = x[i]
+        out[i] = 0 if value < 0 else value
+
+
+@_jit
 def relu_grad(out, g, of):
     for i in range(out.size):
         value = g[i]

@@ -15,7 +15,7 @@ _STRETCH = 1 << 13  # elements that are read twice while they are in the first-l
 @_jit
 def normalise(out, x, weight, bias, eps, centred, mean, rstd):
     rows, n = x.shape
-    count, least = x.dtype.type(n), x.dtype.type(eps)
+    count, least = x.dtype.type(n), eps[0]
     for r in range(rows):
         middle, total = x.dtype.type(0), x.dtype.type(0)
         if centred:

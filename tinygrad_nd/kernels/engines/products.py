@@ -23,9 +23,9 @@ COLUMNS = 256  # of the right operand
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
     """out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
     size, dtype = out.itemsize, out.dtype
-    a, b, c = x.ctypes.data, w.ctypes.data, out.ctypes.data
+    a, b, c = (memory.address(t) for t in (x, w, out))
     ldw, ldo = w.strides[0] // size, out.strides[0] // size
-    starts, steps = rows.ctypes.data, offsets.ctypes.data
+    starts, steps = memory.address(rows), memory.address(offsets)
     for first, vectors, columns in panels(out.shape[1], dtype):
         at = first * size
         tiles.product(vectors, dtype)(a, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH)
@@ -70,7 +70,7 @@ def copy(a: Array, out: Array) -> None:
     size = a.itemsize
     starts, to = places(tuple(lead), a.strides[:-2], size), places(tuple(lead), out.strides[:-2], size)
     ends = a.strides[-1] // size, out.strides[-2] // size
-    tiles.transpose(a.dtype)(a.ctypes.data, starts.ctypes.data, out.ctypes.data, to.ctypes.data, len(starts), m, n, *ends)
+    tiles.transpose(a.dtype)(*map(memory.address, (a, starts, out, to)), len(starts), m, n, *ends)
 
 
 def takes(a: Array, b: Array, rate: float) -> bool:

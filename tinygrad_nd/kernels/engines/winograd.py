@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import memory, parallel, phases
 from ..geometry import ConvSpec
+from ..memory import address
 from ..phases import Target, wide_dtype
 from ..winograd import Tiling, plan
 from . import crew, llvm, products, toom_cook
@@ -46,7 +47,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         seen, made = _image(images, tiling, tiling.length, spec.padding), _image(y[batch], tiling, tiling.points)
         crew.run(
             [
-                [(f.address, *seen, *made, *map(_at, (work.zeros, lost, inputs, values, outputs, plus, *work.order)), *stretch, *work.numbers)]
+                [(f.address, *seen, *made, *map(address, (work.zeros, lost, inputs, values, outputs, plus, *work.order)), *stretch, *work.numbers)]
                 for inputs, outputs, lost, stretch in work.shares
             ]
         )
@@ -70,7 +71,7 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
         parts = memory.empty((len(work.shares), prod(spec.kernel), groups * c, m), wide)
         tasks = [
             [
-                (f.address, *seen, *given, *map(_at, (work.zeros, inputs, asked, total, *work.order)), *stretch, *work.numbers),
+                (f.address, *seen, *given, *map(address, (work.zeros, inputs, asked, total, *work.order)), *stretch, *work.numbers),
                 _transform("gradients", axes, total, part, 0, groups * c),
             ]
             for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
@@ -131,7 +132,7 @@ def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: in
     """out (*p', R, L) = the matrices `which` along the leading axes of a (*p, R, L), for rows first to end."""
     rows, n = out.shape[1:]
     f, by = toom_cook.transform(out.dtype, which, axes), first * n * out.itemsize
-    return f.address, _at(a) + by, _at(out) + by, end - first, rows, n
+    return f.address, address(a) + by, address(out) + by, end - first, rows, n
 
 
 def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tuple[int, int]] | None = None) -> tuple[int, ...]:
@@ -139,7 +140,7 @@ def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tu
     rank, steps = a.ndim - 2, tuple(stride // a.itemsize for stride in a.strides)
     before = tuple(p for p, _ in padding or ((0, 0),) * rank)
     tables = _tables(a.shape[1:-1], steps[1:-1], tiling.count, tiling.spread, tiling.points, tuple(points), before)
-    return _at(a), *map(_at, tables), steps[0]
+    return address(a), *map(address, tables), steps[0]
 
 
 @lru_cache(256)
@@ -159,7 +160,3 @@ def _table(n: int, step: int, count: int, spread: int, outputs: int, points: int
     at = starts.reshape(-1, 1) + spread * np.arange(points) - before
     return np.where((at >= 0) & (at < n), at * step, OUTSIDE)
 
-
-def _at(a: Array) -> int:
-    address: int = a.ctypes.data
-    return address

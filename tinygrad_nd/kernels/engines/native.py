@@ -1,0 +1,49 @@
+"""numba's functions as `crew` calls them: where their machine code is, and its arguments as that takes them.
+
+numba passes an array as its owner and parent (none here), numbers, bytes of a number, address, shape and strides; before the arguments come
+places for a result and for an error (its documentation, "Calling conventions"). These functions return nothing and raise nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+
+from .. import memory
+from . import crew
+
+_ignored = np.zeros(16, np.int64)
+_IGNORED = memory.address(_ignored)
+_known: dict[Any, int] = {}
+
+
+def run(f: Any, tasks: Sequence[tuple[Any, ...]]) -> None:
+    """f(*arguments) for all tasks, on all threads. Arguments are C-ordered arrays, integers and booleans."""
+    crew.run([[call(f, arguments)] for arguments in tasks])
+
+
+def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
+    kinds = tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in arguments])
+    address = _known.get((f, kinds)) or _compiled(f, kinds)
+    words = [address, _IGNORED, _IGNORED]
+    for a in arguments:
+        if type(a) is np.ndarray:
+            words += (0, 0, a.size, a.itemsize, memory.address(a), *a.shape, *a.strides)
+        else:
+            words.append(int(a))
+    return words
+
+
+def _compiled(f: Any, kinds: tuple[Any, ...]) -> int:
+    signature = tuple(types.Array(from_dtype(k[0]), k[1], "C") if isinstance(k, tuple) else _SCALARS[k] for k in kinds)
+    f.compile(signature)
+    result = f.overloads[signature]
+    address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    _known[f, kinds] = address
+    return address
+
+
+_SCALARS = {int: types.int64, bool: types.boolean}
