@@ -7,7 +7,7 @@ know; where the results go, in which dtype, and with what added, is settled here
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from math import gcd, prod
@@ -16,30 +16,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import memory
+from . import memory, parallel
 from .geometry import ConvSpec
 from .slabs import Box, copy_pieces, lengths
 
 Array = NDArray[Any]
 
 
+Parts = Callable[[Box, Array], list[tuple[Array, Array]]]
+
+
 @dataclass(frozen=True)
 class Target:
     """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it.
 
-    Or it writes into y, adds the bias itself, and need not put anything.
+    Or the engine does itself what put does: it adds the bias, and where it did not write into y it brings every part of a tile to its place.
     """
 
     channels: int
     dtype: np.dtype[Any]
-    put: Callable[[Box, Array], None]
+    parts: Parts  # (place, part of the tile that belongs there) for all parts
     y: Array | None = None  # what tiles may be written into directly
-    bias: Array | None = None  # what `put` adds
+    bias: Array | None = None
+    converts: bool = False  # whether the places are of another dtype
 
-    def tile(self, box: Box) -> Array:
+    def tile(self, box: Box, part: int = 0) -> Array:
         if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
             return inside
-        return memory.scratch("tile", (*lengths(box), self.channels), self.dtype)
+        return memory.scratch(("tile", part), (*lengths(box), self.channels), self.dtype)
+
+    def put(self, box: Box, tile: Array) -> None:
+        if self.bias is not None:
+            tile += self.bias
+        if self.y is None or not np.may_share_memory(tile, self.y):
+            for place, part in self.parts(box, tile):
+                copy_pieces(place, part)
+
+    def put_all(self, y: Array) -> None:
+        """Take the whole result, on all threads."""
+        threads, n = parallel.num_threads(), len(y)
+        cuts = [slice(n * i // threads, n * (i + 1) // threads) for i in range(threads)]
+        parallel.run([cut for cut in cuts if cut.start < cut.stop], lambda cut: self.put((cut, *(slice(0, o) for o in y.shape[1:-1])), y[cut]))
+
+    def images(self, start: int, stop: int) -> Target:
+        """The target of some of the images."""
+
+        def parts(box: Box, tile: Array) -> list[tuple[Array, Array]]:
+            return self.parts((slice(start + box[0].start, start + box[0].stop), *box[1:]), tile)
+
+        if self.y is not None and len(self.y) == stop - start:
+            return self
+        return replace(self, parts=parts, y=None if self.y is None else self.y[start:stop])
 
 
 Engine = Callable[[Array, Array, ConvSpec, Target], None]
@@ -50,10 +77,11 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     groups, (m, c) = spec.groups, w.shape[:2]
     dtype = np.result_type(x, w)
     y = memory.channels_last((x.shape[0], m, *spec.out), dtype)
+    bias = None if bias is None else bias.astype(wide_dtype(dtype), copy=False)
     last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
     rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
-    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, _into(last, bias), last if dtype == wide else None, bias))
+    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, into(last), last if dtype == wide else None, bias, dtype != wide))
     return y
 
 
@@ -78,30 +106,24 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     last = np.moveaxis(dx, 1, -1)
     grouped = last.reshape(*last.shape[:-1], groups, c)
 
-    def spread(box: Box, tile: Array) -> None:
-        tile = tile.reshape(*tile.shape[:-1], groups, *counts, c)
+    def spread(box: Box, tile: Array) -> list[tuple[Array, Array]]:
+        tile, parts = tile.reshape(*tile.shape[:-1], groups, *counts, c), []
         for e in product(*(range(count) for count in counts)):
             pairs = [axis.slices(part, i) for axis, part, i in zip(axes, box[1:], e)]
             to: tuple[Any, ...] = (box[0], *(to for to, _ in pairs))
             source: tuple[Any, ...] = (slice(None), *(source for _, source in pairs), slice(None), *e)
-            copy_pieces(grouped[to], tile[source])
+            parts.append((grouped[to], tile[source]))
+        return parts
 
     dense = all(s == 1 for s in spec.stride)
-    target = Target(groups * prod(counts) * c, wide, _into(last) if dense else spread, last if dense and dtype == wide else None)
+    target = Target(groups * prod(counts) * c, wide, into(last) if dense else spread, last if dense and dtype == wide else None, converts=dtype != wide)
     engine(np.moveaxis(g, 1, -1), kernels, phased, target)
     return dx
 
 
-def _into(y: Array, bias: Array | None = None) -> Callable[[Box, Array], None]:
-    """Tiles go to y (N, *o, P), unless they were made there, plus a bias while they are in a cache."""
-
-    def put(box: Box, tile: Array) -> None:
-        if bias is not None:
-            tile += bias
-        if not np.may_share_memory(tile, y):
-            y[box] = tile
-
-    return put
+def into(y: Array) -> Parts:
+    """Tiles go to y (N, *o, P)."""
+    return lambda box, tile: [(y[box], tile)]
 
 
 def _phase_kernels(w: Array, axes: Sequence[_Phases], groups: int, dtype: np.dtype[Any]) -> Array:

@@ -24,23 +24,22 @@ from .. import memory, parallel
 from . import llvm
 from .llvm import INT, Kernel, integer
 
-Call = Sequence[int]  # the address of a function, and its arguments, integers all
+Call = Sequence[Any]  # the address of a function and its arguments: integers, and arrays, of which it gets the address
 
 OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, tasks, starts, places, words
 PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a thread waits before it lets others run
 MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
+_NONE = array("q", bytes(8 * MOST))
 _ANY = np.dtype(np.float64)  # no numbers occur
 
 
 def run(tasks: Sequence[Sequence[Call]]) -> None:
-    """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them.
-
-    What the arguments point at must outlive this.
-    """
+    """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them."""
     calls = list(chain.from_iterable(tasks))
     starts = array("q", accumulate(map(len, tasks), initial=0))
     places = array("q", accumulate(map(len, calls), initial=0))
-    words = array("q", chain(*calls, (0,) * MOST))
+    words = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for call in calls for word in call])
+    words.extend(_NONE)
     program = len(tasks), *(a.buffer_info()[0] for a in (starts, places, words))
     helpers = min(parallel.num_threads(), len(tasks)) - 1
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):

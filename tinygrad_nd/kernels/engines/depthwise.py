@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from .. import memory, parallel, phases
 from ..geometry import ConvSpec
 from ..phases import Target, wide_dtype
-from ..slabs import Box, lengths, split
+from ..slabs import Box, fetch, lengths, split
 from . import llvm, products, runs
-from .igemm import fetch
 from .products import copy
 
 Array = NDArray[Any]

@@ -21,63 +21,76 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel, phases
+from .. import memory, parallel
 from ..geometry import ConvSpec
-from ..phases import Target, wide_dtype
+from ..phases import Target, into
 from ..slabs import Box, lengths, split
-from . import llvm, products
-from .products import copy, dense, multiply
+from . import crew, llvm, products
+from .crew import Call
+from .images import by_images, summed_by_images
+from .products import dense, moved, multiply
 
 Array = NDArray[Any]
 
 SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
-ROW = 1 << 12  # bytes of a row, below which a slab is cleared as a whole and not border by border
 ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 
 
+@by_images
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), slab by slab."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    if target.converts:
+        y = memory.empty((len(x), *spec.out, groups * p), dtype)
+        engine(x, kernels, spec, Target(groups * p, dtype, into(y), y))
+        return target.put_all(y)
     if (u := _side_by_side(p, spec, dtype)[0]) > 1:
         return engine(x, *_widened(kernels, spec, target, u))
     weights = dense(kernels.reshape(groups, -1, p))  # (G, K, P)
 
-    def work(box: Box) -> None:
-        slab = fetch(x, spec, box, dtype)
-        starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c)
-        tile = target.tile(box)
-        out = tile.reshape(-1, groups * p)
-        for i in range(groups):
-            multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p])
-        target.put(box, tile)
-
-    parallel.run(_slabs(x.shape, spec, dtype, kernels.size), work)
-
-
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o), summed in the order of the parts."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    taps = prod(spec.kernel) * c
-    sums: dict[int, Array] = {}
-
-    def share(boxes: Sequence[Box], part: int) -> None:
-        total = sums[part] = np.zeros((groups, taps, m), wide)
+    def work(part: int, boxes: list[Box]) -> list[Call]:
+        calls: list[Call] = []
         for box in boxes:
-            slab = fetch(last, spec, box, wide)
+            slab = _seen(x, spec, box, part, calls)
             starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c)
-            given = cotangents[box]
-            if given.dtype != wide or not given.flags.c_contiguous:
-                given = memory.scratch("given", given.shape, wide)
-                copy(cotangents[box], given)
+            tile = target.tile(box, part)
+            out = tile.reshape(-1, groups * p)
+            if target.bias is not None:
+                calls.append(moved(np.broadcast_to(target.bias, out.shape), out))
+            for i in range(groups):
+                calls += multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p], target.bias is not None)
+            if target.y is None or not np.may_share_memory(tile, target.y):
+                calls += [moved(source, place) for place, source in target.parts(box, tile)]
+        return calls
+
+    crew.run([work(*share) for share in _shares(_slabs(x.shape, spec, dtype, kernels.size))])
+
+
+@summed_by_images
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """Summed slab by slab, and the sums of threads in their order."""
+    groups, c, m, dtype = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups, x.dtype
+    shares = _shares(_slabs(x.shape, spec, dtype, x.shape[-1] * prod(spec.kernel) * m))
+    sums = memory.empty((len(shares), groups, prod(spec.kernel) * c, m), dtype)
+
+    def work(part: int, boxes: list[Box]) -> list[Call]:
+        calls: list[Call] = []
+        for box in boxes:
+            slab = _seen(x, spec, box, part, calls)
+            starts, offsets = _starts(slab, spec, box), _offsets(slab, spec, c)
+            given = g[box]
+            if not given.flags.c_contiguous:
+                given = memory.scratch(("given", part), given.shape, dtype)
+                calls.append(moved(g[box], given))
             given = given.reshape(-1, groups * m)
             for i in range(groups):
-                multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], total[i], add=True)
+                calls += multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], sums[part, i], box is not boxes[0])
+        return calls
 
-    parallel.run_parts(_slabs((x.shape[0], *spec.size, x.shape[1]), spec, wide, x.shape[1] * prod(spec.kernel) * m), share)
-    return phases.as_weight(phases.total(sums).reshape(groups, *spec.kernel, c, m), dtype)
+    crew.run([work(*share) for share in shares])
+    for other in sums[1:]:
+        sums[0] += other
+    return sums[0].reshape(groups, *spec.kernel, c, m)
 
 
 def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
@@ -96,32 +109,33 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 7e-11 * moved, 2 * SLAB
 
 
-def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
-    """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of x where channels lie side by side in it, else scratch."""
+def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> Array:
+    """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of it, or scratch that the calls added fill."""
     inside, places, sizes = [box[0]], [], [box[0].stop - box[0].start]
-    for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
-        start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
+    for cut, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
+        start, stop = s * cut.start - a, s * (cut.stop - 1) + d * (k - 1) + 1 - a
         low = min(max(start, 0), n)
         high = max(low, min(stop, n))
         inside.append(slice(low, high))
         places.append(slice(min(low - start, stop - start), high - start))
         sizes.append(stop - start)
     source = x[tuple(inside)]
-    if list(source.shape[:-1]) == sizes and x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1):
+    if list(source.shape[:-1]) == sizes:
         return source
-    slab = core = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
-    if slab.size > source.size and slab.nbytes < ROW * prod(sizes[:-1]):  # many short borders
-        slab[...] = 0
-        core = slab[(slice(None), *places)]
-    else:
-        for axis, part in enumerate(places, 1):
-            lead = (slice(None),) * axis
-            core[(*lead, slice(0, part.start))] = 0
-            core[(*lead, slice(part.stop, None))] = 0
-            core = core[(*lead, part)]
+    slab = core = memory.scratch(("slab", part), (*sizes, x.shape[-1]), x.dtype)
+    for axis, inner in enumerate(places, 1):
+        lead = (slice(None),) * axis
+        calls += [moved(None, border) for border in (core[(*lead, slice(0, inner.start))], core[(*lead, slice(inner.stop, None))]) if border.size]
+        core = core[(*lead, inner)]
     if source.size:
-        copy(source, core)
+        calls.append(moved(source, core))
     return slab
+
+
+def _shares(boxes: list[Box]) -> list[tuple[int, list[Box]]]:
+    """An even part of the boxes for each thread."""
+    parts = min(parallel.num_threads(), len(boxes))
+    return [(i, boxes[len(boxes) * i // parts : len(boxes) * (i + 1) // parts]) for i in range(parts)]
 
 
 @lru_cache(1024)
@@ -158,12 +172,13 @@ def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Ar
         padding=(*spec.padding[:-1], (before, after)),
     )
 
-    def put(box: Box, tile: Array) -> None:
+    def parts(box: Box, tile: Array) -> list[tuple[Array, Array]]:
         last = slice(box[-1].start * u, min(box[-1].stop * u, o))
-        target.put((*box[:-1], last), tile.reshape(*tile.shape[:-2], -1, p)[..., : last.stop - last.start, :])
+        return target.parts((*box[:-1], last), tile.reshape(*tile.shape[:-2], -1, p)[..., : last.stop - last.start, :])
 
+    bias = None if target.bias is None else np.tile(target.bias, u)
     y = target.y.reshape(*target.y.shape[:-2], count, u * p) if target.y is not None and o % u == 0 else None
-    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, put, y)
+    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, parts, y, bias)
 
 
 def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:

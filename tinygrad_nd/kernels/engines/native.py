@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, types
 
-from .. import memory
 from . import crew
 
 _ignored = np.zeros(16, np.int64)
-_IGNORED = memory.address(_ignored)
 _known: dict[Any, int] = {}
 
 
@@ -28,10 +26,10 @@ def run(f: Any, tasks: Sequence[tuple[Any, ...]]) -> None:
 def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
     kinds = tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in arguments])
     address = _known.get((f, kinds)) or _compiled(f, kinds)
-    words = [address, _IGNORED, _IGNORED]
+    words: list[Any] = [address, _ignored, _ignored]
     for a in arguments:
         if type(a) is np.ndarray:
-            words += (0, 0, a.size, a.itemsize, memory.address(a), *a.shape, *a.strides)
+            words += (0, 0, a.size, a.itemsize, a, *a.shape, *a.strides)
         else:
             words.append(int(a))
     return words

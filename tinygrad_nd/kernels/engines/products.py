@@ -1,4 +1,4 @@
-"""Matrix products of the compiled engine, and the copies that bring their operands into order: arrays in, calls of compiled kernels out."""
+"""Matrix products of the compiled engine, and the copies that bring their operands into order: arrays in, calls of compiled kernels out (see `crew`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import memory, parallel
-from . import llvm, tiles
+from . import crew, llvm, tiles
+from .crew import Call
 
 Array = NDArray[Any]
 
@@ -20,15 +21,29 @@ BLOCK = 1 << 18  # bytes of the left operand worked on at a time
 COLUMNS = 256  # of the right operand
 
 
-def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> None:
-    """out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
-    size, dtype = out.itemsize, out.dtype
-    a, b, c = (memory.address(t) for t in (x, w, out))
-    ldw, ldo = w.strides[0] // size, out.strides[0] // size
-    starts, steps = memory.address(rows), memory.address(offsets)
-    for first, vectors, columns in panels(out.shape[1], dtype):
-        at = first * size
-        tiles.product(vectors, dtype)(a, starts, len(rows), steps, len(offsets), b + at, ldw, columns, c + at, ldo, add, DEPTH)
+def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> list[Call]:
+    """Calls for out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
+    calls, (ldw, ldo) = [], (a.strides[0] // a.itemsize for a in (w, out))
+    for first, vectors, columns in panels(out.shape[1], out.dtype):
+        f, part = tiles.product(vectors, out.dtype).address, slice(first, None)
+        calls.append((f, x, rows, len(rows), offsets, len(offsets), w[:, part], ldw, columns, out[:, part], ldo, add, DEPTH))
+    return calls
+
+
+def moved(a: Array | None, out: Array) -> Call:
+    """A call for out[...] = a, or 0 for None: arrays of one shape and dtype, in pieces as long as both are dense."""
+    axis, n = out.ndim, 1
+    while axis and (out.shape[axis - 1] == 1 or all(t is None or t.strides[axis - 1] == n * t.itemsize for t in (a, out))):
+        axis -= 1
+        n *= out.shape[axis]
+    to = places(out.shape[:axis], out.strides[:axis], out.itemsize)
+    starts = _nowhere(len(to)) if a is None else places(a.shape[:axis], a.strides[:axis], a.itemsize)
+    return tiles.move(out.dtype).address, out if a is None else a, starts, out, to, len(to), n
+
+
+@lru_cache(64)
+def _nowhere(count: int) -> Array:
+    return np.full(count, tiles.OUTSIDE)
 
 
 @lru_cache(256)
@@ -87,14 +102,14 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     rows = max(64, BLOCK // (k * size))
     offsets = places((k,), (a.strides[-1],), size)
 
-    def work(task: tuple[tuple[int, ...], int, int]) -> None:
+    def work(task: tuple[tuple[int, ...], int, int]) -> list[Call]:
         at, start, first = task
         part = a[at][start : start + rows]
         steps = places((len(part),), (part.strides[0],), size)
         columns = slice(first, first + COLUMNS)
-        multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])
+        return multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])
 
-    parallel.run(list(product(np.ndindex(*batch), range(0, m, rows), range(0, n, COLUMNS))), work)
+    crew.run([work(task) for task in product(np.ndindex(*batch), range(0, m, rows), range(0, n, COLUMNS))])
 
 
 def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
@@ -120,9 +135,9 @@ def flops_per_second(dtype: np.dtype[Any]) -> float:
     """Of one thread, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
     a, out = np.ones((192, 256), dtype), np.empty((192, 64), dtype)
     rows, offsets, w = np.arange(192) * 256, np.arange(256), np.ones((256, 64), dtype)
-    best = 1.0
+    best, calls = 1.0, multiply(a, rows, offsets, w, out)
     for _ in range(5):
         start = perf_counter()
-        multiply(a, rows, offsets, w, out)
+        crew.run([calls])
         best = min(best, perf_counter() - start)
     return float(2.0 ** (round(2 * np.log2(2 * 192 * 256 * 64 / best)) / 2))

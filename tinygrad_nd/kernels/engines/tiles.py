@@ -12,6 +12,8 @@ from .llvm import Kernel, integer
 
 Compiled = Callable[..., None]
 
+OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the array
+
 
 def widest() -> int:
     """The most vectors of columns that one tile is made of."""
@@ -30,6 +32,28 @@ def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
 def transpose(dtype: np.dtype[Any]) -> Compiled:
     """f(x, starts, out, places, count, m, n, ldx, ldo): out[places[a] + j ldo + i] = x[starts[a] + i ldx + j], a < count, i < m, j < n."""
     return llvm.function("transpose", "prpriiiii", dtype, _transpose)
+
+
+def move(dtype: np.dtype[Any]) -> Compiled:
+    """f(x, starts, out, places, count, n): out[places[a] + j] = x[starts[a] + j], or 0 where starts[a] is OUTSIDE, a < count, j < n."""
+    return llvm.function("move", "prprii", dtype, _move)
+
+
+def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any, n: Any) -> None:
+    b = kernel.b
+
+    def piece(a: Any) -> None:
+        start, to = b.load(kernel.at(starts, a)), kernel.at(out, b.load(kernel.at(places, a)))
+        inside = b.icmp_signed("!=", start, integer(OUTSIDE))
+        source, whole = kernel.at(x, b.select(inside, start, integer(0))), kernel.splat(inside)
+
+        def step(j: Any) -> None:
+            mask = kernel.first(b.sub(n, j))
+            kernel.store(kernel.load(kernel.at(source, j), b.and_(mask, whole)), kernel.at(to, j), mask)
+
+        kernel.loop(integer(0), n, kernel.lanes, step)
+
+    kernel.loop(integer(0), count, 1, piece)
 
 
 def write_product(kernel: Kernel, *arguments: Any) -> None:

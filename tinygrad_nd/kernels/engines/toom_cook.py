@@ -18,13 +18,13 @@ from .. import winograd
 from . import llvm, tiles
 from .llvm import Kernel, integer
 from .products import DEPTH
+from .tiles import OUTSIDE
 
 Matrix = tuple[tuple[float, ...], ...]
 Axes = tuple[tuple[int, int], ...]  # outputs of a tile and taps, per axis
 Place = Callable[[Any], Callable[[Any], Any]]  # of a tile, what tells where its points lie
 
 UNROLLED = 36  # points of a tile that are held in registers; more would take long to compile
-OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the image
 _IMAGES = "prri"  # where they begin, two tables whose entries are added, and from one image to the next
 _NUMBERS = "i" * 10  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, and `ends`
 

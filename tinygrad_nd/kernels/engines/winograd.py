@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel, phases
+from .. import memory, parallel
 from ..geometry import ConvSpec
-from ..memory import address
-from ..phases import Target, wide_dtype
+from ..phases import Target
 from ..winograd import Tiling, plan
 from . import crew, llvm, products, toom_cook
+from .images import by_images, summed_by_images
 from .products import places
-from .toom_cook import OUTSIDE, Axes
+from .tiles import OUTSIDE
+from .toom_cook import Axes
 
 Array = NDArray[Any]
 
 CHUNK = 1 << 19  # bytes of transformed tiles: half of a core's own cache
-COPY = 1 << 23  # bytes of images copied at a time
 ALONE = 1 << 16  # numbers, below which a second thread does not pay
 
 
+@by_images
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P)."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
@@ -40,46 +41,39 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     rows = np.ascontiguousarray(np.moveaxis(kernels, 0, -3)).reshape(-1, groups * c, p)
     values = memory.empty((points, groups * c, p), dtype)
     crew.run([[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)])
-    f = toom_cook.convolve(dtype, axes, p)
-    for batch in _batches(dtype, x):
-        images = products.channels_dense(x[batch], dtype)
-        work = _Work(tiling, len(images), groups, c, p, dtype)
-        seen, made = _image(images, tiling, tiling.length, spec.padding), _image(y[batch], tiling, tiling.points)
-        crew.run(
-            [
-                [(f.address, *seen, *made, *map(address, (work.zeros, lost, inputs, values, outputs, plus, *work.order)), *stretch, *work.numbers)]
-                for inputs, outputs, lost, stretch in work.shares
-            ]
-        )
-    if target.y is None:
-        whole = [slice(0, o) for o in spec.out]
-        parallel.run(_shares(len(y), y.size), lambda share: target.put((slice(*share), *whole), y[slice(*share)]))
-
-
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o), summed over tiles in the order of the stretches."""
-    dtype, groups, c, m = np.result_type(x, g), spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    x, g, wide = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1), wide_dtype(dtype)
-    tiling = plan(len(x), c, m, spec, wide)
-    axes, f = _axes(tiling), toom_cook.accumulate(wide, _axes(tiling), m)
-    dw = np.zeros((*spec.kernel, groups, c, m), wide)
-    for batch in _batches(wide, x, g):
-        images, cotangents = (products.channels_dense(a[batch], wide) for a in (x, g))
-        work = _Work(tiling, len(images), groups, c, m, wide)
-        seen, given = _image(images, tiling, tiling.length, spec.padding), _image(cotangents, tiling, tiling.points)
-        totals = memory.empty((len(work.shares), tiling.size, groups * c, m), wide)
-        parts = memory.empty((len(work.shares), prod(spec.kernel), groups * c, m), wide)
-        tasks = [
-            [
-                (f.address, *seen, *given, *map(address, (work.zeros, inputs, asked, total, *work.order)), *stretch, *work.numbers),
-                _transform("gradients", axes, total, part, 0, groups * c),
-            ]
-            for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
+    f, work = toom_cook.convolve(dtype, axes, p), _Work(tiling, len(x), groups, c, p, dtype)
+    seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
+    crew.run(
+        [
+            [(f.address, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
+            for inputs, outputs, lost, stretch in work.shares
         ]
-        crew.run(tasks)
-        for part in parts:
-            dw += part.reshape(dw.shape)
-    return phases.as_weight(np.moveaxis(dw, -3, 0), dtype)
+    )
+    if target.y is None:
+        target.put_all(y)
+
+
+@summed_by_images
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """The sum over tiles of products of inputs and cotangents, stretch by stretch, and these in their order."""
+    groups, c, m, dtype = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups, x.dtype
+    tiling = plan(len(x), c, m, spec, dtype)
+    axes, work = _axes(tiling), _Work(tiling, len(x), groups, c, m, dtype)
+    seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
+    totals = memory.empty((len(work.shares), tiling.size, groups * c, m), dtype)
+    parts = memory.empty((len(work.shares), prod(spec.kernel), groups * c, m), dtype)
+    f = toom_cook.accumulate(dtype, axes, m)
+    tasks = [
+        [
+            (f.address, *seen, *given, work.zeros, inputs, asked, total, *work.order, *stretch, *work.numbers),
+            _transform("gradients", axes, total, part, 0, groups * c),
+        ]
+        for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
+    ]
+    crew.run(tasks)
+    for other in parts[1:]:
+        parts[0] += other
+    return np.moveaxis(parts[0].reshape(*spec.kernel, groups, c, m), -3, 0)
 
 
 class _Work:
@@ -108,17 +102,9 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     moved = count * (2 * tiling.size * (c + m) + prod(tiling.points) * m) + spec.groups * tiling.size * c * m * parallel.num_threads()
     return 1e-4 + flops / products.flops_per_second(dtype) + 4e-11 * moved * dtype.itemsize, 2 * CHUNK * parallel.num_threads()
 
+
 def _axes(tiling: Tiling) -> Axes:
     return tuple((m, t - m + 1) for m, t in zip(tiling.points, tiling.length))
-
-
-def _batches(dtype: np.dtype[Any], *arrays: Array) -> list[slice]:
-    """Images to be taken together: all, but few where they must be copied."""
-    if all(products.is_dense(a, dtype) for a in arrays):
-        return [slice(None)]
-    n = len(arrays[0])
-    step = max(1, COPY * n // max(a.nbytes for a in arrays))
-    return [slice(i, i + step) for i in range(0, n, step)]
 
 
 def _shares(count: int, numbers: int) -> list[tuple[int, int]]:
@@ -131,16 +117,15 @@ def _shares(count: int, numbers: int) -> list[tuple[int, int]]:
 def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: int) -> crew.Call:
     """out (*p', R, L) = the matrices `which` along the leading axes of a (*p, R, L), for rows first to end."""
     rows, n = out.shape[1:]
-    f, by = toom_cook.transform(out.dtype, which, axes), first * n * out.itemsize
-    return f.address, address(a) + by, address(out) + by, end - first, rows, n
+    return toom_cook.transform(out.dtype, which, axes).address, a[:, first:], out[:, first:], end - first, rows, n
 
 
-def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tuple[int, int]] | None = None) -> tuple[int, ...]:
+def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tuple[int, int]] | None = None) -> tuple[Any, ...]:
     """Where a (N, *n, C) begins, the tables of its tiles of so many points, and how far one image is from the next."""
     rank, steps = a.ndim - 2, tuple(stride // a.itemsize for stride in a.strides)
     before = tuple(p for p, _ in padding or ((0, 0),) * rank)
     tables = _tables(a.shape[1:-1], steps[1:-1], tiling.count, tiling.spread, tiling.points, tuple(points), before)
-    return address(a), *map(address, tables), steps[0]
+    return a, *tables, steps[0]
 
 
 @lru_cache(256)

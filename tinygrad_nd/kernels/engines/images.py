@@ -1,0 +1,56 @@
+"""What compiled convolutions ask of their operands, channels side by side and numbers of one dtype, brought about a few images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import phases
+from ..geometry import ConvSpec
+from ..phases import Engine, Target, wide_dtype
+from .products import channels_dense, is_dense
+
+Array = NDArray[Any]
+
+COPY = 1 << 23  # bytes of images copied at a time
+
+
+def by_images(engine: Engine) -> Engine:
+    """The engine for any x: it is called for some images, or for all of them where nothing must be copied."""
+
+    @wraps(engine)
+    def run(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+        for start, stop in _batches(kernels.dtype, x):
+            engine(channels_dense(x[start:stop], kernels.dtype), kernels, spec, target.images(start, stop))
+
+    return run
+
+
+def summed_by_images(weight_grad: Callable[[Array, Array, ConvSpec], Array]) -> Callable[[Array, Array, ConvSpec], Array]:
+    """dw (M, C/G, *k) of any x (N, C, *n) and g (N, M, *o): weight_grad gets channels-last images and gives sums (G, *k, C/G, M/G)."""
+
+    @wraps(weight_grad)
+    def run(x: Array, g: Array, spec: ConvSpec) -> Array:
+        dtype = np.result_type(x, g)
+        wide = wide_dtype(dtype)
+        x, g = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+        total: Any = None
+        for start, stop in _batches(wide, x, g):
+            part = weight_grad(*(channels_dense(a[start:stop], wide) for a in (x, g)), spec)
+            total = part if total is None else np.add(total, part, out=total)
+        return phases.as_weight(total, dtype)
+
+    return run
+
+
+def _batches(dtype: np.dtype[Any], *arrays: Array) -> Iterator[tuple[int, int]]:
+    n = len(arrays[0])
+    step = n
+    if not all(is_dense(a, dtype) for a in arrays):
+        step = max(1, COPY * n // max(*(a.nbytes for a in arrays), 1))
+    for start in range(0, n, step):
+        yield start, min(start + step, n)
