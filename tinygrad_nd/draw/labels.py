@@ -38,7 +38,7 @@ TITLES = {
 OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
-    "product": "correlate input_grad weight_grad matmul inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals expm complement sum_of_products "
+    "product": "correlate input_grad weight_grad matmul linear inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals expm complement sum_of_products "
     "fft rfft irfft cross",
     "reduction": "sum mean max min order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax log_softmax "
     "sum_to max_pool pool_gather pool_scatter window_sum "

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..kernels import blas
+from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import multiply
 from .linalg import matmul
 from .parts import floating
-from .shape import transpose
+from .shape import reshape, transpose
+from .ufunc import conj
 
 __all__ = ["dropout", "linear"]
+
+
+@primitive(
+    x=lambda g, weight: matmul(g, conj(weight)),
+    weight=lambda g, x: matmul(transpose(_rows(g)), conj(_rows(x))),
+    bias=lambda g: g,
+)
+def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    y = blas.matmul(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
+    if bias is not None:
+        y = np.add(y, bias, out=y) if np.result_type(y, bias) == y.dtype else y + bias
+    return y.reshape(*x.shape[:-1], len(weight))
+
+
+def _rows(x: Tensor) -> Tensor:
+    return x if x.ndim == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -24,8 +44,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
         raise ValueError(f"linear: weight {weight.shape} takes {weight.shape[1]} features, but x has shape {x.shape}")
     if bias is not None and astensor(bias).shape != weight.shape[:1]:
         raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {astensor(bias).shape}")
-    y = matmul(x, transpose(weight))
-    return y if bias is None else y + astensor(bias)
+    return _linear(x, weight, None if bias is None else astensor(bias))
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: np.random.Generator | int | None = None) -> Tensor:
