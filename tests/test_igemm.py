@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import blas, choose, engines, parallel, reference
-from tinygrad_nd.kernels.engines import igemm, llvm, products
+from tinygrad_nd.kernels.engines import igemm, llvm, products, tiles
 from tinygrad_nd.kernels.geometry import conv_spec
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "float16": 4e-3}
@@ -119,7 +119,7 @@ def test_the_row_is_offered_only_while_the_engine_is_in_use():
 @pytest.fixture(params=[16, 32])
 def narrow(request, monkeypatch):
     """A processor with vectors of so many bytes, and sixteen of them."""
-    caches = (products.panels, igemm._side_by_side)
+    caches = (tiles.panels, tiles.ends, igemm._side_by_side)
     monkeypatch.setattr(llvm, "lanes", lambda dtype: request.param // np.dtype(dtype).itemsize)
     monkeypatch.setattr(llvm, "registers", lambda: 16)
     monkeypatch.setattr(llvm, "_loaded", {})
@@ -134,7 +134,7 @@ def narrow(request, monkeypatch):
 @pytest.mark.parametrize("c, m, groups", [(1, 6, 1), (5, 40, 1), (33, 17, 1), (1, 1, 24), (4, 4, 3)])
 def test_narrower_vectors_do_as_well(c, m, groups, dtype, narrow):
     x, w = draw(2, groups * c, 9, 7, dtype=dtype), draw(groups * m, c, 3, 2, dtype=dtype)
-    for row in ("igemm", "winograd"):
+    for row in ("igemm", "winograd", "direct"):
         check(x, w, 1, 1, groups=groups, dtype=dtype, row=row)
 
 

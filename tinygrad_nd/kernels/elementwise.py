@@ -17,6 +17,7 @@ from . import blas, engines, memory, parallel
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
+SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is asked in which order
 COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
@@ -210,7 +211,7 @@ _LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.flo
 
 def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
     """np.sum(x, axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones."""
-    if x.size < LARGE or x.dtype not in (np.float32, np.float64) or not axes:
+    if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
         return np.sum(x, axes, keepdims=keepdims)
     axes = tuple(a % x.ndim for a in axes)
     order = memory.memory_order(x)

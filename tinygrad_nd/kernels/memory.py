@@ -149,7 +149,7 @@ def address(a: Array) -> int:
 
 _word = ctypes.c_void_p.from_address
 # An array is an object that begins with this pointer, in the interpreters whose id is an address.
-_FOUND = sys.implementation.name == "cpython" and all(_word(id(a) + object.__basicsize__).value == a.ctypes.data for a in (np.ones(1), np.ones(9)))
+_FOUND = sys.implementation.name == "cpython" and _word(id(_HELD := np.ones(9)) + object.__basicsize__).value == _HELD.ctypes.data
 
 
 def freeze(array: Array) -> None:

@@ -53,17 +53,12 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
             f(task)
         return
     section = _Section(tasks, f)
-    _enlist(helpers)
-    allowed = _part()
-    try:
+    with called_up(helpers, 0):
         for _ in range(helpers):
             _tickets.put((section.help, contextvars.copy_context()))
         _dismiss()
         section.work()
         section.close()
-    finally:
-        if allowed:
-            os.sched_setaffinity(0, allowed)
 
 
 def inside() -> bool:
@@ -71,13 +66,18 @@ def inside() -> bool:
     return getattr(_local, "inside", False)
 
 
-def call_up(helpers: int, asleep: int) -> None:
-    """Have so many workers, off this processor, and wake some of them so that they linger."""
+@contextmanager
+def called_up(helpers: int, asleep: int) -> Iterator[None]:
+    """Have so many workers, wake some of them so that they linger, and keep caller and workers apart inside the block."""
     _enlist(helpers)
-    if _processor is not None and _processor() != _avoided:
-        _keep_off(_processor())
-    for _ in range(asleep):
-        _tickets.put((_linger, contextvars.Context()))
+    allowed = _part()
+    try:
+        for _ in range(asleep):
+            _tickets.put((_linger, contextvars.Context()))
+        yield
+    finally:
+        if allowed:
+            os.sched_setaffinity(0, allowed)
 
 
 def crew(linger: Callable[[], object], dismiss: Callable[[], object]) -> None:
@@ -176,22 +176,10 @@ def _part() -> set[int] | None:
 
     Linux wakes a thread on the processor of the one that woke it, and then leaves both there for tens of milliseconds.
     """
+    global _avoided
     if _processor is None:
         return None
-    here = _processor()
-    allowed = _keep_off(here)
-    if allowed:
-        try:
-            os.sched_setaffinity(0, {here})
-        except OSError:  # not allowed to
-            return None
-    return allowed
-
-
-def _keep_off(here: int) -> set[int] | None:
-    """Hold the workers off a processor. Returns where the caller may run, or None where nothing can be done."""
-    global _avoided
-    allowed = os.sched_getaffinity(0)
+    here, allowed = _processor(), os.sched_getaffinity(0)
     if len(allowed) < 2 or here not in allowed:
         return None
     try:
@@ -199,7 +187,8 @@ def _keep_off(here: int) -> set[int] | None:
             for worker in _workers:
                 os.sched_setaffinity(worker.native_id or 0, allowed - {here})
             _avoided = here
-    except OSError:
+        os.sched_setaffinity(0, {here})
+    except OSError:  # not allowed to
         return None
     return allowed
 

@@ -30,7 +30,7 @@ Parts = Callable[[Box, Array], list[tuple[Array, Array]]]
 class Target:
     """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it.
 
-    Or the engine does itself what put does: it adds the bias, and where it did not write into y it brings every part of a tile to its place.
+    Or the engine does itself what put does: it adds the bias, and brings parts of a tile that it did not make in y to their places.
     """
 
     channels: int
@@ -56,7 +56,8 @@ class Target:
         """Take the whole result, on all threads."""
         threads, n = parallel.num_threads(), len(y)
         cuts = [slice(n * i // threads, n * (i + 1) // threads) for i in range(threads)]
-        parallel.run([cut for cut in cuts if cut.start < cut.stop], lambda cut: self.put((cut, *(slice(0, o) for o in y.shape[1:-1])), y[cut]))
+        whole = [slice(0, o) for o in y.shape[1:-1]]
+        parallel.run([cut for cut in cuts if cut.start < cut.stop], lambda cut: self.put((cut, *whole), y[cut]))
 
     def images(self, start: int, stop: int) -> Target:
         """The target of some of the images."""
@@ -116,7 +117,8 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
         return parts
 
     dense = all(s == 1 for s in spec.stride)
-    target = Target(groups * prod(counts) * c, wide, into(last) if dense else spread, last if dense and dtype == wide else None, converts=dtype != wide)
+    parts, y = (into(last), last if dtype == wide else None) if dense else (spread, None)
+    target = Target(groups * prod(counts) * c, wide, parts, y, converts=dtype != wide)
     engine(np.moveaxis(g, 1, -1), kernels, phased, target)
     return dx
 

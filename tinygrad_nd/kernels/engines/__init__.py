@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .. import parallel
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,8 +43,8 @@ def compiled(name: str) -> ModuleType | None:
 
 
 def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
-    """f(*arguments) for all tasks on all threads, f a function in NumPy or one of numba's."""
-    if len(tasks) > 1 and is_compiled(f):
+    """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is one of numba's, and no argument a real number."""
+    if len(tasks) > 1 and is_compiled(f) and not any(isinstance(a, (float, np.floating)) for a in tasks[0]):
         _load("native").run(f, tasks)
     else:
         parallel.run(tasks, lambda arguments: f(*arguments))

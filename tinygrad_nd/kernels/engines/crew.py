@@ -1,17 +1,16 @@
 """Loops over tasks that are calls of compiled functions: threads share them out among themselves without the GIL.
 
-A woken thread begins 30 to 130 µs late, and one that wants the GIL back waits as long again: a small network spends its time on that. So the
-caller writes down all calls beforehand, and workers, before they sleep, wait a little in compiled code, where they see the next loop at once.
+A woken thread begins 30 to 130 µs late, and one that wants the GIL back waits as long again: a small network spends its time on that. So
+the caller writes down all calls beforehand, and workers, before they sleep, wait a little in compiled code, where they see the next loop.
 
-`_state` is what they agree on. A worker counts itself in and looks again whether the loop is still open; the caller closes it and waits until
-nobody is in. Tasks are dealt out by counting.
+`_state` is what they agree on. A worker counts itself in and looks again whether the loop is still open; the caller closes it and waits
+until nobody is in: then nobody reads the arrays any more. Tasks are dealt out by counting.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain
@@ -27,7 +26,7 @@ from .llvm import INT, Kernel, integer
 Call = Sequence[Any]  # the address of a function and its arguments: integers, and arrays, of which it gets the address
 
 OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, tasks, starts, places, words
-PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a thread waits before it lets others run
+PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a worker waits before it sleeps
 MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
 _NONE = array("q", bytes(8 * MOST))
 _ANY = np.dtype(np.float64)  # no numbers occur
@@ -46,10 +45,8 @@ def run(tasks: Sequence[Sequence[Call]]) -> None:
         _function("perform", "irrr", _perform)(*program)
         return
     try:
-        parallel.call_up(helpers, helpers - int(_state[PRESENT]))
-        _function("lead", "riiiiii", _lead)(memory.address(_state), helpers, *program, PATIENCE)
-        while _state[INSIDE]:  # a worker's processor was taken away in the middle of a task
-            time.sleep(0)
+        with parallel.called_up(helpers, helpers - int(_state[PRESENT])):
+            _function("lead", "riiiii", _lead)(memory.address(_state), helpers, *program)
     finally:
         _turn.release()
 
@@ -76,8 +73,8 @@ def _perform(kernel: Kernel, tasks: Any, *program: Any) -> None:
     kernel.loop(integer(0), tasks, 1, lambda i: _task(kernel, i, *program))
 
 
-def _lead(kernel: Kernel, state: Any, helpers: Any, *job: Any) -> None:
-    b, (*program, patience) = kernel.b, job
+def _lead(kernel: Kernel, state: Any, helpers: Any, *program: Any) -> None:
+    b = kernel.b
     turn = b.add(b.load(kernel.at(state, integer(JOB))), integer(1))
     for i, word in enumerate((turn, *program)):
         b.store(word, kernel.at(state, integer(JOB + i)))
@@ -87,11 +84,12 @@ def _lead(kernel: Kernel, state: Any, helpers: Any, *job: Any) -> None:
     _work(kernel, state)
     _set(kernel, state, OPEN, integer(0))
 
-    def wait(waited: Any) -> tuple[Any, Any]:
+    def wait(_: Any) -> tuple[Any, Any]:
         _pause(kernel)
-        return b.and_(_differ(kernel, _get(kernel, state, INSIDE), 0), b.icmp_signed("<", waited, patience)), b.add(waited, integer(1))
+        inside = _get(kernel, state, INSIDE)
+        return _differ(kernel, inside, 0), inside
 
-    _repeat(kernel, wait, integer(0))
+    _repeat(kernel, wait, integer(1))
 
 
 def _serve(kernel: Kernel, state: Any, patience: Any) -> None:

@@ -58,7 +58,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
             if target.bias is not None:
                 calls.append(moved(np.broadcast_to(target.bias, out.shape), out))
             for i in range(groups):
-                calls += multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, i * p : (i + 1) * p], target.bias is not None)
+                columns = slice(i * p, (i + 1) * p)
+                calls.append(multiply(slab[..., i * c :], starts, offsets, weights[i], out[:, columns], target.bias is not None))
             if target.y is None or not np.may_share_memory(tile, target.y):
                 calls += [moved(source, place) for place, source in target.parts(box, tile)]
         return calls
@@ -84,13 +85,14 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
                 calls.append(moved(g[box], given))
             given = given.reshape(-1, groups * m)
             for i in range(groups):
-                calls += multiply(slab[..., i * c :], offsets, starts, given[:, i * m : (i + 1) * m], sums[part, i], box is not boxes[0])
+                cotangents = given[:, i * m : (i + 1) * m]
+                calls.append(multiply(slab[..., i * c :], offsets, starts, cotangents, sums[part, i], box is not boxes[0]))
         return calls
 
     crew.run([work(*share) for share in shares])
     for other in sums[1:]:
         sums[0] += other
-    return sums[0].reshape(groups, *spec.kernel, c, m)
+    return np.reshape(sums[0], (groups, *spec.kernel, c, m))
 
 
 def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
@@ -125,7 +127,8 @@ def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> A
     slab = core = memory.scratch(("slab", part), (*sizes, x.shape[-1]), x.dtype)
     for axis, inner in enumerate(places, 1):
         lead = (slice(None),) * axis
-        calls += [moved(None, border) for border in (core[(*lead, slice(0, inner.start))], core[(*lead, slice(inner.stop, None))]) if border.size]
+        borders = core[(*lead, slice(0, inner.start))], core[(*lead, slice(inner.stop, None))]
+        calls += [moved(None, border) for border in borders if border.size]
         core = core[(*lead, inner)]
     if source.size:
         calls.append(moved(source, core))

@@ -1,4 +1,4 @@
-"""What compiled convolutions ask of their operands, channels side by side and numbers of one dtype, brought about a few images at a time."""
+"""What compiled convolutions ask of their operands, channels side by side and one dtype: brought about a few images at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def summed_by_images(weight_grad: Callable[[Array, Array, ConvSpec], Array]) -> 
         x, g = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
         total: Any = None
         for start, stop in _batches(wide, x, g):
-            part = weight_grad(*(channels_dense(a[start:stop], wide) for a in (x, g)), spec)
+            part = weight_grad(channels_dense(x[start:stop], wide), channels_dense(g[start:stop], wide), spec)
             total = part if total is None else np.add(total, part, out=total)
         return phases.as_weight(total, dtype)
 

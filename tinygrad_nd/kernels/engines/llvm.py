@@ -20,7 +20,7 @@ INT = ir.IntType(64)
 BIT = ir.IntType(1)
 
 _lock = threading.Lock()
-_loaded: dict[Any, Callable[..., None]] = {}
+_loaded: dict[Any, Any] = {}
 _keep: list[Any] = []  # the owners of the code
 
 
@@ -39,10 +39,11 @@ def registers() -> int:
     return 32 if not x86 or binding.get_host_cpu_features().get("avx512f") else 16
 
 
-def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], *parameters: Any) -> Callable[..., None]:
+def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], *parameters: Any) -> Any:
     """The compiled function that body(kernel, *its arguments, *parameters) writes; it runs without the GIL.
 
     arguments: one letter each, "p" a pointer to numbers, "r" a pointer to int64, "i" an int64. Pointers are passed as addresses.
+    Its own address is f.address.
     """
     key = name, dtype, parameters
     if key not in _loaded:
@@ -139,7 +140,7 @@ def integer(n: int) -> Any:
     return ir.Constant(INT, n)
 
 
-def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Callable[..., None]:
+def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Any:
     key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), _host()))
     compiled = objects.load(key)
     if compiled is None:
@@ -154,7 +155,7 @@ def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., N
     _keep.append(engine)
     types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
     address = engine.get_function_address(name)
-    f = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(address)
+    f: Any = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(address)
     f.address = address
     return f
 

@@ -44,4 +44,4 @@ def _compiled(f: Any, kinds: tuple[Any, ...]) -> int:
     return address
 
 
-_SCALARS = {int: types.int64, bool: types.boolean}
+_SCALARS = {int: types.int64, bool: types.boolean, np.uintp: types.uint64}

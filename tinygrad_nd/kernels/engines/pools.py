@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import memory, parallel
+from .. import engines, memory, parallel
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
@@ -22,7 +22,7 @@ from .turns import turn
 
 Cut = tuple[int, int]
 U = np.uintp
-PART = 1 << 16  # numbers read by a task, at least
+PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
 
 
@@ -145,44 +145,48 @@ def _places(spec: PoolSpec) -> tuple[Array, Array, Array]:
 # Tasks.
 
 
-def _over_lines(run: Callable[..., None], tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array) -> None:
-    """run on shares of the output rows, or of images where these must be turned round first."""
+def _over_lines(f: Callable[..., None], tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array) -> None:
+    """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
     constants = (U(x.shape[-1]), *(a for table in tables for a in table))
 
     def images(cut: Cut) -> None:
         part, *parts = _turned(x[cut[0] : cut[1]], "turned"), *(a[cut[0] : cut[1]] for a in (y, *more))
-        run(*first, _read(part), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
+        f(*first, _read(part), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
 
     if x.flags.c_contiguous:
         arrays = [_read(x), *(a.reshape(-1) for a in (y, *more))]
-        _share(len(x) * rows, max(x.size, y.size), lambda cut: run(*first, *arrays, *constants, U(cut[0]), U(cut[1])))
+        cuts = _shares(len(x) * rows, max(x.size, y.size))
+        engines.run(f, [(*first, *arrays, *constants, U(cut[0]), U(cut[1])) for cut in cuts])
     else:
-        _share(len(x), max(x.size, y.size), images)
+        parallel.run(_shares(len(x), max(x.size, y.size)), images)
 
 
-def _over_images(run: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
-    """run on shares of the images; where these are few, on shares of their channels."""
+def _over_images(f: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
+    """f on shares of the images; where these are few, on shares of their channels."""
     rows, columns, _ = _tables(spec)
     row_places, column_places, taps = _places(spec)
     outer, inner = len(out), out.shape[-1]
     constants = (*rows, *columns, row_places * inner, column_places * inner, taps * inner, U(inner))
     codes = np.ascontiguousarray(codes)
 
-    def images(cut: Cut) -> None:
+    def images(cut: Cut) -> tuple[Any, ...]:
         part = slice(*cut)
-        run(_read(_turned(a[part], "turned")), _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner))
+        source = _read(_turned(a[part], "turned"))
+        return source, _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
 
-    if outer >= parallel.num_threads():
-        _share(outer, out.size, images)
-    else:
+    if outer < parallel.num_threads():
         arrays = _read(np.ascontiguousarray(a)), _read(codes), out.reshape(-1)
-        _share(inner, out.size, lambda cut: run(*arrays, *constants, U(outer), U(cut[0]), U(cut[1])))
+        engines.run(f, [(*arrays, *constants, U(outer), U(cut[0]), U(cut[1])) for cut in _shares(inner, out.size)])
+    elif a.flags.c_contiguous:
+        engines.run(f, [images(cut) for cut in _shares(outer, out.size)])
+    else:
+        parallel.run(_shares(outer, out.size), lambda cut: f(*images(cut)))
 
 
-def _share(total: int, work: int, run: Callable[[Cut], None]) -> None:
+def _shares(total: int, work: int) -> list[Cut]:
     pieces = max(1, min(total, work // PART, TASKS * parallel.num_threads()))
-    parallel.run([(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)], run)
+    return [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
 
 
 def _read(a: Array) -> Array:

@@ -1,9 +1,10 @@
-"""Matrix products of the compiled engine, and the copies that bring their operands into order: arrays in, calls of compiled kernels out (see `crew`)."""
+"""Matrix products of the compiled engine, and the copies that bring their operands into order, as calls for `crew`."""
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
 from itertools import product
+from math import prod
 from time import perf_counter
 from typing import Any
 
@@ -16,18 +17,15 @@ from .crew import Call
 
 Array = NDArray[Any]
 
-DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
 BLOCK = 1 << 18  # bytes of the left operand worked on at a time
-COLUMNS = 256  # of the right operand
+LANES = 64  # of columns, that are cut between two
+ROWS = 6  # of a tile of the widest panel
 
 
-def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> list[Call]:
-    """Calls for out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
-    calls, (ldw, ldo) = [], (a.strides[0] // a.itemsize for a in (w, out))
-    for first, vectors, columns in panels(out.shape[1], out.dtype):
-        f, part = tiles.product(vectors, out.dtype).address, slice(first, None)
-        calls.append((f, x, rows, len(rows), offsets, len(offsets), w[:, part], ldw, columns, out[:, part], ldo, add, DEPTH))
-    return calls
+def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> Call:
+    """A call for out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
+    (ldw, ldo), n, f = (a.strides[0] // a.itemsize for a in (w, out)), out.shape[1], tiles.product(out.shape[1], out.dtype)
+    return f.address, x, rows, len(rows), offsets, len(offsets), w, ldw, n, out, ldo, add, *tiles.ends(n, out.dtype)
 
 
 def moved(a: Array | None, out: Array) -> Call:
@@ -44,16 +42,6 @@ def moved(a: Array | None, out: Array) -> Call:
 @lru_cache(64)
 def _nowhere(count: int) -> Array:
     return np.full(count, tiles.OUTSIDE)
-
-
-@lru_cache(256)
-def panels(n: int, dtype: np.dtype[Any]) -> tuple[tuple[int, int, int], ...]:
-    """n columns as even panels of a few vectors: (first column, vectors, columns) of each."""
-    lanes = llvm.lanes(dtype)
-    vectors = -(-n // lanes)
-    count = -(-vectors // tiles.widest())
-    cuts = [vectors * i // count * lanes for i in range(count + 1)]
-    return tuple((start, (stop - start) // lanes, min(stop, n) - start) for start, stop in zip(cuts, cuts[1:]))
 
 
 @lru_cache(1024)
@@ -76,16 +64,23 @@ def dense(a: Array) -> Array:
 
 def copy(a: Array, out: Array) -> None:
     """out[...] = a, by squares where the last two axes of `a` lie the other way round in memory."""
-    if a.ndim < 2 or a.shape[-1] == 1 or a.strides[-2] != a.itemsize or a.dtype != out.dtype or not a.flags.aligned:
+    if (call := turned(a, out)) is not None:
+        crew.run([[call]])
+    else:
         out[...] = a
-        return
+
+
+def turned(a: Array, out: Array) -> Call | None:
+    """A call for that, where they do."""
+    if a.ndim < 2 or a.shape[-1] == 1 or a.strides[-2] != a.itemsize or a.dtype != out.dtype or not a.flags.aligned:
+        return None
     while a.ndim > 2 and all(t.strides[-3] == t.shape[-2] * t.strides[-2] for t in (a, out)):
         a, out = (t.reshape(*t.shape[:-3], -1, t.shape[-1]) for t in (a, out))  # rows that follow one another are one
     *lead, n, m = a.shape
     size = a.itemsize
     starts, to = places(tuple(lead), a.strides[:-2], size), places(tuple(lead), out.strides[:-2], size)
     ends = a.strides[-1] // size, out.strides[-2] // size
-    tiles.transpose(a.dtype)(*map(memory.address, (a, starts, out, to)), len(starts), m, n, *ends)
+    return tiles.transpose(a.dtype).address, a, starts, out, to, len(starts), m, n, *ends
 
 
 def takes(a: Array, b: Array, rate: float) -> bool:
@@ -96,20 +91,24 @@ def takes(a: Array, b: Array, rate: float) -> bool:
 
 def matmul(a: Array, b: Array, out: Array) -> None:
     """out[...] = a @ b over stacks of matrices (..., m, k) and (..., k, n) of any strides; out is C-ordered. On our threads."""
-    b = channels_dense(b, b.dtype)
     *batch, m, n = out.shape
+    if m < n and not is_dense(b, b.dtype):  # the other way round a smaller operand is turned
+        matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2), turn := memory.empty((*batch, n, m), out.dtype))
+        return copy(turn.swapaxes(-1, -2), out)
+    b = channels_dense(b, b.dtype)
     k, size = a.shape[-1], a.itemsize
-    rows = max(64, BLOCK // (k * size))
+    share = -(-m // parallel.num_threads()) + ROWS - 1
+    rows = min(max(64, BLOCK // (k * size)), share - share % ROWS)
     offsets = places((k,), (a.strides[-1],), size)
-
-    def work(task: tuple[tuple[int, ...], int, int]) -> list[Call]:
-        at, start, first = task
-        part = a[at][start : start + rows]
-        steps = places((len(part),), (part.strides[0],), size)
-        columns = slice(first, first + COLUMNS)
-        return multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])
-
-    crew.run([work(task) for task in product(np.ndindex(*batch), range(0, m, rows), range(0, n, COLUMNS))])
+    starts = range(0, m, rows)
+    wide = n if len(starts) * prod(batch) >= parallel.num_threads() else -(-n // (parallel.num_threads() * LANES)) * LANES
+    tasks = []
+    for at in np.ndindex(*batch):
+        for start, first in product(starts, range(0, n, wide)):
+            part, columns = a[at][start : start + rows], slice(first, first + wide)
+            steps = places((len(part),), (part.strides[0],), size)
+            tasks.append([multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])])
+    crew.run(tasks)
 
 
 def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
@@ -126,7 +125,11 @@ def channels_dense(x: Array, dtype: np.dtype[Any]) -> Array:
     axis = 0 if len(x) >= threads and x.ndim > 2 else x.ndim - 1
     step = -(-x.shape[axis] // threads)
     parts = [(*(slice(None),) * axis, slice(i, i + step)) for i in range(0, x.shape[axis], step)] if step else []
-    parallel.run(parts, lambda part: copy(x[part], out[part]))
+    calls = [turned(x[part], out[part]) for part in parts]
+    if all(calls):
+        crew.run([[call] for call in calls if call])
+    else:
+        parallel.run(parts, lambda part: copy(x[part], out[part]))
     return out
 
 
@@ -135,9 +138,9 @@ def flops_per_second(dtype: np.dtype[Any]) -> float:
     """Of one thread, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
     a, out = np.ones((192, 256), dtype), np.empty((192, 64), dtype)
     rows, offsets, w = np.arange(192) * 256, np.arange(256), np.ones((256, 64), dtype)
-    best, calls = 1.0, multiply(a, rows, offsets, w, out)
+    best, call = 1.0, multiply(a, rows, offsets, w, out)
     for _ in range(5):
         start = perf_counter()
-        crew.run([calls])
+        crew.run([[call]])
         best = min(best, perf_counter() - start)
     return float(2.0 ** (round(2 * np.log2(2 * 192 * 256 * 64 / best)) / 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from . import llvm
 from .llvm import Kernel, integer
 
-Compiled = Callable[..., None]
+Compiled = Any  # see llvm.function
 
+DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
 OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the array
 
 
@@ -20,13 +22,28 @@ def widest() -> int:
     return 4 if llvm.registers() == 32 else 2
 
 
-def product(vectors: int, dtype: np.dtype[Any]) -> Compiled:
-    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j].
+def product(n: int, dtype: np.dtype[Any]) -> Compiled:
+    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, last, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j].
 
-    n is what fits into so many vectors; the rows of w and out are ldw and ldo apart. With `add` the sums are added to out.
+    The rows of w and out are ldw and ldo apart. With `add` the sums are added to out. The rest is `ends(n)`.
     A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
     """
-    return llvm.function("product", "priripiipiii", dtype, write_product, vectors, False)
+    return llvm.function("product", "priripiipiiii", dtype, write_panels, *panels(n, dtype))
+
+
+@cache
+def panels(n: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """n columns as even panels of a few vectors: the vectors of all panels but the last, and of the last."""
+    vectors = -(-n // llvm.lanes(dtype))
+    count = -(-vectors // widest())
+    width = -(-vectors // count)
+    return width, vectors - (count - 1) * width
+
+
+@cache
+def ends(n: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Where the last panel starts, and how many terms of a sum stay in registers."""
+    return (-(-n // llvm.lanes(dtype)) - panels(n, dtype)[1]) * llvm.lanes(dtype), DEPTH
 
 
 def transpose(dtype: np.dtype[Any]) -> Compiled:
@@ -41,23 +58,43 @@ def move(dtype: np.dtype[Any]) -> Compiled:
 
 def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any, n: Any) -> None:
     b = kernel.b
+    whole = b.mul(b.sdiv(n, integer(kernel.lanes)), integer(kernel.lanes))
+    tail = kernel.first(b.sub(n, whole))
 
     def piece(a: Any) -> None:
         start, to = b.load(kernel.at(starts, a)), kernel.at(out, b.load(kernel.at(places, a)))
-        inside = b.icmp_signed("!=", start, integer(OUTSIDE))
-        source, whole = kernel.at(x, b.select(inside, start, integer(0))), kernel.splat(inside)
 
-        def step(j: Any) -> None:
-            mask = kernel.first(b.sub(n, j))
-            kernel.store(kernel.load(kernel.at(source, j), b.and_(mask, whole)), kernel.at(to, j), mask)
+        def fill(value: Callable[..., Any]) -> None:
+            kernel.loop(integer(0), whole, kernel.lanes, lambda j: kernel.store(value(j), kernel.at(to, j)))
+            kernel.store(value(whole, tail), kernel.at(to, whole), tail)
 
-        kernel.loop(integer(0), n, kernel.lanes, step)
+        with b.if_else(b.icmp_signed("!=", start, integer(OUTSIDE))) as (inside, outside):
+            with inside:
+                source = kernel.at(x, start)
+                fill(lambda j, *mask: kernel.load(kernel.at(source, j), *mask))
+            with outside:
+                fill(lambda j, *mask: kernel.zero)
 
     kernel.loop(integer(0), count, 1, piece)
 
 
-def write_product(kernel: Kernel, *arguments: Any) -> None:
-    x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, along = arguments
+def write_panels(
+    kernel: Kernel, x: Any, rows: Any, m: Any, offsets: Any, k: Any, w: Any, ldw: Any, n: Any, out: Any, ldo: Any, add: Any,
+    last: Any, depth: Any, width: int, rest: int,
+) -> None:  # fmt: skip
+    """The product, panel by panel: all of so many vectors, the last of `rest`."""
+
+    def panel(first: Any, vectors: int) -> None:
+        columns = kernel.least(kernel.b.sub(n, first), integer(vectors * kernel.lanes))
+        place = kernel.at(w, first), kernel.at(out, first)
+        _write_panel(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors)
+
+    kernel.loop(integer(0), last, kernel.lanes * width, lambda first: panel(first, width))
+    panel(last, rest)
+
+
+def _write_panel(kernel: Kernel, *arguments: Any) -> None:
+    x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors = arguments
     b, lanes = kernel.b, kernel.lanes
     height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for
     tail = kernel.first(b.sub(n, integer(lanes * (vectors - 1))))
@@ -79,10 +116,8 @@ def write_product(kernel: Kernel, *arguments: Any) -> None:
                 new = []
                 for i in range(height):
                     point = kernel.at(seen[i], offset)
-                    number = None if along else kernel.splat(b.load(point))
-                    for j, (c, mask) in enumerate(columns):
-                        value = kernel.load(kernel.at(point, integer(c)), mask) if along else number
-                        new.append(kernel.multiply_add(value, weights[j], sums[i * vectors + j]))
+                    number = kernel.splat(b.load(point))
+                    new += [kernel.multiply_add(number, weight, sums[i * vectors + j]) for j, weight in enumerate(weights)]
                 return new
 
             def stored(_: Any, *zeros: Any) -> list[Any]:

@@ -17,7 +17,6 @@ from llvmlite import ir
 from .. import winograd
 from . import llvm, tiles
 from .llvm import Kernel, integer
-from .products import DEPTH
 from .tiles import OUTSIDE
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -26,7 +25,7 @@ Place = Callable[[Any], Callable[[Any], Any]]  # of a tile, what tells where its
 
 UNROLLED = 36  # points of a tile that are held in registers; more would take long to compile
 _IMAGES = "prri"  # where they begin, two tables whose entries are added, and from one image to the next
-_NUMBERS = "i" * 10  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, and `ends`
+_NUMBERS = "i" * 10  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, and `tiles.ends`
 
 
 def convolve(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
@@ -34,34 +33,17 @@ def convolve(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
 
     x and y are images; zeros are read and `lost` is written in place of what lies outside.
     """
-    return llvm.function("convolve", _IMAGES + _IMAGES + "pppppprr" + _NUMBERS, dtype, _convolve, axes, *panels(p, dtype))
+    return llvm.function("convolve", _IMAGES + _IMAGES + "pppppprr" + _NUMBERS, dtype, _convolve, axes, *tiles.panels(p, dtype))
 
 
 def accumulate(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
     """f(x, g, zeros, inputs, asked, total, rows, terms, numbers): total (points, G, C/G, P) = the sum over tiles of (B' x) * (A g)."""
-    return llvm.function("accumulate", _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate, axes, *panels(p, dtype))
+    return llvm.function("accumulate", _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate, axes, *tiles.panels(p, dtype))
 
 
 def transform(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
     """f(a, out, m, rows, n): out[:, i] = the matrices `which` along the points of a (points, rows, n), i < m."""
     return llvm.function("transform", "ppiii", dtype, _transform, which, axes)
-
-
-# Columns of products come in panels of `width` vectors, the last of `rest`.
-
-
-def panels(p: int, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """p columns as even panels of a few vectors: the vectors of all panels but the last, and of the last."""
-    vectors = -(-p // llvm.lanes(dtype))
-    count = -(-vectors // tiles.widest())
-    width = -(-vectors // count)
-    return width, vectors - (count - 1) * width
-
-
-def ends(p: int, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Where the last panel starts, and how many terms of a sum stay in registers."""
-    width, rest = panels(p, dtype)
-    return (-(-p // llvm.lanes(dtype)) - rest) * llvm.lanes(dtype), DEPTH
 
 
 def _convolve(kernel: Kernel, *arguments: Any) -> None:
@@ -72,17 +54,17 @@ def _convolve(kernel: Kernel, *arguments: Any) -> None:
 
     def work(start: Any) -> None:
         m = kernel.least(chunk, b.sub(end, start))
-        seen = _in_images(kernel, *x, zeros, [t + k - 1 for t, k in axes], start, count, row)
+        seen = _in_images(kernel, x, zeros, [t + k - 1 for t, k in axes], start, count, row)
         _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
 
         def multiply(q: Any, group: Any) -> None:
             left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
             weights = kernel.at(values, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
             out = kernel.at(outputs, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
-            _panel_products(kernel, left, rows, m, terms, c, weights, p, p, out, made, integer(0), last, depth, width, rest)
+            tiles.write_panels(kernel, left, rows, m, terms, c, weights, p, p, out, made, integer(0), last, depth, width, rest)
 
         _each(kernel, axes, groups, multiply)
-        to = _in_images(kernel, *y, lost, [t for t, _ in axes], start, count, row)
+        to = _in_images(kernel, y, lost, [t for t, _ in axes], start, count, row)
         _apply(kernel, "outputs", axes, _dense(kernel, outputs, chunk, made), to, m, made, plus)
 
     kernel.loop(first, end, chunk, work)
@@ -96,9 +78,9 @@ def _accumulate(kernel: Kernel, *arguments: Any) -> None:
 
     def work(start: Any) -> None:
         m = kernel.least(chunk, b.sub(end, start))
-        seen = _in_images(kernel, *x, zeros, [t + k - 1 for t, k in axes], start, count, row)
+        seen = _in_images(kernel, x, zeros, [t + k - 1 for t, k in axes], start, count, row)
         _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
-        met = _in_images(kernel, *g, zeros, [t for t, _ in axes], start, count, row)
+        met = _in_images(kernel, g, zeros, [t for t, _ in axes], start, count, row)
         _apply(kernel, "cotangents", axes, met, _dense(kernel, asked, chunk, made), m, made)
         add = b.zext(b.icmp_signed(">", start, first), llvm.INT)
 
@@ -106,7 +88,7 @@ def _accumulate(kernel: Kernel, *arguments: Any) -> None:
             left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
             right = kernel.at(asked, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
             out = kernel.at(total, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
-            _panel_products(kernel, left, terms, c, rows, m, right, made, p, out, p, add, last, depth, width, rest)
+            tiles.write_panels(kernel, left, terms, c, rows, m, right, made, p, out, p, add, last, depth, width, rest)
 
         _each(kernel, axes, groups, multiply)
 
@@ -123,22 +105,9 @@ def _each(kernel: Kernel, axes: Axes, groups: Any, f: Callable[[Any, Any], None]
     kernel.loop(integer(0), size, 1, lambda q: kernel.loop(integer(0), groups, 1, partial(f, q)))
 
 
-def _panel_products(
-    kernel: Kernel, x: Any, rows: Any, m: Any, offsets: Any, k: Any, w: Any, ldw: Any, n: Any, out: Any, ldo: Any, add: Any,
-    last: Any, depth: Any, width: int, rest: int,
-) -> None:  # fmt: skip
-    def panel(first: Any, vectors: int) -> None:
-        columns = kernel.least(kernel.b.sub(n, first), integer(vectors * kernel.lanes))
-        place = kernel.at(w, first), kernel.at(out, first)
-        tiles.write_product(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors, False)
-
-    kernel.loop(integer(0), last, kernel.lanes * width, lambda first: panel(first, width))
-    panel(last, rest)
-
-def _in_images(
-    kernel: Kernel, base: Any, outer: Any, last: Any, step: Any, lost: Any, points: list[int], first: Any, count: Any, row: Any
-) -> Place:
+def _in_images(kernel: Kernel, images: Any, lost: Any, points: list[int], first: Any, count: Any, row: Any) -> Place:
     """Tiles from the one numbered `first` on, whose points are found by tables."""
+    base, outer, last, step = images
     b, lines, inner = kernel.b, prod(points[:-1]), points[-1]
     with b.goto_entry_block():
         found = b.alloca(base.type, integer(lines * inner))

@@ -1,7 +1,7 @@
 """The Toom-Cook convolution of kernels/winograd.py, compiled: tiles go through all of it while they are in a core's own cache.
 
-Tables say where each point of each tile of an image lies, or that it lies outside: no image is padded or cut. A thread gets a stretch of tiles
-and takes them chunk by chunk: transform, multiply point by point, transform back (see `toom_cook`).
+Tables say where each point of each tile of an image lies, or that it lies outside: no image is padded or cut. A thread gets a stretch of
+tiles and takes them chunk by chunk: transform, multiply point by point, transform back (see `toom_cook`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .. import memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
 from ..winograd import Tiling, plan
-from . import crew, llvm, products, toom_cook
+from . import crew, llvm, products, tiles, toom_cook
 from .images import by_images, summed_by_images
 from .products import places
 from .tiles import OUTSIDE
@@ -90,7 +90,7 @@ class _Work:
         self.shares = list(zip(inputs, outputs, lost, stretches))
         self.zeros = np.zeros(groups * max(c, p), dtype)
         self.order = places((chunk,), (groups * c,), 1), places((c,), (1,), 1)
-        self.numbers = count, tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, *toom_cook.ends(p, dtype)
+        self.numbers = count, tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, *tiles.ends(p, dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
@@ -130,7 +130,7 @@ def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tu
 
 @lru_cache(256)
 def _tables(*axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Where point q of tile i lies is a sum of two entries [i, q]: of all axes but the last (tiles and points in C order), and of the last."""
+    """Where point q of tile i lies is a sum of two entries [i, q]: one for all axes but the last (in C order), one for the last."""
     *most, last = (_table(*axis) for axis in zip(*axes))
     outer = np.zeros((1, 1), np.int64)
     for table in most:
