@@ -35,7 +35,10 @@ def scipy(name: str, *operands: Any) -> Any:
     if np.result_type(*operands).kind == "c":
         raise TypeError(f"{name}: needs real numbers, but got {np.result_type(*operands)}")
     y = getattr(library, name)(*operands)
-    return y.astype(np.float16) if np.result_type(*operands) == np.float16 else y
+    if np.result_type(*operands) != np.float16:
+        return y
+    with np.errstate(over="ignore"):
+        return y.astype(np.float16)
 
 
 def erfc(x: Any) -> Any:
