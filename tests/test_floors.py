@@ -19,6 +19,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"methods", "dispatch"},
     {"transforms", "checkpoint"},
     {"testing", "debug", "draw", "nn", "init", "optim", "data", "random"},
+    {"shapes"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}

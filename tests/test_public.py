@@ -36,9 +36,9 @@ PUBLIC = """
     nanvar ndtr nextafter piecewise polyadd polyder polygamma polyint polymul polysub polyval ptp rad2deg radians real_if_close round
     select sinc spacing trapezoid unwrap xlog1py xlogy
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
-    global_max_pool scaled_dot_product_attention
+    global_max_pool shapes scaled_dot_product_attention
 """
-MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "testing")
+MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "shapes", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
 EMPTY = inspect.Parameter.empty
 

@@ -1,6 +1,6 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, debug, fft, init, linalg, nn, optim, random, testing
+from . import data, debug, fft, init, linalg, nn, optim, random, shapes, testing
 from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
 from . import methods as _methods  # gives Tensor its operators
 from .checkpoint import checkpoint
@@ -61,6 +61,6 @@ __all__ = [
     "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "enable_grad", "engine", "fft",
     "from_dlpack", "grad",
     "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn", "no_grad", "num_threads", "optim", "primitive", "random", "scope",
-    "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "tensor", "testing", "threads", "value_and_grad",
+    "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad",
     "vjp",
 ]  # fmt: skip

@@ -148,7 +148,7 @@ def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int
     if name == "weight_grad":
         g = operands[node.op.args.index("g")]
         return prod(g) * prod(shape[1:]) if g else prod(shape)
-    if name == "matmul" and len(shapes) == 2 and shapes[0]:
+    if name in ("matmul", "linear") and len(shapes) >= 2 and shapes[0]:
         return prod(shape) * shapes[0][-1]
     return max([prod(shape), *map(prod, shapes)])
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from .padding import IntN, Padding, Pairs, axes_word, integer, per_axis, resolve_padding, transpose_words
+from .channels import conv_channels, transpose_channels
+from .padding import IntN, Padding, Pairs, per_axis, resolve_padding, transpose_words
 
 __all__ = [
-    "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "input_grad_spec", "pool_spec", "transpose_spec",
-    "weight_grad_spec",
+    "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "pool_spec",
+    "transpose_spec", "transpose_window", "weight_grad_spec",
 ]  # fmt: skip
 
 ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "igemm", "reference")
@@ -65,7 +65,7 @@ class PoolSpec:
         return len(self.size)
 
 
-# The three specs a public function builds.
+# The specs that public functions build: of arrays, and of space alone.
 
 
 def conv_spec(
@@ -77,16 +77,26 @@ def conv_spec(
     dilation: IntN = 1,
     groups: int = 1,
     algorithm: str = "auto",
+    *,
+    last: bool = False,
 ) -> ConvSpec:
-    """The spec of correlating x (N, C, *n) with a weight (M, C/groups, *k), checked."""
-    rank = _conv_rank(where, x_shape, w_shape, "(M, C/groups, *k)")
-    groups = _groups(where, groups)
-    m, per_group = w_shape[:2]
-    if x_shape[1] != per_group * groups:
-        _channel_error(where, x_shape, per_group, groups)
-    if m % groups:
-        raise ValueError(f"{where}: weight {tuple(w_shape)} makes {m} channels, which groups={groups} does not divide")
-    size, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
+    """The spec of correlating x (N, C, *n) or (C, *n) with a weight (M, C/groups, *k), checked; channels are x's last axis with `last`."""
+    groups, size = conv_channels(where, x_shape, w_shape, groups, last)
+    return conv_window(where, size, w_shape[2:], stride, padding, dilation, groups, algorithm)
+
+
+def conv_window(
+    where: str,
+    size: Sequence[int],
+    kernel: Sequence[int],
+    stride: IntN = 1,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+) -> ConvSpec:
+    """The spec of windows of the kernel's size over space of the given size."""
+    size, kernel, stride, dilation = _window(where, size, kernel, stride, dilation, len(size))
     pairs = resolve_padding(where, padding, size, kernel, stride, dilation)
     _fits(where, size, kernel, pairs, dilation)
     return ConvSpec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
@@ -103,21 +113,33 @@ def transpose_spec(
     groups: int = 1,
     output_size: IntN | None = None,
     algorithm: str = "auto",
+    *,
+    last: bool = False,
 ) -> ConvSpec:
-    """The spec whose `input_grad` is the transposed convolution of x (N, C, *o) with a weight (C, M/groups, *k).
+    """The spec whose `input_grad` is the transposed convolution of x (N, C, *o) with a weight (C, M/groups, *k), see transpose_window."""
+    groups, out = transpose_channels(where, x_shape, w_shape, groups, last)
+    return transpose_window(where, out, w_shape[2:], stride, padding, output_padding, dilation, groups, output_size, algorithm)
 
-    Its `out` is x's spatial size, its `size` the result's: (o-1)s - (a+b) + d(k-1) + 1 + output_padding, or output_size.
+
+def transpose_window(
+    where: str,
+    out: Sequence[int],
+    kernel: Sequence[int],
+    stride: IntN = 1,
+    padding: Padding = 0,
+    output_padding: IntN = 0,
+    dilation: IntN = 1,
+    groups: int = 1,
+    output_size: IntN | None = None,
+    algorithm: str = "auto",
+) -> ConvSpec:
+    """The spec whose `out` is the spatial size transposed, and `size` the result's.
+
+    size = (o-1)s - (a+b) + d(k-1) + 1 + output_padding, or output_size.
     The words "same" and "causal" give o*s, the surplus trimmed evenly or at the end; "valid" trims nothing.
     """
-    rank = _conv_rank(where, x_shape, w_shape, "(C, M/groups, *k)")
-    groups = _groups(where, groups)
-    c = x_shape[1]
-    if c != w_shape[0]:
-        hint = _layout_hint(x_shape, w_shape[0])
-        raise ValueError(f"{where}: weight {tuple(w_shape)} takes {w_shape[0]} channels, but x {tuple(x_shape)} has {c}{hint}")
-    if c % groups:
-        raise ValueError(f"{where}: x {tuple(x_shape)} has {c} channels, which groups={groups} does not divide")
-    out, kernel, stride, dilation = _window(where, x_shape[2:], w_shape[2:], stride, dilation, rank)
+    rank = len(out)
+    out, kernel, stride, dilation = _window(where, out, kernel, stride, dilation, rank)
     extra = per_axis(output_padding, rank, "output_padding", where)
     for e, s, d in zip(extra, stride, dilation):
         if not 0 <= e < max(s, d):
@@ -127,13 +149,18 @@ def transpose_spec(
     else:
         pairs, grown = resolve_padding(where, padding, out, kernel, stride, dilation), (0,) * rank
     least = tuple((o - 1) * s - a - b + d * (k - 1) + 1 for o, k, s, (a, b), d in zip(out, kernel, stride, pairs, dilation))
-    if output_size is None:
-        size = tuple(n + e + e0 for n, e, e0 in zip(least, extra, grown))
-    else:
-        size = per_axis(output_size, rank, "output_size", where)
-        most = tuple(n + s - 1 for n, s in zip(least, stride))
-        if any(not lo <= n <= hi for lo, n, hi in zip(least, size, most)):
-            raise ValueError(f"{where}: output_size={size} must lie between {least} and {most} for x {tuple(x_shape)} and stride {stride}")
+    size = tuple(n + e + e0 for n, e, e0 in zip(least, extra, grown))
+    if output_size is not None:
+        asked = per_axis(output_size, rank, "output_size", where)
+        if any(extra) and asked != size:
+            raise ValueError(f"{where}: output_size={asked} and output_padding={extra}, which gives {size}, contradict; give one of them")
+        size, most = asked, tuple(n + s - 1 for n, s in zip(least, stride))
+        if not any(extra) and any(not lo <= n <= hi for lo, n, hi in zip(least, size, most)):
+            axis = next(i for i, (lo, n, hi) in enumerate(zip(least, size, most)) if not lo <= n <= hi)
+            raise ValueError(
+                f"{where}: output_size={size} must lie between {least} and {most} for an input of {out} and stride {stride}, "
+                f"but spatial axis {axis} asks for {size[axis]}"
+            )
     if min(size, default=1) < 1:
         raise ValueError(f"{where}: the result would have spatial size {size}; padding {pairs} trims more than there is, use less")
     # What is grown at the end is padding not asked of the forward convolution: (n + a + b - d(k-1) - 1) is then (o-1)s exactly.
@@ -201,44 +228,14 @@ def weight_grad_spec(spec: ConvSpec) -> ConvSpec:
 # Checks.
 
 
-def _conv_rank(where: str, x_shape: Sequence[int], w_shape: Sequence[int], form: str) -> int:
-    if len(w_shape) < 2:
-        raise ValueError(f"{where}: weight must be {form}, at least 2 axes; it is {tuple(w_shape)}")
-    rank = len(w_shape) - 2
-    if len(x_shape) != rank + 2:
-        raise ValueError(
-            f"{where}: weight {tuple(w_shape)} has {rank} spatial {axes_word(rank)}, so x must be (N, C, *n) with {rank + 2} axes; "
-            f"x {tuple(x_shape)} has {len(x_shape)}"
-        )
-    return rank
-
-
-def _groups(where: str, groups: Any) -> int:
-    count = integer(groups, "groups", where)
-    if count < 1:
-        raise ValueError(f"{where}: groups={groups} must be at least 1")
-    return count
-
-
-def _channel_error(where: str, x_shape: Sequence[int], per_group: int, groups: int) -> None:
-    c = x_shape[1]
-    gives = f" and groups={groups} gives {c // groups if c % groups == 0 else f'{c}/{groups}'}" if groups > 1 else ""
-    takes = f"{per_group} channels per group" if groups > 1 else f"{per_group} channels"
-    hint = _layout_hint(x_shape, per_group * groups)
-    raise ValueError(f"{where}: weight takes {takes}, but x {tuple(x_shape)} has {c}{gives}{hint}")
-
-
-def _layout_hint(x_shape: Sequence[int], channels: int) -> str:
-    return "; x looks channels-last: pass layout='N*C'" if len(x_shape) > 2 and x_shape[-1] == channels else ""
-
-
 def _window(
     where: str, size: Sequence[int], kernel: Sequence[int], stride: IntN, dilation: IntN, rank: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     strides, dilations = per_axis(stride, rank, "stride", where), per_axis(dilation, rank, "dilation", where)
     for what, values in (("kernel size", kernel), ("stride", strides), ("dilation", dilations)):
         if min(values, default=1) < 1:
-            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 on every axis")
+            axis = next(i for i, v in enumerate(values) if v < 1)
+            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 on every axis, but is {values[axis]} on spatial axis {axis}")
     return tuple(map(int, size)), tuple(map(int, kernel)), strides, dilations
 
 

@@ -5,6 +5,7 @@ One letter, one meaning, as in geometry: n input size, k kernel, s stride, p pad
 
 from __future__ import annotations
 
+import difflib
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -32,10 +33,12 @@ def resolve_padding(
         return ((p, p),) * rank
     entries: list[Any] = list(padding)
     if rank and len(entries) == 2 * rank and all(_is_integer(p) for p in entries):
-        meant = tuple((int(a), int(b)) for a, b in zip(entries[::2], entries[1::2]))
+        flat = [int(p) for p in entries]
+        pairs, split = tuple(zip(flat[::2], flat[1::2])), tuple(zip(flat[:rank], flat[rank:]))
+        onnx = f", or padding={split} if it lists all befores first, as ONNX does" if split != pairs else ""
         raise ValueError(
             f"{where}: padding={padding} is a flat list of {2 * rank} for {rank} spatial {axes_word(rank)}; "
-            f"give pairs, probably padding={meant}"
+            f"give (before, after) pairs, probably padding={pairs}{onnx}"
         )
     if len(entries) != rank:
         raise ValueError(
@@ -59,7 +62,7 @@ def _padding_words(
         totals = [max(0, (-(-n // s) - 1) * s + e + 1 - n) for n, s, e in zip(size, stride, spans)]
         halves = [(t // 2, t - t // 2) for t in totals]
         return tuple(halves if word == "same" else [(b, a) for a, b in halves])
-    raise ValueError(f"{where}: unknown padding {word!r}; the words are {', '.join(PADDINGS)}")
+    raise ValueError(f"{where}: unknown padding {word!r}; {meant(word, PADDINGS)}the words are {', '.join(PADDINGS)}")
 
 
 def transpose_words(
@@ -122,6 +125,16 @@ def integer(value: Any, what: str, where: str) -> int:
         raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
     index: int = operator.index(value)
     return index
+
+
+def meant(word: Any, known: Iterable[str]) -> str:
+    """What a misspelt word probably meant, for messages.
+
+    >>> meant("SAME", PADDINGS)
+    "did you mean 'same'? "
+    """
+    near = difflib.get_close_matches(str(word).lower(), known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def axes_word(rank: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from ..node import current_scope
 from ..tensor import Parameter, Tensor
 
 _caller: ContextVar[Module | None] = ContextVar("caller", default=None)
+watching: ContextVar[Callable[[Module, Callable[[], Any]], Any] | None] = ContextVar("watching", default=None)  # runs the calls of modules
 
 
 class Module:
@@ -47,7 +48,8 @@ class Module:
         scope = current_scope.set(f"{outer}/{label}" if outer else label)
         token = _caller.set(self)
         try:
-            return self.forward(*args, **kwargs)
+            watch = watching.get()
+            return self.forward(*args, **kwargs) if watch is None else watch(self, lambda: self.forward(*args, **kwargs))
         finally:
             _caller.reset(token)
             current_scope.reset(scope)
@@ -165,6 +167,11 @@ class Module:
                 yield from value._rows(f"{name}: ", depth + 1)
             elif inspect.isroutine(value):
                 yield f"{indent}  {name}: {value.__name__}", "", ""
+
+
+def attributes(module: Module) -> list[Any]:
+    """The values of a module's attributes, those in lists, tuples and dicts one by one."""
+    return [value for _, value in _leaves(module._attributes())]
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
+from ..kernels.padding import meant
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .pad import pad
@@ -91,11 +92,11 @@ def conv_nd(
     >>> nd.conv_nd([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]]).tolist()
     [[-1.0, -1.0, -1.0]]
     """
-    x, weight, bias = _same_dtype(x, weight, bias)
-    rank = weight.ndim - 2
-    x, restore = _channels_second("conv_nd", x, rank, layout)
-    spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm)
+    x, weight, bias = _same_dtype("conv_nd", x=x, weight=weight, bias=bias)
+    last = is_channels_last("conv_nd", layout)
+    spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm, last=last)
     _check_bias("conv_nd", bias, weight.shape[0])
+    x, restore = _channels_second(x, spec.rank, last)
     x, spec = _pad_by_mode(x, spec, padding_mode)
     _check_algorithm("conv_nd", x.shape[:2], weight.shape[0], spec, x.dtype)
     return restore(correlate(x, weight, bias, spec))
@@ -122,16 +123,16 @@ def conv_transpose_nd(
 
     Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
     """
-    x, weight, bias = _same_dtype(x, weight, bias)
-    rank = weight.ndim - 2
-    x, restore = _channels_second("conv_transpose_nd", x, rank, layout)
-    spec = transpose_spec(
-        "conv_transpose_nd", x.shape, weight.shape, stride, padding, output_padding, dilation, groups, output_size, algorithm
-    )
-    _check_bias("conv_transpose_nd", bias, weight.shape[1] * spec.groups)
-    _check_algorithm("conv_transpose_nd", (x.shape[0], weight.shape[1] * spec.groups), weight.shape[0], spec, x.dtype)
+    where = "conv_transpose_nd"
+    x, weight, bias = _same_dtype(where, x=x, weight=weight, bias=bias)
+    last = is_channels_last(where, layout)
+    window = stride, padding, output_padding, dilation, groups, output_size, algorithm
+    spec = transpose_spec(where, x.shape, weight.shape, *window, last=last)
+    _check_bias(where, bias, weight.shape[1] * spec.groups)
+    x, restore = _channels_second(x, spec.rank, last)
+    _check_algorithm(where, (x.shape[0], weight.shape[1] * spec.groups), weight.shape[0], spec, x.dtype)
     y = input_grad(x, weight, spec)
-    return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * rank)))
+    return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * spec.rank)))
 
 
 def convolve_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
@@ -144,7 +145,7 @@ def convolve_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int]
 
 def correlate_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
     """Cross-correlation of a with v (conjugated if complex) along `axes`: convolution with v reversed. SciPy's `correlate`."""
-    v = astensor(v)
+    v = _operand("correlate_nd", "v", v)
     over = axes_of(axes, v.ndim, "correlate_nd")
     return _convolve("correlate_nd", a, flip(conj(v), over), mode, over, algorithm)
 
@@ -164,6 +165,8 @@ def explain_conv(
 
     Returns the table as text.
     """
+    if len(x_shape) == len(w_shape) - 1:  # one image
+        x_shape = (1, *x_shape)
     spec = conv_spec("explain_conv", tuple(x_shape), tuple(w_shape), stride, padding, dilation, groups, algorithm)
     table = choose.explain(tuple(x_shape), tuple(w_shape), spec, np.dtype(dtype))
     print(table)
@@ -175,12 +178,13 @@ def explain_conv(
 
 def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] | None, algorithm: str) -> Tensor:
     """Correlation with v reversed: as one channel where an operand does not vary along the other axes, else as one group for each."""
-    a, v, _ = _same_dtype(a, v, None)
+    a, v, _ = _same_dtype(where, a=a, v=v, none=None)
     if a.ndim != v.ndim:
         raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have as many axes")
     over = axes_of(axes, a.ndim, where)
     if mode not in ("full", "same", "valid"):
-        raise ValueError(f"{where}: mode must be 'full', 'same' or 'valid', but is {mode!r}")
+        guess = meant(mode, ("full", "same", "valid"))
+        raise ValueError(f"{where}: mode must be 'full', 'same' or 'valid', but is {mode!r}; {guess}".rstrip("; "))
     n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
     if mode == "valid" and any(p < q for p, q in zip(n, k)):
         if any(p > q for p, q in zip(n, k)):
@@ -209,11 +213,19 @@ def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] |
     return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
 
 
-def _same_dtype(x: Any, w: Any, bias: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-    tensors = [None if t is None else astensor(t) for t in (x, w, bias)]
+def _same_dtype(where: str, **operands: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Two operands and a third that may be None, as tensors of their common dtype."""
+    last = len(operands) - 1
+    tensors = [None if t is None and i == last else _operand(where, name, t) for i, (name, t) in enumerate(operands.items())]
     dtype = np.result_type(*[t.dtype for t in tensors if t is not None])
     x, w, bias = (t if t is None or t.dtype == dtype else t.astype(dtype) for t in tensors)
-    return x, w, bias
+    return x, w, bias  # type: ignore[return-value]
+
+
+def _operand(where: str, name: str, value: Any) -> Tensor:
+    if value is None:
+        raise TypeError(f"{where}: {name} must be an array or a tensor, but is None")
+    return astensor(value)
 
 
 def _check_bias(where: str, bias: Tensor | None, channels: int) -> None:
@@ -231,13 +243,12 @@ def _check_algorithm(where: str, n_c: Sequence[int], m: int, spec: ConvSpec, dty
             raise ValueError(f"{where}: {error}") from None
 
 
-def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def _channels_second(x: Tensor, rank: int, last: bool) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """x as (N, C, *n), and the function that gives a result the form x came in."""
-    last = is_channels_last(where, layout)
     single = x.ndim == rank + 1
     if single:
         x = expand_dims(x, 0)
-    if last and x.ndim > 1:
+    if last:
         x = moveaxis(x, -1, 1)
 
     def restore(y: Tensor) -> Tensor:
@@ -250,20 +261,24 @@ def _channels_second(where: str, x: Tensor, rank: int, layout: str | None) -> tu
 def is_channels_last(where: str, layout: str | None) -> bool:
     """Whether `layout` is "N*C"; None means "NC*"."""
     if layout not in (None, "NC*", "N*C"):
-        raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {layout!r}')
+        text = str(layout).upper()
+        guess = "NC*" if text[:2] == "NC" or text[:1] == "C" else "N*C" if text[-1:] == "C" else None
+        probably = f'; "{guess}" is probably meant, whatever the rank' if guess else ""
+        raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {layout!r}{probably}')
     return layout == "N*C"
 
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_PROBABLY = {numpy: f"; NumPy's {numpy!r} is {ours!r} here" for ours, numpy in {**_MODES, "zeros": "constant"}.items() if numpy != ours}
 
 
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
-    modes = (padding_mode,) * spec.rank if isinstance(padding_mode, str) else tuple(padding_mode)
+    modes = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
     if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
         raise ValueError(
             f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "
-            f"but is {padding_mode!r}"
+            f"but is {padding_mode!r}{_PROBABLY.get(str(padding_mode), '')}"
         )
     size, left = list(spec.size), list(spec.padding)
     for i, (mode, (a, b)) in enumerate(zip(modes, spec.padding)):
