@@ -79,10 +79,10 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     dtype = np.result_type(x, w)
     y = memory.channels_last((x.shape[0], m, *spec.out), dtype)
     bias = None if bias is None else bias.astype(wide_dtype(dtype), copy=False)
-    last, wide = np.moveaxis(y, 1, -1), wide_dtype(dtype)
-    rows = np.moveaxis(w, 1, -1).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
+    last, wide = channels_last(y), wide_dtype(dtype)
+    rows = channels_last(w).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
-    engine(np.moveaxis(x, 1, -1), kernels, spec, Target(m, wide, into(last), last if dtype == wide else None, bias, dtype != wide))
+    engine(channels_last(x), kernels, spec, Target(m, wide, into(last), last if dtype == wide else None, bias, dtype != wide))
     return y
 
 
@@ -104,7 +104,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     if min(phased.out, default=1) < 1:  # no tap reaches any point
         return dx
     kernels = _phase_kernels(w, axes, groups, wide)
-    last = np.moveaxis(dx, 1, -1)
+    last = channels_last(dx)
     grouped = last.reshape(*last.shape[:-1], groups, c)
 
     def spread(box: Box, tile: Array) -> list[tuple[Array, Array]]:
@@ -119,8 +119,13 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     dense = all(s == 1 for s in spec.stride)
     parts, y = (into(last), last if dtype == wide else None) if dense else (spread, None)
     target = Target(groups * prod(counts) * c, wide, parts, y, converts=dtype != wide)
-    engine(np.moveaxis(g, 1, -1), kernels, phased, target)
+    engine(channels_last(g), kernels, phased, target)
     return dx
+
+
+def channels_last(a: Array) -> Array:
+    """The view (N, *n, C) of a (N, C, *n)."""
+    return a.transpose(0, *range(2, a.ndim), 1)
 
 
 def into(y: Array) -> Parts:

@@ -33,6 +33,7 @@ from .products import dense, moved, multiply
 Array = NDArray[Any]
 
 SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
+CLEARED = 1 << 18  # bytes of a slab that is cleared as a whole, and not border by border
 ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 
 
@@ -64,14 +65,14 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
                 calls += [moved(source, place) for place, source in target.parts(box, tile)]
         return calls
 
-    crew.run([work(*share) for share in _shares(_slabs(x.shape, spec, dtype, kernels.size))])
+    crew.run([work(*share) for share in _shares(x.shape, spec, dtype, kernels.size, parallel.num_threads())])
 
 
 @summed_by_images
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """Summed slab by slab, and the sums of threads in their order."""
     groups, c, m, dtype = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups, x.dtype
-    shares = _shares(_slabs(x.shape, spec, dtype, x.shape[-1] * prod(spec.kernel) * m))
+    shares = _shares(x.shape, spec, dtype, x.shape[-1] * prod(spec.kernel) * m, parallel.num_threads())
     sums = memory.empty((len(shares), groups, prod(spec.kernel) * c, m), dtype)
 
     def work(part: int, boxes: list[Box]) -> list[Call]:
@@ -125,7 +126,10 @@ def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> A
     if list(source.shape[:-1]) == sizes:
         return source
     slab = core = memory.scratch(("slab", part), (*sizes, x.shape[-1]), x.dtype)
-    for axis, inner in enumerate(places, 1):
+    if slab.nbytes < CLEARED:
+        calls.append(moved(None, slab))
+        core = slab[(slice(None), *places)]
+    for axis, inner in enumerate(places if core is slab else (), 1):
         lead = (slice(None),) * axis
         borders = core[(*lead, slice(0, inner.start))], core[(*lead, slice(inner.stop, None))]
         calls += [moved(None, border) for border in borders if border.size]
@@ -135,9 +139,11 @@ def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> A
     return slab
 
 
-def _shares(boxes: list[Box]) -> list[tuple[int, list[Box]]]:
-    """An even part of the boxes for each thread."""
-    parts = min(parallel.num_threads(), len(boxes))
+@lru_cache(1024)
+def _shares(shape: tuple[int, ...], spec: ConvSpec, dtype: np.dtype[Any], per_point: int, threads: int) -> list[tuple[int, list[Box]]]:
+    """An even part of the slabs for each thread."""
+    boxes = _slabs(shape, spec, dtype, per_point, threads)
+    parts = min(threads, len(boxes))
     return [(i, boxes[len(boxes) * i // parts : len(boxes) * (i + 1) // parts]) for i in range(parts)]
 
 
@@ -196,10 +202,10 @@ def _offsets(slab: Array, spec: ConvSpec, c: int) -> Array:
     return products.places((*spec.kernel, c), steps, slab.itemsize)
 
 
-def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int) -> list[Box]:
+def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int, threads: int) -> list[Box]:
     """Boxes of (N, *o), as many for each thread: few, since between two calls of a compiled kernel threads wait for one another."""
     n, c = shape[0], shape[-1]
-    parts = parallel.num_threads() if n * prod(spec.out) * per_point > ALONE else 1
+    parts = threads if n * prod(spec.out) * per_point > ALONE else 1
     seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel))
     image = prod(seen) * c * dtype.itemsize
     count = parts * -(-n * image // (parts * SLAB))

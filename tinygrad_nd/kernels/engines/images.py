@@ -37,7 +37,7 @@ def summed_by_images(weight_grad: Callable[[Array, Array, ConvSpec], Array]) -> 
     def run(x: Array, g: Array, spec: ConvSpec) -> Array:
         dtype = np.result_type(x, g)
         wide = wide_dtype(dtype)
-        x, g = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
+        x, g = phases.channels_last(x), phases.channels_last(g)
         total: Any = None
         for start, stop in _batches(wide, x, g):
             part = weight_grad(channels_dense(x[start:stop], wide), channels_dense(g[start:stop], wide), spec)
