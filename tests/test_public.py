@@ -36,6 +36,7 @@ PUBLIC = """
     nanvar ndtr nextafter piecewise polyadd polyder polygamma polyint polymul polysub polyval ptp rad2deg radians real_if_close round
     select sinc spacing trapezoid unwrap xlog1py xlogy
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
+    adaptive_avg_pool_nd adaptive_max_pool_nd fold_nd interpolate lp_pool_nd max_unpool_nd pixel_shuffle_nd pixel_unshuffle_nd unfold_nd
     global_max_pool shapes scaled_dot_product_attention
 """
 MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "shapes", "testing")
@@ -110,7 +111,17 @@ CALLS = {  # name, order, defaults and kind of every argument are a promise
     "correlate_nd": "a, v, mode='full', *, axes=None, ...",
     "convolve_nd": "a, v, mode='full', *, axes=None, ...",
     "max_pool_nd": "x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False, *, layout=None",
-    "avg_pool_nd": "x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *, layout=None",
+    "avg_pool_nd": "x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None, *, dilation=1, "
+    "layout=None",
+    "lp_pool_nd": "x, norm_type, kernel_size, stride=None, ceil_mode=False, *, padding=0, dilation=1, layout=None",
+    "adaptive_avg_pool_nd": "x, output_size, *, layout=None",
+    "adaptive_max_pool_nd": "x, output_size, return_indices=False, *, layout=None",
+    "max_unpool_nd": "x, indices, kernel_size, stride=None, padding=0, output_size=None, *, layout=None",
+    "unfold_nd": "x, kernel_size, dilation=1, padding=0, stride=1, *, layout=None",
+    "fold_nd": "x, output_size, kernel_size, dilation=1, padding=0, stride=1, *, layout=None",
+    "interpolate": "x, size=None, scale_factor=None, mode='nearest', align_corners=False, *, layout=None",
+    "pixel_shuffle_nd": "x, factor, *, layout=None",
+    "pixel_unshuffle_nd": "x, factor, *, layout=None",
     "linear": "x, weight, bias=None",
     "dropout": "x, p=0.5, training=True, *, rng=None",
     "softmax": "x, axis=-1",

@@ -13,6 +13,7 @@ from .node import enable_grad, no_grad, scope
 
 # The functions of each module are listed in its own __all__.
 from .ops.activation import *
+from .ops.adaptive import *
 from .ops.aliases import *
 from .ops.apply import *
 from .ops.attention import *
@@ -40,6 +41,7 @@ from .ops.pool import *
 from .ops.quantile import *
 from .ops.rearrange import *
 from .ops.reduce import *
+from .ops.resize import *
 from .ops.sampled import *
 from .ops.scan import *
 from .ops.select import *
@@ -49,6 +51,7 @@ from .ops.special import *
 from .ops.statistics import *
 from .ops.steps import *
 from .ops.vectors import *
+from .ops.window import *
 from .sweep import gradients
 from .tape import primitive
 from .tensor import Parameter, Tensor, astensor, default_dtype, set_default_dtype, tensor

@@ -11,6 +11,7 @@ from . import interchange, sweep
 from .node import recording
 from .ops import (
     activation,
+    adaptive,
     aliases,
     apply,
     attention,
@@ -38,6 +39,7 @@ from .ops import (
     quantile,
     rearrange,
     reduce,
+    resize,
     sampled,
     scan,
     select,
@@ -47,11 +49,13 @@ from .ops import (
     statistics,
     steps,
     vectors,
+    window,
 )
 from .tensor import Tensor, astensor
 
 MODULES = (  # of public functions
     activation,
+    adaptive,
     aliases,
     apply,
     attention,
@@ -79,6 +83,7 @@ MODULES = (  # of public functions
     quantile,
     rearrange,
     reduce,
+    resize,
     sampled,
     scan,
     select,
@@ -88,6 +93,7 @@ MODULES = (  # of public functions
     statistics,
     steps,
     vectors,
+    window,
 )
 PUBLIC: dict[str, Callable[..., Any]] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 T: Any = Tensor

@@ -115,10 +115,13 @@ def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
 
     def work(part: Part) -> None:
-        total = y[part.outputs]
+        mine = y[part.outputs]
+        total = mine if wide == x.dtype else memory.scratch("total", mine.shape, wide)
         _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, total)
         if factor != 1:
             np.multiply(total, factor, out=total)
+        if total is not mine:
+            np.copyto(mine, total, casting="same_kind")
 
     parallel.run(parts(source, spec), work)
     return layout.restore(y, spec.out)

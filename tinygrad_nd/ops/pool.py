@@ -4,7 +4,7 @@ gradients scattered back. Average pooling is a window sum. Each is one half of a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from ..kernels.memory import freeze
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
-from .conv import is_channels_last
-from .reduce import mean
-from .shape import moveaxis
+from .choice import where
+from .elementwise import absolute, power, sign
+from .parts import floating
+from .space import Restore, fitting, space_last
+from .ufunc import over, scale
 
-__all__ = ["avg_pool_nd", "global_avg_pool", "global_max_pool", "max_pool_nd"]
+__all__ = ["avg_pool_nd", "lp_pool_nd", "max_pool_nd"]
 
 
 @primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
@@ -47,6 +49,24 @@ def _window_sum_adjoint(g: Any, *, spec: PoolSpec, factor: float) -> Any:
     return kernel.window_sum_adjoint(g, spec, factor)
 
 
+@primitive(x=lambda g, x, out, spec, p, share: _lp_pool_grad(g, x, out, spec, p, share))
+def _lp_pool(x: Any, *, spec: PoolSpec, p: float, share: Any) -> Any:
+    total = kernel.window_sum(np.square(x) if p == 2 else np.abs(x) ** p, spec) * share
+    return np.sqrt(total) if p == 2 else total ** (1 / p)
+
+
+def _lp_pool_grad(g: Tensor, x: Tensor, out: Tensor, spec: PoolSpec, p: float, share: Any) -> Tensor:
+    """sign(x) |x|^(p - 1) · the sum over its windows of g · share / y^(p - 1), and 0 where x or y is 0."""
+    empty = out.data == 0
+    y = where(empty, 1, out)
+    weight = where(empty, 0, over(g, y if p == 2 else power(y, p - 1)) * astensor(share))
+    spread = _window_sum_adjoint(weight, spec=spec, factor=1.0)
+    if p == 2:
+        return scale(spread, x)  # type: ignore[no-any-return]
+    size = where(x.data == 0, 1, absolute(x))
+    return scale(spread, sign(x) * power(size, p - 1))  # type: ignore[no-any-return]
+
+
 def max_pool_nd(
     x: Any,
     kernel_size: IntN,
@@ -71,15 +91,9 @@ def max_pool_nd(
     [[[3.0, 2.0]]]
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
-    if x.dtype.kind == "c":
-        raise TypeError(f"max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
-    best, winner = kernel.max_pool(x.data, spec, return_indices or (x.requires_grad and recording.get()))
-    freeze(best)
-    if winner is None:
-        return restore(handle(best, None))
-    freeze(winner)
-    y = restore(_max_pool(x, winner, best, spec=spec))
-    return (y, restore(astensor(kernel.flat_index(winner, spec)))) if return_indices else y
+    _ordered("max_pool_nd", x)
+    y, indices = _max_pooled(x, spec, return_indices)
+    return restore(y) if indices is None else (restore(y), restore(indices))
 
 
 def avg_pool_nd(
@@ -91,6 +105,7 @@ def avg_pool_nd(
     count_include_pad: bool = True,
     divisor_override: float | None = None,
     *,
+    dilation: IntN = 1,
     layout: str | None = None,
 ) -> Tensor:
     """The mean of every window, at any spatial rank.
@@ -99,42 +114,74 @@ def avg_pool_nd(
 
     The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
     """
-    x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, 1, ceil_mode, layout)
+    x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
     if divisor_override is not None and divisor_override == 0:
         raise ValueError("avg_pool_nd: divisor_override must not be 0")
-    if x.dtype.kind in "biu":
-        x = x.astype(np.float64)
+    x = floating(x)
     if divisor_override is not None:
         return restore(_window_sum(x, spec=spec, factor=1 / divisor_override))
-    count = kernel.window_count(spec, count_include_pad)
-    count = np.maximum(count, 1)  # a window of nothing but padding sums to 0
-    if count.size and count.min() == count.max():
-        return restore(_window_sum(x, spec=spec, factor=1 / int(count.flat[0])))
-    return restore(_window_sum(x, spec=spec, factor=1.0) * astensor((1 / count).astype(x.dtype)))
+    count = np.maximum(kernel.window_count(spec, count_include_pad), 1)  # a window of nothing but padding sums to 0
+    return restore(_weighted(x, spec, 1 / count))
 
 
-def global_avg_pool(x: Any, *, layout: str | None = None) -> Tensor:
-    """The mean of every channel over space, whose axes keep length 1. Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C"."""
-    x, space = _space("global_avg_pool", x, layout)
-    return mean(x, space, keepdims=True)
+def lp_pool_nd(
+    x: Any,
+    norm_type: float,
+    kernel_size: IntN,
+    stride: IntN | None = None,
+    ceil_mode: bool = False,
+    *,
+    padding: Padding = 0,
+    dilation: IntN = 1,
+    layout: str | None = None,
+) -> Tensor:
+    """The p-norm of every window, p = norm_type > 0 or infinite: (sum of |x|^p)^(1/p), whose derivative at 0 is 0.
 
-
-def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
-    """The maximum of every channel over space, whose axes keep length 1; of equal values the first gets the gradient.
-
-    Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
+    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride and ceil_mode are as in `max_pool_nd`. PyTorch's values, save that it
+    takes x^p for |x|^p where p is odd: of a window that overhangs, the mean of what is there counts for all of it.
     """
-    x, space = _space("global_max_pool", x, layout)
-    y: Tensor = max_pool_nd(x, tuple(x.shape[a] for a in space), layout=layout)
-    return y
+    p = _norm_type(norm_type)
+    x, spec, restore = _pooled("lp_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
+    _ordered("lp_pool_nd", x)
+    x = floating(x)
+    if p == np.inf:
+        return restore(_max_pooled(absolute(x), spec, False)[0])
+    share = prod(spec.kernel) / np.maximum(kernel.window_count(spec, True), 1)
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x  # powers of halves leave their range
+    return restore(_lp_pool(wide, spec=spec, p=p, share=share.astype(wide.dtype)).astype(x.dtype))
 
 
-def _space(where: str, x: Any, layout: str | None) -> tuple[Tensor, tuple[int, ...]]:
-    """x and its spatial axes."""
-    t, last = astensor(x), is_channels_last(where, layout)
-    if t.ndim < 2:
-        raise ValueError(f"{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
-    return t, tuple(range(1, t.ndim - 1) if last else range(2, t.ndim))
+def _max_pooled(x: Tensor, spec: PoolSpec, with_indices: bool) -> tuple[Tensor, Tensor | None]:
+    best, winner = kernel.max_pool(x.data, spec, with_indices or (x.requires_grad and recording.get()))
+    freeze(best)
+    if winner is None:
+        return handle(best, None), None
+    freeze(winner)
+    return _max_pool(x, winner, best, spec=spec), astensor(kernel.flat_index(winner, spec)) if with_indices else None
+
+
+def _weighted(x: Tensor, spec: PoolSpec, weight: np.ndarray[Any, Any]) -> Tensor:
+    """Window sums, each times its weight."""
+    if weight.size and weight.min() == weight.max():
+        return _window_sum(x, spec=spec, factor=float(weight.flat[0]))
+    if x.dtype == np.float16:  # a sum may leave the range that its mean is in
+        return _weighted(x.astype(np.float32), spec, weight).astype(x.dtype)
+    return _window_sum(x, spec=spec, factor=1.0) * astensor(weight.astype(x.data.real.dtype))
+
+
+def _norm_type(p: Any) -> float:
+    try:
+        found = float(p)
+    except (TypeError, ValueError):
+        raise TypeError(f"lp_pool_nd: norm_type must be a number above 0, but is {p!r}") from None
+    if not found > 0:
+        raise ValueError(f"lp_pool_nd: norm_type must be above 0 (inf is the largest |x|), but is {p}")
+    return found
+
+
+def _ordered(who: str, x: Tensor) -> None:
+    if x.dtype.kind == "c":
+        raise TypeError(f"{who}: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
 
 
 def _pooled(
@@ -146,20 +193,8 @@ def _pooled(
     dilation: IntN,
     ceil_mode: bool,
     layout: str | None,
-) -> tuple[Tensor, PoolSpec, Callable[[Tensor], Tensor]]:
+) -> tuple[Tensor, PoolSpec, Restore]:
     """x with its spatial axes last, the checked spec, and the function that puts channels back where they were."""
-    x = astensor(x)
-    last = is_channels_last(where, layout)
-    if isinstance(kernel_size, (int, np.integer)):
-        rank = x.ndim - 2
-        if rank < 0:
-            raise ValueError(f"{where}: an int kernel_size pools all axes after (N, C), but x has shape {x.shape}; give a tuple")
-    else:
-        rank = len(tuple(kernel_size))
-        if rank + last > x.ndim:
-            raise ValueError(f"{where}: kernel_size={tuple(kernel_size)} pools {rank} axes, but x has shape {x.shape}")
-    home = x.ndim - 1 - rank
-    if last:
-        x = moveaxis(x, -1, home)
-    spec = pool_spec(where, x.shape[x.ndim - rank :], kernel_size, stride, padding, dilation, ceil_mode)
-    return x, spec, (lambda y: moveaxis(y, home, -1)) if last else (lambda y: y)
+    x, rank, restore = space_last(where, x, kernel_size, "kernel_size", layout)
+    make = lambda size: pool_spec(where, size, kernel_size, stride, padding, dilation, ceil_mode)
+    return x, fitting(make, x, rank, layout), restore
