@@ -35,6 +35,11 @@ PUBLIC = """
     log_ndtr logaddexp2 logit modf nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum
     nanvar ndtr nextafter piecewise polyadd polyder polygamma polyint polymul polysub polyval ptp rad2deg radians real_if_close round
     select sinc spacing trapezoid unwrap xlog1py xlogy
+    alpha_dropout binary_cross_entropy binary_cross_entropy_with_logits celu cosine_embedding_loss cosine_similarity dropout_nd elu embedding
+    gaussian_nll_loss glu hard_sigmoid hard_swish hard_tanh hardshrink hinge_embedding_loss huber_loss kl_div l1_loss leaky_relu
+    local_response_norm log_sigmoid margin_ranking_loss mish multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss
+    normalize pairwise_distance poisson_nll_loss prelu relu6 selu smooth_l1_loss soft_margin_loss softmin softplus softshrink softsign
+    tanhshrink threshold triplet_margin_loss
     erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
     adaptive_avg_pool_nd adaptive_max_pool_nd fold_nd interpolate lp_pool_nd max_unpool_nd pixel_shuffle_nd pixel_unshuffle_nd unfold_nd
     global_max_pool shapes scaled_dot_product_attention
@@ -131,7 +136,7 @@ CALLS = {  # name, order, defaults and kind of every argument are a promise
     "layout=None",
     "layer_norm": "x, normalized_shape, weight=None, bias=None, eps=1e-05",
     "rms_norm": "x, normalized_shape, weight=None, eps=None",
-    "scaled_dot_product_attention": "q, k, v, mask=None, *, causal=False",
+    "scaled_dot_product_attention": "q, k, v, mask=None, *, causal=False, scale=None",
     "global_avg_pool": "x, *, layout=None",
     "gelu": "x, approximate='none'",
     "log_softmax": "x, axis=-1",

@@ -22,11 +22,15 @@ from .ops.broadcasting import *
 from .ops.choice import *
 from .ops.conv import *
 from .ops.create import *
+from .ops.curves import *
+from .ops.distance import *
+from .ops.dropout import *
 from .ops.einsum import *
 from .ops.elementwise import *
 from .ops.grids import *
 from .ops.index import *
 from .ops.join import *
+from .ops.label_loss import *
 from .ops.layers import *
 from .ops.linalg import *
 from .ops.loss import *

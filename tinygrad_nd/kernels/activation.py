@@ -40,50 +40,71 @@ _FAR_Q = (
 
 def erf(x: Any) -> Any:
     """The error function, 2/√π times the integral of exp(-t²) from 0 to x."""
-    return _curve(_erf, x)
+    return curve(_erf, x)
 
 
 def gelu(x: Any, approximate: str) -> Any:
     """x Φ(x), with the normal distribution function or ("tanh") its classic approximation."""
-    return _curve(_gelu if approximate == "none" else _gelu_tanh, x)
+    return curve(_gelu if approximate == "none" else _gelu_tanh, x)
 
 
 def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
     """g times the slope of gelu at x."""
-    return _curve(_gelu_grad if approximate == "none" else _gelu_tanh_grad, g, x)
+    return curve(_gelu_grad if approximate == "none" else _gelu_tanh_grad, g, x)
 
 
 def silu(x: Any) -> Any:
     """x / (1 + exp(-x))."""
-    return _curve(_silu, x)
+    return curve(_silu, x)
 
 
 def silu_grad(g: Any, x: Any) -> Any:
     """g times the slope of silu at x."""
-    return _curve(_silu_grad, g, x)
+    return curve(_silu_grad, g, x)
 
 
-def _curve(tile: Callable[..., object], *operands: Any) -> Any:
-    """tile(out, *operands) over all tiles, or the compiled loop of the same name. float16 is computed in float32."""
+def prelu(x: Any, weight: Any, of: Any) -> Any:
+    """x where `of` > 0, weight · x elsewhere. Operands broadcast."""
+    x, weight, of = np.asarray(x), np.asarray(weight), np.asarray(of)
+    if not x.ndim:
+        return np.where(of > 0, x, x * weight)
+
+    def tile(out: Array, x: Array, weight: Array, of: Array) -> None:
+        np.multiply(x, weight, out=out)
+        np.copyto(out, x, where=of > 0)
+
+    with np.errstate(all="ignore"):
+        return fused(tile, x, weight, of, dtype=np.result_type(x, weight))
+
+
+def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, ...] = (), loop: str = "") -> Any:
+    """tile(out, *operands, *parameters) over all tiles, or the compiled loop "module.name". float16 is computed in float32."""
     arrays = [np.asarray(a) for a in operands]
     x, dtype = arrays[-1], np.result_type(*arrays)
     if not x.ndim:
-        return _curve(tile, *[a.reshape(1) for a in arrays]).reshape(())
+        return curve(tile, *[a.reshape(1) for a in arrays], parameters=parameters, loop=loop).reshape(())
     if dtype not in (np.float32, np.float64):
         wide = np.float32 if dtype == np.float16 else np.float64
-        return _curve(tile, *[a.astype(wide) for a in arrays]).astype(dtype)
-    loops = engines.compiled("activations") if x.dtype == np.float32 and x.size >= COMPILED else None
-    if loops is not None:
-        tile, arrays = getattr(loops, tile.__name__[1:], tile), [_dense(a, x) for a in arrays]
-    if engines.is_compiled(tile):
-        share = engines.share(x.size)
+        found = curve(tile, *[a.astype(wide) for a in arrays], parameters=parameters, loop=loop)
+        with np.errstate(over="ignore"):
+            return found.astype(dtype)
+    compiled = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
+    numbers: Sequence[Any] = parameters
+    if compiled is not None:
+        tile, arrays, share = compiled, [dense(a, x) for a in arrays], engines.share(x.size)
+        numbers = [np.array(p, dtype) for p in parameters]
     else:
         share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
     with np.errstate(all="ignore"):
-        return fused(tile, *arrays, dtype=dtype, tile=share)
+        return fused(tile, *arrays, *numbers, dtype=dtype, tile=share)
 
 
-def _dense(a: Array, like: Array) -> Array:
+def _loop(place: str) -> Callable[..., object] | None:
+    module, name = place.split(".")
+    return getattr(engines.compiled(module), name, None)
+
+
+def dense(a: Array, like: Array) -> Array:
     """`a` in the memory order of `like` and without gaps, so that both are seen as one row."""
     model = memory.empty_like(like, like.dtype)
     if a.strides == model.strides and a.dtype == model.dtype:

@@ -35,12 +35,14 @@ def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
 
 
 def log_sum_exp(x: Array, axis: int) -> Array:
-    """log(sum(exp(x))), the axis kept; NaN where all of it is -inf."""
-    return _along(_log_sum_exp, axis, np.empty([1 if i == axis else n for i, n in enumerate(x.shape)], x.dtype), x)
+    """max(x) and log(sum(exp(x - max(x)))), side by side along the axis: their sum would lose digits. NaN where all of it is -inf."""
+    order = _rows_of(x, axis)
+    out = np.empty([2 if i == axis % x.ndim else x.shape[i] for i in order], x.dtype).transpose(np.argsort(order))
+    return _along(_log_sum_exp, axis, out, x)
 
 
 def label_grad(g: Array, labels: Array, total: Array, x: Array, axis: int) -> Array:
-    """g (softmax(x) - 1 at the label): the gradient of total - x[label], total as `log_sum_exp` gave it. All but x have length 1 there."""
+    """g (softmax(x) - 1 at the label): the gradient of the loss, with `total` as `log_sum_exp` gave it. g and labels have length 1 there."""
     return _along(_label_grad, axis, memory.empty_like(x), g, labels, total, x)
 
 
@@ -66,7 +68,7 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
     x = operands[-1]
     if not x.size:
         return out
-    order = [i for i in memory.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
+    order = _rows_of(x, axis)
     target, *sources = (a.transpose(order) for a in (out, *operands))
     loops = engines.compiled("softmax") if x.dtype == np.float32 and x.size >= COMPILED else None
     if loops is not None and target.flags.c_contiguous:
@@ -83,6 +85,11 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
             boxes = parallel.boxes(target.shape[:-1], max(1, share // x.shape[axis]))
             engines.run(rows, [(target[box], *[a[box] for a in sources]) for box in boxes])
     return out
+
+
+def _rows_of(x: Array, axis: int) -> list[int]:
+    """The axes of x as they lie in memory, but `axis` last."""
+    return [i for i in memory.memory_order(x) if i != axis % x.ndim] + [axis % x.ndim]
 
 
 def _softmax(out: Array, x: Array) -> None:
@@ -113,11 +120,12 @@ def _log_sum_exp(out: Array, x: Array) -> None:
     top = x.max(-1, keepdims=True)
     powers = np.subtract(x, top, out=memory.scratch("powers", x.shape, x.dtype))
     np.exp(powers, out=powers)
-    np.add(np.log(powers.sum(-1, keepdims=True)), top, out=out)
+    out[..., :1], out[..., 1:] = top, np.log(powers.sum(-1, keepdims=True))
 
 
 def _label_grad(out: Array, g: Array, labels: Array, total: Array, x: Array) -> None:
-    np.subtract(x, total, out=out)
+    np.subtract(x, total[..., :1], out=out)
+    np.subtract(out, total[..., 1:], out=out)
     np.exp(out, out=out)
     np.multiply(out, g, out=out)
     np.put_along_axis(out, labels, np.take_along_axis(out, labels, -1) - g, -1)

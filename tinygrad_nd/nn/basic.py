@@ -1,16 +1,11 @@
-"""Layers without weights: pools, activations, flatten, dropout. Each is the function of the same name with its arguments kept."""
+"""Layers without weights: pools and flatten. Each is the function of the same name with its arguments kept."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from ..kernels.padding import IntN, Padding
-from ..ops.activation import gelu, log_softmax, silu, softmax
-from ..ops.elementwise import relu, sigmoid, tanh
-from ..ops.layers import dropout
 from ..ops.pool import avg_pool_nd, max_pool_nd
 from ..ops.shape import reshape
 from ..tensor import Tensor
@@ -68,73 +63,3 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return reshape(x, (*x.shape[: self.start_axis], prod(x.shape[self.start_axis :])))
-
-
-class Dropout(Module):
-    """`dropout` while training, nothing otherwise. One generator, made from `rng`, serves all calls."""
-
-    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int | None = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p must lie in [0, 1], but is {p}")
-        self.p, self.generator = p, np.random.default_rng(rng)
-
-    def forward(self, x: Any) -> Tensor:
-        return dropout(x, self.p, self.training, rng=self.generator)
-
-
-class ReLU(Module):
-    """max(x, 0)."""
-
-    def forward(self, x: Any) -> Tensor:
-        return relu(x)
-
-
-class GELU(Module):
-    """`gelu`, exact or with approximate="tanh"."""
-
-    def __init__(self, approximate: str = "none") -> None:
-        self.approximate = approximate
-
-    def forward(self, x: Any) -> Tensor:
-        return gelu(x, self.approximate)
-
-
-class SiLU(Module):
-    """x / (1 + exp(-x))."""
-
-    def forward(self, x: Any) -> Tensor:
-        return silu(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
-
-    def forward(self, x: Any) -> Tensor:
-        return sigmoid(x)
-
-
-class Tanh(Module):
-    """The hyperbolic tangent."""
-
-    def forward(self, x: Any) -> Tensor:
-        return tanh(x)
-
-
-class Softmax(Module):
-    """exp(x) / sum(exp(x)) along `axis`."""
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Any) -> Tensor:
-        return softmax(x, self.axis)
-
-
-class LogSoftmax(Module):
-    """log(softmax(x)) along `axis`."""
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Any) -> Tensor:
-        return log_softmax(x, self.axis)

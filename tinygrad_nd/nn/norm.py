@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ..tensor import Parameter, Tensor, default_dtype, tensor
+from .function import module_of
 from .module import Module
+
+LocalResponseNorm = module_of("LocalResponseNorm", local_response_norm)
 
 
 class BatchNorm(Module):

@@ -12,14 +12,17 @@ import numpy as np
 from ..kernels import activation as kernel
 from ..kernels import softmax as sums
 from ..tape import primitive
-from ..tensor import Tensor
+from ..tensor import Tensor, astensor
+from .choice import where
+from .conv import is_channels_last
+from .curves import real
 from .elementwise import exp, sigmoid, square, tanh
-from .parts import floating
 from .reduce import sum
-from .shape import axes_of
+from .join import split
+from .shape import axes_of, reshape
 from .ufunc import scale
 
-__all__ = ["erf", "gelu", "log_softmax", "silu", "softmax"]
+__all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
 
 _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
@@ -97,7 +100,7 @@ def _log_softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
 
 def erf(x: Any) -> Tensor:
     """The error function: 2/√π times the integral of exp(-t²) from 0 to x."""
-    return _erf(_real(x, "erf"))
+    return _erf(real(x, "erf"))
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:
@@ -111,28 +114,68 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', but is {approximate!r}")
-    return _gelu(_real(x, "gelu"), approximate=approximate)
+    return _gelu(real(x, "gelu"), approximate=approximate)
 
 
 def silu(x: Any) -> Tensor:
     """x sigmoid(x), also called swish."""
-    return _silu(_real(x, "silu"))
+    return _silu(real(x, "silu"))
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along `axis`, without overflow."""
-    x = _real(x, "softmax")
+    x = real(x, "softmax")
     return _softmax(x, axis=axes_of(axis, x.ndim, "softmax")[0])
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
-    x = _real(x, "log_softmax")
+    x = real(x, "log_softmax")
     return _log_softmax(x, axis=axes_of(axis, x.ndim, "log_softmax")[0])
 
 
-def _real(x: Any, where: str) -> Tensor:
-    t = floating(x)
-    if t.dtype.kind == "c":
-        raise TypeError(f"{where}: needs real numbers, but x is {t.dtype}; take x.real or nd.abs(x)")
-    return t
+def softmin(x: Any, axis: int = -1) -> Tensor:
+    """exp(-x) / sum(exp(-x)) along `axis`, without overflow."""
+    x = real(x, "softmin")
+    return _softmax(-x, axis=axes_of(axis, x.ndim, "softmin")[0])
+
+
+def glu(x: Any, axis: int = -1) -> Tensor:
+    """a sigmoid(b), of the halves a and b of x along `axis`.
+
+    Source: Dauphin et al., "Language modeling with gated convolutional networks" (2017).
+    """
+    x = real(x, "glu")
+    (axis,) = axes_of(axis, x.ndim, "glu")
+    if x.shape[axis] % 2:
+        raise ValueError(f"glu: axis {axis} of x {x.shape} must have two halves, but its length {x.shape[axis]} is odd")
+    a, b = split(x, 2, axis)
+    return a * sigmoid(b)
+
+
+@primitive(
+    x=lambda g, weight, of: _prelu(g, weight, of.detach()),
+    weight=lambda g, x, of: _prelu_weight_grad(g, x, of.detach()),
+)
+def _prelu(x: Any, weight: Any, of: Any) -> Any:
+    """x where `of` > 0, weight · x elsewhere: what it does to x and to its cotangent."""
+    return kernel.prelu(x, weight, of)
+
+
+def _prelu_weight_grad(g: Tensor, x: Tensor, of: Tensor) -> Tensor:
+    return g * where(of.data > 0, 0, x)
+
+
+def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:
+    """x above 0, weight · x below.
+
+    Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C"; weight a number, (1,), or (C,), one per channel (of the only axis of a vector).
+    Source: He et al., "Delving deep into rectifiers" (2015).
+    """
+    x, w, last = real(x, "prelu"), real(weight, "prelu"), is_channels_last("prelu", layout)
+    axis = x.ndim - 1 if last or x.ndim == 1 else 1
+    channels = x.shape[axis] if x.ndim else 1
+    if w.shape not in ((), (1,), (channels,)):
+        raise ValueError(f"prelu: weight needs shape (), (1,) or ({channels},), one per channel of x {x.shape}, but has {w.shape}")
+    w = reshape(w, (-1, *[1] * (x.ndim - axis - 1)) if x.ndim and w.size > 1 else ())
+    return _prelu(x, w, x.detach())

@@ -17,8 +17,8 @@ from .shape import swapaxes
 __all__ = ["scaled_dot_product_attention"]
 
 
-def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, causal: bool = False) -> Tensor:
-    """softmax(q kᵀ / √d + mask) v.
+def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, causal: bool = False, scale: float | None = None) -> Tensor:
+    """softmax(q kᵀ / √d + mask) v; `scale` stands for 1 / √d if given.
 
     Shapes: q (*batch, L, d), k (*batch, S, d), v (*batch, S, e) -> (*batch, L, e). Batch axes broadcast; so does mask, to (*batch, L, S).
 
@@ -27,7 +27,7 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
     """
     q, k, v = floating(q), floating(k), floating(v)
     _check(q, k, v)
-    scores = matmul(q * float(q.shape[-1]) ** -0.5, swapaxes(k, -1, -2))
+    scores = matmul(q * float(max(q.shape[-1], 1) ** -0.5 if scale is None else scale), swapaxes(k, -1, -2))
     blind = None
     if mask is not None:
         mask = astensor(mask)

@@ -1,4 +1,4 @@
-"""Dense layers and dropout."""
+"""Layers with a matrix of weights: dense ones, and rows picked by number."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .elementwise import multiply
+from .choice import where
+from .index import take
 from .linalg import matmul
-from .parts import floating
 from .shape import reshape, transpose
 from .ufunc import conj
 
-__all__ = ["dropout", "linear"]
+__all__ = ["embedding", "linear"]
 
 
 @primitive(
@@ -47,15 +47,23 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     return _linear(x, weight, None if bias is None else astensor(bias))
 
 
-def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: np.random.Generator | int | None = None) -> Tensor:
-    """x with each entry zeroed with probability p and the rest scaled by 1 / (1 - p), so that the mean stays; x itself if not training.
+def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> Tensor:
+    """The rows of weight at `indices`; the row padding_idx gets no gradient from here.
 
-    `rng` is a Generator, a seed, or None for fresh randomness.
+    Shapes: indices any, whole numbers; weight (rows, *d) -> (*indices, *d).
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p must lie in [0, 1], but is {p}")
-    t = floating(x)
-    if not training or p == 0:
-        return t
-    keep = np.random.default_rng(rng).random(t.shape, np.float32) >= p
-    return multiply(t, astensor(keep.astype(t.dtype) * t.dtype.type(1 / (1 - p) if p < 1 else 0)))
+    index, weight = astensor(indices).data, astensor(weight)
+    if not weight.ndim:
+        raise ValueError("embedding: weight needs rows, (rows, *d), but is a number")
+    rows = len(weight.data)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"embedding: indices must be integers, but are {index.dtype}")
+    if index.size and not 0 <= index.min() <= index.max() < rows:
+        raise ValueError(f"embedding: weight {weight.shape} has rows 0 to {rows - 1}, but indices reach from {index.min()} to {index.max()}")
+    if padding_idx is None:
+        return take(weight, index, 0)
+    if not -rows <= padding_idx < rows:
+        raise ValueError(f"embedding: weight {weight.shape} has {rows} rows, but padding_idx is {padding_idx}")
+    padded = (index == padding_idx % rows).reshape(*index.shape, *[1] * (weight.ndim - 1))
+    found = take(weight, index, 0)
+    return where(padded, found.detach(), found) if padded.any() else found

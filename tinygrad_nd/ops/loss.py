@@ -1,144 +1,233 @@
-"""Losses: each returns the mean over the batch unless `reduction` says "sum" or "none"."""
+"""Losses of a prediction and a target of one shape, entry by entry; their mean unless `reduction` says "sum" or "none".
+
+A loss never broadcasts. Those of one formula are operations: one pass over memory that sums, and one that gives the gradient.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import log, pi
 from typing import Any
 
 import numpy as np
 
-from ..kernels import softmax as kernel
-from ..kernels.memory import freeze
+from ..kernels import losses as kernel
 from ..tape import primitive
-from ..tensor import Tensor, astensor
-from .activation import _softmax, _softmax_grad, log_softmax
-from .elementwise import square
-from .parts import floating
+from ..tensor import Tensor, astensor, handle
+from .choice import clip, where
+from .curves import log_sigmoid, real
+from .elementwise import exp, sigmoid, square
+from .elementwise import log as log_of
+from .parts import astype
 from .reduce import mean, sum
-from .shape import moveaxis, reshape
+from .special import xlogy
 
-__all__ = ["cross_entropy", "mse_loss"]
-
-
-@primitive(x=lambda g, x, labels, total, axis: _label_loss_grad(g, labels, total, x, axis=axis))
-def _label_loss(x: Any, labels: Any, total: Any, *, axis: int) -> Any:
-    """-log(softmax(x)) at one label per row; `total`, the logarithm of each row's sum of exponentials, was found for both ways."""
-    return total - np.take_along_axis(x, labels, axis)
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div",
+    "l1_loss", "mse_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip
 
 
-@primitive(
-    g=lambda h, labels, x, axis: sum(h * (_softmax(x, axis=axis) - _one_hot(labels, x, axis)), axis, keepdims=True),
-    x=lambda h, g, x, axis: _softmax_grad(h * g, _softmax(x, axis=axis), axis=axis),
+def _operation(name: str, by_input: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
+    """The operation of a row of the kernel's table; `by_input` is its pullback on tensors, where the kernel's would overflow there."""
+    formulas = kernel.LOSSES[name]
+    recorded = (None, by_input or formulas[1], formulas[2])
+
+    def rule(of: int) -> Callable[..., Tensor]:
+        def back(g: Tensor, input: Tensor, target: Tensor, parameters: tuple[float, ...], averaged: bool) -> Tensor:
+            g = g / max(input.size, 1) if averaged else g
+            if g.requires_grad or input.requires_grad or target.requires_grad:
+                return recorded[of](g, input, target, *parameters)  # type: ignore[misc, no-any-return]
+            return handle(kernel.pull(name, of, g.data, input.data, target.data, parameters), None)
+
+        return back
+
+    @primitive(name, input=rule(1), target=rule(2))
+    def run(input: Any, target: Any, *, parameters: tuple[float, ...], averaged: bool, summed: bool) -> Any:
+        if not summed:
+            return kernel.values(name, input, target, parameters)
+        total = kernel.total(name, input, target, parameters)
+        dtype = np.result_type(input, target).type
+        with np.errstate(over="ignore"):
+            return dtype(total / (input.size or np.nan) if averaged else total)
+
+    return run
+
+
+_mse, _l1, _smooth_l1, _huber, _of_probability = (
+    _operation(name) for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy")
 )
-def _label_loss_grad(g: Any, labels: Any, total: Any, x: Any, *, axis: int) -> Any:
-    """g (softmax(x) - 1 at the label)."""
-    return kernel.label_grad(g, labels, total, x, axis)
-
-
-def _one_hot(labels: Tensor, x: Tensor, axis: int) -> np.ndarray:
-    hot = np.zeros(x.shape, x.dtype)
-    np.put_along_axis(hot, labels.data, 1, axis)
-    return hot
+_of_logits = _operation("binary_cross_entropy_with_logits", lambda g, x, t: g * ((1 - t) * sigmoid(x) - t * sigmoid(-x)))
 
 
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
-    """The mean of squared differences. Shapes must be equal: a loss never broadcasts."""
-    input, target = floating(input), astensor(target)
-    if input.shape != target.shape:
-        raise ValueError(
-            f"mse_loss: input {input.shape} and target {target.shape} must have the same shape; a loss does not broadcast, reshape one"
-        )
-    check_reduction(reduction, "mse_loss")
-    return reduced(square(input - target), reduction)
+    """The square of input - target. Shapes must be equal: a loss never broadcasts."""
+    return _pointwise("mse_loss", _mse, input, target, reduction)
 
 
-def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
-) -> Tensor:
-    """Cross-entropy of logits `input` (N, C, *n) against class indices (N, *n), or against probabilities (N, C, *n).
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """|input - target|."""
+    return _pointwise("l1_loss", _l1, input, target, reduction)
 
-    An unbatched (C,) with a single class is accepted. `weight` (C,) scales classes (and the mean divides by the weights met, as in
-    PyTorch); targets equal to `ignore_index` count for nothing; `label_smoothing` mixes the target with the uniform distribution.
+
+def smooth_l1_loss(input: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """d² / (2 beta) for a distance d = |input - target| below beta, d - beta / 2 above. Source: Girshick, "Fast R-CNN" (2015)."""
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
+    return _pointwise("smooth_l1_loss", _smooth_l1, input, target, reduction, beta)
+
+
+def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """d² / 2 for a distance d = |input - target| up to delta, delta (d - delta / 2) above. Source: Huber (1964)."""
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
+    return _pointwise("huber_loss", _huber, input, target, reduction, delta)
+
+
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
+    """-(t log p + (1 - t) log(1 - p)) of probabilities p; logarithms are not let below -100.
+
+    Shapes: input and target alike; weight broadcasts to them. With logits at hand, `binary_cross_entropy_with_logits` is exact.
     """
-    input = floating(input)
-    if input.dtype.kind == "c":
-        raise TypeError(f"cross_entropy: needs real logits, but input is {input.dtype}")
-    if not input.ndim:
-        raise ValueError("cross_entropy: input needs a class axis, (C,) or (N, C, *n), but is a number")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], but is {label_smoothing}")
-    axis = 1 if input.ndim > 1 else 0
-    classes = input.shape[axis]
-    if weight is not None and astensor(weight).shape != (classes,):
-        raise ValueError(f"cross_entropy: weight needs shape ({classes},), one per class, but has {astensor(weight).shape}")
-    check_reduction(reduction, "cross_entropy")
-    w = None if weight is None else astensor(weight).astype(input.dtype)
-    t = astensor(target)
-    if t.dtype.kind in "fc":
-        probabilities = _last(_checked_probabilities(input, t), axis)
-        return _against_probabilities(_last(log_softmax(input, axis), axis), probabilities, w, label_smoothing, reduction)
-    labels = _checked_labels(t.data, input.shape[:axis] + input.shape[axis + 1 :], classes, ignore_index, input.shape)
-    counted = labels != ignore_index
-    safe = np.where(counted, labels, 0)
-    place, total = np.expand_dims(safe, axis), kernel.log_sum_exp(input.data, axis)
-    for a in (place, total):
-        freeze(a)
-    loss = reshape(_label_loss(input, place, total, axis=axis), safe.shape)
-    plain = w is None and bool(counted.all())
-    share = (np.ones(classes, input.dtype) if w is None else w.data)[safe] * counted.astype(input.dtype)
-    if not plain:
-        loss = loss * share
-    if label_smoothing:
-        logs = _last(log_softmax(input, axis), axis)
-        uniform = -sum(logs if w is None else logs * w, -1)
-        loss = loss * (1 - label_smoothing) + (uniform if plain else uniform * counted.astype(input.dtype)) * (label_smoothing / classes)
-    if reduction != "mean" or (plain and loss.size):
-        return reduced(loss, reduction)
-    divisor = float(share.sum())
-    return sum(loss) / divisor if divisor else sum(loss) * (float("nan") if loss.size else 0.0)
-
-
-def _last(x: Tensor, axis: int) -> Tensor:
-    return x if axis == x.ndim - 1 else moveaxis(x, axis, -1)
-
-
-def _against_probabilities(logs: Tensor, target: Tensor, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
-    if smoothing:
-        target = target * (1 - smoothing) + smoothing / logs.shape[-1]
-    loss = -sum(logs * target if weight is None else logs * target * weight, -1)
-    return reduced(loss, reduction)
-
-
-def _checked_probabilities(input: Tensor, target: Tensor) -> Tensor:
-    if target.shape != input.shape:
+    p = astensor(input).data
+    if p.size and p.dtype.kind == "f" and not (p.min() >= 0 and p.max() <= 1):
         raise ValueError(
-            f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, "
-            f"but has {target.shape}; class indices must be integers"
+            f"binary_cross_entropy: input must hold probabilities from 0 to 1, but reaches from {p.min()} to {p.max()}; "
+            "use binary_cross_entropy_with_logits for logits"
         )
-    return target
+    return _weighted("binary_cross_entropy", _of_probability, input, target, weight, reduction)
 
 
-def _checked_labels(labels: np.ndarray, shape: tuple[int, ...], classes: int, ignore: int, input_shape: tuple[int, ...]) -> np.ndarray:
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: target must hold class indices (integers) or probabilities (floats), but is {labels.dtype}")
-    if labels.shape != shape:
-        raise ValueError(f"cross_entropy: input {input_shape} needs a target of shape {shape}, but got {labels.shape}")
-    wrong = labels[(labels != ignore) & ((labels < 0) | (labels >= classes))]
-    if wrong.size:
-        raise ValueError(f"cross_entropy: target holds class {wrong[0]}, but input {input_shape} has classes 0 to {classes - 1}")
-    return labels
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, *, pos_weight: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """-(p t log s + (1 - t) log(1 - s)) with s = sigmoid(input) and p = pos_weight, exact where s rounds to 0 or 1.
+
+    Shapes: input and target alike; weight and pos_weight broadcast to them.
+    """
+    name = "binary_cross_entropy_with_logits"
+    if pos_weight is None:
+        return _weighted(name, _of_logits, input, target, weight, reduction)
+
+    def scaled(x: Tensor, t: Tensor, **_: Any) -> Tensor:
+        return -((1 - t) * log_sigmoid(-x) + _factor(name, "pos_weight", pos_weight, x) * t * log_sigmoid(x))
+
+    return _weighted(name, scaled, input, target, 1.0 if weight is None else weight, reduction)
 
 
-def check_reduction(reduction: str, where: str) -> None:
+def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str = "mean") -> Tensor:
+    """target (log target - input): the divergence of probabilities `target` from those whose logarithms are `input`.
+
+    With log_target=True, target holds logarithms, too. reduction="batchmean", which is the divergence by its definition, divides the sum by
+    the length of the first axis.
+    """
+    input, target = pair("kl_div", input, target)
+    loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return sum(loss) / (input.shape[0] if input.ndim else 1)
+    return reduced(loss, reduction, "kl_div", ", 'batchmean'")
+
+
+def poisson_nll_loss(
+    input: Any, target: Any, *, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
+) -> Tensor:
+    """exp(input) - target · input, the negative logarithm of Poisson's probability of target but for a constant.
+
+    With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's approximation of log(target!).
+    """
+    input, target = pair("poisson_nll_loss", input, target)
+    loss = exp(input) - target * input if log_input else input - target * log_of(input + eps)
+    if full:
+        many = target.data > 1
+        t = where(many, target, 1)
+        loss = loss + where(many, t * log_of(t) - t + 0.5 * log_of(2 * pi * t), 0)
+    return reduced(loss, reduction, "poisson_nll_loss")
+
+
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """(log var + (input - target)² / var) / 2, the negative logarithm of a normal density but for a constant, which full=True adds.
+
+    Shapes: input and target alike; var like them, without their last axis, or with 1 there. A variance below eps counts as eps, but keeps
+    its gradient.
+    """
+    input, target = pair("gaussian_nll_loss", input, target)
+    v = real(var, "gaussian_nll_loss")
+    if v.shape == input.shape[:-1] and v.shape != input.shape:
+        v = v[..., None]
+    if v.shape not in (input.shape, (*input.shape[:-1], 1)) and v.ndim:
+        raise ValueError(
+            f"gaussian_nll_loss: var needs shape {input.shape}, {input.shape[:-1]} or {(*input.shape[:-1], 1)}, but has {v.shape}"
+        )
+    if v.size and v.data.min() < 0:
+        raise ValueError(f"gaussian_nll_loss: a variance cannot be negative, but var holds {v.data.min()}")
+    v = v + (np.maximum(v.data, v.dtype.type(eps)) - v.data)
+    loss = 0.5 * (log_of(v) + square(input - target) / v)
+    return reduced(loss + 0.5 * log(2 * pi) if full else loss, reduction, "gaussian_nll_loss")
+
+
+def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """log(1 + exp(-target · input)), for targets 1 and -1."""
+    input, target = pair("soft_margin_loss", input, target)
+    return reduced(-log_sigmoid(target * input), reduction, "soft_margin_loss")
+
+
+def hinge_embedding_loss(input: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """input where target is 1, max(0, margin - input) where it is -1."""
+    input, target = pair("hinge_embedding_loss", input, target)
+    near, far = where(target.data != -1, input, 0), where(target.data != 1, clip(margin - input, 0, None), 0)
+    return reduced(near + far, reduction, "hinge_embedding_loss")
+
+
+def pair(where: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors of real floating numbers; a target of whole numbers or booleans takes the dtype of input."""
+    x, t = real(input, where), astensor(target)
+    same_shape(where, input=x, target=t)
+    return x, astype(t, x.dtype) if t.dtype.kind in "biu" else real(t, where)
+
+
+def same_shape(where: str, **tensors: Tensor) -> None:
+    (first, x), *others = tensors.items()
+    for name, t in others:
+        if t.shape != x.shape:
+            way = f"reshape one, as in {name}.reshape({x.shape})" if t.size == x.size else "give one entry for each"
+            raise ValueError(f"{where}: {first} {x.shape} and {name} {t.shape} must have the same shape; a loss does not broadcast, {way}")
+
+
+def _pointwise(name: str, operation: Callable[..., Tensor], input: Any, target: Any, reduction: str, *parameters: float) -> Tensor:
+    check_reduction(reduction, name)
+    input, target = pair(name, input, target)
+    numbers = tuple(float(p) for p in parameters)
+    return operation(input, target, parameters=numbers, averaged=reduction == "mean", summed=reduction != "none")
+
+
+def _weighted(name: str, operation: Callable[..., Tensor], input: Any, target: Any, weight: Any, reduction: str) -> Tensor:
+    if weight is None:
+        return _pointwise(name, operation, input, target, reduction)
+    input, target = pair(name, input, target)
+    loss = operation(input, target, parameters=(), averaged=False, summed=False)
+    return reduced(loss * _factor(name, "weight", weight, input), reduction, name)
+
+
+def _factor(where: str, name: str, a: Any, x: Tensor) -> Tensor:
+    """A weight of x's dtype that broadcasts to x."""
+    t = astensor(a)
+    try:
+        fits = np.broadcast_shapes(t.shape, x.shape) == x.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{where}: {name} {t.shape} must broadcast to input {x.shape}")
+    return astype(t, x.dtype) if t.dtype != x.dtype else t
+
+
+def check_reduction(reduction: str, where: str, more: str = "") -> None:
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', but is {reduction!r}")
+        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none'{more}, but is {reduction!r}")
 
 
-def reduced(loss: Tensor, reduction: str) -> Tensor:
+def reduced(loss: Tensor, reduction: str, where: str, more: str = "") -> Tensor:
     """The mean, the sum, or the losses themselves."""
+    check_reduction(reduction, where, more)
     return mean(loss) if reduction == "mean" else sum(loss) if reduction == "sum" else loss

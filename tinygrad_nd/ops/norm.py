@@ -20,10 +20,11 @@ from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import square
 from .parts import astype, floating
+from .pool import avg_pool_nd
 from .reduce import mean
-from .shape import broadcast_to, reshape
+from .shape import broadcast_to, moveaxis, reshape
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
 class _Over:
@@ -200,6 +201,23 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
     Source: Zhang and Sennrich, "Root mean square layer normalization" (2019).
     """
     return _over_last("rms_norm", x, normalized_shape, weight, None, eps, False)
+
+
+def local_response_norm(
+    x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, *, layout: str | None = None
+) -> Tensor:
+    """x / (k + alpha · m) ** beta, m the mean square of the `size` channels around each: size // 2 before, the rest from it on.
+
+    Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C". Channels beyond the first and last count as 0.
+    Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks" (2012).
+    """
+    x, axis = _with_channels("local_response_norm", x, layout)
+    if size < 1:
+        raise ValueError(f"local_response_norm: size must be at least 1, but is {size}")
+    wide = astype(x, np.float32) if x.dtype == np.float16 else x
+    squares = moveaxis(square(wide), axis, -1)
+    means = moveaxis(avg_pool_nd(squares, (size,), 1, ((size // 2, (size - 1) // 2),)), -1, axis)
+    return astype(wide * (k + alpha * means) ** -beta, x.dtype)
 
 
 def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float | None, centred: bool) -> Tensor:

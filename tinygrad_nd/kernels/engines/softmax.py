@@ -55,8 +55,7 @@ def _row_log_sum_exp(x):
 @_jit
 def log_sum_exp(out, x):
     for r in range(x.shape[0]):
-        top, rest = _row_log_sum_exp(x[r])
-        out[r, 0] = top + rest
+        out[r, 0], out[r, 1] = _row_log_sum_exp(x[r])
 
 
 @_jit
@@ -73,6 +72,11 @@ def _less(out, x, top, rest):
         out[i] = (x[i] - top) - rest
 
 
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _share(x, top, rest):
+    return exp((x - top) - rest)
+
+
 @_jit
 def log_softmax_grad(out, g, y):
     for r in range(y.shape[0]):
@@ -87,5 +91,5 @@ def log_softmax_grad(out, g, y):
 def label_grad(out, g, labels, total, x):
     for r in range(x.shape[0]):
         for i in range(x.shape[1]):
-            out[r, i] = exp(x[r, i] - total[r, 0]) * g[r, 0]
+            out[r, i] = _share(x[r, i], total[r, 0], total[r, 1]) * g[r, 0]
         out[r, labels[r, 0]] -= g[r, 0]

@@ -1,0 +1,55 @@
+"""Activations as modules, under PyTorch's names: each is a function with its arguments kept. And PReLU, which learns its slope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..ops import activation, curves
+from ..ops.elementwise import relu, sigmoid, tanh
+from ..tensor import Parameter, Tensor, default_dtype
+from .function import module_of
+from .module import Module
+
+CELU = module_of("CELU", curves.celu)
+ELU = module_of("ELU", curves.elu)
+GELU = module_of("GELU", activation.gelu)
+GLU = module_of("GLU", activation.glu)
+Hardshrink = module_of("Hardshrink", curves.hardshrink)
+Hardsigmoid = module_of("Hardsigmoid", curves.hard_sigmoid)
+Hardswish = module_of("Hardswish", curves.hard_swish)
+Hardtanh = module_of("Hardtanh", curves.hard_tanh)
+LeakyReLU = module_of("LeakyReLU", curves.leaky_relu)
+LogSigmoid = module_of("LogSigmoid", curves.log_sigmoid)
+LogSoftmax = module_of("LogSoftmax", activation.log_softmax)
+Mish = module_of("Mish", curves.mish)
+ReLU = module_of("ReLU", relu)
+ReLU6 = module_of("ReLU6", curves.relu6)
+SELU = module_of("SELU", curves.selu)
+Sigmoid = module_of("Sigmoid", sigmoid)
+SiLU = module_of("SiLU", activation.silu)
+Softmax = module_of("Softmax", activation.softmax)
+Softmin = module_of("Softmin", activation.softmin)
+Softplus = module_of("Softplus", curves.softplus)
+Softshrink = module_of("Softshrink", curves.softshrink)
+Softsign = module_of("Softsign", curves.softsign)
+Tanh = module_of("Tanh", tanh)
+Tanhshrink = module_of("Tanhshrink", curves.tanhshrink)
+Threshold = module_of("Threshold", curves.threshold)
+
+
+class PReLU(Module):
+    """`prelu` with its weight learned: one slope for all, or one for each of num_parameters channels."""
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, *, layout: str | None = None, dtype: npt.DTypeLike | None = None
+    ) -> None:
+        if num_parameters < 1:
+            raise ValueError(f"PReLU: num_parameters must be at least 1, but is {num_parameters}")
+        self.num_parameters, self.layout = num_parameters, layout
+        self.weight = Parameter(np.full(num_parameters, init, dtype or default_dtype()))
+
+    def forward(self, x: Any) -> Tensor:
+        return activation.prelu(x, self.weight, layout=self.layout)

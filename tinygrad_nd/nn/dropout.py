@@ -1,0 +1,41 @@
+"""Dropout while training, nothing otherwise. One generator, made from `rng`, serves all calls of a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ops.dropout import Rng, alpha_dropout, dropout, dropout_nd
+from ..tensor import Tensor
+from .module import Module
+
+
+class Dropout(Module):
+    """`dropout` of single entries."""
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], but is {p}")
+        self.p, self.generator = p, np.random.default_rng(rng)
+
+    def forward(self, x: Any) -> Tensor:
+        return dropout(x, self.p, self.training, rng=self.generator)
+
+
+class AlphaDropout(Dropout):
+    """`alpha_dropout`, the companion of `SELU`."""
+
+    def forward(self, x: Any) -> Tensor:
+        return alpha_dropout(x, self.p, self.training, rng=self.generator)
+
+
+class DropoutNd(Dropout):
+    """`dropout_nd` of whole channels."""
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None, layout: str | None = None) -> None:
+        super().__init__(p, rng=rng)
+        self.layout = layout
+
+    def forward(self, x: Any) -> Tensor:
+        return dropout_nd(x, self.p, self.training, rng=self.generator, layout=self.layout)

@@ -1,0 +1,43 @@
+"""Embedding: a learned row for each of so many things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from .. import init as initialisers
+from ..ops.layers import embedding
+from ..tensor import Parameter, Tensor
+from .linear import Initialiser, Rng
+from .module import Module
+
+
+class Embedding(Module):
+    """`embedding`: whole numbers (*) to rows (*, embedding_dim) of weight (num_embeddings, embedding_dim), drawn normally.
+
+    The row padding_idx starts at zero and is not learned.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        init: Initialiser = initialisers.normal,
+        dtype: npt.DTypeLike | None = None,
+        rng: Rng = None,
+    ) -> None:
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(f"Embedding: num_embeddings={num_embeddings} and embedding_dim={embedding_dim} must be at least 1")
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows")
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        drawn = init((num_embeddings, embedding_dim), dtype=dtype, rng=rng)
+        if padding_idx is not None:
+            drawn[padding_idx] = 0
+        self.weight = Parameter(drawn)
+
+    def forward(self, indices: Any) -> Tensor:
+        return embedding(indices, self.weight, padding_idx=self.padding_idx)

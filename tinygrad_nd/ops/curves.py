@@ -1,0 +1,100 @@
+"""Activations of one formula each: a row says what it computes, what its parameters are, and where derivatives need other words.
+
+The pass back is one pass over memory as the function itself; where it is recorded, the formula of the pullback is run on tensors instead.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..kernels import curves as kernel
+from ..tape import primitive
+from ..tensor import Tensor, handle
+from .choice import where
+from .elementwise import sigmoid, square, tanh
+from .parts import floating
+from .ufunc import Function
+
+__all__ = [
+    "celu", "elu", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu",
+    "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+]  # fmt: skip
+
+_REQUIRED = inspect.Parameter.empty
+
+
+def _activation(name: str, doc: str, pull: Callable[..., Tensor] | None = None, **parameters: Any) -> Function:
+    """A function of x and some numbers; `pull` is its pullback on tensors, where the kernel's formula would overflow there."""
+    formula = pull or kernel.CURVES[name][1]
+
+    def back(g: Tensor, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
+        if g.requires_grad or x.requires_grad:
+            return formula(g, x, *parameters)  # type: ignore[no-any-return]
+        return handle(kernel.pull(name, g.data, x.data, parameters), None)
+
+    @primitive(name, x=back)
+    def run(x: Any, *, parameters: tuple[float, ...]) -> Any:
+        return kernel.value(name, x, parameters)
+
+    defaults = tuple(parameters.values())
+    known = [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Any")]
+    known += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=v, annotation="float") for n, v in parameters.items()]
+    signature = inspect.Signature(known, return_annotation="Tensor")
+
+    def function(*args: Any, **named: Any) -> Tensor:
+        if len(args) == 1 and not named and _REQUIRED not in defaults:
+            x, numbers = args[0], defaults
+        else:
+            try:
+                bound = signature.bind(*args, **named)
+            except TypeError as error:
+                raise TypeError(f"{name}: {error}; it takes {signature}") from None
+            bound.apply_defaults()
+            x, *rest = bound.arguments.values()
+            numbers = tuple(float(v) for v in rest)
+        return run(real(x, name), parameters=numbers)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.__annotations__ = {p.name: p.annotation for p in known} | {"return": "Tensor"}
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def real(x: Any, where: str) -> Tensor:
+    """x as a tensor of real floating numbers."""
+    t = floating(x)
+    if t.dtype.kind == "c":
+        raise TypeError(f"{where}: needs real numbers, but x is {t.dtype}; take x.real or nd.abs(x)")
+    return t
+
+
+def _mish_pull(g: Tensor, x: Tensor) -> Tensor:
+    t = tanh(softplus(x))
+    return g * (t + x * (1 - square(t)) * sigmoid(x))
+
+
+relu6 = _activation("relu6", "min(max(x, 0), 6).")
+hard_tanh = _activation("hard_tanh", "x between min_val and max_val, and these beyond.", min_val=-1.0, max_val=1.0)
+hard_sigmoid = _activation("hard_sigmoid", "min(max(x / 6 + 1 / 2, 0), 1).")
+hard_swish = _activation("hard_swish", "x hard_sigmoid(x).")
+leaky_relu = _activation("leaky_relu", "x above 0, negative_slope · x below.", negative_slope=0.01)
+threshold = _activation("threshold", "x above a threshold, and a value elsewhere.", threshold=_REQUIRED, value=_REQUIRED)
+softshrink = _activation("softshrink", "x moved towards 0 by lambd, and 0 for what is not that far away.", lambd=0.5)
+hardshrink = _activation("hardshrink", "x, but 0 between -lambd and lambd.", lambd=0.5)
+tanhshrink = _activation("tanhshrink", "x - tanh(x).")
+softsign = _activation("softsign", "x / (1 + |x|).")
+elu = _activation("elu", "x above 0, alpha (exp(x) - 1) below.", alpha=1.0)
+celu = _activation("celu", "x above 0, alpha (exp(x / alpha) - 1) below.", alpha=1.0)
+selu = _activation("selu", "s x above 0, s a (exp(x) - 1) below, the scales of self-normalising networks: s = 1.0507, a = 1.6733.")
+softplus = _activation(
+    "softplus",
+    "log(1 + exp(beta x)) / beta, without overflow; x itself where beta x is above the threshold.",
+    lambda g, x, beta, threshold: where(x.data * beta > threshold, g, g * sigmoid(x * beta)),
+    beta=1.0,
+    threshold=20.0,
+)
+log_sigmoid = _activation("log_sigmoid", "log(1 / (1 + exp(-x))), exact where the logistic underflows.", lambda g, x: g * sigmoid(-x))
+mish: Function = _activation("mish", "x tanh(log(1 + exp(x))).", _mish_pull)

@@ -1,0 +1,92 @@
+"""Lengths, angles and distances of vectors along an axis, and the losses that compare them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor, astensor
+from .choice import clip, minimum, where
+from .curves import real
+from .elementwise import sqrt, square
+from .loss import pair, reduced, same_shape
+from .matrix_norm import norm
+from .reduce import sum
+from .shape import axes_of
+
+__all__ = [
+    "cosine_embedding_loss", "cosine_similarity", "margin_ranking_loss", "normalize", "pairwise_distance", "triplet_margin_loss",
+]  # fmt: skip
+
+
+def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:
+    """x divided by its p-norm along an axis; by eps where the norm is smaller."""
+    x = real(x, "normalize")
+    (axis,) = axes_of(axis, x.ndim, "normalize")
+    return x / clip(norm(x, p, axis, keepdims=True), eps, None)
+
+
+def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between two vectors along an axis; lengths below eps count as eps. Operands broadcast."""
+    a, b = real(x1, "cosine_similarity"), real(x2, "cosine_similarity")
+    try:
+        (axis,) = axes_of(axis, len(np.broadcast_shapes(a.shape, b.shape)), "cosine_similarity")
+    except ValueError as error:
+        raise type(error)(f"cosine_similarity: of shapes {a.shape} and {b.shape}: {error}") from None
+    rank = max(a.ndim, b.ndim)
+    a, b = a[(None,) * (rank - a.ndim)], b[(None,) * (rank - b.ndim)]
+    return sum(normalize(a, 2.0, axis, eps=eps) * normalize(b, 2.0, axis, eps=eps), axis)
+
+
+def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, *, eps: float = 1e-6, keepdims: bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps over the last axis. Operands broadcast. Shapes: (*lead, D), (*lead, D) -> (*lead)."""
+    a, b = real(x1, "pairwise_distance"), real(x2, "pairwise_distance")
+    if not a.ndim or not b.ndim:
+        raise ValueError(f"pairwise_distance: needs vectors, (*lead, D), but got shapes {a.shape} and {b.shape}")
+    return norm(a - b + eps, p, -1, keepdims=keepdims)
+
+
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
+    """max(0, margin - target (input1 - input2)): target 1 wants the first larger, -1 the second. Shapes: all alike."""
+    a, t = pair("margin_ranking_loss", input1, target)
+    b = real(input2, "margin_ranking_loss")
+    same_shape("margin_ranking_loss", input1=a, input2=b)
+    return reduced(clip(margin - t * (a - b), 0, None), reduction, "margin_ranking_loss")
+
+
+def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
+    """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. Shapes: inputs (*lead, D), target (*lead)."""
+    name = "cosine_embedding_loss"
+    a, b, t = real(input1, name), real(input2, name), astensor(target)
+    same_shape(name, input1=a, input2=b)
+    if not a.ndim or t.shape != a.shape[:-1]:
+        raise ValueError(f"{name}: inputs {a.shape} need a target of shape {a.shape[:-1]}, one per vector, but got {t.shape}")
+    tiny = 1e-12
+    cosine = sum(a * b, -1) / sqrt((sum(square(a), -1) + tiny) * (sum(square(b), -1) + tiny))
+    loss = where(t.data == 1, 1 - cosine, where(t.data == -1, clip(cosine - margin, 0, None), 0))
+    return reduced(loss, reduction, name)
+
+
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin + d(anchor, positive) - d(anchor, negative)), d the `pairwise_distance`. Shapes: all (*lead, D).
+
+    With swap=True, the negative is compared with the closer of anchor and positive.
+    """
+    name = "triplet_margin_loss"
+    a, b, c = real(anchor, name), real(positive, name), real(negative, name)
+    same_shape(name, anchor=a, positive=b, negative=c)
+    near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)
+    if swap:
+        far = minimum(far, pairwise_distance(b, c, p, eps=eps))
+    return reduced(clip(margin + near - far, 0, None), reduction, name)

@@ -1,0 +1,73 @@
+"""Dropout: entries, whole channels, or entries set to what keeps a self-normalising network so.
+
+`rng` is a Generator, a seed, or None for fresh randomness; the same seed drops the same entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..kernels.curves import ALPHA, SCALE
+from ..tensor import Tensor, astensor
+from .conv import is_channels_last
+from .elementwise import multiply
+from .parts import floating
+
+__all__ = ["alpha_dropout", "dropout", "dropout_nd"]
+
+Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
+
+
+def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:
+    """x with each entry zeroed with probability p and the rest scaled by 1 / (1 - p), so that the mean stays; x itself if not training.
+
+    `rng` is a Generator, a seed, or None for fresh randomness.
+    """
+    t = _checked("dropout", x, p)
+    return _scaled(t, p, _kept(t.shape, p, rng)) if training and p else t
+
+
+def dropout_nd(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None, layout: str | None = None) -> Tensor:
+    """`dropout` of whole channels: all of x[i, c] is kept or zeroed. Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C".
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (2015).
+    """
+    t, last = _checked("dropout_nd", x, p), is_channels_last("dropout_nd", layout)
+    if t.ndim < 2:
+        raise ValueError(f"dropout_nd: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
+    if not training or not p:
+        return t
+    channels, space = t.shape[-1 if last else 1], (1,) * (t.ndim - 2)
+    return _scaled(t, p, _kept((t.shape[0], *space, channels) if last else (t.shape[0], channels, *space), p, rng))
+
+
+def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:
+    """x with each entry set with probability p to the least value of `selu`, then scaled and shifted so that mean 0 and variance 1 stay.
+
+    Source: Klambauer et al., "Self-normalizing neural networks" (2017).
+    """
+    t = _checked("alpha_dropout", x, p)
+    if not training or not p:
+        return t
+    if p == 1:
+        return t * 0
+    keep, least = _kept(t.shape, p, rng), -SCALE * ALPHA
+    scale = ((1 - p) * (1 + p * least**2)) ** -0.5
+    factor = keep.astype(t.dtype) * t.dtype.type(scale)
+    return t * factor + (np.where(keep, 0, least * scale) - p * least * scale).astype(t.dtype)
+
+
+def _checked(where: str, x: Any, p: float) -> Tensor:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{where}: p must lie in [0, 1], but is {p}")
+    return floating(x)
+
+
+def _kept(shape: tuple[int, ...], p: float, rng: Rng) -> np.ndarray:
+    return np.random.default_rng(rng).random(shape, np.float32) >= p
+
+
+def _scaled(t: Tensor, p: float, keep: np.ndarray) -> Tensor:
+    return multiply(t, astensor(keep.astype(t.dtype) * t.dtype.type(1 / (1 - p) if p < 1 else 0)))
