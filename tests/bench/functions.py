@@ -1,18 +1,25 @@
 """Every public function on 10⁶ elements: forward against NumPy's (limit 2), backward against its forward (limit 3); the worst ten of each.
 
-Where the forward is a view or a constant, the backward is held to one pass over the array instead.
+What is compared is fair to both sides:
+- NumPy's functions that write in place are given a copy, since ours return one.
+- The cotangent is a tensor of random values, as a sweep passes it on: read-only, so that nobody need copy it.
+- Cotangents must be read and gradients written, even where the forward is a view or a sum: what the forward took counts for no less than
+  a pass over memory for each 10⁶ entries of either. A pass reads an array and writes another.
+- Medians of turns that alternate between the ways.
 
-`python -m tests.bench.functions [name ...]` measures all, or those named. float64, small matrices in stacks; the least of several turns.
+`python -m tests.bench.functions [--engine numpy|jit] [name ...]` measures all, or those named. float64, small matrices in stacks.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
 import warnings
 from collections.abc import Callable
+from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +28,7 @@ from tinygrad_nd import tree
 from tinygrad_nd.methods import PUBLIC
 
 SIDE = 1000
-SECONDS = 0.04  # for each function and way
+SECONDS = 0.03  # for each function and way
 rng = np.random.default_rng(0)
 X, Y = (0.1 + 0.8 * rng.random((SIDE, SIDE)) for _ in range(2))
 V, W = X.ravel(), Y.ravel()
@@ -31,6 +38,7 @@ POSITIVE = SMALL @ SMALL.mT
 Z = X + 1j * Y
 INDEX = rng.integers(0, SIDE, SIDE)
 MASK = X > 0.5
+NEAR_ONE = 1 + 1e-3 * (V - W)  # whose products stay away from 0 and infinity
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {  # where neither (X) nor (X, Y) will do
     **dict.fromkeys(("arccosh", "acosh"), (X + 1,)),
@@ -64,7 +72,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {  # where neither (X) nor (X, Y) will d
     "linalg.cross": (V[:999].reshape(-1, 3), W[:999].reshape(-1, 3)),
     **{f"fft.{n}": (Z if n in ("irfft", "irfft2", "irfftn", "hfft") else X,) for n in nd.fft.__all__ if "freq" not in n},
     **{n: (X[:, :, None, None],) for n in ("global_avg_pool", "global_max_pool")}, "softmax": (X,), "cross_entropy": (X, INDEX),
-    "layer_norm": (X, SIDE), "rms_norm": (X, SIDE), "cumulative_sum": (V,), "cumulative_prod": (V,),
+    "layer_norm": (X, SIDE), "rms_norm": (X, SIDE), "cumulative_sum": (V,),
+    **dict.fromkeys(("prod", "nanprod", "cumprod", "nancumprod", "cumulative_prod"), (NEAR_ONE,)),
     "linalg.cho_solve": ((POSITIVE, True), SMALL),
 }  # fmt: skip
 SKIP = set(
@@ -76,34 +85,49 @@ SKIP = set(
 )
 
 
-def measure(name: str, f: Callable[..., Any]) -> tuple[float, float, float, float] | None:
-    """(forward / NumPy's, backward / forward, forward and backward in ms),
-    NaN where there is no such thing; None if it cannot be called."""
+IN_PLACE: dict[str, Callable[..., Any]] = {"put_along_axis": lambda x, *rest: np.put_along_axis(x.copy(), *rest)}
+
+
+class Row(NamedTuple):
+    """Milliseconds; NaN where there is no such thing. `least`: what the backward is compared with."""
+
+    forward: float
+    numpys: float
+    backward: float
+    least: float
+
+
+def measure(name: str, f: Callable[..., Any], write: float) -> Row | None:
+    """The times of a function, if it can be called; `write` is those of a pass over 10⁶ values."""
     space: Any = np
     for part in name.split("."):
         space = getattr(space, part, None)
+    theirs = IN_PLACE.get(name, space)
     for args in [ARGUMENTS[name]] if name in ARGUMENTS else [(X,), (X, Y)]:
         leaves = tree.mapped(lambda a: nd.tensor(a, requires_grad=True) if _floats(a) else a, args)
         try:
             y = f(*leaves)
-            expected = space(*args) if space is not None else None
+            if theirs is not None:
+                theirs(*args)
         except TypeError:
             continue
         except Exception as error:
             print(f"{name}: {type(error).__name__}: {str(error)[:90]}", file=sys.stderr)
             return None
-        del expected
         root = next((t for t in (y if isinstance(y, (tuple, list)) else [y]) if isinstance(t, nd.Tensor) and t.requires_grad), None)
+        del y
         ways: list[Callable[[], Any]] = [lambda: f(*leaves)]
-        if space is not None:
-            ways.append(lambda: space(*args))
+        if theirs is not None:
+            ways.append(lambda: theirs(*args))
+        written = 0
         if root is not None:
-            g = np.ones(root.shape, root.dtype)
+            g = nd.tensor(rng.standard_normal(root.shape).astype(root.dtype))
             inputs = [t for _, t in tree.leaves(leaves) if isinstance(t, nd.Tensor)]
+            written = max(root.size, sum(t.size for t in inputs))
             ways.append(lambda: nd.gradients(root, inputs, g, retain_graph=True))
-        best = _least(ways)
-        ours, backward = best[0], best[-1] if root is not None else np.nan
-        return ours / best[1] if space is not None else np.nan, backward / max(ours, PASS), ours * 1e3, backward * 1e3
+        took = _medians(ways)
+        ours, backward = took[0], took[-1] if root is not None else np.nan
+        return Row(ours, took[1] if theirs is not None else np.nan, backward, max(ours, write * written / 1e6))
     return None
 
 
@@ -111,22 +135,18 @@ def _floats(a: Any) -> bool:
     return isinstance(a, np.ndarray) and a.dtype.kind in "fc"
 
 
-def _least(ways: list[Callable[[], Any]]) -> list[float]:
-    """The least seconds of each way, in turns."""
-    best, end = [np.inf] * len(ways), perf_counter() + SECONDS * len(ways)
-    turn = 0
-    while turn < 3 or perf_counter() < end:
-        for k, way in enumerate(ways):
+def _medians(ways: list[Callable[[], Any]]) -> list[float]:
+    """The median milliseconds of each way, in turns."""
+    took: list[list[float]] = [[] for _ in ways]
+    end = perf_counter() + SECONDS * len(ways)
+    while len(took[0]) < 3 or perf_counter() < end:
+        for times, way in zip(took, ways):
             start = perf_counter()
             way()
-            best[k] = min(best[k], perf_counter() - start)
-        turn += 1
-        if turn == 1 and sum(best) > 1:
+            times.append((perf_counter() - start) * 1e3)
+        if len(took[0]) == 1 and sum(map(sum, took)) > 1000:
             break
-    return best
-
-
-PASS = _least([lambda: np.positive(X)])[0]  # seconds
+    return [median(times[1:] or times) for times in took]
 
 
 def functions() -> dict[str, Callable[..., Any]]:
@@ -136,26 +156,36 @@ def functions() -> dict[str, Callable[..., Any]]:
     return {n: f for n, f in named.items() if callable(f) and not inspect.isclass(f) and n not in SKIP}
 
 
-def main(names: list[str]) -> None:
-    found = {}
+def main(engine: str, names: list[str]) -> None:
+    nd.set_engine(engine)
+    found: dict[str, Row] = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        write = _medians([lambda: np.positive(X)])[0]
         for name, f in functions().items():
             if not names or name in names:
-                row = measure(name, f)
+                row = measure(name, f, write)
                 if row is None:
                     print(f"{name}: not measured", file=sys.stderr)
                 else:
                     found[name] = row
-    print(f"{len(found)} functions on 10⁶ elements")
-    for title, k, limit in (("forward / NumPy", 0, 2), ("backward / forward", 1, 3)):
-        # What takes microseconds says nothing: neither side does anything.
-        rows = sorted(((r[k], n) for n, r in found.items() if r[k] == r[k] and r[2 + k] > 0.05), reverse=True)
-        above = len([r for r, _ in rows if r > limit])
+    print(f"{len(found)} functions on 10⁶ elements, engine {nd.engine()}; a pass over memory takes {write:.2f} ms")
+    # What takes microseconds says nothing: neither side does anything.
+    forward = {n: r.forward / r.numpys for n, r in found.items() if r.forward > 0.05}
+    backward = {n: r.backward / r.least for n, r in found.items() if r.backward > 0.05}
+    for title, ratios, limit in (("forward / NumPy", forward, 2), ("backward / forward", backward, 3)):
+        rows = sorted(((r, n) for n, r in ratios.items() if r == r), reverse=True)
+        above = sum(r > limit for r, _ in rows)
         print(f"\n{title}: {above} of {len(rows)} above {limit}; the worst\n")
         for ratio, name in rows[: max(10, above)]:
-            print(f"| {name} | {ratio:.2f} | {found[name][2]:.2f} ms forward | {found[name][3]:.2f} ms backward |")
+            print(f"| {name} | {ratio:.2f} | {found[name].forward:.2f} ms forward | {found[name].backward:.2f} ms backward |")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--engine", default="auto", choices=("auto", "jit", "numpy"), help="the engine (default: jit where it is installed)"
+    )
+    parser.add_argument("names", nargs="*", help="functions to measure (default: all)")
+    given = parser.parse_args()
+    main(given.engine, given.names)

@@ -41,10 +41,34 @@ def test_where_is_numpys_to_the_sign_of_zero(shape, dtype):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("beats, skips", [(np.greater, False), (np.greater, True), (np.less, False), (np.less, True)])
 def test_shares_of_two_are_one_half_where_they_are_equal(shape, beats, skips):
-    a, b = values(shape, np.float32), values(shape, np.float32)
+    a, b, g = values(shape, np.float32), values(shape, np.float32), rng.standard_normal(shape).astype(np.float32)
     for x, y in ((a, b), (a, b[:1]), (a, 1.0), (2, b)):
         expected = np.where(np.equal(x, y), 0.5, np.logical_or(beats(x, y), np.isnan(y if skips else x)))
-        np.testing.assert_array_equal(choice.won(x, y, beats, skips), expected)
+        found = choice.to_winner(g, x, y, beats, skips)
+        assert found.dtype == g.dtype
+        np.testing.assert_array_equal(found, g * expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inside_bounds_a_cotangent_passes(shape):
+    x, g = values(shape, np.float32), rng.standard_normal(shape).astype(np.float32)
+    lows = np.broadcast_to(values(shape[-1:], np.float32), shape)
+    for low, high in ((-1, 2), (None, 2), (-1, None), (2, 1), (lows, 2.0), (lows[:1], None), (None, None)):
+        inside = np.logical_and(True if low is None else low <= x, True if high is None else x <= high)
+        np.testing.assert_array_equal(choice.to_inside(g, x, low, high), np.where(inside, g, 0))
+
+
+@pytest.mark.parametrize("shape", [(5000,), (70, 80), (3, 4), (100, 9000)])
+@pytest.mark.parametrize("kind", ["distinct", "ties", "nan"])
+def test_an_extreme_shares_its_cotangent_among_the_entries_that_reach_it(shape, kind):
+    x = rng.permutation(np.arange(float(np.prod(shape)))).reshape(shape) if kind == "distinct" else values(shape, np.float64)
+    x = np.nan_to_num(x, nan=0.0) if kind == "ties" else x
+    for axes in (tuple(range(len(shape))), (0,), (-1,)):
+        best = x.max(axes, keepdims=True)
+        g = rng.standard_normal(best.shape)
+        hit = (x == best) | (np.isnan(x) & np.isnan(best))
+        expected = np.where(hit, g / hit.sum(axes, keepdims=True), 0)
+        np.testing.assert_allclose(choice.to_extreme(g, x, best, tuple(a % x.ndim for a in axes)), expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

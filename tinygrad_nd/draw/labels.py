@@ -25,6 +25,9 @@ TITLES = {
     "window_sum": "window sum",
     "window_sum_adjoint": "window sum, transposed",
     "keep_positive": "relu gradient",
+    "to_winner": "maximum gradient",
+    "to_inside": "clip gradient",
+    "to_extreme": "max gradient",
     "zero_pad": "pad",
     "take_along": "take",
     "pick": "take_along_axis",
@@ -44,7 +47,7 @@ OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul linear inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals expm complement sum_of_products "
     "fft rfft irfft cross",
-    "reduction": "sum mean max min order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax log_softmax "
+    "reduction": "sum mean max min to_extreme order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax log_softmax "
     "sum_to max_pool lp_pool resample fold pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",

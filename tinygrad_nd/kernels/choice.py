@@ -39,14 +39,15 @@ def _fits(condition: Array, a: Array) -> bool:
 
 
 def keep(condition: Array, x: Array) -> Array:
-    """x where the condition holds, else 0: multiplied as integers, a bit pattern times 0 is 0 even if it means infinity."""
+    """x where the condition holds, else 0."""
+    return fused(_keep, condition, x, dtype=x.dtype, tile=PASSES)
+
+
+def _keep(out: Array, condition: Array, x: Array) -> None:
+    """Multiplied as integers: a bit pattern times 0 is 0 even if it means infinity."""
     bits = _INTEGERS[x.dtype.itemsize]
-
-    def tile(out: Array, condition: Array, x: Array) -> None:
-        np.copyto(out.view(bits), condition.view(np.int8))
-        np.multiply(out.view(bits), x.view(bits), out=out.view(bits))
-
-    return fused(tile, condition, x, dtype=x.dtype, tile=PASSES)
+    np.copyto(out.view(bits), condition.view(np.int8))
+    np.multiply(out.view(bits), x.view(bits), out=out.view(bits))
 
 
 def _blend(condition: Array, x: Array, y: Array) -> Array:
@@ -62,31 +63,65 @@ def _blend(condition: Array, x: Array, y: Array) -> Array:
     return fused(tile, condition, x, y, dtype=x.dtype, tile=PASSES)
 
 
-def won(x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
-    """1 where x beats y, one half where they are equal, else 0. NaN beats y, or loses if it is skipped."""
-    dtype = np.result_type(x, y, np.float16)
-
-    def tile(out: Array, x: Any, y: Any) -> None:
-        first, equal = (memory.scratch(name, out.shape, np.bool_) for name in ("first", "equal"))
-        beats(x, y, out=first)
-        np.logical_or(first, np.isnan(y if skips else x, out=equal if np.ndim(y if skips else x) == out.ndim else None), out=first)
-        np.copyto(out, first)
-        if np.equal(x, y, out=equal).any():
-            np.copyto(out, 0.5, where=equal)
-
-    if not any(isinstance(a, ndarray) and a.ndim for a in (x, y)):
-        return dtype.type(0.5 if x == y else beats(x, y) or np.isnan(y if skips else x))
-    return fused(tile, x, y, dtype=dtype, tile=PASSES)
+# Cotangents of extremes.
 
 
-def reached(x: Array, best: Array, axes: tuple[int, ...]) -> tuple[Array, Any]:
-    """Where x is the best (NaN, if that is NaN), and the share of each if such entries are several along axes; None if it is one each time.
+def to_winner(g: Any, x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
+    """g where x beats y, half of it where they are equal, else 0. NaN beats y, or loses if it is skipped."""
+    if not _is_large(g):
+        won = np.logical_or(beats(x, y), np.isnan(y if skips else x))
+        return np.where(np.equal(x, y), g * g.dtype.type(0.5), np.where(won, g, g.dtype.type(0)))[()]
 
-    `best` keeps the reduced axes.
-    """
-    hit = np.equal(x, best)
+    def tile(out: Array, g: Array, x: Any, y: Any) -> None:
+        won, lost = (memory.scratch(name, out.shape, np.bool_) for name in ("won", "lost"))
+        _keep(out, beats(x, y, out=won), g)
+        if np.count_nonzero(won) + np.count_nonzero(beats(y, x, out=lost)) < out.size:  # there are equal ones, or NaN
+            np.copyto(out, g, where=np.isnan(y if skips else x))
+            np.multiply(g, 0.5, out=out, where=np.equal(x, y, out=won))
+
+    return fused(tile, g, x, y, dtype=g.dtype, tile=PASSES)
+
+
+def to_inside(g: Any, x: Any, low: Any, high: Any) -> Any:
+    """g where low <= x <= high, else 0; a bound may be None."""
+    if not _is_large(g):
+        inside = np.logical_and(True if low is None else np.less_equal(low, x), True if high is None else np.less_equal(x, high))
+        return np.where(inside, g, g.dtype.type(0))[()]
+
+    def tile(out: Array, g: Array, x: Array, low: Any, high: Any) -> None:
+        above, below = (memory.scratch(name, out.shape, np.bool_) for name in ("above", "below"))
+        inside = np.less_equal(x, high, out=below) if high is not None else None
+        if low is not None:
+            np.less_equal(low, x, out=above)
+            inside = above if inside is None else np.logical_and(above, below, out=above)
+        _keep(out, inside, g) if inside is not None else np.copyto(out, g)
+
+    return fused(tile, g, x, low, high, dtype=g.dtype, tile=PASSES)
+
+
+def _is_large(g: Any) -> bool:
+    return isinstance(g, ndarray) and g.size >= LEAST and g.dtype.kind in "fc" and g.dtype.itemsize in _INTEGERS
+
+
+def to_extreme(g: Array, x: Array, best: Array, axes: tuple[int, ...]) -> Any:
+    """g where x is the best, else 0; shared evenly where several along `axes` are, and NaN is reached by NaN. g and best keep those axes."""
     if np.isnan(best).any():
-        hit |= np.isnan(x) & np.isnan(best)
-    if np.count_nonzero(hit) == best.size:
-        return hit, None
-    return hit, np.reciprocal(np.count_nonzero(hit, axes), dtype=float).astype(x.real.dtype) if axes else None
+        hit = np.where(np.isnan(best), np.isnan(x), np.equal(x, best))
+    elif not _is_large(x):
+        hit = np.equal(x, best)
+    else:
+        hits = []
+
+        def tile(out: Array, x: Array, best: Any, g: Any) -> None:
+            hit = np.equal(x, best, out=memory.scratch("hit", out.shape, np.bool_))
+            hits.append(np.count_nonzero(hit))
+            out.fill(0)
+            np.copyto(out, g, where=hit)
+
+        one = x.size and best.size == 1
+        out = fused(tile, x, best.reshape(()) if one else best, g.reshape(()) if one else g, dtype=g.dtype, tile=PASSES)
+        if sum(hits) == best.size:
+            return out
+        hit = np.equal(x, best)
+    share = np.divide(g, np.count_nonzero(hit, axes, keepdims=True), dtype=g.dtype) if axes else g
+    return np.where(hit, share, g.dtype.type(0))

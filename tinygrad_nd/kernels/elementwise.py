@@ -21,6 +21,7 @@ SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is as
 COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
+STEPS = 1 << 17  # elements in a tile of many steps: what lies between them stays in cache, and threads seldom wait for one another
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 FEW = 8  # terms; fewer are added turn by turn
@@ -88,6 +89,13 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
         boxes = parallel.boxes(dense.shape, tile)
         engines.run(f, [(dense[box], *[v[box] if moves else v for v, moves in zip(views, moving)]) for box in boxes])
     return out
+
+
+def tiled(f: Callable[..., Any], *operands: Any) -> Array:
+    """f(*operands) of a function made of many elementwise steps, tile by tile; its dtype is that of f of empty arrays."""
+    operands = tuple([a[()] if isinstance(a, ndarray) and not a.ndim else a for a in operands])
+    dtype = f(*[np.empty(0, a.dtype) if isinstance(a, ndarray) else a for a in operands]).dtype
+    return fused(lambda out, *parts: np.copyto(out, f(*parts)), *operands, dtype=dtype, tile=STEPS)
 
 
 def looped(name: str, x: Any, *others: Any) -> Array | None:

@@ -7,7 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from . import parallel
+from .elementwise import LARGE
+
 SHORT = 16  # slices for one place
+LOCKED = 1 << 13  # entries; fewer are copied as quickly
+
+
+class _Shared:
+    """Memory that NumPy may believe to be writeable."""
+
+    def __init__(self, a: np.ndarray) -> None:
+        self.owner = a
+        self.__array_interface__ = {**a.__array_interface__, "data": (a.__array_interface__["data"][0], False)}
+
+
+def unlocked(a: np.ndarray) -> np.ndarray:
+    """The same memory, not marked as read-only: argmax, interp, repeat and bincount, which only read, copy what is."""
+    return a if a.flags.writeable or a.size < LOCKED else np.asarray(_Shared(a))
 
 
 def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -49,6 +66,39 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
     return out
 
 
+def pick_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """np.take_along_axis, for an index of x's shape along the other axes."""
+    return np.take(x, _places_along(index, axis, x.shape))
+
+
+def put_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """The transpose of `pick_along`, for an index that names no place twice: zeros along an axis of this size, and g where it was picked."""
+    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    out.reshape(-1)[_places_along(index, axis, out.shape)] = g
+    return out
+
+
+def _places_along(index: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The places in a flattened array of this shape that an index along one axis means."""
+    inner = prod(shape[axis + 1 :])
+    first = np.arange(prod(shape[:axis])).reshape(*shape[:axis], *[1] * (len(shape) - axis)) * (shape[axis] * inner)
+    return index * inner + (first + np.arange(inner).reshape(shape[axis + 1 :]))
+
+
+def argsort(x: np.ndarray, axis: int) -> np.ndarray:
+    """np.argsort, with the rows dealt out among the threads."""
+    rows = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
+    if x.size < LARGE or len(rows) < 2:
+        return np.argsort(x, axis)
+    out = np.empty(rows.shape, np.intp)
+
+    def sort(box: tuple[slice]) -> None:
+        out[box] = np.argsort(rows[box])
+
+    parallel.run(parallel.boxes((len(rows),), -(-len(rows) // (4 * parallel.num_threads()))), sort)
+    return np.moveaxis(out.reshape(np.moveaxis(x, axis, -1).shape), -1, axis)
+
+
 def survivors(index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray | None:
     """For an assignment x[index] = v: which values of v are still there afterwards; None if all of them must be."""
     if not any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
@@ -75,4 +125,4 @@ def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.nda
     """The sum of the values of g at each flat place, in `shape`."""
     if g.dtype.kind == "c":
         return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
-    return np.bincount(places, weights=g, minlength=prod(shape)).astype(g.dtype, copy=False).reshape(shape)
+    return np.bincount(unlocked(places), weights=unlocked(g), minlength=prod(shape)).astype(g.dtype, copy=False).reshape(shape)

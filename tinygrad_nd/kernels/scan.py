@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .elementwise import STEPS, fused
+from .indexing import unlocked
 from .memory import Array
 
 
@@ -49,6 +51,22 @@ def spread_differences(g: Array, axis: int) -> Array:
     np.subtract(g[:-1], g[1:], out=y[1:-1])
     y[-1] = g[-1]
     return out
+
+
+def interp(x: Array, xp: Array, fp: Array) -> Array:
+    """np.interp(x, xp, fp), on all threads."""
+    dtype = np.result_type(fp, np.float64)
+    y = fused(lambda out, x: np.copyto(out, np.interp(unlocked(x), xp, fp)), np.atleast_1d(x), dtype=dtype, tile=STEPS)
+    return y.reshape(x.shape)
+
+
+def segments(x: Array, xp: Array) -> Array:
+    """Which of the segments between ascending xp each x lies on, counted from 1; 0 is before the first, len(xp) behind the last (NaN, too)."""
+
+    def tile(out: Array, x: Array) -> None:
+        np.subtract(np.searchsorted(xp, x, "right"), x == xp[-1], out=out)
+
+    return fused(tile, np.atleast_1d(x), dtype=np.intp, tile=STEPS).reshape(np.shape(x))
 
 
 # Twice the slope of evenly spaced samples: y[i+1] - y[i-1] inside, and at the border by the accuracy asked for, from there inwards.

@@ -13,7 +13,7 @@ from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import imag, real
 from .steps import not_equal
-from .ufunc import Function, elementwise, no_slope
+from .ufunc import Function, bare, elementwise, no_slope
 
 __all__ = ["clip", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "select", "where"]
 
@@ -52,16 +52,16 @@ def _best(ufunc: np.ufunc, beats: np.ufunc, doc: str, skips: bool) -> Function:
     return elementwise(
         ufunc,
         f"{doc}. Equal values share the gradient evenly.",
-        x=lambda g, x, y: _to_winner(g, _bare(x), _bare(y), beats, skips),
-        y=lambda g, x, y: _to_winner(g, _bare(y), _bare(x), beats, skips),
+        one_pass=True,
+        x=lambda g, x, y: _to_winner(g, bare(x), bare(y), beats=beats, skips=skips),
+        y=lambda g, x, y: _to_winner(g, bare(y), bare(x), beats=beats, skips=skips),
     )
 
 
-def _to_winner(g: Any, x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
-    """The part of the cotangent that goes to x."""
-    if np.any(np.equal(x, y)):
-        return g * won(x, y, beats=beats, skips=skips)
-    return where(np.logical_or(beats(x, y), np.isnan(y if skips else x)), g, 0)
+@primitive(g=lambda h, x, y, beats, skips: _to_winner(h, bare(x), bare(y), beats=beats, skips=skips))
+def _to_winner(g: Any, x: Any, y: Any, *, beats: np.ufunc, skips: bool) -> Any:
+    """The part of the cotangent that goes to x: all where it beats y, half where they are equal, else 0. NaN beats y, or loses."""
+    return kernel.to_winner(g, x, y, beats, skips)
 
 
 maximum = _best(np.maximum, np.greater, "The larger of x and y; NaN wins", False)
@@ -70,19 +70,19 @@ fmax = _best(np.fmax, np.greater, "The larger of x and y; a number wins over NaN
 fmin = _best(np.fmin, np.less, "The smaller of x and y; a number wins over NaN", True)
 
 
-@primitive()
-def won(x: Any, y: Any, *, beats: np.ufunc, skips: bool = False) -> Any:
-    """The part of the gradient that goes to x: 1 where it beats y, one half where they are equal, else 0. NaN beats y, or loses."""
-    return kernel.won(x, y, beats, skips)
-
-
 @primitive(
-    x=lambda g, x, low, high, out: where(_inside(x, low, high, out), g, 0),
+    x=lambda g, x, low, high: _to_inside(g, *map(bare, (x, low, high))),
     low=lambda g, x, low, high: where(_below(x, low, high), g, 0),
     high=lambda g, x, low, high: where(_above(x, low, high), g, 0),
 )
 def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
+
+
+@primitive(g=lambda h, x, low, high: _to_inside(h, *map(bare, (x, low, high))))
+def _to_inside(g: Any, x: Any, low: Any = None, high: Any = None) -> Any:
+    """g where x is within the bounds, else 0."""
+    return kernel.to_inside(g, x, low, high)
 
 
 @named
@@ -94,34 +94,23 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return _clip(astensor(x), low, high)
 
 
-def _bare(a: Any) -> Any:
-    return a.data if isinstance(a, Tensor) else a
-
-
 def _below(x: Any, low: Any, high: Any) -> Any:
     """Where a lower bound decides; an upper one below it decides instead."""
-    x, low, high = _bare(x), _bare(low), _bare(high)
+    x, low, high = bare(x), bare(low), bare(high)
     under = np.less(x, low)
     return under if high is None else under & np.less_equal(low, high)
 
 
 def _above(x: Any, low: Any, high: Any) -> Any:
-    x, low, high = _bare(x), _bare(low), _bare(high)
+    x, low, high = bare(x), bare(low), bare(high)
     return np.greater(x if low is None else np.maximum(x, low), high)
-
-
-def _inside(x: Any, low: Any, high: Any, out: Any) -> Any:
-    """Where x stayed as it was; not by chance, where an upper bound below the lower one decided."""
-    unchanged = np.equal(_bare(x), _bare(out))
-    low, high = _bare(low), _bare(high)
-    return unchanged if low is None or high is None or np.all(np.less_equal(low, high)) else unchanged & np.less_equal(low, high)
 
 
 heaviside = elementwise(
     np.heaviside,
     "0 where x < 0, 1 where x > 0, y where x = 0; the gradient of x is 0.",
     x=no_slope,
-    y=lambda g, x: where(np.equal(_bare(x), 0), g, 0),
+    y=lambda g, x: where(np.equal(bare(x), 0), g, 0),
 )
 
 

@@ -17,7 +17,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, conj, elementwise, no_slope, over, scale
+from .ufunc import Function, bare, conj, elementwise, in_tiles, no_slope, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -30,7 +30,7 @@ __all__ = [
 
 add = elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
 subtract = elementwise(np.subtract, "x - y.", x=lambda g: g, y=lambda g: -g)
-multiply = elementwise(np.multiply, "x * y.", x=lambda g, y: scale(g, conj(y)), y=lambda g, x: scale(g, conj(x)))
+multiply = elementwise(np.multiply, "x * y.", one_pass=True, x=lambda g, y: scale(g, conj(y)), y=lambda g, x: scale(g, conj(x)))
 divide = elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: scale(-g, conj(out / y)))
 negative = elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = elementwise(np.positive, "+x.", x=lambda g: g)
@@ -47,8 +47,8 @@ def divmod(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 @primitive(
-    x=lambda g, x, y: scale(g, conj(_power_slope(x, y))),
-    y=lambda g, x, out: scale(g, conj(_power_log(x, out))),
+    x=in_tiles(lambda g, x, y: scale(g, conj(_power_slope(x, y)))),
+    y=in_tiles(lambda g, x, out: scale(g, conj(_power_log(x, out)))),
 )
 def _power(x: Any, y: Any) -> Any:
     squared = type(y) in (int, float) and y == 2 and isinstance(x, np.ndarray) and x.dtype.kind in "fc"
@@ -61,8 +61,8 @@ def power(x: Any, y: Any) -> Tensor:
 
 
 @primitive(
-    x=lambda g, x, y: scale(g, conj(_power_slope(x, y))),
-    y=lambda g, x, out: scale(g, conj(_power_log(x, out))),
+    x=in_tiles(lambda g, x, y: scale(g, conj(_power_slope(x, y)))),
+    y=in_tiles(lambda g, x, out: scale(g, conj(_power_log(x, out)))),
 )
 def float_power(x: Any, y: Any) -> Any:
     """x ** y in float64 or complex128, also of integers. Operands broadcast."""
@@ -71,13 +71,13 @@ def float_power(x: Any, y: Any) -> Any:
 
 def _power_slope(x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 where y is 0."""
-    if isinstance(y, Tensor):
+    if isinstance(y, (Tensor, np.ndarray)):
         flat = equal(y, 0)
         return where(flat, 0, y * power(where(flat, 1, x), y - 1)) if flat.data.any() else y * power(x, y - 1)
     return x * 2 if y == 2 else y * power(x, y - 1) if y != 0 else no_slope(x)
 
 
-def _power_log(x: Any, out: Tensor) -> Tensor:
+def _power_log(x: Any, out: Any) -> Any:
     """x^y log x, and 0 where x is 0."""
     x = astensor(x, dtype=out.dtype)
     none = equal(x, 0)
@@ -86,10 +86,10 @@ def _power_log(x: Any, out: Tensor) -> Tensor:
 
 # Exponentials, roots, trigonometry.
 
-exp = elementwise(np.exp, "e ** x.", x=lambda g, out: scale(g, conj(out)))
+exp = elementwise(np.exp, "e ** x.", one_pass=True, x=lambda g, out: scale(g, conj(out)))
 exp2 = elementwise(np.exp2, "2 ** x.", x=lambda g, out: scale(g, conj(out) * _log(2)))
 expm1 = elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: scale(g, conj(out + 1)))
-log = elementwise(np.log, "Natural logarithm.", x=lambda g, x: over(g, conj(x)))
+log = elementwise(np.log, "Natural logarithm.", one_pass=True, x=lambda g, x: over(g, conj(x)))
 log2 = elementwise(np.log2, "Logarithm to base 2.", x=lambda g, x: over(g, conj(x) * _log(2)))
 log10 = elementwise(np.log10, "Logarithm to base 10.", x=lambda g, x: over(g, conj(x) * _log(10)))
 log1p = elementwise(np.log1p, "log(1 + x), accurate near 0.", x=lambda g, x: over(g, conj(x + 1)))
@@ -103,7 +103,7 @@ arccos = elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj(
 arctan = elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
 sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
 cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
-tanh = elementwise(np.tanh, "Hyperbolic tangent.", x=lambda g, out: _through_tanh(g, out))
+tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, out: _through_tanh(g, out))
 arcsinh = elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, conj(sqrt(square(x) + 1))))
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
@@ -174,7 +174,7 @@ def keep_positive(g: Any, of: Any) -> Any:
 # Size, sign and angle.
 
 
-@primitive(x=lambda g, x: scale(g, _direction(x)))
+@primitive(x=in_tiles(lambda g, x: scale(g, _direction(x))))
 def _absolute(x: Any) -> Any:
     return apply(np.absolute, x)
 
@@ -185,14 +185,12 @@ def absolute(x: Any) -> Tensor:
 
 
 abs = absolute
-fabs = elementwise(
-    np.fabs, "|x| of a real x; its derivative at 0 is 0.", x=lambda g, x: g * np.sign(x.data if isinstance(x, Tensor) else x)
-)
+fabs = elementwise(np.fabs, "|x| of a real x; its derivative at 0 is 0.", x=lambda g, x: scale(g, _direction(x)))
 
 
-def _direction(x: Tensor) -> Tensor:
+def _direction(x: Any) -> Any:
     """x / |x|, 0 at 0; a constant unless x is complex."""
-    return over(x, absolute(x)) if x.dtype.kind == "c" else sign(x.detach())
+    return over(x, absolute(x)) if x.dtype.kind == "c" else np.sign(bare(x))
 
 
 @primitive(x=lambda g, x, out: _turn(g, x, out))
@@ -239,15 +237,18 @@ def modf(x: Any) -> tuple[Tensor, Tensor]:
     return _fraction(x), trunc(_float(x))
 
 
-@primitive(x=lambda g, x: ldexp(g, -np.frexp(x.data)[1]))
-def _mantissa(x: Any) -> Any:
-    return np.frexp(x)[0]
+@primitive(x=lambda g, parts: ldexp(g, -parts[1]))
+def _mantissa(x: Any, *, parts: tuple[np.ndarray, np.ndarray]) -> Any:
+    """The first of the parts of x."""
+    return parts[0]
 
 
 @named
 def frexp(x: Any) -> tuple[Tensor, Tensor]:
     """Mantissas in (-1, 1) and whole exponents such that x = mantissa * 2 ** exponent; the exponents carry no gradient."""
-    return _mantissa(x), astensor(np.frexp(astensor(x).data)[1])
+    x = astensor(x)
+    parts = np.frexp(x.data)
+    return _mantissa(x, parts=parts), astensor(parts[1])
 
 
 ldexp: Function = elementwise(np.ldexp, "x * 2 ** y for whole y.", x=lambda g, y: ldexp(g, y))

@@ -143,9 +143,10 @@ def nanmin(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = 
 
 def _extreme(f: Any, least: float, x: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Tensor:
     x = astensor(x)
+    y = f(x, axis, keepdims=keepdims, initial=initial, where=where)
+    if not np.isnan(y.data).any():
+        return y  # type: ignore[no-any-return]
     missing = np.isnan(x.data)
-    if not missing.any():
-        return f(x, axis, keepdims=keepdims, initial=initial, where=where)  # type: ignore[no-any-return]
     y = f(pick(missing, least, x), axis, keepdims=keepdims, initial=initial, where=where)
     none = np.all(missing, axis=along(axis, x, f"nan{f.__name__}"), keepdims=keepdims)
     if initial is not None or not none.any():

@@ -10,6 +10,7 @@ import numpy as np
 from ..kernels import choice as choices
 from ..kernels import elementwise as kernel
 from ..kernels import softmax
+from ..kernels.indexing import unlocked
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import maximum, minimum
@@ -83,10 +84,15 @@ def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor
     return _broadcast_to(_reshape(g, shape=_kept(x_shape, axes)), shape=x_shape)
 
 
+@primitive(g=lambda h, x, best, axes: _sum(scale(choices.to_extreme(np.ones(best.shape, h.dtype), x.data, best.data, axes), h), axes=axes))
+def _to_extreme(g: Any, x: Any, best: Any, *, axes: tuple[int, ...]) -> Any:
+    """The cotangent of an extreme along axes, which `best` keeps, divided among the entries that reach it; NaN reaches NaN."""
+    kept = np.shape(best)
+    return choices.to_extreme(np.reshape(g, kept), x, best, axes)
+
+
 def _share(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The cotangent of an extreme, divided among the entries that reach it; NaN reaches NaN."""
-    hit, share = choices.reached(x.data, np.reshape(out.data, _kept(x.shape, axes)), axes)
-    return pick(hit, spread(g if share is None else g * share, x.shape, axes), 0)  # type: ignore[no-any-return]
+    return _to_extreme(g, x.data, np.reshape(out.data, _kept(x.shape, axes)), axes=axes)
 
 
 def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -127,6 +133,11 @@ def _as(x: Any, dtype: Any) -> Tensor:
     return astensor(x) if dtype is None else astype(x, dtype)
 
 
+def _in(y: Tensor, dtype: Any) -> Tensor:
+    """A result in the dtype asked for, where small integers have been summed as large ones."""
+    return y if dtype is None or y.dtype == dtype else astype(y, dtype)
+
+
 def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
     """x where the mask holds (it may be True for everywhere), else `fill`."""
     return x if mask is True else pick(mask, x, fill)
@@ -135,14 +146,14 @@ def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
 @named
 def sum(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The sum along `axis` (an int, several, or None for all) of the entries where `where` holds, added to `initial`."""
-    y = _reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum")
+    y = _in(_reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum"), dtype)
     return y if initial is None else y + astype(initial, y.dtype)
 
 
 @named
 def prod(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The product along `axis` of the entries where `where` holds, times `initial`."""
-    y = _reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod")
+    y = _in(_reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod"), dtype)
     return y if initial is None else y * astype(initial, y.dtype)
 
 
@@ -227,7 +238,7 @@ def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tenso
     axis = None if axis is None or not along(axis, x, who) else axes_of(axis, x.ndim, who)[0]
     if not x.size and (axis is None or not x.shape[axis]):
         raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}")
-    return astensor(find(x.data, axis=axis, keepdims=keepdims))
+    return astensor(find(unlocked(x.data), axis=axis, keepdims=keepdims))
 
 
 def _counting(where: Any) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import numpy as np
 from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .choice import clip, where
+from .choice import where
 from .elementwise import multiply
 from .index import getitem, setitem
 from .naming import named
-from .parts import astype, floating
+from .parts import astype, floating, real
 from .reduce import sum
-from .shape import _crop, axes_of, broadcast_to, concatenate, put_along, ravel, reshape, take_along
+from .shape import _crop, _zero_pad, axes_of, broadcast_to, concatenate, put_along, ravel, reshape, stack, take_along
 from .ufunc import conj, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
@@ -155,26 +155,33 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
 
 
 @primitive(
-    x=lambda g, x, xp, fp: scale(g, conj(_within(x, xp, fp)[2])),
-    xp=lambda g, x, xp, fp: _onto_ends(scale(-g, conj(_within(x, xp, fp)[2])), x, xp, fp),
-    fp=lambda g, x, xp, fp: _onto_ends(g, x, xp, fp),
+    x=lambda g, x, points: scale(g, conj(take_along(_slopes(points), index=kernel.segments(x.data, points.data[0].real), axis=0))),
+    points=lambda g, x, points: _onto_points(g, x, points),
 )
-def _interp(x: Any, xp: Any, fp: Any) -> Any:
-    return np.asarray(np.interp(x, xp, fp)).astype(np.result_type(x, xp, fp), copy=False)
+def _interp(x: Any, points: Any) -> Any:
+    """`points` holds the coordinates above the values."""
+    return kernel.interp(x, points[0].real, points[1]).astype(np.result_type(x, points), copy=False)
 
 
-def _within(x: Tensor, xp: Tensor, fp: Tensor) -> tuple[np.ndarray, Tensor, Tensor]:
-    """Which segment each x lies on (the nearest, outside), how far along it from 0 to 1, and its slope (0 outside)."""
-    at = np.asarray(np.clip(np.searchsorted(xp.data, x.data, "right") - 1, 0, xp.size - 2))
-    (x0, x1), (f0, f1) = ([take_along(p, index=i, axis=0) for i in (at, at + 1)] for p in (xp, fp))
-    outside = np.logical_or(np.less(x.data, xp.data[0]), np.greater(x.data, xp.data[-1]))
-    return at, clip((x - x0) / (x1 - x0), 0, 1), where(outside, 0, (f1 - f0) / (x1 - x0))
+def _slopes(points: Tensor) -> Tensor:
+    """The slope of each segment; 0 before the first and behind the last."""
+    steps = _diff(points, axis=1)
+    return _zero_pad(steps[1] / steps[0], widths=((1, 1),))  # type: ignore[no-any-return]
 
 
-def _onto_ends(g: Tensor, x: Tensor, xp: Tensor, fp: Tensor) -> Tensor:
-    """Each cotangent divided among the ends of the segment that x lies on."""
-    at, t, _ = _within(x, xp, fp)
-    return put_along(g * (1 - t), index=at, axis=0, size=xp.size) + put_along(g * t, index=at + 1, axis=0, size=xp.size)
+def _onto_points(g: Tensor, x: Tensor, points: Tensor) -> Tensor:
+    """The cotangents of each segment, summed, and divided among its ends by the distance; of coordinates, times the slope."""
+    at, n = kernel.segments(x.data, points.data[0].real), points.shape[1]
+    xp = real(points[0])
+    left = concatenate([xp[:1], xp])  # where each segment begins
+    along = x - take_along(left, index=at, axis=0)
+    total, moment = (put_along(c, index=at, axis=0, size=n + 1) for c in (g, scale(g, along)))
+    upper = moment[1:-1] / _diff(xp, axis=0)
+    ends = _zero_pad(upper, widths=((1, 0),)) + _zero_pad(total[1:-1] - upper, widths=((0, 1),))
+    moved = scale(-upper, conj(_slopes(points)[1:-1])), scale(upper - total[1:-1], conj(_slopes(points)[1:-1]))
+    of_xp = _zero_pad(moved[0], widths=((1, 0),)) + _zero_pad(moved[1], widths=((0, 1),))
+    outside = concatenate([total[:1], np.zeros(n - 2, total.dtype), total[-1:]])
+    return stack([of_xp, ends + outside])
 
 
 @named
@@ -198,9 +205,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         turn = np.zeros(ring.size, xp.dtype)
         turn[0], turn[-1] = -period, period
         xp, fp = take_along(xp, index=ring, axis=0) + turn, take_along(fp, index=ring, axis=0)
-    inner = _interp(x, xp, fp) if xp.size > 1 else take_along(fp, index=np.zeros(x.shape, int), axis=0)
-    inner = where(np.less(x.data, xp.data[0]), fp[0] if left is None else left, inner)
-    return where(np.greater(x.data, xp.data[-1]), fp[-1] if right is None else right, inner)  # type: ignore[no-any-return]
+    y = _interp(x, stack([xp, fp])) if xp.size > 1 else take_along(fp, index=np.zeros(x.shape, int), axis=0)
+    y = y if left is None else where(np.less(x.data, xp.data[0]), left, y)
+    return y if right is None else where(np.greater(x.data, xp.data[-1]), right, y)
 
 
 @named

@@ -74,7 +74,8 @@ def _scan(who: str, run: Any, x: Any, axis: int | None, dtype: Any) -> Tensor:
     elif not x.ndim:
         x = ravel(x)
     (axis,) = axes_of(axis, x.ndim, who)
-    return run(x, axis=axis)  # type: ignore[no-any-return]
+    y: Tensor = run(x, axis=axis)
+    return y if dtype is None or y.dtype == dtype else astype(y, dtype)
 
 
 @named

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .parts import cast
@@ -19,22 +20,20 @@ __all__ = ["partition", "sort", "sort_complex", "topk"]
 
 @primitive(x=lambda g, x_shape, index, axis: _put_back(g, index=index, axis=axis, size=x_shape[axis]))
 def _pick(x: Any, *, index: np.ndarray, axis: int) -> Any:
-    return np.take_along_axis(x, index, axis)
+    return kernel.pick_along(x, index, axis)
 
 
 @primitive(g=lambda h, index, axis: _pick(h, index=index, axis=axis))
 def _put_back(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
     """The transpose of picking: zeros, and g where it was picked from."""
-    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    np.put_along_axis(out, index, g, axis)
-    return out
+    return kernel.put_along(g, index, axis, size)
 
 
 def _places(x: np.ndarray, axis: int) -> np.ndarray:
     """np.argsort, which NaN would slow down six times."""
     if x.dtype.kind == "f" and np.isnan(x.max(axis, initial=0)).any() and not (x == np.inf).any():
         x = np.where(np.isnan(x), x.dtype.type(np.inf), x)
-    return np.argsort(x, axis)
+    return kernel.argsort(x, axis)
 
 
 @primitive(x=lambda g, x, axis: _put_back(g, index=_places(x.data, axis), axis=axis, size=x.shape[axis]))
@@ -42,14 +41,16 @@ def _sort(x: Any, *, axis: int, kind: Any = None) -> Any:
     return np.sort(x, axis, kind)
 
 
-@primitive(x=lambda g, x, out, axis: _put_back(g, index=_origin(x.data, out.data, axis), axis=axis, size=x.shape[axis]))
+@primitive(x=lambda g, x, out, kth, axis: _put_back(g, index=_origin(x.data, out.data, kth, axis), axis=axis, size=x.shape[axis]))
 def _partition(x: Any, *, kth: Any, axis: int) -> Any:
     return np.partition(x, kth, axis)
 
 
-def _origin(x: np.ndarray, out: np.ndarray, axis: int) -> np.ndarray:
-    """Where in x the entries of out, its rearrangement, come from: equal ranks belong together."""
-    index = np.empty(x.shape, np.intp)
+def _origin(x: np.ndarray, out: np.ndarray, kth: Any, axis: int) -> np.ndarray:
+    """Where in x the entries of out, its partition, come from: by the same steps on indices or, should these differ, by rank."""
+    index = np.argpartition(x, kth, axis)
+    if np.array_equal(kernel.pick_along(x, index, axis), out):
+        return index
     np.put_along_axis(index, np.argsort(out, axis), np.argsort(x, axis), axis)
     return index
 

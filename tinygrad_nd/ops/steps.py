@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -85,7 +86,7 @@ floor_divide = elementwise(np.floor_divide, f"floor(x / y){_STEP}", x=no_slope, 
 
 @primitive(x=no_slope)
 def _round(x: Any, *, decimals: int) -> Any:
-    return np.round(x, decimals)
+    return apply(np.rint, x) if decimals == 0 and isinstance(x, np.ndarray) and x.dtype.kind in "fc" else np.round(x, decimals)
 
 
 @named

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from ..kernels import elementwise as kernel
 from ..kernels import guarded
 from ..kernels.elementwise import apply
+from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, frozen, handle
 
 Function = Callable[..., Tensor]
 
 
-def elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Function:
-    """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull`)."""
+def elementwise(ufunc: np.ufunc, doc: str, *, one_pass: bool = False, **rules: Callable[..., Any]) -> Function:
+    """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull` and `in_tiles`).
+
+    `one_pass` says that each rule is a single kernel, which does its own tiling.
+    """
 
     def one(x: Any) -> Any:
         return apply(ufunc, x)
@@ -28,12 +35,30 @@ def elementwise(ufunc: np.ufunc, doc: str, **rules: Callable[..., Any]) -> Funct
     run: Any = one if ufunc.nin == 1 else two
     run.__name__ = run.__qualname__ = ufunc.__name__
     run.__module__ = sys._getframe(1).f_globals["__name__"]  # the module that declares it, for pickle to find it
-    run.__module__ = sys._getframe(1).f_globals["__name__"]  # where the caller will keep it, so that it is pickled by name
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
-    f: Any = primitive(None, **rules)(run)
+    f: Any = primitive(None, **(rules if one_pass else {a: in_tiles(r) for a, r in rules.items()}))(run)
     f.op.bare = True
     return f  # type: ignore[no-any-return]
+
+
+def in_tiles(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule that takes bare arrays, too. Large ones it is given tile by tile: what it makes on its way stays in cache."""
+    if len(inspect.signature(rule).parameters) == 1:
+        return rule
+
+    @wraps(rule)
+    def pull(g: Any, *values: Any) -> Any:
+        if not isinstance(g, Tensor) or g.size < kernel.LARGE or recording.get():
+            return rule(g, *values)
+        return handle(frozen(kernel.tiled(lambda *parts: bare(rule(*parts)), *map(bare, (g, *values)))), None)
+
+    return pull
+
+
+def bare(x: Any) -> Any:
+    """A tensor's array; anything else as it is."""
+    return x._data if isinstance(x, Tensor) else x
 
 
 def scale(g: Any, d: Any) -> Any:
