@@ -184,7 +184,7 @@ def main(engine: str, names: list[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--engine", default="auto", choices=("auto", "jit", "numpy"), help="the engine (default: jit where it is installed)"
+        "--engine", default="auto", choices=("auto", "jit", "numpy"), help="default: jit where it is installed"
     )
     parser.add_argument("names", nargs="*", help="functions to measure (default: all)")
     given = parser.parse_args()

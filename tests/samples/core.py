@@ -38,11 +38,8 @@ SAMPLES: list[Sample] = [
     *rows("power", lambda x: x**2, X),
     *rows("power", lambda x: 2.0**x, X),
     # one row each
-    *[
-        s
-        for f in (nd.exp, nd.exp2, nd.expm1, nd.sin, nd.cos, nd.arctan, nd.sinh, nd.cosh, nd.tanh, nd.arcsinh, nd.sigmoid)
-        for s in rows(f.__name__, f, X, (normal(),), (normal(0, 2),))
-    ],
+    *[s for f in (nd.exp, nd.exp2, nd.expm1, nd.sin, nd.cos, nd.arctan, nd.sinh, nd.cosh, nd.tanh, nd.arcsinh, nd.sigmoid)
+      for s in rows(f.__name__, f, X, (normal(),), (normal(0, 2),))],
     *[s for f in (nd.log, nd.log2, nd.log10, nd.log1p, nd.sqrt, nd.cbrt) for s in rows(f.__name__, f, (positive(3, 2),), (positive(),))],
     *[s for f in (nd.tan, nd.arcsin, nd.arccos, nd.arctanh) for s in rows(f.__name__, f, (within(3, 2),))],
     *rows("arccosh", nd.arccosh, (1 + positive(3),)),
@@ -57,16 +54,10 @@ SAMPLES: list[Sample] = [
     # steps
     *[s for f in (nd.sign, nd.floor, nd.ceil, nd.trunc, nd.rint) for s in rows(f.__name__, f, (apart(3, 4),))],
     # comparison
-    *[
-        s
-        for f in (nd.equal, nd.not_equal, nd.less, nd.less_equal, nd.greater, nd.greater_equal)
-        for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)
-    ],
-    *[
-        s
-        for f in (nd.logical_and, nd.logical_or, nd.logical_xor)
-        for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)
-    ],
+    *[s for f in (nd.equal, nd.not_equal, nd.less, nd.less_equal, nd.greater, nd.greater_equal)
+      for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)],
+    *[s for f in (nd.logical_and, nd.logical_or, nd.logical_xor)
+      for s in rows(f.__name__, f, (apart(3, 4), apart(4)), differentiable=False)],
     *[s for f in (nd.logical_not, nd.isnan, nd.isinf, nd.isfinite, nd.signbit) for s in rows(f.__name__, f, X, differentiable=False)],
     # choice
     *rows("where", lambda x, y: nd.where(np.arange(4) % 2 == 0, x, y), *PAIR[:2], linear=True),
@@ -100,9 +91,8 @@ SAMPLES: list[Sample] = [
     *rows("getitem", lambda x: x[[0, 2, 2], :, None], X, linear=True),
     *rows("getitem", lambda x: x[np.array([True, False, True]), [1, 1]], X, linear=True),
     *rows("scatter", lambda g: index.scatter(g, index=(np.array([0, 2, 0]),), shape=(3, 4)), X, linear=True),
-    *rows(
-        "setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True, promotes=False
-    ),
+    *rows("setitem", lambda x, v: x.at[[0, 2, 0]].set(v), (normal(3, 4), normal(4)), (normal(3, 4), normal(3, 4)), linear=True,
+          promotes=False),
     *rows("setitem", lambda x, v: x.at[[0, 2, 0]].mul(v), (normal(3, 4), normal(3, 4)), promotes=False),
     *rows("scatter", lambda x, v: x.at[1:, [0, 0]].add(v), (normal(3, 4), normal(2, 2)), linear=True, promotes=False),
     # reduce
@@ -129,9 +119,7 @@ SAMPLES: list[Sample] = [
     *rows("silu_grad", activation._silu_grad, (normal(3), normal(3))),
     # products
     *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),
-    *rows(
-        "linear", nd.linear, (normal(3, 4), normal(2, 4)), (normal(2, 3, 4), normal(5, 4), normal(5)), (normal(4), normal(2, 4), normal(2))
-    ),
+    *rows("linear", nd.linear, (normal(3, 4), normal(2, 4)), (normal(2, 3, 4), normal(5, 4), normal(5)), (normal(4), normal(2, 4), normal(2))),
     *rows("linear", nd.linear, (normal(3, 2) + 1j * normal(3, 2), normal(4, 2) - 1j * normal(4, 2), normal(4) + 0j)),
     *rows("matmul", nd.matmul, (normal(4), normal(4, 2)), (normal(3, 4), normal(4)), (normal(4), normal(4))),
     *rows("matmul", nd.tensordot, (normal(2, 3, 4), normal(3, 4, 2))),

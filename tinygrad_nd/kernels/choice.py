@@ -104,7 +104,7 @@ def _is_large(g: Any) -> bool:
 
 
 def to_extreme(g: Array, x: Array, best: Array, axes: tuple[int, ...]) -> Any:
-    """g where x is the best, else 0; shared evenly where several along `axes` are, and NaN is reached by NaN. g and best keep those axes."""
+    """g where x is the best (NaN is that of NaN), else 0; shared evenly by several along `axes`, which g and best keep."""
     if np.isnan(best).any():
         hit = np.where(np.isnan(best), np.isnan(x), np.equal(x, best))
     elif not _is_large(x):

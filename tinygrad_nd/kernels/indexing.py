@@ -72,7 +72,7 @@ def pick_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
 
 
 def put_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """The transpose of `pick_along`, for an index that names no place twice: zeros along an axis of this size, and g where it was picked."""
+    """The transpose of `pick_along`, for an index without repeats: zeros along an axis of this size, and g where it was picked."""
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     out.reshape(-1)[_places_along(index, axis, out.shape)] = g
     return out

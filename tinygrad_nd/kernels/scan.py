@@ -61,7 +61,7 @@ def interp(x: Array, xp: Array, fp: Array) -> Array:
 
 
 def segments(x: Array, xp: Array) -> Array:
-    """Which of the segments between ascending xp each x lies on, counted from 1; 0 is before the first, len(xp) behind the last (NaN, too)."""
+    """The segment between ascending xp that each x lies on, from 1; 0 is before the first, len(xp) behind the last, as is NaN."""
 
     def tile(out: Array, x: Array) -> None:
         np.subtract(np.searchsorted(xp, x, "right"), x == xp[-1], out=out)
