@@ -99,7 +99,8 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     tiling = plan(n, c, m, spec, dtype)
     count, lanes = n * prod(tiling.count) * prod(tiling.spread) * spec.groups, llvm.lanes(dtype)
     flops = 2 * count * tiling.size * c * -(-m // lanes) * lanes
-    moved = count * (2 * tiling.size * (c + m) + prod(tiling.points) * m) + spec.groups * tiling.size * c * m * parallel.num_threads()
+    worked = max(c, lanes) + max(m, lanes)  # a vector at least
+    moved = count * (2 * tiling.size * worked + prod(tiling.points) * m) + spec.groups * tiling.size * c * m * parallel.num_threads()
     return 1e-4 + flops / products.flops_per_second(dtype) + 4e-11 * moved * dtype.itemsize, 2 * CHUNK * parallel.num_threads()
 
 
