@@ -29,6 +29,7 @@ def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
     words: list[Any] = [address, _ignored, _ignored]
     for a in arguments:
         if type(a) is np.ndarray:
+            assert a.flags.c_contiguous, (f, a.shape, a.strides)  # its code takes that for granted
             words += (0, 0, a.size, a.itemsize, a, *a.shape, *a.strides)
         else:
             words.append(int(a))
