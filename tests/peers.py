@@ -19,7 +19,7 @@ def equal_torch(f, theirs, arrays, order=2, tol=1e-10, name=""):
     if order >= 2:
         slope = sum((g * torch.tensor(v)).sum() for g, v in zip(first, vs))
         second = torch.autograd.grad(slope, inputs, allow_unused=True) if slope.requires_grad else [None] * len(inputs)
-        found += [np.zeros(a.shape) if g is None else g.numpy() for g, a in zip(second, arrays)]
+        found += [np.zeros(a.shape) if g is None else g.numpy(force=True) for g, a in zip(second, arrays)]
     _compare(f, arrays, found, order, tol, name)
 
 

@@ -30,8 +30,8 @@ def pull(name: str, g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
 
 
 def _below(x: Any) -> Any:
-    """x, and 0 where it is positive: for exponentials that are used below 0 alone."""
-    return np.where(x > 0, 0, x)
+    """x, and 0 from there on: for exponentials that are used below 0 alone, with PyTorch's second derivative, 0, at 0."""
+    return np.where(x >= 0, 0, x)
 
 
 def _log_one_plus_exp(x: Any) -> Any:

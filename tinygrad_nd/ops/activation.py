@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels import activation as kernel
 from ..kernels import softmax as sums
+from ..kernels import special
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -29,7 +30,7 @@ _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 @primitive(x=lambda g, x: scale(g, exp(-square(x)) * float(2 / np.sqrt(np.pi))))
 def _erf(x: Any) -> Any:
-    return kernel.erf(x)
+    return special.erf(x)
 
 
 @primitive(x=lambda g, x, approximate: _gelu_grad(g, x, approximate=approximate))
@@ -163,7 +164,7 @@ def _prelu(x: Any, weight: Any, of: Any) -> Any:
 
 
 def _prelu_weight_grad(g: Tensor, x: Tensor, of: Tensor) -> Tensor:
-    return g * where(of.data > 0, 0, x)
+    return g * where(of.data >= 0, 0, x)
 
 
 def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:
