@@ -1,8 +1,11 @@
 """Loops of compiled calls: every call is made once, in its order, and when the loop is over nobody is at it any more."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,15 +82,21 @@ def test_what_numba_compiled_gets_arrays_of_any_rank():
     np.testing.assert_array_equal(out, np.maximum(x, 0))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_has_a_crew_of_its_own():
-    numbers = np.zeros((2, 8))
-    with parallel.threads(2):
+FORKED = """
+import os, sys, warnings
+sys.path.insert(0, {folder!r})
+from test_engines_crew import add_one, crew, np, parallel
+warnings.simplefilter("ignore")  # of threads that a child does not have
+numbers = np.zeros((2, 8))
+with parallel.threads(2):
+    crew.run([[add_one(row)] for row in numbers])
+    if not os.fork():
         crew.run([[add_one(row)] for row in numbers])
-        child = os.fork()
-        if not child:
-            crew.run([[add_one(row)] for row in numbers])
-            os._exit(0 if (numbers == 2).all() else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    assert (numbers == 1).all()
+        os._exit(0 if (numbers == 2).all() else 1)
+    assert os.wait()[1] == 0 and (numbers == 1).all()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_has_a_crew_of_its_own():
+    subprocess.run([sys.executable, "-c", FORKED.format(folder=str(Path(__file__).parent))], check=True, timeout=60)
