@@ -5,6 +5,7 @@ from math import ceil
 
 import loops
 import numpy as np
+import peers
 import pytest
 
 import tinygrad_nd as nd
@@ -609,15 +610,203 @@ def test_float32_stays_float32_also_by_fft():
     np.testing.assert_allclose(y.data.ravel(), np.correlate(a.astype(float), v, "valid"), rtol=1e-4, atol=1e-5)
 
 
-# ---- PyTorch, as one more witness
+# ---- PyTorch and JAX, as further witnesses
+
+HOW = {  # stride, padding, dilation, groups
+    "plain": (1, 0, 1, 1),
+    "strided, padded": (2, 1, 1, 1),
+    "everything": (2, 2, 2, 2),
+    "depthwise": (1, 1, 1, 4),
+}
+ONE_SIDED = {  # what PyTorch has no words for
+    "asymmetric": (1, (2, 1), 1, 1),
+    "negative": (2, (-1, 2), 1, 2),
+    "cropped, dilated": (1, (-1, -1), 2, 1),
+}
 
 
+def peer_operands(rank, groups, transposed=False):
+    size, kernel = ((7, 6, 5) if rank < 4 else (5, 4, 4, 3, 3, 3))[:rank], (3, 2, 2, 2, 1, 1)[:rank]
+    c, m = 4, 4 if groups == 4 else 6
+    return draw((2 if rank < 4 else 1, c, *size), ((c, m // groups) if transposed else (m, c // groups)) + kernel, (m,))
+
+
+@pytest.mark.peer("convolution", "torch", ranks=(1, 2, 3), order=2)
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_conv_and_conv_transpose_are_pytorchs(rank):
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("how", HOW)
+def test_conv_is_pytorchs(rank, how, torch):
+    stride, padding, dilation, groups = HOW[how]
+    theirs = getattr(torch.nn.functional, f"conv{rank}d")
+    options = (stride, padding, dilation, groups)
+    f = lambda x, w, b: nd.conv_nd(x, w, b, *options)
+    peers.equal_torch(f, lambda x, w, b: theirs(x, w, b, *options), peer_operands(rank, groups))
+    x, w, b = peer_operands(rank, groups)
+    peers.equal_torch(f, lambda x, w, b: theirs(x, w, b, *options), [x[0], w, b])  # unbatched
+
+
+@pytest.mark.peer("transposed convolution", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("how, extra", [("plain", 0), ("strided, padded", 1), ("everything", 1), ("depthwise", 0)])
+def test_conv_transpose_is_pytorchs(rank, how, extra, torch):
+    stride, padding, dilation, groups = HOW[how]
+    theirs = getattr(torch.nn.functional, f"conv_transpose{rank}d")
+    options = (stride, padding, extra, groups, dilation)
+    arrays = peer_operands(rank, groups, transposed=True)
+    peers.equal_torch(lambda x, w, b: nd.conv_transpose_nd(x, w, b, *options), lambda x, w, b: theirs(x, w, b, *options), arrays)
+
+
+@pytest.mark.peer("transposed convolution", "torch", ranks=(1, 2, 3), order=0)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_output_size_is_pytorchs(rank, torch):
+    x, w, b = peer_operands(rank, 1, transposed=True)
+    layer = getattr(torch.nn, f"ConvTranspose{rank}d")(4, 6, w.shape[2:], 3, 1, dtype=torch.float64)
+    layer.weight.data, layer.bias.data = torch.tensor(w), torch.tensor(b)
+    least = nd.conv_transpose_nd(x, w, b, 3, 1).shape[2:]
+    for extra in range(3):
+        size = tuple(n + extra for n in least)
+        theirs = layer(torch.tensor(x), output_size=list(size)).detach().numpy()
+        close(nd.conv_transpose_nd(x, w, b, 3, 1, output_size=size), theirs)
+        close(nd.conv_transpose_nd(x, w, b, 3, 1, extra), theirs)
+
+
+@pytest.mark.peer("padding modes", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_padding_modes_are_those_of_pytorchs_layers(rank, mode, torch):
+    x, w, _ = peer_operands(rank, 1)
+    conv, pad = getattr(torch.nn.functional, f"conv{rank}d"), torch.nn.functional.pad
+    torch_mode = "constant" if mode == "zeros" else mode
+    theirs = lambda x, w: conv(pad(x, [2, 1] * rank, torch_mode), w, stride=2)
+    peers.equal_torch(lambda x, w: nd.conv_nd(x, w, None, 2, ((2, 1),) * rank, padding_mode=mode), theirs, [x, w])
+
+
+@pytest.mark.peer("padding words", "torch", ranks=(1, 2, 3), order=1)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("word", ["same", "valid"])
+def test_padding_words_are_pytorchs(rank, word, torch):
+    x, w, b = peer_operands(rank, 1)
+    theirs = getattr(torch.nn.functional, f"conv{rank}d")
+    f = lambda x, w, b: nd.conv_nd(x, w, b, 1, word, 2)
+    peers.equal_torch(f, lambda x, w, b: theirs(x, w, b, 1, word, 2), [x, w, b], order=1)
+
+
+def jax_conv(jax, rank, stride, padding, dilation, groups, spread=1):
+    letters = "DEFGHJ"[:rank]
+    pairs = [padding if isinstance(padding, tuple) else (padding, padding)] * rank
+    return lambda x, w: jax.lax.conv_general_dilated(
+        x, w, (stride,) * rank, pairs if not isinstance(padding, str) else padding, (spread,) * rank, (dilation,) * rank,
+        jax.lax.conv_dimension_numbers(x.shape, w.shape, ("NC" + letters, "OI" + letters, "NC" + letters)), groups,
+    )  # fmt: skip
+
+
+@pytest.mark.peer("convolution", "jax", ranks=(0, 1, 2, 3, 4, 5, 6), order=2)
+@pytest.mark.parametrize("rank, how", [*product((1, 2, 3), ("negative", "cropped, dilated")), *product((0, 4, 5, 6), ("everything", "asymmetric"))])
+def test_conv_is_jaxs(rank, how, jax):
+    stride, padding, dilation, groups = {**HOW, **ONE_SIDED}[how]
+    x, w, b = peer_operands(rank, groups)
+    pairs = (padding if isinstance(padding, tuple) else (padding, padding),) * rank
+    if how in ("negative", "cropped, dilated"):  # so that every axis holds a window
+        x = np.pad(x, ((0, 0), (0, 0), *[(1, 1)] * rank), "wrap")
+    theirs = jax_conv(jax, rank, stride, padding, dilation, groups)
+    peers.equal_jax(lambda x, w: nd.conv_nd(x, w, None, stride, pairs, dilation, groups), theirs, [x, w])
+
+
+@pytest.mark.peer("padding words", "jax", ranks=(1, 2, 3), order=0)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("word", ["SAME", "SAME_LOWER", "VALID"])
+def test_padding_words_at_strides_are_jaxs(rank, word, jax):
+    x, w, _ = peer_operands(rank, 1)
+    for stride in (1, 2, 3):
+        f = lambda x, w: nd.conv_nd(x, w, None, stride, word.lower())
+        peers.equal_jax(f, jax_conv(jax, rank, stride, word, 1, 1), [x, w], order=0)
+
+
+@pytest.mark.peer("convolve and correlate", "jax", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_convolve_and_correlate_are_jaxs(rank, mode, jax):
+    a, v = draw((6, 5, 4)[:rank], (3, 2, 2)[:rank])
+    import jax.scipy.signal as signal
+
+    for name in ("convolve", "correlate"):
+        f = lambda a, v: getattr(nd, f"{name}_nd")(a, v, mode)
+        peers.equal_jax(f, lambda a, v: getattr(signal, name)(a, v, mode, method="direct"), [a, v], order=2 if name == "convolve" else 1)
+
+
+def test_a_gradient_penalty_trains_through_second_derivatives():
+    """WGAN-GP: the critic's loss holds the norm of its own input gradient; its slope in every weight meets differences."""
+    w, v, u = draw((4, 2, 3, 3), (4, 3, 2, 2), (3,))
+    real, fake = draw((3, 2, 6, 6), (3, 2, 6, 6), seed=4)
+    between = real + np.linspace(0.2, 0.8, 3)[:, None, None, None] * (fake - real)
+
+    def critic(x, w, v, u):
+        h = nd.tanh(nd.conv_nd(x, w, stride=2, padding="same"))
+        h = nd.tanh(nd.conv_transpose_nd(h, v, stride=2))
+        return nd.linear(nd.mean(h, (2, 3)), u[None])
+
+    def loss(w, v, u):
+        x = nd.tensor(between, requires_grad=True)
+        with nd.enable_grad():  # also where differences are taken
+            slope = nd.gradients(critic(x, w, v, u).sum(), x, create_graph=True)
+        norms = nd.sqrt(nd.sum(slope**2, (1, 2, 3)) + 1e-12)
+        return nd.mean(critic(fake, w, v, u) - critic(real, w, v, u)) + 10 * nd.mean((norms - 1) ** 2)
+
+    nd.testing.check_grads(loss, [w, v, u], order=1)
+
+
+@pytest.mark.peer("gradient penalty", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_gradient_penalty_is_pytorchs(rank, torch):
     F = torch.nn.functional
-    x, w, v, b = draw((2, 4, *(7, 6, 5)[:rank]), (6, 2, *(3, 2, 2)[:rank]), (4, 3, *(3, 2, 2)[:rank]), (6,))
-    conv, transpose = getattr(F, f"conv{rank}d"), getattr(F, f"conv_transpose{rank}d")
-    t = [torch.tensor(a) for a in (x, w, v, b)]
-    close(nd.conv_nd(x, w, b, 2, 1, 2, 2), conv(t[0], t[1], t[3], 2, 1, 2, 2).numpy())
-    close(nd.conv_transpose_nd(x, v, b, 3, 1, 2, 2, 2), transpose(t[0], t[2], t[3], 3, 1, 2, 2, 2).numpy())
+    x, w, v = draw((2, 2, *(6, 5, 4)[:rank]), (4, 2, *(3, 2, 2)[:rank]), (4, 3, *(2,) * rank))
+
+    def penalty(gradient, conv, transpose, tanh):
+        def f(x, w, v):
+            y = tanh(transpose(tanh(conv(x, w)), v)).sum()
+            slope = gradient(y, x)
+            return (((slope**2).sum() + 1e-6) ** 0.5 - 1) ** 2
+
+        return f
+
+    ours = penalty(
+        lambda y, x: nd.gradients(y, x, create_graph=True),
+        lambda x, w: nd.conv_nd(x, w, None, 2, 1),
+        lambda x, v: nd.conv_transpose_nd(x, v, None, 2),
+        nd.tanh,
+    )
+    theirs = penalty(
+        lambda y, x: torch.autograd.grad(y, x, create_graph=True)[0],
+        lambda x, w: getattr(F, f"conv{rank}d")(x, w, None, 2, 1),
+        lambda x, v: getattr(F, f"conv_transpose{rank}d")(x, v, None, 2),
+        torch.tanh,
+    )
+    peers.equal_torch(ours, theirs, [x, w, v], order=1)  # of a function that is itself made of gradients
+
+
+# ---- half precision
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "direct", "reference"])
+def test_half_precision_accumulates_in_single(algorithm):
+    """2,304 products of halves near 1: a sum in half precision would stop growing at 2,048."""
+    x, w = np.ones((1, 256, 3, 3), np.float16), np.ones((2, 256, 3, 3), np.float16)
+    tx, tw = nd.tensor(x, requires_grad=True), nd.tensor(w, requires_grad=True)
+    y = nd.conv_nd(tx, tw, padding=1, algorithm=algorithm)
+    assert y.dtype == np.float16
+    np.testing.assert_array_equal(y.data[0, :, 1, 1], [2304, 2304])
+    wide = np.random.default_rng(0).standard_normal((64, 3, 9, 9)).astype(np.float16)
+    tw = nd.tensor(np.ones((1, 3, 2, 2), np.float16), requires_grad=True)
+    nd.conv_nd(wide, tw, algorithm=algorithm).sum().backward()
+    exact = nd.tensor(np.ones((1, 3, 2, 2)), requires_grad=True)
+    nd.conv_nd(wide.astype(float), exact).sum().backward()
+    np.testing.assert_allclose(tw.grad.data.astype(float), exact.grad.data, rtol=2e-3, atol=0.05)
+
+
+# ---- separable
+
+
+def test_a_separable_convolution_is_depthwise_then_pointwise():
+    x, depth, point = draw((2, 3, 7, 6), (6, 1, 3, 2), (4, 6, 1, 1))
+    y = nd.conv_nd(nd.conv_nd(x, depth, stride=2, padding="same", groups=3), point)
+    expected = np.stack([sum(point[m, 2 * g + r, 0, 0] * depth[2 * g + r, 0] for r in range(2)) for m in range(4) for g in range(3)])
+    close(y, nd.conv_nd(x, expected.reshape(4, 3, 3, 2), stride=2, padding="same").data)

@@ -115,7 +115,8 @@ class Conv3d(Conv):
 class ConvTranspose(Module):
     """`conv_transpose_nd`, the adjoint of a `Conv` of the same arguments from out to in channels: weight (in, out/groups, *k), bias (out,).
 
-    Shapes: (N, in, *o) to (N, out, *n). Weights are drawn with the fan of the channels summed into an output.
+    Shapes: (N, in, *o) to (N, out, *n). Weights are drawn with the fan of the channels summed into an output. A call may say its own
+    `output_size`, such as that of the tensor a skip comes from.
     """
 
     rank: ClassVar[int | None] = None
@@ -132,6 +133,7 @@ class ConvTranspose(Module):
         bias: bool = True,
         dilation: IntN = 1,
         *,
+        output_size: IntN | None = None,
         layout: str | None = None,
         algorithm: str = "auto",
         init: Initialiser = initialisers.he_normal,
@@ -141,14 +143,14 @@ class ConvTranspose(Module):
         _check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         _check_groups(self, in_channels, out_channels, groups)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, _kernel_size(self, kernel_size)
-        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.stride, self.padding, self.output_padding, self.output_size = stride, padding, output_padding, output_size
         self.groups, self.dilation, self.layout, self.algorithm = groups, dilation, layout, algorithm
         c, m = in_channels // groups, out_channels // groups
         drawn = init((out_channels, c, *self.kernel_size), dtype=dtype, rng=rng).reshape(groups, m, c, *self.kernel_size)
         self.weight = Parameter(np.ascontiguousarray(drawn.swapaxes(1, 2)).reshape(in_channels, m, *self.kernel_size))
         self.bias = Parameter(initialisers.zeros(out_channels, dtype=dtype)) if bias else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Any, output_size: IntN | None = None) -> Tensor:
         return conv_transpose_nd(
             x,
             self.weight,
@@ -158,6 +160,7 @@ class ConvTranspose(Module):
             self.output_padding,
             self.groups,
             self.dilation,
+            output_size=self.output_size if output_size is None else output_size,
             layout=self.layout,
             algorithm=self.algorithm,
         )

@@ -57,11 +57,12 @@ class Table:
         return sum(row.bytes for row in self.rows)
 
     def __repr__(self) -> str:
-        cells = [("layer", "kind", "output", "parameters", "flops", "bytes")]
+        cells: list[tuple[str, ...]] = [("layer", "kind", "output", "parameters", "flops", "bytes")]
         cells += [(r.name, r.kind, str(r.shape), *(f"{v:,}" for v in (r.parameters, r.flops, r.bytes))) for r in self.rows]
         cells += [("in all", "", "", *(f"{v:,}" for v in (self.parameters, self.flops, self.bytes)))]
         widths = [max(map(len, column)) for column in zip(*cells)]
-        return "\n".join("  ".join(f"{c:<{w}}" if i < 3 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(r, widths))).rstrip() for r in cells)
+        sides = "<<<>>>"  # words to the left, numbers to the right
+        return "\n".join("  ".join(f"{c:{side}{w}}" for c, side, w in zip(row, sides, widths)).rstrip() for row in cells)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,284 @@
+"""Back through one operation: the positions that its operand is seen at, of those that its result is seen at.
+
+Windows are products of one-dimensional windows, so axes do not mix and each is exact by itself, holes included. Positions in the padding are
+kept, as if the input went on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+
+from ..draw.labels import family, title
+from ..node import Node
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Move = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The positions of one axis that are seen: a set for each output position followed, beginning with `first` of output axis `source`.
+
+    With source None there is one set, the same for all. blocked: the operation behind which they are not known exactly.
+    """
+
+    source: int | None
+    stride: Fraction
+    first: int
+    sets: tuple[Array, ...]
+    blocked: str | None = None
+
+    def moved(self, move: Move, stride: Fraction = Fraction(1)) -> Seen:
+        """The positions of an operand that these positions of its result come from."""
+        return Seen(self.source, self.stride * stride, self.first, tuple(np.unique(move(s)) for s in self.sets), self.blocked)
+
+
+Axes = list[Seen]
+
+
+def _whole(n: int, blocked: str | None = None) -> Seen:
+    return Seen(None, Fraction(0), 0, (np.arange(n),), blocked)
+
+
+def back(node: Node, i: int, axes: Axes) -> Axes:
+    """What is seen of each axis of operand i, of what is seen of the axes of the result."""
+    assert node.op is not None
+    name, shape = node.op.name, node.parents[i].shape
+    if name in _RULES:
+        return _RULES[name](node, i, axes)
+    along = _along(node.params)
+    if name in _WHOLE and along is not None:
+        along = tuple(a % len(shape) for a in along)
+        kept = iter(axes if len(axes) < len(shape) else [s for a, s in enumerate(axes) if a not in along])
+        if len(axes) in (len(shape), len(shape) - len(along)):
+            return [_whole(n) if a in along else next(kept) for a, n in enumerate(shape)]
+    if along is None and (family(name) == "elementwise" or name in _PLAIN):
+        return _broadcast(node, i, axes)
+    return [_whole(n, None if prod(node.shape) == 1 else title(name)) for n in shape]
+
+
+def phases(node: Node) -> int:
+    """How many neighbouring positions of the result may see the operand differently."""
+    if node.op is None:
+        return 1
+    if node.op.name in _SPREADING:
+        return max(node.params["spec"].stride, default=1)
+    if node.op.name == "repeat":
+        return int(node.params["count"])
+    return node.params["taps"].out // gcd(node.params["taps"].out, node.params["taps"].size) if node.op.name == "resample" else 1
+
+
+def _along(params: dict[str, Any]) -> tuple[int, ...] | None:
+    """The axes that an operation looks along, where it says so."""
+    if "over" in params:
+        return tuple(params["over"].axes)
+    if "axes" in params:
+        return tuple(params["axes"])
+    return (params["axis"],) if isinstance(params.get("axis"), int) else None
+
+
+def _broadcast(node: Node, i: int, axes: Axes) -> Axes:
+    shape = node.parents[i].shape
+    lead = len(axes) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, node.shape[lead:])):
+        assert node.op is not None
+        return [_whole(n, title(node.op.name)) for n in shape]
+    return [s if n == m else _whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
+
+
+def _window(node: Node, i: int, axes: Axes) -> Axes:
+    """Convolutions and pools: y[j] = f(x[sj + dt - a] for t < k)."""
+
+    def move(k: int, s: int, a: int, d: int) -> Move:
+        return lambda at: (s * at[:, None] + d * np.arange(k) - a).ravel()
+
+    return _through(node, i, axes, lambda s: Fraction(s), move)
+
+
+def _spread(node: Node, i: int, axes: Axes) -> Axes:
+    """Their transposes: position sj + dt - a of the result comes from j."""
+
+    def move(k: int, s: int, a: int, d: int) -> Move:
+        def to(at: Array) -> Array:
+            scaled = (at[:, None] + a - d * np.arange(k)).ravel()
+            there: Array = scaled[scaled % s == 0] // s
+            return there
+
+        return to
+
+    return _through(node, i, axes, lambda s: Fraction(1, s), move)
+
+
+def _through(node: Node, i: int, axes: Axes, step: Callable[[int], Fraction], move: Callable[[int, int, int, int], Move]) -> Axes:
+    """The leading axes as they are, but all channels for a product, and the spatial axes moved by the spec."""
+    assert node.op is not None
+    shape, spec = node.parents[i].shape, node.params["spec"]
+    if i != 0:
+        return [_whole(n) for n in shape]
+    lead = len(axes) - spec.rank
+    kept = 1 if family(node.op.name) == "product" else lead
+    windows = zip(axes[lead:], spec.kernel, spec.stride, spec.padding, spec.dilation)
+    front = [s if a < kept else _whole(n) for a, (s, n) in enumerate(zip(axes[:lead], shape))]
+    return front + [seen.moved(move(k, s, a, d), step(s)) for seen, k, s, (a, _), d in windows]
+
+
+def _resampled(node: Node, i: int, axes: Axes) -> Axes:
+    """Interpolation and adaptive means: the inputs of each output are listed; those with weight 0 are not seen."""
+    taps, along = node.params["taps"], node.params["axis"] % len(axes)
+    used = np.arange(len(taps.index))[:, None] < taps.count
+    if taps.weight is not None:
+        used = used & (taps.weight != 0)
+
+    def to(at: Array) -> Array:
+        inside = at.clip(0, taps.out - 1)
+        there: Array = taps.index[:, inside][used[:, inside]]
+        return there
+
+    return _on(axes, along, axes[along].moved(to, Fraction(taps.size, taps.out)))
+
+
+def _reshape(node: Node, i: int, axes: Axes) -> Axes:
+    """Axes that stay are followed; of axes that are split or joined everything is seen if all of their parts' is."""
+    old, new = node.parents[i].shape, node.shape
+    found: Axes = []
+    for (a, b), (c, d) in _blocks(old, new):
+        mine, theirs = old[a:b], axes[c:d]
+        real = [s for s, n in zip(theirs, new[c:d]) if n != 1]
+        if len([n for n in mine if n != 1]) == len(real) == 1:
+            at = iter(real)
+            found += [next(at) if n != 1 else _whole(1) for n in mine]
+        else:
+            whole = all(s.source is None and s.sets[0].size == n and not s.blocked for s, n in zip(theirs, new[c:d]))
+            found += [_whole(n, None if whole or n == 1 else f"reshape of {old} to {new}") for n in mine]
+    return found
+
+
+def _blocks(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """The smallest runs of axes of either shape that hold as many entries."""
+    a = c = 0
+    while a < len(old) or c < len(new):
+        b, d = min(a + 1, len(old)), min(c + 1, len(new))
+        while prod(old[a:b]) != prod(new[c:d]):
+            if (prod(old[a:b]) < prod(new[c:d]) and b < len(old)) or d == len(new):
+                b += 1
+            else:
+                d += 1
+        yield (a, b), (c, d)
+        a, c = b, d
+
+
+def _transpose(node: Node, i: int, axes: Axes) -> Axes:
+    order = [a % len(axes) for a in node.params["axes"]]
+    return [axes[order.index(a)] for a in range(len(axes))]
+
+
+def _padded(node: Node, i: int, axes: Axes) -> Axes:
+    return [s.moved(_shift(-a)) for s, (a, _) in zip(axes, node.params["widths"])] if i == 0 else _broadcast(node, i, axes)
+
+
+def _cropped(node: Node, i: int, axes: Axes) -> Axes:
+    return [s.moved(_shift(a)) for s, (a, _) in zip(axes, node.params["widths"])]
+
+
+def _shift(by: int) -> Move:
+    return lambda at: at + by
+
+
+def _on(axes: Axes, along: int, seen: Seen) -> Axes:
+    return [seen if a == along else s for a, s in enumerate(axes)]
+
+
+def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
+    along, n = node.params["axis"] % len(axes), node.parents[i].shape
+    if axes[along].source is None:
+        return _on(axes, along, _whole(n[along % len(n)]))
+    if any(p is None for p in node.parents[:i]):  # of an unknown length
+        return _on(axes, along, _whole(n[along], "concatenate"))
+    before = sum(p.shape[along] for p in node.parents[:i])
+    return _on(axes, along, axes[along].moved(lambda at: (at - before)[(at >= before) & (at < before + n[along])]))
+
+
+def _taken(node: Node, i: int, axes: Axes) -> Axes:
+    """Entries by index along one axis: padding by reflection, by repetition or in a circle counts as if the input went on."""
+    index, along = np.asarray(node.params["index"]), node.params["axis"] % len(axes)
+    n = node.parents[i].shape[along]
+    start = next((int(a) for a in np.flatnonzero(index == 0) if np.array_equal(index[a : a + n], np.arange(n))), None)
+    if start is None:
+        return _on(axes, along, _whole(n, "take"))
+    return _on(axes, along, axes[along].moved(_shift(-start)))
+
+
+def _repeated(node: Node, i: int, axes: Axes) -> Axes:
+    count, along = node.params["count"], node.params["axis"] % len(axes)
+    return _on(axes, along, axes[along].moved(lambda at: at // count, Fraction(1, count)))
+
+
+def _sliced(node: Node, i: int, axes: Axes) -> Axes:
+    """Slices, numbers, new axes and the ellipsis."""
+    index, shape = node.params["index"], node.parents[i].shape
+    index = index if isinstance(index, tuple) else (index,)
+    if not all(part is None or isinstance(part, (slice, int, np.integer, type(...))) for part in index):
+        return [_whole(n, title("getitem")) for n in shape]
+    missing = [slice(None)] * (len(shape) - len([part for part in index if part is not None and part is not ...]))
+    at = next((place for place, part in enumerate(index) if part is ...), len(index))
+    left, sizes, found = iter(axes), iter(shape), []
+    for part in (*index[:at], *missing, *index[at + 1 :]):
+        if part is None:
+            next(left)
+        elif isinstance(part, slice):
+            start, _, step = part.indices(next(sizes))
+            found.append(next(left).moved(_affine(step, start), Fraction(step)))
+        else:
+            found.append(Seen(None, Fraction(0), 0, (np.array([int(part) % next(sizes)]),)))
+    return found
+
+
+def _affine(step: int, start: int) -> Move:
+    return lambda at: step * at + start
+
+
+def _flipped(node: Node, i: int, axes: Axes) -> Axes:
+    over = [a % len(axes) for a in node.params["axes"]]
+    return [s.moved(_affine(-1, n - 1), Fraction(-1)) if a in over else s for a, (s, n) in enumerate(zip(axes, node.shape))]
+
+
+def _product(node: Node, i: int, axes: Axes) -> Axes:
+    """Products of matrices see all of what they sum over, and one row or column."""
+    parent = node.parents[i]
+    if len(axes) < 2 or len(parent.shape) < 2:
+        return [_whole(n) for n in parent.shape]
+    lead = axes[len(axes) - len(parent.shape) : -2] if len(axes) >= len(parent.shape) else []
+    front = [s if n != 1 else _whole(1) for s, n in zip(lead, parent.shape)]
+    return [*front, axes[-2], _whole(parent.shape[-1])] if i == 0 else [*front, _whole(parent.shape[-2]), axes[-1]]
+
+
+def _linear(node: Node, i: int, axes: Axes) -> Axes:
+    shape = node.parents[i].shape
+    return [*axes[:-1], _whole(shape[-1])] if i == 0 else [_whole(n) for n in shape]
+
+
+_WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise fft".split())  # every entry along an axis counts
+_PLAIN = {"cast", "alias", "real", "imag", "broadcast_to"}
+_SPREADING = ("input_grad", "pool_scatter", "window_sum_adjoint")
+_RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
+    **dict.fromkeys(("correlate", "max_pool", "lp_pool", "pool_gather", "window_sum"), _window),
+    **dict.fromkeys(_SPREADING, _spread),
+    "resample": _resampled,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "zero_pad": _padded,
+    "crop": _cropped,
+    "concatenate": _concatenate,
+    "take_along": _taken,
+    "repeat": _repeated,
+    "flip": _flipped,
+    "getitem": _sliced,
+    "matmul": _product,
+    "linear": _linear,
+}
