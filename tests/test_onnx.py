@@ -4,22 +4,40 @@ import warnings
 from functools import cache
 
 import numpy as np
+import onnx_networks as networks
 import pytest
 
 import tinygrad_nd as nd
 
 onnx = pytest.importorskip("onnx")
 
+CROPPED = "interpolate resizes the whole of x; crop it first"
+PLACED = "interpolate places pixels by their edges or by the outermost centres, as PyTorch does"
+ALIASED = "interpolate reads points, it does not blur before"
 NOT_EXPRESSED = {
-    "test_averagepool_2d_dilations": "avg_pool_nd has no dilation",
-    "test_averagepool_3d_dilations_small": "avg_pool_nd has no dilation",
-    "test_averagepool_3d_dilations_large_count_include_pad_is_0_ceil_mode_is_True": "avg_pool_nd has no dilation",
-    "test_averagepool_3d_dilations_large_count_include_pad_is_0_ceil_mode_is_False": "avg_pool_nd has no dilation",
-    "test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True": "avg_pool_nd has no dilation",
-    "test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_False": "avg_pool_nd has no dilation",
+    **dict.fromkeys([f"test_resize_tf_crop_and_resize{end}" for end in ("", "_axes_2_3", "_axes_3_2", "_extrapolation_value")], CROPPED),
+    **dict.fromkeys(
+        [f"test_resize_downsample_{by}_{mode}_antialias" for by in ("scales", "sizes") for mode in ("linear", "cubic")], ALIASED
+    ),
+    **dict.fromkeys([f"test_resize_{way}sample_scales_linear_half_pixel_symmetric" for way in ("down", "up")], PLACED),
+    **dict.fromkeys(
+        [f"test_resize_downsample_scales_{mode}_align_corners" for mode in ("linear", "cubic")], "ONNX aligns 2.4 or 3.2 pixels"
+    ),
+    "test_resize_upsample_scales_cubic_asymmetric": PLACED,
+    "test_resize_upsample_sizes_nearest_floor_align_corners": PLACED,
+    "test_resize_upsample_sizes_nearest_round_prefer_ceil_asymmetric": PLACED,
+    "test_resize_upsample_sizes_nearest_ceil_half_pixel": PLACED,
+    "test_resize_downsample_sizes_linear_pytorch_half_pixel": "one pixel is the mean of the middle, in PyTorch as well, and not the first",
+    **dict.fromkeys(
+        [f"test_resize_{way}sample_scales_cubic_A_n0p5_exclude_outside" for way in ("down", "up")],
+        "the cubic kernel has slope -0.75, and the edge repeats, as in PyTorch",
+    ),
+    **networks.NOT_EXPRESSED,
 }
 ROUNDED = {"test_averagepool_2d_ceil_last_window_starts_on_pad": 1e-4}  # its expected values are written with four digits
-COUNTS = {"Conv": 6, "ConvTranspose": 11, "MaxPool": 19, "AveragePool": 20, "MatMul": 7, "Gemm": 11, "Softmax": 7, "LogSoftmax": 7}
+COUNTS = {"LpPool": 8, "GlobalAveragePool": 2, "GlobalMaxPool": 2, "MaxUnpool": 2, "Col2Im": 5, "Resize": 39, "Upsample": 1}
+COUNTS |= {"DepthToSpace": 2, "SpaceToDepth": 4}
+COUNTS |= {"Conv": 6, "ConvTranspose": 11, "MaxPool": 19, "AveragePool": 20, "MatMul": 7, "Gemm": 11} | networks.COUNTS
 
 
 @cache
@@ -86,9 +104,62 @@ def max_pool(a, x):
 
 def average_pool(a, x):
     k = a["kernel_shape"]
-    return nd.avg_pool_nd(
-        x, k, a.get("strides", [1] * len(k)), pads(a, len(k)), bool(a.get("ceil_mode", 0)), bool(a.get("count_include_pad", 0))
-    )
+    ones = [1] * len(k)
+    how = {"ceil_mode": bool(a.get("ceil_mode", 0)), "count_include_pad": bool(a.get("count_include_pad", 0))}
+    return nd.avg_pool_nd(x, k, a.get("strides", ones), pads(a, len(k)), **how, dilation=a.get("dilations", ones))
+
+
+def lp_pool(a, x):
+    k = a["kernel_shape"]
+    ones = [1] * len(k)
+    how = {"padding": pads(a, len(k)), "dilation": a.get("dilations", ones), "ceil_mode": bool(a.get("ceil_mode", 0))}
+    return nd.lp_pool_nd(x, a.get("p", 2), k, a.get("strides", ones), **how)
+
+
+def max_unpool(a, x, indices, shape=None):
+    k = a["kernel_shape"]
+    stride = a.get("strides", [1] * len(k))
+    usual = [(o - 1) * s + m for o, s, m in zip(x.shape[2:], stride, k)]
+    y = nd.max_unpool_nd(x, indices % np.prod(usual), k, stride, pads(a, len(k)))  # ONNX counts through the batch
+    return y if shape is None else nd.pad(y, [(0, n - m) for n, m in zip(shape, y.shape)])
+
+
+def col2im(a, x, size, kernel):
+    ones = [1] * len(size)
+    return nd.fold_nd(x, size.tolist(), kernel.tolist(), a.get("dilations", ones), pads(a, len(size)), a.get("strides", ones))
+
+
+def depth_to_space(a, x):
+    b, (n, _, *space) = a["blocksize"], x.shape
+    if a.get("mode", b"DCR") == b"DCR":  # blocks outside, channels inside
+        x = nd.reshape(nd.swapaxes(nd.reshape(x, (n, b * b, -1, *space)), 1, 2), x.shape)
+    return nd.pixel_shuffle_nd(x, b)
+
+
+def space_to_depth(a, x):
+    y = nd.pixel_unshuffle_nd(x, a["blocksize"])
+    n, c, *space = y.shape
+    if a.get("mode", b"DCR") == b"CRD":
+        return y
+    return nd.reshape(nd.swapaxes(nd.reshape(y, (n, x.shape[1], -1, *space)), 1, 2), y.shape)
+
+
+def resize(a, x, *more):
+    """The numbers that come last are scales, or sizes if they are whole."""
+    given = more[-1]
+    axes = a.get("axes", range(x.ndim))
+    chosen = dict(zip(axes, given.tolist()))
+    numbers = [chosen[axis] for axis in range(2, x.ndim)]
+    policy, word = a.get("keep_aspect_ratio_policy", b"stretch"), "size" if given.dtype.kind == "i" else "scale_factor"
+    if policy != b"stretch":
+        scale = (min if policy == b"not_larger" else max)(o / n for o, n in zip(numbers, x.shape[2:]))
+        numbers = [int(n * scale + 0.5) for n in x.shape[2:]]
+    place, mode = a.get("coordinate_transformation_mode", b"half_pixel").decode(), a["mode"].decode()
+    if mode == "nearest":
+        rounding = a.get("nearest_mode", b"round_prefer_floor").decode()
+        mode = {("half_pixel", "round_prefer_floor"): "nearest-exact", ("asymmetric", "floor"): "nearest"}.get((place, rounding), rounding)
+    turn = nd.flip if mode == "nearest-exact" and word == "size" else lambda x: x  # of two pixels as near, the first
+    return turn(nd.interpolate(turn(x), **{word: numbers}, mode=mode, align_corners=place == "align_corners"))
 
 
 def gemm(a, x, y, c=None):
@@ -102,11 +173,18 @@ RUN = {
     "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
+    "LpPool": lp_pool,
+    "GlobalAveragePool": lambda a, x: nd.global_avg_pool(x),
+    "GlobalMaxPool": lambda a, x: nd.global_max_pool(x),
+    "MaxUnpool": max_unpool,
+    "Col2Im": col2im,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": space_to_depth,
+    "Resize": resize,
+    "Upsample": lambda a, x, scales: nd.interpolate(x, scale_factor=scales[2:].tolist(), mode=a["mode"].decode()),
     "MatMul": lambda a, x, y: nd.matmul(x, y),
     "Gemm": gemm,
-    "Softmax": lambda a, x: nd.softmax(x, a.get("axis", -1)),
-    "LogSoftmax": lambda a, x: nd.log_softmax(x, a.get("axis", -1)),
-}
+} | networks.RUN
 
 
 @pytest.mark.parametrize("op", RUN)

@@ -170,13 +170,15 @@ def _prelu_weight_grad(g: Tensor, x: Tensor, of: Tensor) -> Tensor:
 def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:
     """x above 0, weight · x below.
 
-    Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C"; weight a number, (1,), or (C,), one per channel (of the only axis of a vector).
+    Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C"; weight a number, (1,), or (C,), one per channel (of the
+    only axis of a vector); or of x's rank and broadcasting to it.
     Source: He et al., "Delving deep into rectifiers" (2015).
     """
     x, w, last = real(x, "prelu"), real(weight, "prelu"), is_channels_last("prelu", layout)
     axis = x.ndim - 1 if last or x.ndim == 1 else 1
     channels = x.shape[axis] if x.ndim else 1
-    if w.shape not in ((), (1,), (channels,)):
+    if w.shape in ((1,), (channels,)):
+        w = reshape(w, (-1, *[1] * (x.ndim - axis - 1)) if w.size > 1 else ())
+    elif w.ndim and (w.ndim != x.ndim or any(m not in (1, n) for m, n in zip(w.shape, x.shape))):
         raise ValueError(f"prelu: weight needs shape (), (1,) or ({channels},), one per channel of x {x.shape}, but has {w.shape}")
-    w = reshape(w, (-1, *[1] * (x.ndim - axis - 1)) if x.ndim and w.size > 1 else ())
     return _prelu(x, w, x.detach())
