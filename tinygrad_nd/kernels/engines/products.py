@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 BLOCK = 1 << 18  # bytes of the left operand worked on at a time
 LANES = 64  # of columns, that are cut between two
+LONG = 1 << 13  # places in a table; fewer of such are remembered
 ROWS = 6  # of a tile of the widest panel
 
 
@@ -44,13 +45,19 @@ def _nowhere(count: int) -> Array:
     return np.full(count, tiles.OUTSIDE)
 
 
-@lru_cache(1024)
 def places(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> Array:
     """Where the elements of a strided array lie, in C order, counted in elements."""
+    return (_places if prod(shape) < LONG else _many_places)(shape, strides, itemsize)
+
+
+def _found(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> Array:
     total = np.zeros((), np.int64)
     for n, stride in zip(shape, strides):
         total = np.add.outer(total, np.arange(n) * (stride // itemsize))
     return total.reshape(-1)
+
+
+_places, _many_places = lru_cache(1024)(_found), lru_cache(64)(_found)
 
 
 def dense(a: Array) -> Array:
