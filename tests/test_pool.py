@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from peers import equal_jax, equal_torch
 
 import tinygrad_nd as nd
 
@@ -25,7 +26,6 @@ CASES = {  # n, k, stride, padding, dilation, ceil_mode
     "rank 3": ((4, 5, 3), (2, 2, 3), (2, 1, 1), ((0, 1), (1, 0), (1, 1)), (1, 1, 1), False),
     "rank 4": ((3, 4, 2, 3), (2, 2, 1, 2), (1, 2, 1, 1), ((0, 0), (1, 1), (0, 0), (0, 1)), (1, 1, 1, 2), True),
 }
-UNDILATED = [c for c in CASES if "dilated" not in c and c != "rank 4"]
 
 
 def draw(*shape, seed=0):
@@ -75,10 +75,9 @@ def mean_loop(x, case, divisor):
     return np.reshape(values, (*x.shape[: x.ndim - len(n)], *shape_of([o for o, _, _ in found])))
 
 
-def how(case, dilation=True):
-    _, k, stride, padding, d, ceil_mode = CASES[case]
-    given = {"kernel_size": k, "stride": stride, "padding": padding, "ceil_mode": ceil_mode}
-    return {**given, "dilation": d} if dilation else given
+def how(case):
+    _, k, stride, padding, dilation, ceil_mode = CASES[case]
+    return {"kernel_size": k, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
 
 
 # ---- max
@@ -152,26 +151,26 @@ def test_max_pool_keeps_every_dtype(dtype):
 
 
 @pytest.mark.parametrize("include", [True, False])
-@pytest.mark.parametrize("case", [c for c in UNDILATED if "over half" not in c])
+@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
 def test_avg_pool_equals_the_loops(case, include):
     x = draw(2, 3, *CASES[case][0])
     expected = mean_loop(x, case, (lambda inside, padded: padded) if include else (lambda inside, padded: inside))
-    np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case, False), count_include_pad=include).data, expected, atol=1e-12)
+    np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case), count_include_pad=include).data, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", [c for c in UNDILATED if "over half" not in c])
+@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
 def test_a_divisor_may_be_given(case):
     x = draw(2, 3, *CASES[case][0])
     expected = mean_loop(x, case, lambda inside, padded: 2.5)
-    np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case, False), divisor_override=2.5).data, expected, atol=1e-12)
+    np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case), divisor_override=2.5).data, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("include", [True, False])
-@pytest.mark.parametrize("case", [c for c in UNDILATED if "over half" not in c])
+@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
 def test_avg_pool_is_linear_and_its_derivatives_meet_differences(case, include):
     x = draw(1, 2, *CASES[case][0])
-    nd.testing.check_grads(lambda x: nd.avg_pool_nd(x, **how(case, False), count_include_pad=include) ** 2, [x], order=2)
-    f = lambda t: nd.avg_pool_nd(t, **how(case, False), count_include_pad=include)
+    nd.testing.check_grads(lambda x: nd.avg_pool_nd(x, **how(case), count_include_pad=include) ** 2, [x], order=2)
+    f = lambda t: nd.avg_pool_nd(t, **how(case), count_include_pad=include)
     x = draw(2, 2, *CASES[case][0])
     t = nd.tensor(x, requires_grad=True)
     y = f(t)
@@ -298,18 +297,246 @@ def test_max_pool_of_max_pool_is_max_pool_of_the_product():
     np.testing.assert_array_equal(nd.max_pool_nd(nd.max_pool_nd(x, 2), (3, 2)).data, nd.max_pool_nd(x, (6, 4)).data)
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@pytest.mark.parametrize("ceil_mode", [False, True])
-def test_pools_are_pytorchs(rank, ceil_mode):
-    F = pytest.importorskip("torch").nn.functional
-    import torch
+def test_means_of_halves_are_summed_in_single():
+    x = np.full((1, 1, 8), 3e4, np.float16)
+    for mean in (nd.avg_pool_nd(x, 8), nd.avg_pool_nd(x, 5, 3, 1, True), nd.adaptive_avg_pool_nd(x, 3), nd.global_avg_pool(x)):
+        assert mean.dtype == np.float16
+        np.testing.assert_allclose(mean.data[..., 1:-1], x.flat[0])
+    np.testing.assert_allclose(nd.lp_pool_nd(np.full((1, 1, 4), 300, np.float16), 2, 4).data, 600)
 
+
+# ---- p-norms
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 2.5, 0.5, np.inf])
+@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+def test_lp_pool_equals_the_loops(case, p):
+    n, k, *_ = CASES[case]
+    x = draw(2, 3, *n)
+    values = []
+    for row in x.reshape(-1, *n):
+        for _, inside, padded in windows(*CASES[case]):
+            powers = sum(abs(row[i]) ** p for i in inside) if p != np.inf else None
+            share = np.prod(k, dtype=int) / max(padded, 1)  # what overhangs is as large as what is there
+            values.append(max(abs(row[i]) for i in inside) if powers is None else (powers * share) ** (1 / p))
+    y = nd.lp_pool_nd(x, p, **how(case))
+    np.testing.assert_allclose(y.data.ravel(), values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 0.5, np.inf])
+def test_a_window_of_zeros_has_no_slope(p):
+    x = nd.tensor(np.array([[[0.0, 0, 3, 0]]]), requires_grad=True)
+    y = nd.lp_pool_nd(x, p, 2)
+    (g,) = nd.gradients(y.sum(), [x], create_graph=True)
+    assert np.isfinite(g.data).all() and not g.data[0, 0, [0, 1, 3]].any() and g.data[0, 0, 2] == pytest.approx(1)
+    (h,) = nd.gradients((g * g).sum() + y.sum(), [x])
+    assert np.isfinite(h.data).all()
+
+
+@pytest.mark.parametrize("p, error", [(0, ValueError), (-1, ValueError), (np.nan, ValueError), ("two", TypeError), (None, TypeError)])
+def test_the_power_is_above_zero(p, error):
+    with pytest.raises(error, match="norm_type"):
+        nd.lp_pool_nd(np.ones((1, 1, 4)), p, 2)
+
+
+# ---- pools told the size of their result
+
+SIZES = [
+    ((), ()),
+    ((7,), (3,)),
+    ((6,), (2,)),
+    ((3,), (5,)),
+    ((5, 7), (2, 3)),
+    ((4, 6), (3, None)),
+    ((3, 2, 5), (2, 2, 3)),
+    ((3, 2, 4, 3), (2, 1, 3, 2)),
+]
+
+
+def adaptive_windows(n, o):
+    o = [m if parts is None else parts for m, parts in zip(n, o)]
+    for at in product(*map(range, o)):
+        yield list(product(*(range(i * m // parts, -(-(i + 1) * m // parts)) for i, m, parts in zip(at, n, o))))
+
+
+@pytest.mark.parametrize("n, o", SIZES)
+def test_adaptive_pools_equal_the_loops(n, o):
+    x = np.round(draw(2, 3, *n), 1)
+    y, indices = nd.adaptive_max_pool_nd(x, o, return_indices=True)
+    means, best, places = [], [], []
+    for row in x.reshape(-1, *n):
+        for inside in adaptive_windows(n, o):
+            first = max(inside, key=lambda i: row[i])  # noqa: B023
+            means.append(np.mean([row[i] for i in inside]))
+            best.append(row[first])
+            places.append(np.ravel_multi_index(first, n) if n else 0)
+    np.testing.assert_allclose(nd.adaptive_avg_pool_nd(x, o).data.ravel(), means, atol=1e-14)
+    np.testing.assert_array_equal(y.data.ravel(), best)
+    np.testing.assert_array_equal(indices.data.ravel(), places)
+    assert y.shape == indices.shape == (2, 3, *(m if parts is None else parts for m, parts in zip(n, o))) and indices.dtype == np.int64
+    np.testing.assert_array_equal(nd.adaptive_max_pool_nd(x, o).data, y.data)
+    last = np.moveaxis(x, 1, -1)
+    np.testing.assert_array_equal(nd.adaptive_max_pool_nd(last, o, layout="N*C").data, np.moveaxis(y.data, 1, -1))
+    np.testing.assert_allclose(
+        nd.adaptive_avg_pool_nd(last, o, layout="N*C").data, np.moveaxis(nd.adaptive_avg_pool_nd(x, o).data, 1, -1), atol=1e-14
+    )
+
+
+@pytest.mark.parametrize("n, o", SIZES)
+def test_adaptive_max_pool_sends_gradients_to_the_first_maximum(n, o):
+    x = nd.tensor(np.round(draw(2, 3, *n)), requires_grad=True)
+    y, indices = nd.adaptive_max_pool_nd(x, o, return_indices=True)
+    g = draw(*y.shape, seed=1)
+    y.backward(g)
+    expected = np.zeros((6, int(np.prod(n))))
+    for row, gs, at in zip(expected, g.reshape(6, -1), indices.data.reshape(6, -1)):
+        np.add.at(row, at, gs)
+    np.testing.assert_allclose(x.grad.data, expected.reshape(x.shape), atol=1e-14)
+
+
+def test_pooling_to_size_one_is_global_pooling():
+    x = draw(2, 3, 5, 4)
+    np.testing.assert_allclose(nd.adaptive_avg_pool_nd(x, 1).data, nd.global_avg_pool(x).data)
+    np.testing.assert_array_equal(nd.adaptive_max_pool_nd(x, 1).data, nd.global_max_pool(x).data)
+    np.testing.assert_array_equal(nd.global_max_pool(x[..., 0, 0]).data, x[..., 0, 0])
+
+
+# ---- back to where they were
+
+
+@pytest.mark.parametrize(
+    "n, k", [((), ()), ((6,), (2,)), ((7,), (3,)), ((5, 6), (2, 3)), ((4, 2, 5), (2, 1, 2)), ((2, 4, 3, 2), (2, 2, 1, 2))]
+)
+@pytest.mark.parametrize("layout", ["NC*", "N*C"])
+def test_unpooling_puts_maxima_back_and_zeros_elsewhere(n, k, layout):
+    x = draw(2, 3, *n)
+    x = np.moveaxis(x, 1, -1) if layout == "N*C" else x
+    y, indices = nd.max_pool_nd(x, k, return_indices=True, layout=layout)
+    t = nd.tensor(y, requires_grad=True)
+    back = nd.max_unpool_nd(t, indices, k, output_size=n, layout=layout)
+    assert back.shape == x.shape
+    found = np.isin(x, y.data)
+    np.testing.assert_array_equal(back.data, np.where(found, x, 0))
+    g = draw(*x.shape, seed=1)
+    back.backward(g)
+    np.testing.assert_array_equal(np.sort(t.grad.data.ravel()), np.sort(g[found]))
+    np.testing.assert_array_equal(nd.max_pool_nd(nd.abs(back), k, layout=layout).data, np.abs(y.data))
+
+
+def test_a_place_named_twice_keeps_its_last_value_which_alone_has_a_gradient():
+    x = nd.tensor([[[1.0, 2.0, 3.0]]], requires_grad=True)
+    y = nd.max_unpool_nd(x, [[[1, 1, 4]]], 2)
+    np.testing.assert_array_equal(y.data, [[[0, 2, 0, 0, 3, 0]]])
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [[[0, 1, 1]]])
+
+
+# ---- errors
+
+
+IMAGE = np.zeros((2, 8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: nd.max_pool_nd(IMAGE, 9), "kernel 9 does not fit the input 8 padded by 0 [+] 0 on spatial axis 0"),
+        (lambda: nd.max_pool_nd(IMAGE, 4), r"looks channels-last: pass layout='N\*C'"),
+        (lambda: nd.avg_pool_nd(IMAGE, 4), r"looks channels-last: pass layout='N\*C'"),
+        (lambda: nd.max_pool_nd(IMAGE, 2, padding=[1, 0, 0, 1]), r"padding=\(\(1, 0\), \(0, 1\)\)"),
+        (lambda: nd.max_pool_nd(IMAGE, 2, padding=-1), "a pool cannot crop"),
+        (lambda: nd.max_pool_nd(IMAGE, 2, stride=0), "stride .* must be at least 1"),
+        (lambda: nd.avg_pool_nd(IMAGE, (2, 2, 2)[:2], stride=(2, 2, 2)), "stride=.* has 3 entries for 2 spatial axes"),
+        (lambda: nd.avg_pool_nd(IMAGE, 2, divisor_override=0), "divisor_override must not be 0"),
+        (lambda: nd.max_pool_nd(np.zeros(3), 2), "an int kernel_size speaks of all axes after"),
+        (lambda: nd.max_pool_nd(np.zeros(3), (2, 2)), "speaks of 2 spatial axes, but x has shape"),
+        (lambda: nd.adaptive_avg_pool_nd(IMAGE, 0), "at least 1"),
+        (lambda: nd.adaptive_max_pool_nd(np.zeros((1, 1, 0)), 2), "an axis of no entries"),
+        (lambda: nd.adaptive_max_pool_nd(IMAGE, (1, 2, 3, 4, 5)), "speaks of 5 spatial axes"),
+        (lambda: nd.max_unpool_nd(np.ones((1, 1, 2)), [[[0, 4]]], 2), "indices reach from 0 to 4, but the result has 4 places"),
+        (lambda: nd.max_unpool_nd(np.ones((1, 1, 2)), [[[-1, 3]]], 2), "indices reach from -1 to 3"),
+        (lambda: nd.max_unpool_nd(np.ones((1, 1, 2)), [[0, 1]], 2), "must have the same shape"),
+        (lambda: nd.max_unpool_nd(np.ones((1, 1, 2)), [[[0, 3]]], 2, output_size=7), "less than the stride"),
+        (lambda: nd.global_max_pool(np.ones(3)), "x needs axes"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_numbers(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nd.max_pool_nd(IMAGE, 2.0),
+        lambda: nd.max_pool_nd(IMAGE, "2"),
+        lambda: nd.max_pool_nd("image", 2),
+        lambda: nd.avg_pool_nd(IMAGE, True),
+        lambda: nd.max_pool_nd(IMAGE + 0j, 2),
+        lambda: nd.lp_pool_nd(IMAGE + 0j, 2, 2),
+        lambda: nd.adaptive_max_pool_nd(IMAGE + 0j, 2),
+        lambda: nd.adaptive_avg_pool_nd(IMAGE, 2.5),
+        lambda: nd.adaptive_avg_pool_nd(IMAGE, (2, "3")),
+        lambda: nd.max_unpool_nd(np.ones((1, 1, 2)), [[[0.0, 3.0]]], 2),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused_in_the_name_of_the_function(call):
+    with pytest.raises(TypeError, match="pool_nd: "):
+        call()
+
+
+# ---- other libraries
+
+
+@pytest.mark.peer("pools", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", (1, 2, 3))
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_pools_are_pytorchs(rank, ceil_mode, torch):
+    F = torch.nn.functional
     x = draw(2, 3, *(9, 8, 7)[:rank])
-    for k, s, p in ((3, 2, 1), (2, 3, 1), (4, 3, 2), (2, 2, 0)):
-        y, at = getattr(F, f"max_pool{rank}d")(torch.tensor(x), k, s, p, 1, ceil_mode, True)
-        found, indices = nd.max_pool_nd(x, k, s, p, 1, ceil_mode, True)
-        np.testing.assert_array_equal(found.data, y.numpy())
-        np.testing.assert_array_equal(indices.data, at.numpy())
+    for k, s, p, d in ((3, 2, 1, 1), (2, 3, 1, 1), (4, 3, 2, 1), (2, 2, 0, 3), (3, 1, 1, 2)):
+        theirs = lambda x: getattr(F, f"max_pool{rank}d")(x, k, s, p, d, ceil_mode)  # noqa: B023
+        equal_torch(lambda x: nd.max_pool_nd(x, k, s, p, d, ceil_mode) ** 2, lambda x: theirs(x) ** 2, [x])  # noqa: B023
+        at = getattr(F, f"max_pool{rank}d")(torch.tensor(x), k, s, p, d, ceil_mode, True)[1]
+        np.testing.assert_array_equal(nd.max_pool_nd(x, k, s, p, d, ceil_mode, True)[1].data, at.numpy())
         for include in (True, False):
-            y = getattr(F, f"avg_pool{rank}d")(torch.tensor(x), k, s, p, ceil_mode, include)
-            np.testing.assert_allclose(nd.avg_pool_nd(x, k, s, p, ceil_mode, include).data, y.numpy(), atol=1e-12)
+            theirs = lambda x: getattr(F, f"avg_pool{rank}d")(x, k, s, p, ceil_mode, include)  # noqa: B023
+            equal_torch(lambda x: nd.avg_pool_nd(x, k, s, p, ceil_mode, include) ** 2, lambda x: theirs(x) ** 2, [x])  # noqa: B023
+        for power in (2, 4, np.inf):
+            theirs = lambda x: getattr(F, f"lp_pool{rank}d")(x, power, k, s, ceil_mode)  # noqa: B023
+            equal_torch(lambda x: nd.lp_pool_nd(x, power, k, s, ceil_mode), theirs, [x])  # noqa: B023
+
+
+@pytest.mark.peer("adaptive pools and unpooling", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", (1, 2, 3))
+def test_adaptive_pools_and_unpooling_are_pytorchs(rank, torch):
+    F = torch.nn.functional
+    x = draw(2, 3, *(9, 6, 7)[:rank])
+    for o in (1, 2, 3, 5, 8):
+        average, largest = (getattr(F, f"adaptive_{kind}_pool{rank}d") for kind in ("avg", "max"))
+        equal_torch(lambda x: nd.adaptive_avg_pool_nd(x, o) ** 2, lambda x: average(x, o) ** 2, [x])  # noqa: B023
+        equal_torch(lambda x: nd.adaptive_max_pool_nd(x, o) ** 2, lambda x: largest(x, o) ** 2, [x])  # noqa: B023
+        at = largest(torch.tensor(x), o, return_indices=True)[1]
+        np.testing.assert_array_equal(nd.adaptive_max_pool_nd(x, o, True)[1].data, at.numpy())
+    for k, s in ((2, None), (2, 3), (3, None)):
+        y, indices = nd.max_pool_nd(x, k, s, return_indices=True)
+        at, unpool = torch.tensor(indices.data), getattr(F, f"max_unpool{rank}d")
+        ours = lambda y: nd.max_unpool_nd(y, indices, k, s, 0, x.shape[2:]) ** 2  # noqa: B023
+        equal_torch(ours, lambda y: unpool(y, at, k, s, 0, x.shape[2:]) ** 2, [y.data])  # noqa: B023
+
+
+@pytest.mark.peer("pools", "jax", ranks=(0, 1, 2, 3, 4), order=1)
+@pytest.mark.parametrize("rank", (0, 1, 2, 3, 4))
+def test_pools_with_one_sided_padding_and_dilation_are_jaxs(rank, jax):
+    k, s, d, p = (2, 3, 1, 2)[:rank], (1, 2, 1, 2)[:rank], (2, 1, 1, 2)[:rank], ((0, 2), (3, 1), (1, 0), (2, 2))[:rank]
+    x = draw(2, 2, *(5, 6, 3, 4)[:rank])
+    import jax.numpy as jnp
+
+    def reduced(x, start, f):
+        full = lambda t, fill: (fill, fill, *t)
+        return jax.lax.reduce_window(x, start, f, full(k, 1), full(s, 1), full(p, (0, 0)), window_dilation=full(d, 1))
+
+    sums = lambda x: reduced(x, 0.0, jax.lax.add) / np.prod(k)
+    equal_jax(lambda x: nd.avg_pool_nd(x, k, s, p, dilation=d), sums, [x], order=1)
+    largest = reduced(jnp.asarray(x), -np.inf, jax.lax.max)  # JAX has no gradient of this where windows are dilated
+    np.testing.assert_array_equal(nd.max_pool_nd(x, k, s, p, d).data, np.asarray(largest))

@@ -6,6 +6,7 @@ from math import floor
 import numpy as np
 import pytest
 from loops import indices
+from peers import equal_jax, equal_torch
 
 import tinygrad_nd as nd
 
@@ -45,7 +46,15 @@ def loops(x, size, mode, align_corners=False):
     return y
 
 
-MODES = [("nearest", False), ("nearest-exact", False), ("linear", False), ("linear", True), ("cubic", False), ("cubic", True), ("area", False)]
+MODES = [
+    ("nearest", False),
+    ("nearest-exact", False),
+    ("linear", False),
+    ("linear", True),
+    ("cubic", False),
+    ("cubic", True),
+    ("area", False),
+]
 SIZES = [((), ()), ((5,), (8,)), ((7,), (3,)), ((4,), (1,)), ((1,), (5,)), ((4, 5), (8, 10)), ((6, 4), (4, 7)), ((3, 4, 2), (5, 2, 4))]
 SIZES += [((2, 3, 2, 2), (3, 2, 2, 4))]
 
@@ -145,18 +154,35 @@ def test_what_is_no_number_is_refused(arguments):
         nd.interpolate(np.zeros((1, 2, 3, 3)), **arguments)
 
 
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_resizing_is_pytorchs(rank):
-    torch = pytest.importorskip("torch")
+@pytest.mark.peer("interpolation", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", (1, 2, 3))
+def test_resizing_is_pytorchs(rank, torch):
     x = draw(2, 3, *(9, 6, 5)[:rank])
     linear = {1: "linear", 2: "bilinear", 3: "trilinear"}[rank]
     ways = [{"size": o} for o in (1, 2, 5, 8, 13)] + [{"scale_factor": f} for f in (2, 0.5, 1.7, 0.6)]
     for way, mode in product(ways, ("nearest", "nearest-exact", linear, "area", *(("bicubic",) if rank == 2 else ()))):
         for corners in ({"align_corners": False}, {"align_corners": True}) if "linear" in mode or "cubic" in mode else ({},):
-            t, u = nd.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-            y, z = nd.interpolate(t, **way, mode=mode, **corners), torch.nn.functional.interpolate(u, **way, mode=mode, **corners)
-            np.testing.assert_allclose(y.data, z.detach().numpy(), atol=1e-12, err_msg=f"{way} {mode}")
-            g = draw(*y.shape, seed=1)
-            y.backward(g)
-            z.backward(torch.tensor(g))
-            np.testing.assert_allclose(t.grad.data, u.grad.numpy(), atol=1e-11, err_msg=f"{way} {mode}")
+            how = {**way, "mode": mode, **corners}
+            theirs = torch.nn.functional.interpolate
+            equal_torch(lambda x: nd.interpolate(x, **how) ** 2, lambda x: theirs(x, **how) ** 2, [x], name=str(how))  # noqa: B023
+
+
+@pytest.mark.peer("interpolation", "torch", ranks=(1,), order=0)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+def test_the_nearest_pixel_is_pytorchs_at_every_size(mode, dtype, torch):
+    for n in (1, 2, 3, 7, 10, 33):
+        x = np.arange(n, dtype=dtype)[None, None]
+        for way in [{"size": o} for o in range(1, 60)] + [{"scale_factor": f / 7} for f in range(14, 40)]:
+            found = nd.interpolate(x, **way, mode=mode).data
+            theirs = torch.nn.functional.interpolate(torch.tensor(x), **way, mode=mode).numpy()
+            np.testing.assert_array_equal(found, theirs, err_msg=f"{n} {way}")
+
+
+@pytest.mark.peer("interpolation", "jax", ranks=(1, 2, 3, 4), order=2)
+@pytest.mark.parametrize("rank", (1, 2, 3, 4))
+def test_enlarging_is_jaxs(rank, jax):
+    n, o = (3, 4, 2, 3)[:rank], (6, 4, 3, 5)[:rank]
+    for ours, theirs in (("nearest-exact", "nearest"), ("linear", "linear")):
+        f = lambda x: jax.image.resize(x, (2, 1, *o), theirs) ** 2  # noqa: B023
+        equal_jax(lambda x: nd.interpolate(x, o, mode=ours) ** 2, f, [draw(2, 1, *n)], name=ours)  # noqa: B023

@@ -5,8 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 from loops import indices, out_size
+from peers import equal_torch
 
 import tinygrad_nd as nd
+from tinygrad_nd import nn
 
 CASES = {  # n, k, dilation, padding, stride
     "rank 0": ((), (), (), (), ()),
@@ -125,7 +127,9 @@ def test_sizes_are_ints(bad):
 # ---- pixels
 
 
-@pytest.mark.parametrize("n, f", [((), ()), ((3,), (2,)), ((2, 3), (2, 2)), ((2, 3), (3, 1)), ((2, 1, 2), (2, 3, 1)), ((1, 2, 1, 2), (2,) * 4)])
+@pytest.mark.parametrize(
+    "n, f", [((), ()), ((3,), (2,)), ((2, 3), (2, 2)), ((2, 3), (3, 1)), ((2, 1, 2), (2, 3, 1)), ((1, 2, 1, 2), (2,) * 4)]
+)
 def test_shuffling_pixels_equals_the_loops_and_unshuffling_undoes_it(n, f):
     x = draw(2, 3 * int(np.prod(f)), *n)
     expected = np.zeros((2, 3, *(m * s for m, s in zip(n, f))))
@@ -140,15 +144,43 @@ def test_shuffling_pixels_equals_the_loops_and_unshuffling_undoes_it(n, f):
     np.testing.assert_array_equal(nd.pixel_unshuffle_nd(np.moveaxis(expected, 1, -1), f, layout="N*C").data, last)
 
 
-def test_columns_and_pixels_are_pytorchs():
-    torch = pytest.importorskip("torch")
+@pytest.mark.peer("unfold, fold and pixel shuffling", "torch", ranks=(2,), order=2)
+def test_columns_and_pixels_are_pytorchs(torch):
     F = torch.nn.functional
     x = draw(2, 3, 9, 7)
     for k, d, p, s in product((1, 2, (3, 2)), (1, 2), (0, (2, 1)), (1, (1, 3))):
-        c = F.unfold(torch.tensor(x), k, d, p, s)
-        np.testing.assert_array_equal(nd.unfold_nd(x, k, d, p, s).data, c.numpy())
-        back = F.fold(c, (9, 7), k, d, p, s).numpy()
-        np.testing.assert_allclose(nd.fold_nd(c.numpy(), (9, 7), k, d, p, s).data, back, atol=1e-12)
+        equal_torch(lambda x: nd.unfold_nd(x, k, d, p, s) ** 2, lambda x: F.unfold(x, k, d, p, s) ** 2, [x])  # noqa: B023
+        columns = F.unfold(torch.tensor(x), k, d, p, s).numpy()
+        equal_torch(lambda c: nd.fold_nd(c, (9, 7), k, d, p, s) ** 2, lambda c: F.fold(c, (9, 7), k, d, p, s) ** 2, [columns])  # noqa: B023
     x = draw(2, 12, 6, 4)
-    np.testing.assert_array_equal(nd.pixel_shuffle_nd(x, 2).data, F.pixel_shuffle(torch.tensor(x), 2).numpy())
-    np.testing.assert_array_equal(nd.pixel_unshuffle_nd(x, 2).data, F.pixel_unshuffle(torch.tensor(x), 2).numpy())
+    equal_torch(lambda x: nd.pixel_shuffle_nd(x, 2) ** 2, lambda x: F.pixel_shuffle(x, 2) ** 2, [x])
+    equal_torch(lambda x: nd.pixel_unshuffle_nd(x, 2) ** 2, lambda x: F.pixel_unshuffle(x, 2) ** 2, [x])
+
+
+# ---- layers
+
+
+def test_layers_are_the_functions_with_their_arguments_kept():
+    x = draw(2, 4, 6, 8)
+    for layer, expected in [
+        (nn.LPPool(2, 3, 2, True), nd.lp_pool_nd(x, 2, 3, 2, True)),
+        (nn.AdaptiveAvgPool((3, None)), nd.adaptive_avg_pool_nd(x, (3, 8))),
+        (nn.AdaptiveMaxPool(5), nd.adaptive_max_pool_nd(x, 5)),
+        (nn.GlobalAvgPool(), x.mean((2, 3), keepdims=True)),
+        (nn.GlobalMaxPool(layout="N*C"), x.max((1, 2), keepdims=True)),
+        (nn.Unfold(2, padding=1), nd.unfold_nd(x, 2, padding=1)),
+        (nn.Sequential(nn.Unfold((2, 2), stride=2), nn.Fold((6, 8), 2, stride=2)), x),
+        (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nd.interpolate(x, (12, 16), mode="linear", align_corners=True)),
+        (nn.Upsample(5), nd.interpolate(x, 5)),
+        (nn.Sequential(nn.PixelUnshuffle((2, 4)), nn.PixelShuffle((2, 4))), x),
+    ]:
+        np.testing.assert_allclose(layer(x).data, np.asarray(expected), atol=1e-12)
+
+
+def test_a_pool_and_its_unpooling_as_layers():
+    x = draw(1, 2, 5, 6)
+    y, indices = nn.MaxPool(2, return_indices=True)(x)
+    back = nn.MaxUnpool(2)(y, indices, x.shape[2:])
+    np.testing.assert_array_equal(back.data, np.where(np.isin(x, y.data), x, 0))
+    with pytest.raises(TypeError, match="Upsample"):
+        nn.Upsample(size=3, factor=2)

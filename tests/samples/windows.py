@@ -40,10 +40,12 @@ SAMPLES: list[Sample] = [
     *rows("fold", lambda x: nd.fold_nd(x, (4,), 3, padding=1, stride=2, layout="N*C"), (normal(2, 2, 6),), linear=True),
     # another size
     *[s for mode in ("nearest", "nearest-exact", "linear", "cubic", "area")
-      for s in rows("resample", lambda x, m=mode: nd.interpolate(x, scale_factor=1.7, mode=m), (normal(*X1),), (normal(*X2),), linear=True)],
+      for s in rows("resample", lambda x, m=mode: nd.interpolate(x, scale_factor=1.7, mode=m), (normal(*X1),), (normal(*X2),),
+                    linear=True)],
     *rows("resample", lambda x: nd.interpolate(x, 4, mode="linear", align_corners=True), (normal(*X1),), (normal(*X3),), linear=True),
     *rows("resample", lambda x: nd.interpolate(x, (3, 8), mode="bicubic", align_corners=True), (normal(*X2),), linear=True),
-    *rows("resample", lambda x: nd.interpolate(x, (4, 8), layout="N*C"), (normal(2, 2, 4, 1),), linear=True),
+    *rows("window_sum_adjoint", lambda x: nd.interpolate(x, (4, 8), layout="N*C"), (normal(2, 2, 4, 1),), linear=True),
+    *rows("resample", lambda x: nd.interpolate(x, (3, 8), layout="N*C"), (normal(2, 2, 4, 1),), linear=True),
     *rows("reshape", lambda x: nd.pixel_shuffle_nd(x, (2, 3)), (normal(1, 12, 2, 3),), (normal(6, 2, 1),), linear=True),
     *rows("reshape", lambda x: nd.pixel_unshuffle_nd(x, 2, layout="N*C"), (normal(1, 4, 6, 3),), (normal(2, 4, 3),), linear=True),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def bounds(n: int, o: int) -> tuple[Array, Array]:
     return i * n // o, -(-(i + 1) * n // o)
 
 
+@lru_cache(256)
 def means(n: int, o: int) -> Taps:
     """The mean of every window, as weighted taps."""
     start, end = bounds(n, o)
@@ -30,24 +32,20 @@ def means(n: int, o: int) -> Taps:
     return taps(rows, columns, 1 / length[rows], o, n)
 
 
-def max_positions(x: Array, out: tuple[int, ...]) -> Array:
-    """Flat positions in space of the first maximum of every window, (*lead, *o), of x (*lead, *n); NaN wins.
+@lru_cache(256)
+def places(n: int, o: int) -> Array:
+    """What every window sees, one window after another; a shorter one sees its last place again.
 
-    One axis at a time, from the last to the first, so that among equals the earlier row is found first.
+    >>> places(5, 3)
+    array([0, 1, 1, 1, 2, 3, 3, 4, 4])
     """
-    values, found, below = x, np.zeros(x.shape, np.int64), 1
-    for axis in reversed(range(x.ndim - len(out), x.ndim)):
-        n = x.shape[axis]
-        start, end = bounds(n, out[axis - x.ndim])
-        along = (-1, *(1,) * (x.ndim - 1 - axis))
-        best: Any = None
-        for t in range(int((end - start).max())):
-            index = np.minimum(start + t, end - 1)  # the last place again where a window is shorter
-            seen, place = values.take(index, axis), found.take(index, axis) + (index * below).reshape(along)
-            if best is None:
-                best, at = seen, place
-            else:
-                better = (seen > best) | ((seen != seen) & (best == best))
-                best, at = np.where(better, seen, best), np.where(better, place, at)
-        values, found, below = best, at, below * n
-    return found
+    start, end = bounds(n, o)
+    seen: Array = np.minimum(start[:, None] + np.arange((end - start).max()), end[:, None] - 1)
+    return seen.ravel()
+
+
+@lru_cache(256)
+def copies(n: int, o: int) -> Taps:
+    """The axis that lays these places side by side."""
+    seen = places(n, o)
+    return taps(np.arange(len(seen)), seen, None, len(seen), n)

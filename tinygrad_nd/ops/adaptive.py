@@ -11,7 +11,7 @@ import numpy as np
 from ..kernels import adaptive as kernel
 from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding
 from ..tensor import Tensor, astensor
-from .index import getitem, setitem
+from .index import setitem
 from .parts import floating
 from .pool import avg_pool_nd, max_pool_nd
 from .reduce import mean
@@ -31,7 +31,7 @@ def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = Non
     x, rank, restore = space_last("adaptive_avg_pool_nd", x, output_size, "output_size", layout)
     x = floating(x)
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_avg_pool_nd", output_size, x, rank)
-    if whole := _whole(n, o):
+    if (whole := _whole(n, o)) is not None:
         return restore(avg_pool_nd(x, whole))
     for axis in range(rank):
         if n[axis] != o[axis]:
@@ -48,14 +48,20 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     if x.dtype.kind == "c":
         raise TypeError(f"adaptive_max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_max_pool_nd", output_size, x, rank)
-    if whole := _whole(n, o):
+    if (whole := _whole(n, o)) is not None:
         y = max_pool_nd(x, whole, return_indices=return_indices)
         return (restore(y[0]), restore(y[1])) if return_indices else restore(y)
-    found = kernel.max_positions(x.data, o)
-    lead = x.shape[: x.ndim - rank]
-    places = found.reshape(prod(lead), prod(o))
-    y = reshape(getitem(reshape(x, (prod(lead), prod(n))), (np.arange(prod(lead))[:, None], places)), found.shape)
-    return (restore(y), restore(astensor(found))) if return_indices else restore(y)
+    spread, taken = x, []
+    for axis, (m, parts) in enumerate(zip(n, o)):  # windows side by side, the last place of a shorter one again
+        taken.append(kernel.places(m, parts))
+        if m != parts:
+            spread = resample(spread, taps=kernel.copies(m, parts), axis=x.ndim - rank + axis)
+    pooled = max_pool_nd(spread, tuple(len(places) // parts for places, parts in zip(taken, o)), return_indices=return_indices)
+    if not return_indices:
+        return restore(pooled)
+    at = np.unravel_index(pooled[1].data, tuple(map(len, taken)))
+    flat = np.ravel_multi_index(tuple(places[i] for places, i in zip(taken, at)), n)
+    return restore(pooled[0]), restore(astensor(flat))
 
 
 def global_avg_pool(x: Any, *, layout: str | None = None) -> Tensor:

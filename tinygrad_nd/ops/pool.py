@@ -137,8 +137,9 @@ def lp_pool_nd(
 ) -> Tensor:
     """The p-norm of every window, p = norm_type > 0 or infinite: (sum of |x|^p)^(1/p), whose derivative at 0 is 0.
 
-    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride and ceil_mode are as in `max_pool_nd`. PyTorch's values, save that it
-    takes x^p for |x|^p where p is odd: of a window that overhangs, the mean of what is there counts for all of it.
+    Shapes: x (*lead, *n) -> (*lead, *o); which axes are pooled, stride and ceil_mode are as in `max_pool_nd`.
+
+    As in PyTorch, which takes x for |x| where p is odd, a window that overhangs counts as much as a whole one of the same mean.
     """
     p = _norm_type(norm_type)
     x, spec, restore = _pooled("lp_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
@@ -149,6 +150,13 @@ def lp_pool_nd(
     share = prod(spec.kernel) / np.maximum(kernel.window_count(spec, True), 1)
     wide = x.astype(np.float32) if x.dtype == np.float16 else x  # powers of halves leave their range
     return restore(_lp_pool(wide, spec=spec, p=p, share=share.astype(wide.dtype)).astype(x.dtype))
+
+
+def enlarge(x: Tensor, factors: tuple[int, ...]) -> Tensor:
+    """Every entry of the last axes as a block of equal ones: the transpose of summing over windows side by side."""
+    n, rank = x.shape[x.ndim - len(factors) :], len(factors)
+    spec = PoolSpec(tuple(m * f for m, f in zip(n, factors)), factors, factors, ((0, 0),) * rank, (1,) * rank, n)
+    return _window_sum_adjoint(x, spec=spec, factor=1.0)
 
 
 def _max_pooled(x: Tensor, spec: PoolSpec, with_indices: bool) -> tuple[Tensor, Tensor | None]:

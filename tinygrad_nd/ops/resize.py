@@ -13,6 +13,7 @@ from ..kernels.padding import IntN, axes_word, per_axis
 from ..tensor import Tensor
 from .adaptive import adaptive_avg_pool_nd
 from .parts import floating
+from .pool import enlarge
 from .space import resample, space_last
 
 __all__ = ["interpolate"]
@@ -52,6 +53,8 @@ def interpolate(
         raise ValueError(f"{who}: x {x.shape} would go from spatial size {n} to {o}; sizes must be at least 1")
     if mode == "area":
         return restore(adaptive_avg_pool_nd(x, o))
+    if mode.startswith("nearest") and o != n and all(p % m == 0 and step * p == m for m, p, step in zip(n, o, steps)):
+        return restore(enlarge(x, tuple(p // m for m, p in zip(n, o))))
     x = x if mode.startswith("nearest") else floating(x)
     for axis in sorted(range(rank), key=lambda a: o[a] / n[a]) if o != n else ():  # smaller ones first
         if o[axis] != n[axis] or (steps[axis] != 1 and not align_corners):
@@ -79,7 +82,7 @@ def _mode(mode: str, rank: int, align_corners: bool) -> str:
 
 
 def _sizes(n: tuple[int, ...], size: Any, scale_factor: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The new size, and how far apart its pixels lie on the old grid: 1 / scale_factor, as PyTorch has it, also where the size is floored."""
+    """The new size, and how far apart its pixels lie on the old grid: 1 / scale_factor, as in PyTorch, also where the size is floored."""
     who, rank = "interpolate", len(n)
     if scale_factor is None:
         o = per_axis(size, rank, "size", who)

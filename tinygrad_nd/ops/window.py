@@ -7,14 +7,14 @@ from math import prod
 from typing import Any
 
 from ..kernels import unfold as kernel
-from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec
+from ..kernels.geometry import ConvSpec, IntN, Padding, conv_window
 from ..kernels.padding import per_axis
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
 from .linalg import operand
 from .shape import expand_dims, moveaxis, reshape, squeeze, swapaxes, transpose
-from .space import fitting, space_last
+from .space import Restore, fitting, space_last
 
 __all__ = ["fold_nd", "pixel_shuffle_nd", "pixel_unshuffle_nd", "unfold_nd"]
 
@@ -48,8 +48,8 @@ def unfold_nd(
         raise ValueError(f"{who}: kernel_size={kernel_size} needs x (N, C, *n) or (C, *n) with {rank} spatial axes, but x has {x.shape}")
     k = per_axis(kernel_size, rank, "kernel_size", who)
     x = expand_dims(x, 0) if single else x
-    make = lambda size: conv_spec(who, (*x.shape[:2], *size), (1, x.shape[1], *k), stride, padding, dilation)
-    return _columns(_unfold(x, spec=fitting(make, x, rank, layout)), single, layout)
+    spec = fitting(lambda size: conv_window(who, size, k, stride, padding, dilation), x, rank, layout)
+    return _columns(_unfold(x, spec=spec), single, layout)
 
 
 def fold_nd(
@@ -79,7 +79,7 @@ def fold_nd(
     n, k = per_axis(output_size, rank, "output_size", who), per_axis(kernel_size, rank, "kernel_size", who)
     if min(k, default=1) < 1 or x.shape[1] % prod(k):
         raise ValueError(f"{who}: columns of {x.shape[1]} entries hold no whole number of windows {k} of {prod(k)}")
-    spec = conv_spec(who, (x.shape[0], x.shape[1] // prod(k), *n), (1, x.shape[1] // prod(k), *k), stride, padding, dilation)
+    spec = conv_window(who, n, k, stride, padding, dilation)
     if x.shape[2] != prod(spec.out):
         raise ValueError(f"{who}: {n} has {prod(spec.out)} windows {spec.out} of kernel {k}, but x holds {x.shape[2]} columns")
     y = _fold(x, spec=spec)
@@ -122,7 +122,10 @@ def pixel_unshuffle_nd(x: Any, factor: IntN, *, layout: str | None = None) -> Te
     return restore(reshape(y, (*lead, c * prod(f), *small)))
 
 
-def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> Any:
+Sizes = tuple[int, ...]
+
+
+def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> tuple[Tensor, Sizes, int, Sizes, Sizes, Restore]:
     """x, its leading axes, channels, space, the factors, and how to give channels their place back."""
     x, rank, restore = space_last(who, x, factor, "factor", layout)
     f = per_axis(factor, rank, "factor", who)
