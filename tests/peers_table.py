@@ -69,7 +69,8 @@ def _ranges(ranks: list[int]) -> str:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "peers.json"
-        code = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "peer", f"--peers={out}", str(HERE)], stdout=sys.stderr).returncode
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "peer", f"--peers={out}", str(HERE)]
+        code = subprocess.run(command, stdout=sys.stderr).returncode
         ran = {(a, b, c, d) for a, b, c, d in json.loads(out.read_text())}
     print(table(ran))
     for cell in sorted(declared() - ran):

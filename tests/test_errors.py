@@ -46,7 +46,7 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "groups forgotten": (lambda: nd.conv_nd(X, zeros(4, 3, 3, 3)), ValueError, "conv_nd", "groups=2 would fit"),
     "flat padding as ONNX has it": (lambda: nd.conv_nd(X, W, padding=(1, 1, 2, 2)), ValueError, "((1, 1), (2, 2))", "((1, 2), (1, 2))"),
     "padding word in capitals": (lambda: nd.conv_nd(X, W, padding="SAME"), ValueError, "conv_nd", "'SAME'", "did you mean 'same'"),
-    "padding mode of NumPy": (lambda: nd.conv_nd(X, W, padding=1, padding_mode="edge"), ValueError, "conv_nd", "'edge'", "'replicate' here"),
+    "padding mode of NumPy": (lambda: nd.conv_nd(X, W, padding=1, padding_mode="edge"), ValueError, "'edge'", "'replicate' here"),
     "layout of PyTorch": (lambda: nd.conv_nd(X, W, layout="NCHW"), ValueError, "conv_nd", "'NCHW'", '"NC*" is probably meant'),
     "output_padding and output_size": (
         lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=1, output_size=16),

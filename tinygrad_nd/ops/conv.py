@@ -269,16 +269,17 @@ def is_channels_last(where: str, layout: str | None) -> bool:
 
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-_PROBABLY = {numpy: f"; NumPy's {numpy!r} is {ours!r} here" for ours, numpy in {**_MODES, "zeros": "constant"}.items() if numpy != ours}
+_NUMPYS = {"edge": "replicate", "wrap": "circular", "constant": "zeros"}
 
 
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
     modes = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
     if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
+        guess = next((f"; NumPy's {m!r} is {_NUMPYS[m]!r} here" for m in map(str, modes) if m in _NUMPYS), "")
         raise ValueError(
             f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "
-            f"but is {padding_mode!r}{_PROBABLY.get(str(padding_mode), '')}"
+            f"but is {padding_mode!r}{guess}"
         )
     size, left = list(spec.size), list(spec.padding)
     for i, (mode, (a, b)) in enumerate(zip(modes, spec.padding)):

@@ -1,7 +1,7 @@
 """Back through one operation: the positions that its operand is seen at, of those that its result is seen at.
 
-Windows are products of one-dimensional windows, so axes do not mix and each is exact by itself, holes included. Positions in the padding are
-kept, as if the input went on.
+Windows are products of one-dimensional windows, so axes do not mix and each is exact by itself, holes included. Positions in the padding
+are kept, as if the input went on.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def phases(node: Node) -> int:
         return max(node.params["spec"].stride, default=1)
     if node.op.name == "repeat":
         return int(node.params["count"])
+    if node.op.name == "reshape":
+        return max([prod(node.parents[0].shape[a + 1 : b]) for (a, b), _ in _blocks(node.parents[0].shape, node.shape)], default=1)
     return node.params["taps"].out // gcd(node.params["taps"].out, node.params["taps"].size) if node.op.name == "resample" else 1
 
 
@@ -144,19 +146,38 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
 
 
 def _reshape(node: Node, i: int, axes: Axes) -> Axes:
-    """Axes that stay are followed; of axes that are split or joined everything is seen if all of their parts' is."""
+    """Axes that stay are followed, and so is the first of several that are joined, or that one is split into."""
     old, new = node.parents[i].shape, node.shape
+    blocked = f"reshape of {old} to {new}"
     found: Axes = []
     for (a, b), (c, d) in _blocks(old, new):
-        mine, theirs = old[a:b], axes[c:d]
-        real = [s for s, n in zip(theirs, new[c:d]) if n != 1]
-        if len([n for n in mine if n != 1]) == len(real) == 1:
-            at = iter(real)
-            found += [next(at) if n != 1 else _whole(1) for n in mine]
+        mine, theirs = old[a:b], [(s, n) for s, n in zip(axes[c:d], new[c:d]) if n != 1]
+        real = [n for n in mine if n != 1]
+        first = next(iter(theirs), None)
+        if first is None or all(_sees_all(s, n) for s, n in theirs):
+            parts = iter([_whole(n) for n in real])
+        elif len(theirs) == 1:  # position j of the joined axis is j // rest of the first
+            rest = prod(real[1:])
+            parts = iter([first[0].moved(_divided(rest), Fraction(1, rest)), *(_whole(n, blocked) for n in real[1:])])
+        elif len(real) == 1 and all(_sees_all(s, n) for s, n in theirs[1:]):
+            rest = prod(n for _, n in theirs[1:])
+            parts = iter([first[0].moved(_multiplied(rest), Fraction(rest))])
         else:
-            whole = all(s.source is None and s.sets[0].size == n and not s.blocked for s, n in zip(theirs, new[c:d]))
-            found += [_whole(n, None if whole or n == 1 else f"reshape of {old} to {new}") for n in mine]
+            parts = iter([_whole(n, blocked) for n in real])
+        found += [_whole(1) if n == 1 else next(parts) for n in mine]
     return found
+
+
+def _sees_all(seen: Seen, n: int) -> bool:
+    return seen.source is None and not seen.blocked and np.isin(np.arange(n), seen.sets[0]).all()
+
+
+def _divided(by: int) -> Move:
+    return lambda at: at // by
+
+
+def _multiplied(by: int) -> Move:
+    return lambda at: (at[:, None] * by + np.arange(by)).ravel()
 
 
 def _blocks(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -216,7 +237,7 @@ def _taken(node: Node, i: int, axes: Axes) -> Axes:
 
 def _repeated(node: Node, i: int, axes: Axes) -> Axes:
     count, along = node.params["count"], node.params["axis"] % len(axes)
-    return _on(axes, along, axes[along].moved(lambda at: at // count, Fraction(1, count)))
+    return _on(axes, along, axes[along].moved(_divided(count), Fraction(1, count)))
 
 
 def _sliced(node: Node, i: int, axes: Axes) -> Axes:

@@ -57,7 +57,7 @@ def receptive_field(output: Tensor, input: Tensor, *, axes: Sequence[int] | None
             raise TypeError(f"receptive_field: {name} must be a tensor, but is a {type(t).__name__}")
     if not isinstance(input._node, Node) or not isinstance(output._node, Node):
         which = "input" if not isinstance(input._node, Node) else "output"
-        raise ValueError(f"receptive_field: the {which} is not part of a graph; make the input with requires_grad=True and run the model again")
+        raise ValueError(f"receptive_field: the {which} is in no graph; make the input with requires_grad=True and run the model again")
     chosen = tuple(range(2, input.ndim)) if axes is None else tuple(axes)
     seen = _sweep(output._node, input._node)
     if seen is None:
