@@ -216,6 +216,13 @@ def test_a_keyword_is_obeyed_or_refused_never_ignored(call):
     np.testing.assert_allclose(y.data, expected, rtol=1e-6)
 
 
+def test_a_generalised_ufunc_takes_its_axis():
+    x, y = nd.tensor(A), nd.tensor(A + 1)
+    np.testing.assert_allclose(np.vecdot(x, y, axis=0).data, np.vecdot(A, A + 1, axis=0))
+    with pytest.raises(TypeError, match="axis"):
+        np.multiply(x, y, axis=0)
+
+
 def test_numpy_arrays_of_objects_are_not_made_of_tensors():
     x = nd.tensor(A)
     assert isinstance(A * x, nd.Tensor) and (A * x).dtype == float

@@ -262,6 +262,78 @@ def test_a_call(name, args, options):
     agree(name, args, options)
 
 
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_small_integers_stay_small_if_asked(name):
+    x = np.full(11, 7, np.int8)
+    found, expected = getattr(nd, name)(x, dtype=np.int8).data, getattr(np, name)(x, dtype=np.int8)
+    assert found.dtype == expected.dtype == np.int8
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_diagonal_indices_of_an_array_are_another_function():
+    with pytest.raises(ValueError, match=r"diag_indices: n must be an int, but has shape \(3, 3\); diag_indices_from"):
+        nd.diag_indices(np.eye(3))
+
+
+LARGE = rng.standard_normal((1200, 500))  # so large that gradients are computed tile by tile, on all threads
+OF_ONE = "abs arctan arcsinh cbrt cos expm1 fabs log1p reciprocal sin sinc sqrt square tan".split()
+OF_TWO = "arctan2 copysign divide float_power fmax fmod hypot logaddexp maximum minimum multiply power remainder".split()
+ELEMENTWISE = {n: getattr(nd, n) for n in OF_ONE + OF_TWO} | {"clip": lambda x: nd.clip(x, 0.3, 0.6), "x³": lambda x: x**3}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("kind", ["plain", "row", "columns"])
+def test_gradients_of_large_arrays_are_those_of_their_parts(name, kind):
+    f, x, y = ELEMENTWISE[name], 0.2 + LARGE % 1, 0.2 + LARGE[::-1] % 1
+    operands = [x, y] if name in OF_TWO else [x]
+    if kind == "row":
+        operands = [x, y[:1]][: len(operands)]
+    elif kind == "columns":
+        operands = [np.asfortranarray(a) for a in operands]
+
+    def gradients(g, *operands):
+        leaves = [nd.tensor(a, requires_grad=True) for a in operands]
+        return [t.data for t in nd.gradients(f(*leaves), leaves, g)]
+
+    found = gradients(LARGE, *operands)
+    parts = [gradients(LARGE[i : i + 300], *(a[i : i + 300] if len(a) > 1 else a for a in operands)) for i in range(0, 1200, 300)]
+    for at, a in enumerate(operands):
+        expected = np.concatenate([p[at] for p in parts]) if len(a) > 1 else sum(p[at] for p in parts)
+        np.testing.assert_allclose(found[at], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("f", [nd.sort, lambda x, axis: nd.partition(x, 100, axis), lambda x, axis: nd.topk(x, 5, axis)[0]])
+def test_large_arrays_send_gradients_back_to_where_values_came_from(f, axis):
+    x = nd.tensor(LARGE, requires_grad=True)
+    y = f(x, axis)
+    sent = nd.gradients(y, x, y).data
+    np.testing.assert_array_equal(sent[sent != 0], LARGE[sent != 0])
+    assert np.count_nonzero(sent) == y.size
+
+
+def test_large_interpolation():
+    x, xp, fp = (nd.tensor(a, requires_grad=True) for a in (LARGE, np.linspace(-2, 2, 9), rng.standard_normal(9)))
+    y = nd.interp(x, xp, fp)
+    np.testing.assert_array_equal(y.data, np.interp(x.data, xp.data, fp.data))
+    gx, gxp, gfp = (t.data for t in nd.gradients(y, [x, xp, fp], LARGE))
+    eps, d, dp = 1e-6, np.linspace(-1, 1, 9), rng.standard_normal(9)
+
+    def moved(t):
+        return (np.interp(LARGE, xp.data + t * d, fp.data + t * dp) * LARGE).sum()
+
+    assert (moved(eps) - moved(-eps)) / (2 * eps) == pytest.approx(gxp @ d + gfp @ dp, rel=1e-5)
+    at = np.searchsorted(xp.data, LARGE)
+    steps = np.diff(fp.data) / np.diff(xp.data)
+    np.testing.assert_allclose(gx, LARGE * np.concatenate([[0], steps, [0]])[at])
+
+
+def test_trigamma_is_scipys():
+    special = pytest.importorskip("scipy.special")
+    x = 10 ** rng.uniform(-8, 8, 5000)
+    np.testing.assert_allclose(nd.polygamma(1, x).data, special.polygamma(1, x), rtol=1e-14)
+
+
 def test_float32_stays_float32_where_numpy_widens():
     x = nd.tensor([0.5, 1.25], np.float32)
     assert nd.interp(x, nd.tensor(X, np.float32), nd.tensor(X, np.float32)).dtype == np.float32

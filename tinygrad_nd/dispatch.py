@@ -97,9 +97,11 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if kwargs.pop("out", None) is not None:
         raise _written(name)
     if method == "__call__" and ufunc in UFUNCS:
-        if kwargs:
-            inputs = _loop(ufunc, name, inputs, kwargs)
-        return UFUNCS[ufunc](*inputs)
+        f = UFUNCS[ufunc]
+        if not kwargs:
+            return f(*inputs)
+        axes = {"axis": kwargs.pop("axis")} if ufunc.signature is not None and "axis" in kwargs and _takes_axis(f) else {}
+        return f(*_loop(ufunc, name, inputs, kwargs), **axes)
     if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
         x, y = (astensor(a) for a in inputs)
         return _array_ufunc(self, ufunc, "__call__", x.reshape((*x.shape, *(1,) * y.ndim)), y, **kwargs)
@@ -109,6 +111,10 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     x, *rest = inputs
     given = {"axis": 0} | dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest)) | kwargs
     return _call(PUBLIC[along], name, (x,), {k: v for k, v in given.items() if k not in ("dtype", "out") or v is not None})
+
+
+def _takes_axis(f: Function) -> bool:
+    return "axis" in inspect.signature(f).parameters
 
 
 def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

@@ -40,7 +40,7 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
         if type(x) is ndarray and (type(y) in _NUMBERS or (type(y) is ndarray and y.shape == x.shape and y.strides == x.strides)):
             other: Any = y.dtype if type(y) is ndarray else type(y)
             out = memory.warm_like(x) if _keeps_dtype(ufunc, x.dtype, other) else None
-            return ufunc(*operands) if out is None else ufunc(*operands, out)
+            return ufunc(*operands) if out is None else ufunc(*operands, out=out)
         return ufunc(*operands)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
-from .elementwise import LARGE
+from . import memory, parallel
+from .elementwise import LARGE, STEPS, fused
 
 SHORT = 16  # slices for one place
 LOCKED = 1 << 13  # entries; fewer are copied as quickly
@@ -68,35 +68,50 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
 
 def pick_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
     """np.take_along_axis, for an index of x's shape along the other axes."""
-    return np.take(x, _places_along(index, axis, x.shape))
+    flat, inner, first = x.reshape(-1), prod(x.shape[axis + 1 :]), _firsts(x.shape, axis)
+    return fused(lambda out, index, first: np.copyto(out, flat[index * inner + first]), index, first, dtype=x.dtype, tile=STEPS)
 
 
 def put_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
     """The transpose of `pick_along`, for an index without repeats: zeros along an axis of this size, and g where it was picked."""
-    out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    out.reshape(-1)[_places_along(index, axis, out.shape)] = g
+    out = memory.empty((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    out.fill(0)
+    flat, inner, first = out.reshape(-1), prod(out.shape[axis + 1 :]), np.broadcast_to(_firsts(out.shape, axis), index.shape)
+
+    def put(box: Any) -> None:
+        flat[index[box] * inner + first[box]] = g[box]
+
+    parallel.run(parallel.boxes(index.shape, STEPS), put)
     return out
 
 
-def _places_along(index: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The places in a flattened array of this shape that an index along one axis means."""
-    inner = prod(shape[axis + 1 :])
-    first = np.arange(prod(shape[:axis])).reshape(*shape[:axis], *[1] * (len(shape) - axis)) * (shape[axis] * inner)
-    return index * inner + (first + np.arange(inner).reshape(shape[axis + 1 :]))
+def _firsts(shape: tuple[int, ...], axis: int) -> np.ndarray:
+    """The places in a flattened array of this shape where lines along one axis begin."""
+    lead, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
+    starts = np.arange(lead).reshape(lead, 1, 1) * (shape[axis] * inner) + np.arange(inner)
+    return starts.reshape(*shape[:axis], 1, *shape[axis + 1 :])
 
 
 def argsort(x: np.ndarray, axis: int) -> np.ndarray:
-    """np.argsort, with the rows dealt out among the threads."""
+    """np.argsort(x, axis), with the lines along it dealt out among the threads."""
+    return _ranked(np.argsort, x, axis) if x.size >= LARGE else np.argsort(x, axis)
+
+
+def argpartition(x: np.ndarray, kth: Any, axis: int) -> np.ndarray:
+    """np.argpartition(x, kth, axis), with the lines along it dealt out among the threads."""
+    return _ranked(lambda rows: np.argpartition(rows, kth), x, axis) if x.size >= LARGE else np.argpartition(x, kth, axis)
+
+
+def _ranked(find: Any, x: np.ndarray, axis: int) -> np.ndarray:
     rows = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
-    if x.size < LARGE or len(rows) < 2:
-        return np.argsort(x, axis)
     out = np.empty(rows.shape, np.intp)
 
-    def sort(box: tuple[slice]) -> None:
-        out[box] = np.argsort(rows[box])
+    def rank(box: tuple[slice]) -> None:
+        out[box] = find(rows[box])
 
-    parallel.run(parallel.boxes((len(rows),), -(-len(rows) // (4 * parallel.num_threads()))), sort)
-    return np.moveaxis(out.reshape(np.moveaxis(x, axis, -1).shape), -1, axis)
+    parallel.run(parallel.boxes((len(rows),), -(-len(rows) // (4 * parallel.num_threads()))), rank)
+    ranked: np.ndarray = np.moveaxis(out.reshape(np.moveaxis(x, axis, -1).shape), -1, axis)
+    return ranked
 
 
 def survivors(index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray | None:
@@ -125,4 +140,14 @@ def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.nda
     """The sum of the values of g at each flat place, in `shape`."""
     if g.dtype.kind == "c":
         return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
-    return np.bincount(unlocked(places), weights=unlocked(g), minlength=prod(shape)).astype(g.dtype, copy=False).reshape(shape)
+    bins = prod(shape)
+    step = STEPS if g.size >= max(LARGE, 4 * bins) else max(g.size, 1)
+    sums: list[Any] = [0] * -(-g.size // step)  # of each part, and then of all in order
+
+    def add(i: int) -> None:
+        part = slice(i * step, (i + 1) * step)
+        sums[i] = np.bincount(unlocked(places[part]), unlocked(g[part]), bins)
+
+    parallel.run(range(len(sums)), add)
+    total: np.ndarray = sum(sums[1:], sums[0]) if sums else np.zeros(bins)
+    return total.astype(g.dtype, copy=False).reshape(shape)

@@ -10,6 +10,7 @@ import numpy as np
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
+from .index import _getitem
 from .naming import named
 from .shape import Widths, _crop, _reshape, axes_of, concatenate, operands
 
@@ -109,8 +110,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along an axis, which they lack."""
     x = astensor(x)
     (axis,) = axes_of(axis, x.ndim, "unstack")
-    rest = x.shape[:axis] + x.shape[axis + 1 :]
-    return tuple(_reshape(part, shape=rest) for part in _cut(x, range(1, x.shape[axis]), axis)) if x.shape[axis] else ()
+    return tuple([_getitem(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis])])
 
 
 def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:

@@ -71,13 +71,23 @@ digitize = constant(np.digitize, "The number of the bin that each value falls in
 ix_ = constant(np.ix_, "Index tensors of the block where given rows, columns, ... cross.")
 ravel_multi_index = constant(np.ravel_multi_index, "Places of the flattened array, from an index array per axis.")
 unravel_index = constant(np.unravel_index, "An index tensor per axis, from places of the flattened array.")
-diag_indices = constant(np.diag_indices, "Indices of the diagonal of an array of n entries along each axis.")
+_diag_indices = constant(np.diag_indices, "")
 diag_indices_from = constant(np.diag_indices_from, "Indices of the diagonal of an array.")
 tril_indices = constant(np.tril_indices, "Indices of the lower triangle of an (n, m) matrix.")
 triu_indices = constant(np.triu_indices, "Indices of the upper triangle of an (n, m) matrix.")
 tril_indices_from = constant(np.tril_indices_from, "Indices of the lower triangle of a matrix.")
 triu_indices_from = constant(np.triu_indices_from, "Indices of the upper triangle of a matrix.")
 mask_indices = constant(np.mask_indices, "Indices of the entries of an (n, n) matrix that a mask function keeps.")
+
+
+
+@named
+def diag_indices(n: Any, ndim: int = 2) -> tuple[Tensor, ...]:
+    """Indices of the diagonal of an array of n entries along each of `ndim` axes. Carries no gradient."""
+    if np.ndim(values(n)):
+        raise ValueError(f"diag_indices: n must be an int, but has shape {np.shape(values(n))}; diag_indices_from takes an array")
+    return _diag_indices(n, ndim)  # type: ignore[no-any-return]
+
 
 # Sets.
 

@@ -155,24 +155,23 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
 
 
 @primitive(
-    x=lambda g, x, points: scale(g, conj(take_along(_slopes(points), index=kernel.segments(x.data, points.data[0].real), axis=0))),
-    points=lambda g, x, points: _onto_points(g, x, points),
+    x=lambda g, points, at: scale(g, conj(take_along(_slopes(points), index=at.data, axis=0))),
+    points=lambda g, x, points, at: _onto_points(g, x, points, at.data),
 )
-def _interp(x: Any, points: Any) -> Any:
-    """`points` holds the coordinates above the values."""
+def _interp(x: Any, points: Any, at: Any) -> Any:
+    """The polygon through `points`, coordinates above values, at x, which lies on the segments `at` (see `kernel.segments`)."""
     return kernel.interp(x, points[0].real, points[1]).astype(np.result_type(x, points), copy=False)
 
 
 def _slopes(points: Tensor) -> Tensor:
     """The slope of each segment; 0 before the first and behind the last."""
     steps = _diff(points, axis=1)
-    return _zero_pad(steps[1] / steps[0], widths=((1, 1),))  # type: ignore[no-any-return]
+    return _zero_pad(steps[1] / steps[0], widths=((1, 1),))
 
 
-def _onto_points(g: Tensor, x: Tensor, points: Tensor) -> Tensor:
+def _onto_points(g: Tensor, x: Tensor, points: Tensor, at: np.ndarray) -> Tensor:
     """The cotangents of each segment, summed, and divided among its ends by the distance; of coordinates, times the slope."""
-    at, n = kernel.segments(x.data, points.data[0].real), points.shape[1]
-    xp = real(points[0])
+    n, xp = points.shape[1], real(points[0])
     left = concatenate([xp[:1], xp])  # where each segment begins
     along = x - take_along(left, index=at, axis=0)
     total, moment = (put_along(c, index=at, axis=0, size=n + 1) for c in (g, scale(g, along)))
@@ -205,7 +204,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         turn = np.zeros(ring.size, xp.dtype)
         turn[0], turn[-1] = -period, period
         xp, fp = take_along(xp, index=ring, axis=0) + turn, take_along(fp, index=ring, axis=0)
-    y = _interp(x, stack([xp, fp])) if xp.size > 1 else take_along(fp, index=np.zeros(x.shape, int), axis=0)
+    at = np.zeros(x.shape, int)
+    y = _interp(x, stack([xp, fp]), kernel.segments(x.data, xp.data)) if xp.size > 1 else take_along(fp, index=at, axis=0)
     y = y if left is None else where(np.less(x.data, xp.data[0]), left, y)
     return y if right is None else where(np.greater(x.data, xp.data[-1]), right, y)
 

@@ -41,24 +41,20 @@ def _sort(x: Any, *, axis: int, kind: Any = None) -> Any:
     return np.sort(x, axis, kind)
 
 
-@primitive(x=lambda g, x, out, kth, axis: _put_back(g, index=_origin(x.data, out.data, kth, axis), axis=axis, size=x.shape[axis]))
-def _partition(x: Any, *, kth: Any, axis: int) -> Any:
-    return np.partition(x, kth, axis)
+@primitive(x=lambda g, x_shape, index, axis: _put_back(g, index=index.data, axis=axis, size=x_shape[axis]))
+def _partition(x: Any, index: Any = None, *, kth: Any, axis: int) -> Any:
+    """The partition, by its `index` where a gradient has to find the way back: to find it later would take two sorts."""
+    return np.partition(x, kth, axis) if index is None else kernel.pick_along(x, index, axis)
 
 
-def _origin(x: np.ndarray, out: np.ndarray, kth: Any, axis: int) -> np.ndarray:
-    """Where in x the entries of out, its partition, come from: by the same steps on indices or, should these differ, by rank."""
-    index = np.argpartition(x, kth, axis)
-    if np.array_equal(kernel.pick_along(x, index, axis), out):
-        return index
-    np.put_along_axis(index, np.argsort(out, axis), np.argsort(x, axis), axis)
-    return index
-
-
-@primitive(x=lambda g, x, ranks: _put_back(g, index=np.argpartition(x.data, ranks)[..., list(ranks)], axis=x.ndim - 1, size=x.shape[-1]))
+@primitive(x=lambda g, x, ranks: _put_back(g, index=_ranked(x.data, ranks), axis=x.ndim - 1, size=x.shape[-1]))
 def order_statistics(x: Any, *, ranks: tuple[int, ...]) -> Any:
     """The entries of x that come at the given ranks (distinct, from 0) when its last axis is sorted."""
     return np.partition(x, ranks)[..., list(ranks)]
+
+
+def _ranked(x: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
+    return kernel.argpartition(x, ranks, -1)[..., list(ranks)]
 
 
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: bool | None = None) -> Tensor:
@@ -80,7 +76,8 @@ def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     x, axis = _along(x, axis, "partition")
     if order is not None or kind != "introselect":
         raise ValueError(f"partition: takes kind='introselect' and no order, but got {kind!r} and {order!r}")
-    return _partition(x, kth=kth.data if isinstance(kth, Tensor) else kth, axis=axis)
+    kth = kth.data if isinstance(kth, Tensor) else kth
+    return _partition(x, kernel.argpartition(x.data, kth, axis) if x.requires_grad else None, kth=kth, axis=axis)
 
 
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:

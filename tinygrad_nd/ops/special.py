@@ -49,7 +49,7 @@ log_ndtr = _of_scipy(
 
 @primitive(x=lambda g, x, order: scale(g, _polygamma(x, order=order + 1)))
 def _polygamma(x: Any, *, order: int) -> Any:
-    return np.asarray(kernel.scipy("polygamma", order, x)).astype(np.result_type(x, np.float16), copy=False)
+    return kernel.trigamma(x) if order == 1 else kernel.polygamma(order, x)
 
 
 def polygamma(n: int, x: Any) -> Tensor:
