@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_nd as nd
+from tinygrad_nd.ops import adaptive
 
 from .rows import Sample, apart, normal, positive, rows
 
 X1, X2, X3, X4 = (2, 3, 7), (1, 2, 5, 6), (1, 2, 4, 3, 5), (1, 1, 3, 2, 3, 2)
 PLACES = np.array([[[0, 3, 8], [5, 2, 4]]])  # distinct in each of two rows of 9
-
-
-def _unpool(x: nd.Tensor) -> nd.Tensor:
-    return nd.max_unpool_nd(x, PLACES, (3,))
 
 
 SAMPLES: list[Sample] = [
@@ -26,13 +23,16 @@ SAMPLES: list[Sample] = [
     *rows("window_sum", lambda x: nd.avg_pool_nd(x, 2, 1, 1, dilation=2), (normal(*X1),), (normal(*X2),), (normal(*X4),), linear=True),
     *rows("window_sum", lambda x: nd.avg_pool_nd(x, 3, 2, 1, True, False), (normal(*X2),), (normal(*X3),), linear=True),
     *rows("mean", lambda x: nd.global_avg_pool(x, layout="N*C"), (normal(*X2),), (normal(2, 3),), linear=True),
-    *rows("max_pool", nd.global_max_pool, (apart(*X1),), (apart(*X3),), (apart(2, 3),)),
+    *rows("max_pool", lambda x: nd.global_max_pool(x, layout="N*C"), (apart(*X1),), (apart(*X3),), (apart(2, 3),)),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, 3), (normal(*X1),), (normal(*X2),), linear=True),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, (None, 4)), (normal(*X2),), (normal(5, 3),), linear=True),
     *rows("window_sum", lambda x: nd.adaptive_avg_pool_nd(x, (5, 3)), (normal(*X2),), linear=True),
-    *rows("getitem", lambda x: nd.adaptive_max_pool_nd(x, 4), (apart(*X1),), (apart(*X2),), (apart(*X4),)),
+    *rows("max_pool", lambda x: nd.adaptive_max_pool_nd(x, 4), (apart(*X1),), (apart(*X2),), (apart(*X4),)),
     *rows("max_pool", lambda x: nd.adaptive_max_pool_nd(x, (2, 3), layout="N*C"), (apart(1, 4, 6, 2),)),
-    *rows("setitem", _unpool, (normal(1, 2, 3),), linear=True),
+    *rows("unpool", lambda x: nd.max_unpool_nd(x, PLACES, (3,)), (normal(1, 2, 3),), linear=True),
+    *rows("setitem", lambda x: nd.max_unpool_nd(x, PLACES // 2, (3,)), (normal(1, 2, 3),), linear=True),
+    *rows("unpool_gather", lambda x: adaptive._unpool_gather(x, at=PLACES), (normal(3, 3),), linear=True),
+    *rows("unpool_gather", nd.global_max_pool, (apart(2, 3, 4),)),
     # columns
     *rows("unfold", lambda x: nd.unfold_nd(x, 2, 1, 1, 2), (normal(*X1),), (normal(*X2),), (normal(*X4),), (normal(2, 3),), linear=True),
     *rows("unfold", lambda x: nd.unfold_nd(x, (2, 3), 2, ((0, 1), (-1, 2))), (normal(*X2),), (normal(2, 5, 6),), linear=True),

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..kernels import adaptive as kernel
+from ..kernels import memory
 from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding
+from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .index import setitem
 from .parts import floating
@@ -21,6 +23,20 @@ from .space import resample, space, space_last
 __all__ = ["adaptive_avg_pool_nd", "adaptive_max_pool_nd", "global_avg_pool", "global_max_pool", "max_unpool_nd"]
 
 Sizes = int | Sequence[int | None]
+
+
+@primitive(x=lambda g, at: _unpool_gather(g, at=at))
+def _unpool(x: Any, *, at: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with x at the flat places `at`, each named once."""
+    y = memory.empty(shape, x.dtype)
+    y[...] = 0
+    y.reshape(-1)[at.reshape(-1)] = x.reshape(-1)
+    return y
+
+
+@primitive(x=lambda g, at, x_shape: _unpool(g, at=at, shape=x_shape))
+def _unpool_gather(x: Any, *, at: Any) -> Any:
+    return x.reshape(-1).take(at)
 
 
 def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = None) -> Tensor:
@@ -76,6 +92,10 @@ def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
     Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
     """
     x, axes = space("global_max_pool", x, layout)
+    lead, n = x.shape[:2], prod(x.shape[2:])
+    if x.data.flags.c_contiguous and axes and axes[0] == 2 and n and x.dtype.kind != "c":  # every block lies in one piece
+        at = x.data.reshape(-1, n).argmax(1) + np.arange(prod(lead)) * n
+        return _unpool_gather(x, at=at.reshape(*lead, *(1,) * len(axes)))
     y: Tensor = max_pool_nd(x, tuple(x.shape[a] for a in axes), layout=layout)
     return y
 
@@ -109,9 +129,13 @@ def max_unpool_nd(
         raise ValueError(
             f"{who}: indices reach from {where.min()} to {where.max()}, but the result has {prod(n)} places {n}; give its output_size"
         )
-    rows, places = np.arange(prod(lead))[:, None], where.reshape(prod(lead), prod(o))
-    empty = astensor(np.zeros((prod(lead), prod(n)), x.dtype))
-    return restore(reshape(setitem(empty, (rows, places), reshape(x, places.shape)), (*lead, *n)))
+    at = (where.reshape(prod(lead), prod(o)) + np.arange(prod(lead))[:, None] * prod(n)).reshape(x.shape)
+    taken = np.zeros(prod(lead) * prod(n), np.bool_)
+    taken[at] = True
+    if np.count_nonzero(taken) == at.size:
+        return restore(_unpool(x, at=at, shape=(*lead, *n)))
+    empty = astensor(np.zeros(taken.size, x.dtype))
+    return restore(reshape(setitem(empty, at, x), (*lead, *n)))
 
 
 def _unpooled(o: tuple[int, ...], kernel_size: IntN, stride: IntN | None, padding: Padding, output_size: IntN | None) -> tuple[int, ...]:
