@@ -34,7 +34,7 @@ FAMILIES = {  # of the modules in ops/
     "linear algebra, products": "linalg einsum vectors matrix_norm",
     "Fourier transforms": "fft fourier",
     "second names": "aliases",
-    "networks": "activation attention conv layers loss norm pool",
+    "networks": "activation adaptive attention conv convolve curves distance dropout label_loss layers loss norm pool resize window",
 }
 _FAMILY = {module: family for family, modules in FAMILIES.items() for module in modules.split()}
 

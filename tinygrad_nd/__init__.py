@@ -21,6 +21,7 @@ from .ops.bits import *
 from .ops.broadcasting import *
 from .ops.choice import *
 from .ops.conv import *
+from .ops.convolve import *
 from .ops.create import *
 from .ops.curves import *
 from .ops.distance import *

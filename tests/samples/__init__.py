@@ -5,10 +5,10 @@ that are not `differentiable` must give constants; `keeps_dtype=False` marks fun
 that keep their first operand's, as NumPy does where it fills a result made like it.
 """
 
-from . import composed, core, fourier, functions, linear_algebra, networks, order, shapes, windows
+from . import composed, convolutions, core, fourier, functions, linear_algebra, networks, order, shapes, windows
 from .rows import Sample
 
 __all__ = ["SAMPLES", "Sample"]
 
-_FAMILIES = (core, functions, linear_algebra, fourier, order, shapes, windows, networks, composed)
+_FAMILIES = (core, convolutions, functions, linear_algebra, fourier, order, shapes, windows, networks, composed)
 SAMPLES: list[Sample] = [sample for family in _FAMILIES for sample in family.SAMPLES]

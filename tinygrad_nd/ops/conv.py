@@ -7,23 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
-from ..kernels.padding import meant
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .pad import pad
-from .rearrange import flip
 from .reduce import sum as sum_along
-from .shape import axes_of, broadcast_to, expand_dims, moveaxis, reshape, squeeze, transpose
+from .shape import expand_dims, moveaxis, reshape, squeeze
 from .ufunc import conj
 
-__all__ = ["conv_nd", "conv_transpose_nd", "convolve_nd", "correlate_nd", "explain_conv"]
+__all__ = ["conv_nd", "conv_transpose_nd", "explain_conv"]
 
 
 @primitive(
@@ -92,7 +89,7 @@ def conv_nd(
     >>> nd.conv_nd([[1.0, 2.0, 3.0, 4.0]], [[[1.0, -1.0]]]).tolist()
     [[-1.0, -1.0, -1.0]]
     """
-    x, weight, bias = _same_dtype("conv_nd", x=x, weight=weight, bias=bias)
+    x, weight, bias = same_dtype("conv_nd", x=x, weight=weight, bias=bias)
     last = is_channels_last("conv_nd", layout)
     spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm, last=last)
     _check_bias("conv_nd", bias, weight.shape[0])
@@ -124,7 +121,7 @@ def conv_transpose_nd(
     Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
     """
     where = "conv_transpose_nd"
-    x, weight, bias = _same_dtype(where, x=x, weight=weight, bias=bias)
+    x, weight, bias = same_dtype(where, x=x, weight=weight, bias=bias)
     last = is_channels_last(where, layout)
     window = stride, padding, output_padding, dilation, groups, output_size, algorithm
     spec = transpose_spec(where, x.shape, weight.shape, *window, last=last)
@@ -133,21 +130,6 @@ def conv_transpose_nd(
     _check_algorithm(where, (x.shape[0], weight.shape[1] * spec.groups), weight.shape[0], spec, x.dtype)
     y = input_grad(x, weight, spec)
     return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * spec.rank)))
-
-
-def convolve_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
-    """Discrete convolution of a with v along `axes` (all of them by default); other axes broadcast. SciPy's `fftconvolve`.
-
-    mode: "full" (n + k - 1), "same" (the size of a, centred) or "valid" (only where the smaller fits wholly in the larger).
-    """
-    return _convolve("convolve_nd", a, v, mode, axes, algorithm)
-
-
-def correlate_nd(a: Any, v: Any, mode: str = "full", *, axes: int | Sequence[int] | None = None, algorithm: str = "auto") -> Tensor:
-    """Cross-correlation of a with v (conjugated if complex) along `axes`: convolution with v reversed. SciPy's `correlate`."""
-    v = _operand("correlate_nd", "v", v)
-    over = axes_of(axes, v.ndim, "correlate_nd")
-    return _convolve("correlate_nd", a, flip(conj(v), over), mode, over, algorithm)
 
 
 def explain_conv(
@@ -176,53 +158,16 @@ def explain_conv(
 # What the public functions share.
 
 
-def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] | None, algorithm: str) -> Tensor:
-    """Correlation with v reversed: as one channel where an operand does not vary along the other axes, else as one group for each."""
-    a, v, _ = _same_dtype(where, a=a, v=v, none=None)
-    if a.ndim != v.ndim:
-        raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have as many axes")
-    over = axes_of(axes, a.ndim, where)
-    if mode not in ("full", "same", "valid"):
-        guess = meant(mode, ("full", "same", "valid"))
-        raise ValueError(f"{where}: mode must be 'full', 'same' or 'valid', but is {mode!r}; {guess}".rstrip("; "))
-    n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
-    if mode == "valid" and any(p < q for p, q in zip(n, k)):
-        if any(p > q for p, q in zip(n, k)):
-            raise ValueError(f"{where}: for mode='valid' one of a {a.shape} and v {v.shape} must be the larger along every axis")
-        a, v, n, k = v, a, k, n
-    if 0 in n or 0 in k:
-        raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have entries along the axes {over}")
-    halves = [((q - 1) - (q - 1) // 2, (q - 1) // 2) for q in k]
-    padding: Any = "full" if mode == "full" else halves if mode == "same" else "valid"
-    rest = [i for i in range(a.ndim) if i not in over]
-    try:
-        lead = np.broadcast_shapes([a.shape[i] for i in rest], [v.shape[i] for i in rest])
-    except ValueError:
-        message = f"{where}: a {a.shape} and v {v.shape} must broadcast along the axes {tuple(rest)} that are not convolved"
-        raise ValueError(message) from None
-    order = (*rest, *over)
-    x, w = transpose(a, order), flip(transpose(v, order), tuple(range(len(rest), a.ndim)))
-    count = prod(lead)
-    if prod(w.shape[: len(rest)]) == 1:
-        y = conv_nd(reshape(x, (count, 1, *n)), reshape(w, (1, 1, *k)), padding=padding, algorithm=algorithm)
-    elif prod(x.shape[: len(rest)]) == 1:
-        y = conv_nd(reshape(x, (1, 1, *n)), reshape(w, (count, 1, *k)), padding=padding, algorithm=algorithm)
-    else:
-        x, w = broadcast_to(x, (*lead, *n)), broadcast_to(w, (*lead, *k))
-        y = conv_nd(reshape(x, (1, count, *n)), reshape(w, (count, 1, *k)), padding=padding, groups=count, algorithm=algorithm)
-    return transpose(reshape(y, (*lead, *y.shape[2:])), tuple(np.argsort(order).tolist()))
-
-
-def _same_dtype(where: str, **operands: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+def same_dtype(where: str, **operands: Any) -> tuple[Tensor, Tensor, Tensor | None]:
     """Two operands and a third that may be None, as tensors of their common dtype."""
     last = len(operands) - 1
-    tensors = [None if t is None and i == last else _operand(where, name, t) for i, (name, t) in enumerate(operands.items())]
+    tensors = [None if t is None and i == last else operand(where, name, t) for i, (name, t) in enumerate(operands.items())]
     dtype = np.result_type(*[t.dtype for t in tensors if t is not None])
     x, w, bias = (t if t is None or t.dtype == dtype else t.astype(dtype) for t in tensors)
     return x, w, bias  # type: ignore[return-value]
 
 
-def _operand(where: str, name: str, value: Any) -> Tensor:
+def operand(where: str, name: str, value: Any) -> Tensor:
     if value is None:
         raise TypeError(f"{where}: {name} must be an array or a tensor, but is None")
     return astensor(value)
@@ -274,7 +219,7 @@ _NUMPYS = {"edge": "replicate", "wrap": "circular", "constant": "zeros"}
 
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
-    modes = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
+    modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
     if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
         guess = next((f"; NumPy's {m!r} is {_NUMPYS[m]!r} here" for m in map(str, modes) if m in _NUMPYS), "")
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .conv import convolve_nd
+from .convolve import convolve_nd
 from .naming import named
 from .shape import axes_of, concatenate, moveaxis, ravel
 from .ufunc import conj

@@ -169,7 +169,7 @@ def _reshape(node: Node, i: int, axes: Axes) -> Axes:
 
 
 def _sees_all(seen: Seen, n: int) -> bool:
-    return seen.source is None and not seen.blocked and np.isin(np.arange(n), seen.sets[0]).all()
+    return seen.source is None and not seen.blocked and bool(np.isin(np.arange(n), seen.sets[0]).all())
 
 
 def _divided(by: int) -> Move:
