@@ -62,11 +62,10 @@ def interp(x: Array, xp: Array, fp: Array) -> Array:
 
 def segments(x: Array, xp: Array) -> Array:
     """The segment between ascending xp that each x lies on, from 1; 0 is before the first, len(xp) behind the last, as is NaN."""
-
-    def tile(out: Array, x: Array) -> None:
-        np.subtract(np.searchsorted(xp, x, "right"), x == xp[-1], out=out)
-
-    return fused(tile, np.atleast_1d(x), dtype=np.intp, tile=STEPS).reshape(np.shape(x))
+    ends = xp.astype(np.result_type(x, xp))
+    ends[-1] = np.nextafter(ends[-1], np.inf)  # the last segment has both of its ends
+    found = fused(lambda out, x: np.copyto(out, np.searchsorted(ends, x, "right")), np.atleast_1d(x), dtype=np.intp, tile=STEPS)
+    return found.reshape(np.shape(x))
 
 
 # Twice the slope of evenly spaced samples: y[i+1] - y[i-1] inside, and at the border by the accuracy asked for, from there inwards.
