@@ -1,6 +1,7 @@
 """Attention against PyTorch."""
 
 import numpy as np
+import peers
 import pytest
 
 import tinygrad_nd as nd
@@ -68,3 +69,85 @@ def test_a_mask_that_does_not_fit_is_named():
         nd.scaled_dot_product_attention(*operands(), np.ones((6, 7), bool))
     with pytest.raises(TypeError, match="booleans or floats"):
         nd.scaled_dot_product_attention(*operands(), np.ones((5, 7), int))
+
+
+@pytest.mark.peer("attention", "torch", ranks=(0, 1, 2), order=2)
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
+def test_second_derivatives_and_scale_are_torchs(batch):
+    theirs = torch.nn.functional.scaled_dot_product_attention
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        for causal in (False, True):
+            f = lambda q, k, v: nd.scaled_dot_product_attention(q, k, v, causal=causal, scale=0.7)  # noqa: B023
+            g = lambda q, k, v: theirs(q, k, v, is_causal=causal, scale=0.7)  # noqa: B023
+            peers.equal_torch(f, g, operands(batch))
+        mask = RNG.standard_normal((5, 7))
+        hold = torch.tensor(mask)
+        peers.equal_torch(lambda q, k, v: nd.scaled_dot_product_attention(q, k, v, mask), lambda q, k, v: theirs(q, k, v, hold), operands(batch))
+
+
+# Embedding and dropout.
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("padding", [None, 1, -2])
+def test_embedding_is_torchs(shape, padding):
+    index, w = RNG.integers(0, 5, shape), RNG.standard_normal((5, 3))
+    hold = torch.tensor(index)
+    ours = lambda w: nd.embedding(index, w, padding_idx=padding)
+    peers.equal_torch(ours, lambda w: torch.nn.functional.embedding(hold, w, padding_idx=padding), [w])
+
+
+def test_an_embedding_layer_learns_all_but_its_padding():
+    layer = nd.nn.Embedding(6, 4, padding_idx=2, rng=0)
+    assert not layer.weight.data[2].any() and layer.weight.data[3].all()
+    nd.sum(layer([[0, 2], [0, 5]])).backward()
+    np.testing.assert_array_equal(layer.weight.grad.data[:, 0], [2, 0, 0, 0, 0, 1])
+    assert list(layer.state_dict()) == ["weight"]
+
+
+def test_the_same_seed_drops_the_same():
+    x = nd.ones((4, 5, 6))
+    for f in (nd.dropout, nd.dropout_nd, nd.alpha_dropout):
+        np.testing.assert_array_equal(f(x, 0.3, rng=7).data, f(x, 0.3, rng=7).data)
+        rng = np.random.default_rng(7)
+        first = f(x, 0.3, rng=rng)
+        assert not np.array_equal(first.data, f(x, 0.3, rng=rng).data)
+        assert f(x, 0.3, training=False) is x and f(x, 0.0) is x and not f(x, 1.0).data.any()
+
+
+def test_dropout_of_channels_takes_whole_ones_and_keeps_the_mean():
+    x = np.ones((50, 40, 2, 3), np.float32)
+    y = nd.dropout_nd(x, 0.25, rng=0).data
+    assert y.dtype == np.float32 and (y == y[:, :, :1, :1]).all() and abs(y.mean() - 1) < 0.05
+    assert set(np.unique(y)) == {0, np.float32(1 / 0.75)}
+    last = nd.dropout_nd(x, 0.25, rng=0, layout="N*C").data  # (50, 40, 2) of space, three channels
+    assert (last == last[:, :1, :1]).all() and len(np.unique(last[0, 0, 0])) <= 2
+    assert nd.dropout_nd(np.ones((2, 3)), 0.5, rng=0).shape == (2, 3)
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    y = nd.alpha_dropout(RNG.standard_normal(200_000), 0.3, rng=1).data
+    assert abs(y.mean()) < 0.02 and abs(y.var() - 1) < 0.02
+
+
+def test_layers_drop_while_training_alone():
+    x = nd.ones((6, 8, 4))
+    for layer in (nd.nn.Dropout(rng=0), nd.nn.DropoutNd(rng=0), nd.nn.AlphaDropout(rng=0)):
+        assert not np.array_equal(layer(x).data, layer(x).data)
+        layer.eval()
+        assert layer(x) is x
+
+
+@pytest.mark.parametrize("call, kind, words", [
+    (lambda: nd.embedding([0, 5], np.ones((5, 2))), ValueError, "rows 0 to 4, but indices reach from 0 to 5"),
+    (lambda: nd.embedding([-1], np.ones((5, 2))), ValueError, "rows 0 to 4"),
+    (lambda: nd.embedding([0.5], np.ones((5, 2))), TypeError, "indices must be integers"),
+    (lambda: nd.embedding([0], np.ones((5, 2)), padding_idx=5), ValueError, "padding_idx is 5"),
+    (lambda: nd.dropout_nd(np.ones(3)), ValueError, r"dropout_nd: x needs axes \(N, C, \*n\)"),
+    (lambda: nd.alpha_dropout(np.ones(3), -0.1), ValueError, "alpha_dropout: p must lie"),
+    (lambda: nd.nn.Embedding(0, 3), ValueError, "Embedding: num_embeddings=0"),
+    (lambda: nd.nn.DropoutNd(2.0), ValueError, "DropoutNd: p must lie"),
+])  # fmt: skip
+def test_what_does_not_fit_is_named(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()

@@ -360,8 +360,7 @@ def test_a_gradient_penalty_has_a_gradient(torch):
     x, w, v = normal((5, 6)), normal((8, 6)), normal((1, 8))
 
     def ours(x, w, v):
-        score = nd.sum(nd.linear(nd.leaky_relu(nd.layer_norm(nd.linear(x, w), 8), 0.2), v))
-        (g,) = nd.gradients(score, [x], create_graph=True)
+        g = nd.grad(lambda x: nd.sum(nd.linear(nd.leaky_relu(nd.layer_norm(nd.linear(x, w), 8), 0.2), v)))(x)
         return nd.mean((nd.sum(g * g, 1) ** 0.5 - 1) ** 2)
 
     def theirs(x, w, v):

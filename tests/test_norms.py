@@ -1,6 +1,7 @@
 """Normalisation and global pools against PyTorch, as functions and as layers."""
 
 import numpy as np
+import peers
 import pytest
 
 import tinygrad_nd as nd
@@ -172,3 +173,70 @@ def test_running_statistics_are_state_but_not_learned():
     layer = nn.BatchNorm(4)
     assert [n for n, _ in layer.named_parameters()] == ["weight", "bias"]
     assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var"]
+
+
+# Local response, half precision, gradients of gradients.
+
+
+@pytest.mark.parametrize("shape", [(2, 7), (2, 7, 3), (2, 7, 3, 4), (1, 5, 2, 3, 2)])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
+def test_local_response_norm_is_torchs(shape, size):
+    x = sample(*shape)
+    ours = lambda x: nd.local_response_norm(x, size, 0.7, 0.6, 1.5)
+    if len(shape) > 2:  # PyTorch needs an axis of space
+        peers.equal_torch(ours, lambda x: F.local_response_norm(x, size, 0.7, 0.6, 1.5), [x])
+    else:
+        np.testing.assert_allclose(ours(x).data, ours(x[..., None]).data[..., 0], rtol=1e-12)
+    last = nd.local_response_norm(np.moveaxis(x, 1, -1), size, 0.7, 0.6, 1.5, layout="N*C")
+    np.testing.assert_allclose(np.moveaxis(last.data, -1, 1), ours(x).data, rtol=1e-12)
+
+
+NORMS = [
+    lambda x: nd.batch_norm(x, None, None, training=True), lambda x: nd.group_norm(x, 2), nd.instance_norm,
+    lambda x: nd.layer_norm(x, x.shape[1:]), lambda x: nd.rms_norm(x, x.shape[-1]), lambda x: nd.local_response_norm(x, 3, 1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", NORMS)
+def test_half_precision_is_accumulated_in_single(f):
+    x = (RNG.standard_normal((4, 4, 30, 31)) * 300).astype(np.float16)  # of which squares overflow
+    t, wide = nd.tensor(x, requires_grad=True), nd.tensor(x.astype(np.float64), requires_grad=True)
+    y = f(t)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y.data, f(wide).data, rtol=3e-3, atol=2e-3)
+    y.backward(np.ones(y.shape, np.float16))
+    f(wide).backward(np.ones(y.shape))
+    assert t.grad.dtype == np.float16 and np.isfinite(t.grad.data).all()
+
+
+@pytest.mark.peer("norms", "torch", ranks=(1, 2, 3), order=2)
+@pytest.mark.parametrize("rank", (1, 2, 3))
+def test_second_derivatives_of_norms_are_torchs(rank):
+    x, w, b = sample(3, 4, *(5, 3, 2)[:rank]), sample(4), sample(4)
+    mean, var = sample(4), sample(4) ** 2 + 0.1
+    peers.equal_torch(lambda x, w, b: nd.batch_norm(x, None, None, w, b, True), lambda x, w, b: F.batch_norm(x, None, None, w, b, True), [x, w, b])
+    given = torch.tensor(mean), torch.tensor(var)
+    peers.equal_torch(lambda x, w, b: nd.batch_norm(x, mean, var, w, b), lambda x, w, b: F.batch_norm(x, *given, w, b), [x, w, b])
+    peers.equal_torch(lambda x, w, b: nd.group_norm(x, 2, w, b), lambda x, w, b: F.group_norm(x, 2, w, b), [x, w, b])
+    peers.equal_torch(lambda x, w, b: nd.instance_norm(x, None, None, w, b), lambda x, w, b: F.instance_norm(x, None, None, w, b), [x, w, b])
+    last = x.shape[2:]
+    u, v = sample(*last), sample(*last)
+    peers.equal_torch(lambda x, u, v: nd.layer_norm(x, last, u, v), lambda x, u, v: F.layer_norm(x, last, u, v), [x, u, v])
+    peers.equal_torch(lambda x, u: nd.rms_norm(x, last, u), lambda x, u: F.rms_norm(x, last, u), [x, u])
+
+
+def test_instance_norm_keeps_running_statistics_as_torch_does():
+    x, mean, var = sample(3, 4, 5, 2), nd.zeros(4), nd.ones(4)
+    theirs = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    nd.instance_norm(x, mean, var, momentum=0.3)
+    F.instance_norm(torch.tensor(x), *theirs, momentum=0.3)
+    np.testing.assert_allclose(mean.data, theirs[0].numpy(), rtol=1e-10)
+    np.testing.assert_allclose(var.data, theirs[1].numpy(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 3, 2, 2, 2), (2, 4, 2, 1, 2, 1, 2, 2)])
+def test_norms_of_any_rank_are_those_of_one_axis_of_space(shape):
+    x = sample(*shape)
+    flat = x.reshape(*x.shape[:2], -1)
+    for f in (lambda x: nd.batch_norm(x, None, None, training=True), lambda x: nd.group_norm(x, 2), lambda x: nd.local_response_norm(x, 3)):
+        np.testing.assert_allclose(f(x).data.reshape(flat.shape), f(flat).data, rtol=1e-10)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
+from .choice import where
 from .elementwise import fused
 from .memory import Array
 
@@ -70,8 +71,7 @@ def prelu(x: Any, weight: Any, of: Any) -> Any:
         return np.where(of > 0, x, x * weight)
 
     def tile(out: Array, x: Array, weight: Array, of: Array) -> None:
-        np.multiply(x, weight, out=out)
-        np.copyto(out, x, where=of > 0)
+        np.copyto(out, where(of > 0, x, x * weight))
 
     with np.errstate(all="ignore"):
         return fused(tile, x, weight, of, dtype=np.result_type(x, weight))

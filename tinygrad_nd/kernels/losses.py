@@ -6,12 +6,14 @@ Each row has the value, and the pullbacks to x and to t, which make tensors of t
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from . import engines, memory, parallel
 from .activation import COMPILED, LEAST, curve, dense
+from .curves import log_one_plus
 from .memory import Array
 
 Formula = Callable[..., Any]
@@ -66,33 +68,28 @@ def pull(name: str, of: int, g: Array, x: Array, t: Array, parameters: tuple[flo
 
 def _smooth_l1(x: Any, t: Any, beta: float) -> Any:
     d = np.abs(x - t)
-    return np.where(d < beta, np.square(d) * (0.5 / beta), d - 0.5 * beta) if beta else d
+    short = np.clip(d, 0, beta)
+    return short * (d - 0.5 * short) / beta if beta else d
 
 
 def _smooth_l1_pull(g: Any, x: Any, t: Any, beta: float) -> Any:
-    d = x - t
-    return np.where(np.abs(d) < beta, g * d / beta, g * np.sign(d)) if beta else g * np.sign(d)
+    return g * np.clip((x - t) / beta, -1, 1) if beta else g * np.sign(x - t)
 
 
 def _huber(x: Any, t: Any, delta: float) -> Any:
     d = np.abs(x - t)
-    return np.where(d <= delta, 0.5 * np.square(d), delta * (d - 0.5 * delta))
-
-
-def _huber_pull(g: Any, x: Any, t: Any, delta: float) -> Any:
-    d = x - t
-    return np.where(np.abs(d) <= delta, g * d, g * delta * np.sign(d))
+    short = np.clip(d, 0, delta)
+    return short * (d - 0.5 * short)
 
 
 def _logits(x: Any, t: Any) -> Any:
-    """t log(1 + exp(-x)) + (1 - t) log(1 + exp(x)), in which the larger part is 0 for a label that is right."""
-    return np.log1p(np.exp(-np.abs(x))) + np.where(x > 0, (1 - t) * x, -t * x)
+    """log(1 + exp(x)) - t x in two parts, of which the first is 0 for a label that is right."""
+    return (np.clip(x, 0, inf) - t * x) + log_one_plus(np.exp(-np.abs(x)))
 
 
 def _logits_pull(g: Any, x: Any, t: Any) -> Any:
     """g ((1 - t) s(x) - t s(-x)), s the logistic: no difference of two numbers near 1."""
-    e = np.exp(-np.abs(x))
-    return g * (np.where(x > 0, (1 - t) - t * e, (1 - t) * e - t) / (1 + e))
+    return g * ((1 - t) / (1 + np.exp(-x)) - t / (1 + np.exp(x)))
 
 
 def _probability(x: Any, t: Any) -> Any:
@@ -116,7 +113,11 @@ LOSSES: dict[str, tuple[Formula, Formula, Formula]] = {
         lambda g, x, t: g * np.sign(t - x),
     ),
     "smooth_l1_loss": (_smooth_l1, _smooth_l1_pull, lambda g, x, t, beta: _smooth_l1_pull(g, t, x, beta)),
-    "huber_loss": (_huber, _huber_pull, lambda g, x, t, delta: _huber_pull(g, t, x, delta)),
+    "huber_loss": (
+        _huber,
+        lambda g, x, t, delta: g * np.clip(x - t, -delta, delta),
+        lambda g, x, t, delta: g * np.clip(t - x, -delta, delta),
+    ),
     "binary_cross_entropy_with_logits": (_logits, _logits_pull, lambda g, x, t: -g * x),
     "binary_cross_entropy": (
         _probability,

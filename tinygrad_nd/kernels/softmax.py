@@ -16,34 +16,34 @@ COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 
 def softmax(x: Array, axis: int) -> Array:
     """exp(x) / sum(exp(x)) along an axis; NaN where all of it is -inf."""
-    return _along(_softmax, axis, memory.empty_like(x), x)
+    return _along(_softmax, axis, _result(x, axis), x)
 
 
 def softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """y (g - sum(g y))."""
-    return _along(_softmax_grad, axis, memory.empty_like(y), g, y)
+    return _along(_softmax_grad, axis, _result(y, axis), g, y)
 
 
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log(sum(exp(x))) along an axis; NaN where all of it is -inf."""
-    return _along(_log_softmax, axis, memory.empty_like(x), x)
+    return _along(_log_softmax, axis, _result(x, axis), x)
 
 
 def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """g - exp(y) sum(g)."""
-    return _along(_log_softmax_grad, axis, memory.empty_like(y), g, y)
+    return _along(_log_softmax_grad, axis, _result(y, axis), g, y)
 
 
 def log_sum_exp(x: Array, axis: int) -> Array:
     """max(x) and log(sum(exp(x - max(x)))), side by side along the axis: their sum would lose digits. NaN where all of it is -inf."""
     order = _rows_of(x, axis)
-    out = np.empty([2 if i == axis % x.ndim else x.shape[i] for i in order], x.dtype).transpose(np.argsort(order))
+    out: Array = np.empty([2 if i == axis % x.ndim else x.shape[i] for i in order], x.dtype).transpose(np.argsort(order))
     return _along(_log_sum_exp, axis, out, x)
 
 
 def label_grad(g: Array, labels: Array, total: Array, x: Array, axis: int) -> Array:
     """g (softmax(x) - 1 at the label): the gradient of the loss, with `total` as `log_sum_exp` gave it. g and labels have length 1 there."""
-    return _along(_label_grad, axis, memory.empty_like(x), g, labels, total, x)
+    return _along(_label_grad, axis, _result(x, axis), g, labels, total, x)
 
 
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
@@ -70,7 +70,7 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
         return out
     order = _rows_of(x, axis)
     target, *sources = (a.transpose(order) for a in (out, *operands))
-    loops = engines.compiled("softmax") if x.dtype == np.float32 and x.size >= COMPILED else None
+    loops = _loops(x)
     if loops is not None and target.flags.c_contiguous:
         target, *sources = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (target, *sources))
         for a in sources:
@@ -85,6 +85,18 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
             boxes = parallel.boxes(target.shape[:-1], max(1, share // x.shape[axis]))
             engines.run(rows, [(target[box], *[a[box] for a in sources]) for box in boxes])
     return out
+
+
+def _loops(x: Array) -> Any:
+    return engines.compiled("softmax") if x.dtype == np.float32 and x.size >= COMPILED else None
+
+
+def _result(x: Array, axis: int) -> Array:
+    """Memory for a result, in the order of x; with whole rows where a compiled loop is to fill them."""
+    if _loops(x) is None:
+        return memory.empty_like(x)
+    order = _rows_of(x, axis)
+    return memory.empty([x.shape[i] for i in order], x.dtype).transpose(np.argsort(order))
 
 
 def _rows_of(x: Array, axis: int) -> list[int]:

@@ -33,16 +33,15 @@ def _huber(d, delta):
 
 @_jit
 def _logits(x, t):
-    above, below = (_ONE - t) * x, -t * x
-    return log1p(exp(-np.abs(x))) + (above if x > _ZERO else below)
+    return ((x if x > _ZERO else _ZERO) - t * x) + log1p(exp(-np.abs(x)))
 
 
 @_sum
 def mse_loss(total, x, t):
     for start in range(0, x.size, _STRETCH):
-        part = _ZERO
-        for i in range(start, min(start + _STRETCH, x.size)):
-            part += (x[i] - t[i]) * (x[i] - t[i])
+        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for i in range(a.size):
+            part += (a[i] - b[i]) * (a[i] - b[i])
         total[()] += part
 
 
@@ -56,9 +55,9 @@ def mse_loss_grad(out, x, t, g):
 @_sum
 def l1_loss(total, x, t):
     for start in range(0, x.size, _STRETCH):
-        part = _ZERO
-        for i in range(start, min(start + _STRETCH, x.size)):
-            part += np.abs(x[i] - t[i])
+        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for i in range(a.size):
+            part += np.abs(a[i] - b[i])
         total[()] += part
 
 
@@ -71,11 +70,11 @@ def l1_loss_grad(out, x, t, g):
 
 @_sum
 def smooth_l1_loss(total, x, t, beta):
-    b = beta[()]
+    width = beta[()]
     for start in range(0, x.size, _STRETCH):
-        part = _ZERO
-        for i in range(start, min(start + _STRETCH, x.size)):
-            part += _smooth(np.abs(x[i] - t[i]), b)
+        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for i in range(a.size):
+            part += _smooth(np.abs(a[i] - b[i]), width)
         total[()] += part
 
 
@@ -90,11 +89,11 @@ def smooth_l1_loss_grad(out, x, t, g, beta):
 
 @_sum
 def huber_loss(total, x, t, delta):
-    b = delta[()]
+    width = delta[()]
     for start in range(0, x.size, _STRETCH):
-        part = _ZERO
-        for i in range(start, min(start + _STRETCH, x.size)):
-            part += _huber(np.abs(x[i] - t[i]), b)
+        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for i in range(a.size):
+            part += _huber(np.abs(a[i] - b[i]), width)
         total[()] += part
 
 
@@ -110,9 +109,9 @@ def huber_loss_grad(out, x, t, g, delta):
 @_sum
 def binary_cross_entropy_with_logits(total, x, t):
     for start in range(0, x.size, _STRETCH):
-        part = _ZERO
-        for i in range(start, min(start + _STRETCH, x.size)):
-            part += _logits(x[i], t[i])
+        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for i in range(a.size):
+            part += _logits(a[i], b[i])
         total[()] += part
 
 
