@@ -471,6 +471,8 @@ def test_what_does_not_fit_is_said_with_numbers(call, message):
         lambda: nd.max_pool_nd(IMAGE, 2.0),
         lambda: nd.max_pool_nd(IMAGE, "2"),
         lambda: nd.max_pool_nd("image", 2),
+        lambda: nd.adaptive_avg_pool_nd("image", 2),
+        lambda: nd.avg_pool_nd(IMAGE, 2, divisor_override="2"),
         lambda: nd.avg_pool_nd(IMAGE, True),
         lambda: nd.max_pool_nd(IMAGE + 0j, 2),
         lambda: nd.lp_pool_nd(IMAGE + 0j, 2, 2),
@@ -540,3 +542,11 @@ def test_pools_with_one_sided_padding_and_dilation_are_jaxs(rank, jax):
     equal_jax(lambda x: nd.avg_pool_nd(x, k, s, p, dilation=d), sums, [x], order=1)
     largest = reduced(jnp.asarray(x), -np.inf, jax.lax.max)  # JAX has no gradient of this where windows are dilated
     np.testing.assert_array_equal(nd.max_pool_nd(x, k, s, p, d).data, np.asarray(largest))
+
+
+def test_the_slope_of_a_gradients_norm_meets_differences_through_every_pool():
+    def network(x):
+        y = nd.adaptive_max_pool_nd(nd.avg_pool_nd(x, 3, 2, 1, True), 4) ** 3
+        return nd.sum(nd.interpolate(nd.lp_pool_nd(y, 2, 2, 1), 5, mode="cubic") ** 2)
+
+    nd.testing.check_grads(lambda x: nd.sum(nd.grad(network)(x) ** 2), [draw(1, 2, 7, 7)], order=1)

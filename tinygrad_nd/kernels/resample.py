@@ -122,9 +122,17 @@ def cubic(n: int, o: int, scale: float, align_corners: bool) -> Taps:
     at = _positions(n, o, scale, align_corners)
     low = np.minimum(np.floor(at).astype(np.intp), n - 1)
     t = np.clip(at - low, 0, 1)
-    near = lambda d: ((A + 2) * d - (A + 3)) * d * d + 1
-    far = lambda d: ((A * d - 5 * A) * d + 8 * A) * d - 4 * A
-    return _neighbours(n, o, low, {-1: far(t + 1), 0: near(t), 1: near(1 - t), 2: far(2 - t)})
+    return _neighbours(n, o, low, {-1: _far(1 + t), 0: _near(t), 1: _near(1 - t), 2: _far(2 - t)})
+
+
+def _near(d: Array) -> Array:
+    """Keys' kernel at distances up to 1."""
+    return ((A + 2) * d - (A + 3)) * d * d + 1
+
+
+def _far(d: Array) -> Array:
+    """Keys' kernel at distances from 1 to 2."""
+    return ((A * d - 5 * A) * d + 8 * A) * d - 4 * A
 
 
 def _positions(n: int, o: int, scale: float, align_corners: bool) -> Array:

@@ -28,6 +28,7 @@ def fold(columns: Array, spec: ConvSpec) -> Array:
     taps = columns.reshape(columns.shape[0], columns.shape[1] // prod(spec.kernel), *spec.kernel, *spec.out)
     x = np.zeros((*taps.shape[:2], *(n + a + b for n, (a, b) in zip(spec.size, spec.padding))), wide)
     for t in product(*map(range, spec.kernel)):
-        seen = [slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, o, s in zip(t, spec.dilation, spec.out, spec.stride)]
-        x[(..., *seen)] += taps[(slice(None), slice(None), *t)]
+        seen: Any = (..., *(slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, o, s in zip(t, spec.dilation, spec.out, spec.stride)))
+        tap: Any = (slice(None), slice(None), *t)
+        x[seen] += taps[tap]
     return pad(x, tuple((-a, -b) for a, b in spec.padding)).astype(columns.dtype, copy=False)

@@ -115,11 +115,13 @@ def avg_pool_nd(
     The divisor counts the padding unless count_include_pad is False, and never the overhang of ceil_mode; `divisor_override` replaces it.
     """
     x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
-    if divisor_override is not None and divisor_override == 0:
-        raise ValueError("avg_pool_nd: divisor_override must not be 0")
     x = floating(x)
     if divisor_override is not None:
-        return restore(_window_sum(x, spec=spec, factor=1 / divisor_override))
+        if not isinstance(divisor_override, (int, float, np.number)):
+            raise TypeError(f"avg_pool_nd: divisor_override must be a number, but is {divisor_override!r}")
+        if divisor_override == 0:
+            raise ValueError("avg_pool_nd: divisor_override must not be 0")
+        return restore(_window_sum(x, spec=spec, factor=1 / float(divisor_override)))
     count = np.maximum(kernel.window_count(spec, count_include_pad), 1)  # a window of nothing but padding sums to 0
     return restore(_weighted(x, spec, 1 / count))
 

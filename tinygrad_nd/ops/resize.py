@@ -35,7 +35,8 @@ def interpolate(
 
     Shapes: x (N, C, *n) -> (N, C, *size); r sizes or factors speak of the last r axes, one number of all axes after (N, C).
     mode: "nearest" (PyTorch's, which floors), "nearest-exact" (by centres), "linear", "cubic" or "area" (means, as adaptive_avg_pool_nd);
-    "bilinear", "trilinear" and "bicubic" are names of theirs. align_corners: the outermost centres, not edges, of both grids coincide.
+    "bilinear", "trilinear" and "bicubic" are names of theirs. A size that stays is x itself.
+    align_corners: the outermost centres of both grids coincide, rather than their edges.
 
     >>> import tinygrad_nd as nd
     >>> nd.interpolate([[[0.0, 4.0]]], 4, mode="linear").tolist()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..kernels import resample as kernel
 from ..kernels.padding import axes_word
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .conv import is_channels_last
 from .linalg import operand
 from .shape import moveaxis
@@ -61,7 +61,7 @@ def fitting(make: Callable[[tuple[int, ...]], T], x: Tensor, rank: int, layout: 
 
 def space(where: str, x: Any, layout: str | None) -> tuple[Tensor, tuple[int, ...]]:
     """x and its spatial axes, all but batch and channels."""
-    t, last = astensor(x), is_channels_last(where, layout)
+    t, last = operand(x, where), is_channels_last(where, layout)
     if t.ndim < 2:
         raise ValueError(f"{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
     return t, tuple(range(1, t.ndim - 1) if last else range(2, t.ndim))
