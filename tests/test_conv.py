@@ -529,6 +529,19 @@ def test_conv_transpose_keeps_float32():
     assert {t.dtype for t in (y, x.grad, w.grad, b.grad)} == {np.dtype(np.float32)}
 
 
+def test_layers_take_every_argument_of_their_functions():
+    x = draw((1, 4, 5, 6))
+    layer = nd.nn.Conv(4, 6, (3, 2), (1, 2), ((2, 0), 1), (2, 1), 2, padding_mode=("circular", "zeros"), layout="NC*", dtype=float, rng=0)
+    how = {"stride": (1, 2), "padding": ((2, 0), 1), "dilation": (2, 1), "groups": 2, "padding_mode": ("circular", "zeros")}
+    close(layer(x), nd.conv_nd(x, layer.weight, layer.bias, **how).data)
+    layer = nd.nn.ConvTranspose2d(4, 6, 3, 2, 1, groups=2, dilation=2, output_size=(12, 13), dtype=float, rng=0)
+    how = {"stride": 2, "padding": 1, "groups": 2, "dilation": 2}
+    close(layer(x), nd.conv_transpose_nd(x, layer.weight, layer.bias, **how, output_size=(12, 13)).data)
+    close(layer(x, output_size=(11, 14)), nd.conv_transpose_nd(x, layer.weight, layer.bias, **how, output_size=(11, 14)).data)
+    last = nd.nn.ConvTranspose(4, 6, (3,), 2, 1, 1, layout="N*C", dtype=float, rng=0)
+    assert last(np.ones((2, 5, 4))).shape == (2, 10, 6)
+
+
 # ---- correlate_nd and convolve_nd: SciPy's meaning
 
 

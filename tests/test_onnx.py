@@ -37,7 +37,7 @@ NOT_EXPRESSED = {
 ROUNDED = {"test_averagepool_2d_ceil_last_window_starts_on_pad": 1e-4}  # its expected values are written with four digits
 COUNTS = {"LpPool": 8, "GlobalAveragePool": 2, "GlobalMaxPool": 2, "MaxUnpool": 2, "Col2Im": 5, "Resize": 39, "Upsample": 1}
 COUNTS |= {"DepthToSpace": 2, "SpaceToDepth": 4}
-COUNTS |= {"Conv": 6, "ConvTranspose": 11, "MaxPool": 19, "AveragePool": 20, "MatMul": 7, "Gemm": 11} | networks.COUNTS
+COUNTS |= {"ConvInteger": 2, "Conv": 6, "ConvTranspose": 11, "MaxPool": 19, "AveragePool": 20, "MatMul": 7, "Gemm": 11} | networks.COUNTS
 
 
 @cache
@@ -71,6 +71,11 @@ def conv(a, x, w, b=None):
     rank = x.ndim - 2
     ones = [1] * rank
     return nd.conv_nd(x, w, b, a.get("strides", ones), pads(a, rank), a.get("dilations", ones), a.get("group", 1))
+
+
+def conv_integer(a, x, w, x_zero=np.uint8(0), w_zero=np.uint8(0)):
+    zero = np.reshape(w_zero, (-1, *[1] * (w.ndim - 1)))  # one, or one per output channel
+    return conv(a, x.astype(np.int32) - x_zero, w.astype(np.int32) - zero)
 
 
 def conv_transpose(a, x, w, b=None):
@@ -170,6 +175,7 @@ def gemm(a, x, y, c=None):
 
 RUN = {
     "Conv": conv,
+    "ConvInteger": conv_integer,
     "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,

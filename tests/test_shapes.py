@@ -70,6 +70,8 @@ def test_ints_give_an_int_and_sequences_a_tuple():
         (lambda: shapes.solve_padding(32, 3, 2, 14), ValueError, ("solve_padding", "14", "15")),
         (lambda: shapes.solve_padding((32, 8), 3, 1, (30, 0)), ValueError, ("solve_padding", "out=0", "axis 1")),
         (lambda: shapes.solve_padding(32, 3, 0, 16), ValueError, ("solve_padding", "stride=0")),
+        (lambda: shapes.trace(3, (2, 3)), TypeError, ("trace", "int")),
+        (lambda: shapes.trace(nd.exp, 5), TypeError, ("trace", "5")),
         (lambda: shapes.receptive_field(np.ones(3), nd.ones(3)), TypeError, ("receptive_field", "output", "ndarray")),
         (lambda: shapes.receptive_field(nd.ones(3), nd.ones(3)), ValueError, ("receptive_field", "requires_grad")),
     ],

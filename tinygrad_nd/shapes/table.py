@@ -91,6 +91,10 @@ def trace(model: Callable[..., Any], shape: Sequence[int] | Sequence[Sequence[in
     Sequential/3  Linear   (2, 10)            5,130   20,480  24,696
     in all                                    5,354   76,800  39,416
     """
+    if not callable(model):
+        raise TypeError(f"trace: model must be a module or a function, but is a {type(model).__name__}")
+    if isinstance(shape, str) or not isinstance(shape, Sequence):
+        raise TypeError(f"trace: shape must be a sequence of ints, or a sequence of shapes, but is {shape!r}")
     shapes: Sequence[Any] = [shape] if all(isinstance(n, (int, np.integer)) for n in shape) else shape
     kind = np.dtype(dtype or default_dtype())
     fill = np.ones if kind.kind in "fc" else np.zeros
