@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,17 @@ _clock = itertools.count()
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 current_scope: ContextVar[str] = ContextVar("current_scope", default="")
 locating: ContextVar[bool] = ContextVar("locating", default=False)
+
+
+class Watch(NamedTuple):
+    """Who looks on: `made(result, op, arrays, nodes, params)` is called after every operation, `pull` in the place of Op.pull."""
+
+    made: Callable[..., None]
+    pull: Callable[..., Any] | None = None
+
+
+watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
+watched: list[Watch] = []  # in any thread; an empty list is looked at in no time, a context variable is not
 
 
 class Node:
@@ -45,7 +56,7 @@ class Node:
         self.shape = data.shape
         self.dtype = data.dtype
         self.scope = current_scope.get()
-        self.extra: dict[str, Any] | None = {"source": _source()} if locating.get() else None
+        self.extra: dict[str, Any] | None = {"source": source_line()} if locating.get() else None
 
     @property
     def name(self) -> str | None:
@@ -85,9 +96,9 @@ def now() -> int:
     return next(_clock)
 
 
-def _source() -> str:
+def source_line() -> str:
     """File and line of the innermost frame outside the library."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -116,6 +127,17 @@ def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
         yield
     finally:
         variable.reset(token)
+
+
+@contextmanager
+def watch(by: Watch) -> Iterator[None]:
+    """`by` looks on at what this thread computes inside; an outer watch does not."""
+    watched.append(by)
+    try:
+        with setting(watching, by):
+            yield
+    finally:
+        watched.remove(by)
 
 
 def no_grad() -> Any:

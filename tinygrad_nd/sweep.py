@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from .kernels.elementwise import add_into, apply
 from .kernels.memory import PAGE, recycle
-from .node import Node, recording
+from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
 from .tape import FREED
@@ -103,6 +103,8 @@ def sweep(
     pending: dict[Node, Any] = {}  # cotangents: tensors where the sweep is recorded, else arrays
     owned: set[Node] = set()
     arrived: dict[Node, Tensor] = {}
+    watch = watching.get()
+    overseen = watch.pull if watch else None
     token = recording.set(create_graph)
     try:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
@@ -129,7 +131,7 @@ def sweep(
                 for i, parent in enumerate(node.parents):
                     if parent in swept:
                         pulled = True
-                        h = op.pull(node, i, g, create_graph)
+                        h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
                         if h.shape != parent.shape or h.dtype != parent.dtype:
                             h = _fit(h, node, i)
                         if parent in pending:

@@ -24,7 +24,7 @@ from numpy import asarray, ndarray
 
 from .kernels.elementwise import LARGE
 from .kernels.memory import freeze
-from .node import Node, recording
+from .node import Node, recording, watched, watching
 from .tensor import Tensor, frozen, handle, immutable, numeric
 
 Rule = Callable[..., Any]
@@ -207,6 +207,8 @@ class Op:
                     else:
                         saved.append([immutable(a) if kind == "inputs" else np.shape(a) for a in arrays])
                 t._node = Node(op, tuple(nodes), tuple(saved), params, out)
+            if watched and (watch := watching.get()):
+                watch.made(t, op, arrays, nodes, params)
             return t
 
         return result
