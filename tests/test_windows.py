@@ -184,3 +184,8 @@ def test_a_pool_and_its_unpooling_as_layers():
     np.testing.assert_array_equal(back.data, np.where(np.isin(x, y.data), x, 0))
     with pytest.raises(TypeError, match="Upsample"):
         nn.Upsample(size=3, factor=2)
+
+
+def test_layers_show_how_they_were_made():
+    assert repr(nn.MaxPool(2, padding=1)).startswith("MaxPool(2, padding=1)")
+    assert repr(nn.Upsample(scale_factor=2, mode="linear")).startswith("Upsample(scale_factor=2, mode='linear')")

@@ -197,7 +197,7 @@ def _once(found: Iterator[tuple[str, Any]]) -> list[tuple[str, Any]]:
 def _made(module: Module) -> str:
     """The call that made a module, as far as its attributes tell: `Conv(3, 40, (4, 4), stride=2)`."""
     parts = []
-    for p in list(inspect.signature(type(module).__init__).parameters.values())[1:]:
+    for p in inspect.signature(type(module)).parameters.values():
         value = vars(module).get(p.name, p.default)
         if value is None and p.default is True:  # a part that was left out, such as the bias
             value = False
