@@ -1,6 +1,5 @@
 """ONNX's activations, norms, losses and attention in terms of ours: f(attributes, *inputs) for each operator."""
 
-import numpy as np
 
 import tinygrad_nd as nd
 

@@ -210,8 +210,8 @@ def test_infinity_is_a_number_like_others():
 
 def test_layers_are_pytorchs(torch):
     x = RNG.standard_normal((2, 4, 3)).astype(np.float32)
-    for name in ("CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish ReLU ReLU6 SELU Sigmoid SiLU Softplus "
-                 "Softshrink Softsign Tanh Tanhshrink").split():  # fmt: skip
+    for name in ("CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish ReLU ReLU6 SELU Sigmoid SiLU "
+                 "Softplus Softshrink Softsign Tanh Tanhshrink").split():  # fmt: skip
         args = (1,) if name == "GLU" else ()
         found, expected = getattr(nd.nn, name)(*args)(x), getattr(torch.nn, name)(*args)(torch.tensor(x))
         np.testing.assert_allclose(found.data, expected.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)

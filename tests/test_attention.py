@@ -82,7 +82,8 @@ def test_second_derivatives_and_scale_are_torchs(batch):
             peers.equal_torch(f, g, operands(batch))
         mask = RNG.standard_normal((5, 7))
         hold = torch.tensor(mask)
-        peers.equal_torch(lambda q, k, v: nd.scaled_dot_product_attention(q, k, v, mask), lambda q, k, v: theirs(q, k, v, hold), operands(batch))
+        ours = lambda q, k, v: nd.scaled_dot_product_attention(q, k, v, mask)
+        peers.equal_torch(ours, lambda q, k, v: theirs(q, k, v, hold), operands(batch))
 
 
 # Embedding and dropout.
@@ -139,7 +140,7 @@ def test_layers_drop_while_training_alone():
 
 
 @pytest.mark.parametrize("call, kind, words", [
-    (lambda: nd.embedding([0, 5], np.ones((5, 2))), ValueError, "rows 0 to 4, but indices reach from 0 to 5"),
+    (lambda: nd.embedding([0, 5], np.ones((5, 2))), ValueError, "rows 0 to 4, but indices reach 0 to 5"),
     (lambda: nd.embedding([-1], np.ones((5, 2))), ValueError, "rows 0 to 4"),
     (lambda: nd.embedding([0.5], np.ones((5, 2))), TypeError, "indices must be integers"),
     (lambda: nd.embedding([0], np.ones((5, 2)), padding_idx=5), ValueError, "padding_idx is 5"),

@@ -7,7 +7,7 @@ import peers
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines
+from tinygrad_nd.kernels import engines, losses
 from tinygrad_nd.testing import check_grads
 
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's, about its own kl_div
@@ -166,7 +166,8 @@ def test_margins_of_classes_are_pytorchs(reduction, torch):
         many = many if x.ndim > 1 else many[0]
         M = torch.tensor(many)
         k = {"reduction": reduction}
-        peers.equal_torch(lambda x: nd.multilabel_margin_loss(x, many, **k), lambda x: F.multilabel_margin_loss(x, M, **k), [x], 1)  # noqa: B023
+        f = lambda x: nd.multilabel_margin_loss(x, many, **k)  # noqa: B023
+        peers.equal_torch(f, lambda x: F.multilabel_margin_loss(x, M, **k), [x], 1)  # noqa: B023
         t = unit(shape)
         T = torch.tensor(t)
         for weight, theirs in ((None, None), (w, W)):
@@ -199,10 +200,10 @@ def test_lengths_and_angles_are_pytorchs(torch):
     F, x, y = torch.nn.functional, normal((3, 4, 5)), normal((3, 4, 5))
     x[0, :, 0] = 0  # a vector without a direction
     for axis in (0, 1, 2, -1):
-        order = 1
-        peers.equal_torch(lambda x, y: nd.cosine_similarity(x, y, axis), lambda x, y: F.cosine_similarity(x, y, axis), [x, y], order)  # noqa: B023
+        f = lambda x, y: nd.cosine_similarity(x, y, axis)  # noqa: B023
+        peers.equal_torch(f, lambda x, y: F.cosine_similarity(x, y, axis), [x, y], 1)  # noqa: B023
         for p in (1.0, 2.0, 3.0):
-            peers.equal_torch(lambda x: nd.normalize(x, p, axis), lambda x: F.normalize(x, p, axis), [x], order)  # noqa: B023
+            peers.equal_torch(lambda x: nd.normalize(x, p, axis), lambda x: F.normalize(x, p, axis), [x], 1)  # noqa: B023
     peers.equal_torch(nd.cosine_similarity, F.cosine_similarity, [y, x[1:2] + y[:1]])
     for p in (1.0, 2.0, 4.0):
         for keep in (False, True):
@@ -234,7 +235,8 @@ def test_losses_of_logits_are_exact_in_the_tails(dtype):
 @pytest.mark.parametrize("size", [2, 4096])
 def test_cross_entropy_is_exact_in_the_tails(dtype, size, engine):
     for pair, label, loss, slope in (
-        ((1e4, 1e4), 0, log(2), -0.5), ((1e4, -1e4), 0, 0, 0), ((1e4, -1e4), 1, 2e4, 1), ((-1e4, -1e4 - 1), 0, log1p(exp(-1)), -0.268941421),
+        ((1e4, 1e4), 0, log(2), -0.5), ((1e4, -1e4), 0, 0, 0), ((1e4, -1e4), 1, 2e4, 1),
+        ((-1e4, -1e4 - 1), 0, log1p(exp(-1)), -0.268941421),
     ):  # fmt: skip
         x = nd.tensor(np.tile(np.array(pair, dtype), (size, 1)), requires_grad=True)
         y = nd.cross_entropy(x, np.full(size, label), reduction="sum")
@@ -245,7 +247,7 @@ def test_cross_entropy_is_exact_in_the_tails(dtype, size, engine):
         np.testing.assert_allclose(other.data / size, loss, rtol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"])
+@pytest.mark.parametrize("name", losses.LOSSES)
 @pytest.mark.parametrize("order", ["C", "F", "gaps"])
 def test_single_precision_of_both_engines_is_double_precision_rounded(name, order, engine):
     draw = unit if name == "binary_cross_entropy" else normal
@@ -328,7 +330,7 @@ def test_a_reduction_that_does_not_exist_is_named(name):
     (lambda: nd.multi_margin_loss(np.ones((2, 3)), [0, 1], p=3), ValueError, "p must be 1 or 2"),
     (lambda: nd.multilabel_margin_loss(np.ones((1, 3)), [[0, 4, -1]]), ValueError, "holds class 4"),
     (lambda: nd.cosine_embedding_loss(np.ones((2, 3)), np.ones((2, 3)), np.ones(3)), ValueError, r"need a target of shape \(2,\)"),
-    (lambda: nd.triplet_margin_loss(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1))), ValueError, r"anchor \(2, 3\) and negative \(2, 1\)"),
+    (lambda: nd.triplet_margin_loss(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1))), ValueError, r"anchor \(2, 3\) and negative"),
     (lambda: nd.cosine_similarity(np.ones((2, 3)), np.ones((2, 4))), ValueError, r"cosine_similarity: .*\(2, 3\).*\(2, 4\)"),
     (lambda: nd.normalize(np.ones(3)), ValueError, "normalize"),
 ])  # fmt: skip

@@ -1,6 +1,6 @@
 """Activations as a table: the value of each, and its pullback, g times the slope. What happens at a kink is PyTorch's choice.
 
-The formulas are NumPy's on tiles that stay in cache; a pullback makes tensors of tensors, too, so that what it computes can be differentiated.
+The formulas are NumPy's, on tiles; a pullback makes tensors of tensors, too, so that what it computes can be differentiated.
 """
 
 from __future__ import annotations

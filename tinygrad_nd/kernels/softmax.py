@@ -42,7 +42,7 @@ def log_sum_exp(x: Array, axis: int) -> Array:
 
 
 def label_grad(g: Array, labels: Array, total: Array, x: Array, axis: int) -> Array:
-    """g (softmax(x) - 1 at the label): the gradient of the loss, with `total` as `log_sum_exp` gave it. g and labels have length 1 there."""
+    """g (softmax(x) - 1 at the label): the gradient of the loss, `total` as `log_sum_exp` gave it. g and labels have length 1 there."""
     return _along(_label_grad, axis, _result(x, axis), g, labels, total, x)
 
 

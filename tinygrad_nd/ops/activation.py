@@ -13,13 +13,13 @@ from ..kernels import activation as kernel
 from ..kernels import softmax as sums
 from ..kernels import special
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .choice import where
 from .conv import is_channels_last
 from .curves import real
-from .elementwise import exp, sigmoid, square, tanh
-from .reduce import sum
+from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
+from .reduce import sum
 from .shape import axes_of, reshape
 from .ufunc import scale
 
@@ -151,7 +151,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     if x.shape[axis] % 2:
         raise ValueError(f"glu: axis {axis} of x {x.shape} must have two halves, but its length {x.shape[axis]} is odd")
     a, b = split(x, 2, axis)
-    return a * sigmoid(b)
+    return multiply(a, sigmoid(b))
 
 
 @primitive(
@@ -164,7 +164,7 @@ def _prelu(x: Any, weight: Any, of: Any) -> Any:
 
 
 def _prelu_weight_grad(g: Tensor, x: Tensor, of: Tensor) -> Tensor:
-    return g * where(of.data >= 0, 0, x)
+    return multiply(g, where(of.data >= 0, 0, x))
 
 
 def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import Tensor, astensor
 from .choice import clip, minimum, where
 from .curves import real
-from .elementwise import sqrt, square
+from .elementwise import divide, sqrt, square
 from .loss import pair, reduced, same_shape
 from .matrix_norm import norm
 from .reduce import sum
@@ -24,7 +24,7 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
     """x divided by its p-norm along an axis; by eps where the norm is smaller."""
     x = real(x, "normalize")
     (axis,) = axes_of(axis, x.ndim, "normalize")
-    return x / clip(norm(x, p, axis, keepdims=True), eps, None)
+    return divide(x, clip(norm(x, p, axis, keepdims=True), eps, None))
 
 
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
-from .elementwise import multiply
+from .elementwise import add, multiply
 from .parts import floating
 
 __all__ = ["alpha_dropout", "dropout", "dropout_nd"]
@@ -52,11 +52,12 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = N
     if not training or not p:
         return t
     if p == 1:
-        return t * 0
+        return multiply(t, 0)
     keep, least = _kept(t.shape, p, rng), -SCALE * ALPHA
     scale = ((1 - p) * (1 + p * least**2)) ** -0.5
     factor = keep.astype(t.dtype) * t.dtype.type(scale)
-    return t * factor + (np.where(keep, 0, least * scale) - p * least * scale).astype(t.dtype)
+    shift = (np.where(keep, 0, least * scale) - p * least * scale).astype(t.dtype)
+    return add(multiply(t, factor), shift)
 
 
 def _checked(where: str, x: Any, p: float) -> Tensor:

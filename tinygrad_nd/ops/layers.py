@@ -59,7 +59,7 @@ def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> T
     if index.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices must be integers, but are {index.dtype}")
     if index.size and not 0 <= index.min() <= index.max() < rows:
-        raise ValueError(f"embedding: weight {weight.shape} has rows 0 to {rows - 1}, but indices reach from {index.min()} to {index.max()}")
+        raise ValueError(f"embedding: weight {weight.shape} has rows 0 to {rows - 1}, but indices reach {index.min()} to {index.max()}")
     if padding_idx is None:
         return take(weight, index, 0)
     if not -rows <= padding_idx < rows:

@@ -37,7 +37,7 @@ def _operation(name: str, by_input: Callable[..., Tensor] | None = None) -> Call
         def back(g: Tensor, input: Tensor, target: Tensor, parameters: tuple[float, ...], averaged: bool) -> Tensor:
             g = g / max(input.size, 1) if averaged else g
             if g.requires_grad or input.requires_grad or target.requires_grad:
-                return recorded[of](g, input, target, *parameters)  # type: ignore[misc, no-any-return]
+                return recorded[of](g, input, target, *parameters)  # type: ignore[misc]
             return handle(kernel.pull(name, of, g.data, input.data, target.data, parameters), None)
 
         return back
@@ -133,7 +133,7 @@ def poisson_nll_loss(
 ) -> Tensor:
     """exp(input) - target · input, the negative logarithm of Poisson's probability of target but for a constant.
 
-    With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's approximation of log(target!).
+    With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's formula for log(target!).
     """
     input, target = pair("poisson_nll_loss", input, target)
     loss = exp(input) - target * input if log_input else input - target * log_of(input + eps)
