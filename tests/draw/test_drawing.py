@@ -67,11 +67,14 @@ def test_save_goes_by_suffix(tmp_path):
 def test_json_is_complete_and_standard():
     x = nd.tensor([1.0, np.inf], requires_grad=True)
     x.grad = np.array([np.nan, 1.0])
-    drawing = nd.draw(nd.exp(x), grads=True, stats=True)
+    drawing = nd.draw(nd.exp(x))
     facts = json.loads(json.dumps(drawing.json(), allow_nan=False))
     assert [n["title"] for n in facts["nodes"]] == ["leaf", "exp"]
     assert facts["edges"] == [{"tail": 0, "head": 1, "slot": None, "label": ""}]
     assert facts["scopes"] == []
+    facts = json.loads(json.dumps(nd.draw(nd.exp(x), grads=True, stats=True).json(), allow_nan=False))
+    assert facts["edges"][0]["value"] == {"mean": 1.0, "std": 0.0, "low": 1.0, "high": 1.0, "zeros": 0.0, "bad": 1}
+    assert facts["edges"][0]["grad"] == {"norm": "inf", "bad": 1, "zeros": 0.0}
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):

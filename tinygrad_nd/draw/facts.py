@@ -18,10 +18,11 @@ from .names import Names
 
 @dataclass(frozen=True)
 class Grad:
-    """The Euclidean norm of a gradient (None: there is no gradient), and how many of its entries are nan or infinite."""
+    """The Euclidean norm of a gradient (None: there is no gradient), the share of its zeros, and how many entries are nan or infinite."""
 
     norm: float | None = None
     bad: int = 0
+    zeros: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,31 @@ class Stats:
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated floating-point operations, and bytes read and written, of one run forward."""
+    """Of one run forward: estimated floating-point operations, bytes read and written, bytes kept for the backward pass; and the seconds
+    that a run forward and one backward took when measured (None: they could not be)."""
 
     flops: int
     bytes: int
+    saved: int = 0
+    forward: float | None = None
+    backward: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.forward or 0.0) + (self.backward or 0.0)
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.flops + other.flops, self.bytes + other.bytes)
+        return Cost(
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+            self.saved + other.saved,
+            _sum(self.forward, other.forward),
+            _sum(self.backward, other.backward),
+        )
+
+
+def _sum(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else a + b
 
 
 def gradient(node: Node | Constant) -> Grad | None:
@@ -52,12 +71,14 @@ def gradient(node: Node | Constant) -> Grad | None:
     handle = node.handle if isinstance(node, Node) else None
     if handle is None:
         return None
-    if handle.grad is None:
-        return Grad()
-    g = handle.grad._data
+    return Grad() if handle.grad is None else measure(handle.grad._data)
+
+
+def measure(g: Any) -> Grad:
     with np.errstate(all="ignore"):
         norm = float(np.sqrt(np.sum(np.square(np.abs(g), dtype=np.float64))))
-    return Grad(norm, int(g.size - np.isfinite(g).sum()))
+    size = np.size(g)
+    return Grad(norm, int(size - np.isfinite(g).sum()), 1 - int(np.count_nonzero(g)) / size if size else 0.0)
 
 
 def statistics(array: np.ndarray) -> Stats | None:
@@ -87,6 +108,26 @@ def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
     else:
         flops = max([size, *read]) if family == "reduction" else size
     return Cost(flops, (size + sum(read)) * node.dtype.itemsize)
+
+
+def saved_bytes(nodes: Iterable[Node]) -> dict[Node, int]:
+    """Bytes that each node keeps alive for its backward pass; an array that several keep counts for the oldest, one of a leaf for none."""
+    nodes = list(nodes)
+    seen = {id(_owner(h._data)) for n in nodes for p in n.parents if isinstance(p, Node) and p.op is None and (h := p.handle) is not None}
+    kept: dict[Node, int] = {}
+    for node in nodes:
+        for value in saved_operands(node).values():
+            if isinstance(value, np.ndarray) and id(owner := _owner(value)) not in seen:
+                seen.add(id(owner))
+                kept[node] = kept.get(node, 0) + owner.nbytes
+    return kept
+
+
+def _owner(array: Any) -> Any:
+    """The array whose memory this is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def saved_operands(node: Node) -> dict[int, Any]:

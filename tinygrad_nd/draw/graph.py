@@ -13,6 +13,7 @@ import numpy as np
 from ..node import Constant, Node
 from ..tensor import Parameter, Tensor
 from . import facts, labels
+from .measure import measure
 from .names import Names
 
 Shape = tuple[int, ...]
@@ -41,6 +42,7 @@ class Vertex:
     stats: facts.Stats | None = None
     cost: facts.Cost | None = None
     source: str | None = None
+    mark: str = ""
 
 
 class Edge(NamedTuple):
@@ -50,15 +52,21 @@ class Edge(NamedTuple):
     head: int
     slot: int | None = None
     label: str = ""
+    value: facts.Stats | None = None
+    grad: facts.Grad | None = None
 
 
 @dataclass(slots=True)
 class Graph:
-    """Vertices in topological order, edges between their positions, and how many nodes were left out."""
+    """Vertices in topological order, edges between their positions, how many nodes were left out, and remarks about the whole.
+
+    The value that flows along an edge is known if it has `value`, the gradient that flows against it if it has `grad`.
+    """
 
     vertices: list[Vertex] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     left_out: int = 0
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def scopes(self) -> list[str]:
@@ -75,28 +83,23 @@ def trace(outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, 
     """The graph behind `outputs`, every node once, with the facts that were asked for."""
     roots = [t._node if t._node is not None else Constant(t._data) for t in outputs]
     nodes = reachable(roots)
-    builder = _Builder(names)
+    builder = Builder(names)
     for node in nodes:
         if isinstance(node, Node) and node.op is not None:
             builder.operation(node)
     for root in roots:
         builder.graph.vertices[builder.place(root)].output = True
     _settle(builder.graph)
-    values = facts.known_values(nodes, outputs, names) if stats else {}
     for node, position in builder.places.items():
         vertex = builder.graph.vertices[position]
         if grads:
             vertex.grad = facts.gradient(node)
         if source:
             vertex.source = (node.extra or {}).get("source")
-        if id(node) in values:
-            vertex.stats = facts.statistics(values[id(node)])
-    if stats:
-        for array, position in builder.arrays.values():
-            builder.graph.vertices[position].stats = facts.statistics(array)
-    if cost:
-        for node, shapes in builder.calls:
-            builder.graph.vertices[builder.places[node]].cost = facts.cost(node, shapes)
+    if stats or grads or cost:
+        measure(builder, nodes, outputs, grads=grads, stats=stats, cost=cost)
+    if source and builder.calls and not any(v.source for v in builder.graph.vertices):
+        builder.graph.remarks.append("no source lines were recorded; make the graph inside nd.debug.sources()")
     return builder.graph
 
 
@@ -112,7 +115,7 @@ def reachable(roots: Iterable[Node | Constant]) -> list[Node | Constant]:
     return sorted(seen, key=lambda node: node.index)
 
 
-class _Builder:
+class Builder:
     """Nodes to vertices. A leaf takes its place right before the first operation that reads it."""
 
     def __init__(self, names: Names) -> None:
@@ -121,6 +124,7 @@ class _Builder:
         self.places: dict[Node | Constant, int] = {}
         self.arrays: dict[int, tuple[Any, int]] = {}
         self.calls: list[tuple[Node, list[Shape | None]]] = []
+        self.reads: list[tuple[Node, int]] = []  # for every edge: who reads, and as which operand
 
     def operation(self, node: Node) -> None:
         assert node.op is not None
@@ -158,6 +162,7 @@ class _Builder:
             vertex.operands = tuple([args[i] for _, i in sources])
         position = self.places[node] = self.add(vertex)
         self.graph.edges += [Edge(at, position, slot if ordered else None) for slot, (at, _) in enumerate(sources)]
+        self.reads += [(node, i) for _, i in sources]
         self.calls.append((node, shapes))
 
     def place(self, node: Node | Constant) -> int:
@@ -238,4 +243,8 @@ def as_dict(graph: Graph) -> dict[str, Any]:
     for i, v in enumerate(graph.vertices):
         said = {k: f for k, f in asdict(v).items() if k == "shape" or f not in (None, "", (), False, 0)}
         nodes.append({"id": i, **plain(said)})
-    return {"nodes": nodes, "edges": [e._asdict() for e in graph.edges], "scopes": graph.scopes, "left_out": graph.left_out}
+    edges = []
+    for e in graph.edges:
+        measured = {k: plain(asdict(f)) for k, f in (("value", e.value), ("grad", e.grad)) if f}
+        edges.append({"tail": e.tail, "head": e.head, "slot": e.slot, "label": e.label, **measured})
+    return {"nodes": nodes, "edges": edges, "scopes": graph.scopes, "left_out": graph.left_out, "remarks": graph.remarks}

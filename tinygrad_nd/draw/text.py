@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
-from .facts import Cost
+from .facts import Cost, Grad, Stats
 from .graph import Graph, Vertex, short_name
 
 
@@ -56,40 +57,72 @@ def listing(graph: Graph) -> str:
     return "\n".join([summary(graph), *totals(graph), *table])
 
 
-def notes(v: Vertex) -> Iterator[Note]:
-    """What was asked for and is known: statistics, gradient, cost, source line."""
-    if s := v.stats:
-        zeros = f", {s.zeros:.0%} zeros" if s.zeros >= 0.005 else ""
-        spread = f"{s.mean:.3g} ± {s.std:.3g} in [{s.low:.3g}, {s.high:.3g}]{zeros}"
-        yield Note(f"= {s.low:.3g}" if s.low == s.high else spread)
-        if s.bad:
-            yield Note(f"{s.bad:,} values nan or inf", "red")
+def notes(v: Vertex, flows: bool = False) -> Iterator[Note]:
+    """What was asked for and is known: statistics (unless the value `flows` on along an edge that tells them), gradient, cost, source."""
+    if v.mark:
+        yield Note(v.mark, "red")
+    if (s := v.stats) and not flows:
+        yield Note(value_words(s) if s.low == s.high else f"{value_words(s)}, in [{s.low:.3g}, {s.high:.3g}]", "red" if s.bad else "plain")
     if g := v.grad:
-        if g.bad:
-            yield Note(f"gradient: {g.bad:,} nan or inf", "red")
-        else:
-            yield Note("no gradient", "grey") if g.norm is None else Note(f"|grad| {g.norm:.3g}")
-    if v.cost and (v.cost.flops or v.cost.bytes):
-        yield Note(costs(v.cost), "grey")
+        missing = g.norm is None
+        yield Note("no gradient", "grey") if missing else Note(gradient_words(g), "red" if g.bad else "plain")
+    if v.cost:
+        if v.cost.flops or v.cost.bytes:
+            yield Note(costs(v.cost), "grey")
+        if v.cost.seconds:
+            yield Note(times(v.cost), "grey")
     if v.source:
-        yield Note(v.source, "grey")
+        yield Note(re.split(r"[/\\\\]", v.source)[-1], "grey")
+
+
+def value_words(s: Stats) -> str:
+    """
+    >>> value_words(Stats(0.5, 0.25, 0.0, 1.0, 0.4, 0))
+    '0.5 ± 0.25, 40% zero'
+    """
+    words = f"= {s.low:.3g}" if s.low == s.high else f"{s.mean:.3g} ± {s.std:.3g}"
+    words += f", {s.zeros:.0%} zero" if s.zeros >= 0.005 else ""
+    return f"{s.bad:,} nan or inf; rest {words}" if s.bad else words
+
+
+def gradient_words(g: Grad) -> str:
+    """
+    >>> gradient_words(Grad(0.5, 0, 0.4)), gradient_words(Grad())
+    ('∇ 0.5, 40% zero', '')
+    """
+    if g.bad:
+        return f"∇ {g.bad:,} nan or inf"
+    return "" if g.norm is None else f"∇ {g.norm:.3g}" + (f", {g.zeros:.0%} zero" if g.zeros >= 0.005 else "")
 
 
 def totals(graph: Graph) -> Iterator[str]:
     """Lines about the whole graph, where there is something to add up."""
     known = [v.cost for v in graph.vertices if v.cost]
     if known:
-        yield f"forward in all: {costs(reduce(Cost.__add__, known))}"
+        whole = reduce(Cost.__add__, known)
+        yield f"forward in all: {costs(whole)}"
+        if whole.seconds:
+            yield f"measured: {times(whole)}"
     if graph.left_out:
         yield f"{graph.left_out:,} nodes are left out; raise max_nodes to see them"
+    yield from graph.remarks
 
 
 def costs(cost: Cost) -> str:
     """
-    >>> costs(Cost(2_500_000, 1024))
-    '2.5 Mflop, 1.02 kB'
+    >>> costs(Cost(2_500_000, 1024, 512))
+    '2.5 Mflop, 1.02 kB, keeps 512 B'
     """
-    return f"{_scaled(cost.flops)}flop, {_scaled(cost.bytes)}B"
+    return f"{_scaled(cost.flops)}flop, {_scaled(cost.bytes)}B" + (f", keeps {_scaled(cost.saved)}B" if cost.saved else "")
+
+
+def times(cost: Cost) -> str:
+    """
+    >>> times(Cost(0, 0, 0, 0.0015, 2e-6))
+    '1.5 ms forward, 2 µs backward'
+    """
+    both = (cost.forward, "forward"), (cost.backward, "backward")
+    return ", ".join(f"{t * 1e3:.3g} ms {way}" if t >= 1e-4 else f"{t * 1e6:.3g} µs {way}" for t, way in both if t is not None)
 
 
 def _scaled(n: float) -> str:

@@ -1,0 +1,136 @@
+"""A vertex as a card: an HTML-like table of DOT, with a slot per operand, what it is, its shape, and what was measured.
+
+Kinds differ by border as well as by colour, so the picture survives a black-and-white printer: operations are rounded, leaves square with
+a bar at the left, constants dashed, folded scopes double, outputs thick.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .graph import Vertex, short_name
+from .text import Note, notes
+
+# (fill, border) by family of operation or kind of vertex.
+COLORS = {
+    "product": ("#D6E8F8", "#1F5F99"),
+    "elementwise": ("#FFFFFF", "#5B6470"),
+    "reduction": ("#F3E4F0", "#8A3F7C"),
+    "movement": ("#F1F2F4", "#9AA1AB"),
+    "leaf": ("#FFF0D2", "#B06A00"),
+    "constant": ("#FFFFFF", "#5B6470"),
+    "fold": ("#E3E6EA", "#3A424D"),
+    "rest": ("#FFFFFF", "#9AA1AB"),
+}
+INK = {"plain": "#3A424D", "grey": "#6B7280", "red": "#B00020"}
+SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
+_MOST_CHARACTERS = 48  # of a line on a card
+_remembered = lru_cache(1 << 12)  # most of the words in a large graph are the same few
+
+
+def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False) -> str:
+    """An HTML-like table: operand slots where edges enter, then the rows. What `flows` on along edges is told there."""
+    rows = [f"<TR><TD>{row}</TD></TR>" for row in _rows(v, flows)]
+    body = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
+    if not v.operands:
+        return frame(v, f'<TR><TD CELLPADDING="3">{body}</TD></TR>', fill)
+    slots = [f'<TD PORT="s{i}" CELLPADDING="1">{font(escaped(name), 8, "grey")}</TD>' for i, name in enumerate(v.operands)]
+    if rankdir in ("TB", "BT"):
+        wide, strip = f'<TR><TD COLSPAN="{len(slots)}" CELLPADDING="3">{body}</TD></TR>', f"<TR>{''.join(slots)}</TR>"
+        return frame(v, strip + wide if rankdir == "TB" else wide + strip, fill)
+    tall = f'<TD ROWSPAN="{len(slots)}">{body}</TD>'
+    first = slots[0] + tall if rankdir == "LR" else tall + slots[0]
+    return frame(v, f"<TR>{first}</TR>" + "".join(f"<TR>{slot}</TR>" for slot in slots[1:]), fill)
+
+
+def frame(v: Vertex, rows: str, fill: str = "") -> str:
+    usual, line = COLORS[v.family or v.kind]
+    fill = fill or usual
+    border = 4 if v.mark else 3 if v.output else 1
+    line = INK["red"] if v.mark else "#14181D" if v.output else line
+    if v.kind == "leaf":
+        rows = _barred(rows)
+    style = {"op": ' STYLE="ROUNDED"', "constant": ' STYLE="DASHED"', "rest": ' STYLE="DOTTED"'}.get(v.kind, "")
+    table = f'<TABLE{style} BORDER="{border}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{line}" BGCOLOR="{fill}">{rows}</TABLE>'
+    if v.kind == "fold":
+        table = f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" COLOR="{line}"><TR><TD>{table}</TD></TR></TABLE>'
+    return table
+
+
+def _barred(rows: str) -> str:
+    """The rows with a dark bar to their left."""
+    bar = f'<TD BGCOLOR="{COLORS["leaf"][1]}" WIDTH="5" CELLPADDING="0"></TD>'
+    return rows.replace("<TR>", f"<TR>{bar}", 1)
+
+
+def _rows(v: Vertex, flows: bool) -> Iterator[str]:
+    name = short_name(v)
+    if v.kind == "op":
+        given = font(f"{escaped(name)} = ", 11, "grey") if name else ""
+        yield f"{given}{font(f'<B>{escaped(v.title)}</B>', 13)}"
+    elif v.kind in ("fold", "rest"):
+        yield font(f"<B>{escaped(v.title)}</B>", 13 if v.kind == "fold" else 10)
+    else:
+        yield f"<B>{escaped(name)}</B>" if name else f"<I>{escaped(v.title)}</I>"
+    for line in _wrapped(v):
+        yield font(escaped(line), 9, "plain")
+    if v.shape is not None:
+        yield f"{v.shape} {font(str(v.dtype), 8, 'grey')}" if v.dtype else str(v.shape)
+    for note in notes(v, flows):
+        yield _note(note)
+
+
+def _wrapped(v: Vertex) -> Iterator[str]:
+    """Details, two or three to a line; a fold's stand on lines of their own."""
+    if v.kind == "fold":
+        yield from v.details
+        return
+    line = ""
+    for detail in v.details:
+        if line and len(line) + len(detail) > 30:
+            yield line
+            line = ""
+        line = f"{line} · {detail}" if line else detail
+    if line:
+        yield line
+
+
+def _note(note: Note) -> str:
+    row = font(escaped(note.text), 9, note.tone)
+    return f"<B>{row}</B>" if note.tone == "red" else row
+
+
+def tooltip(v: Vertex) -> str:
+    lines = [
+        f"{v.name} = {v.title}" if v.name and v.kind == "op" else v.name or v.title,
+        f"{v.shape} {v.dtype}" if v.shape is not None else "",
+    ]
+    whole = [n.text for n in notes(v)] + ([v.source] if v.source else [])
+    return "\n".join([*filter(None, lines), *v.details, *([f"in {v.scope}"] if v.scope else []), *whole])
+
+
+def font(text: str, size: int, tone: str = "") -> str:
+    color = f' COLOR="{INK[tone]}"' if tone else ""
+    return f'<FONT POINT-SIZE="{size}"{color}>{text}</FONT>'
+
+
+def _clean(text: str) -> str:
+    """One line, without what XML forbids."""
+    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))
+
+
+@_remembered
+def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
+    """Text inside an HTML-like label; Graphviz expands \\N and its like there too."""
+    text = _clean(text)
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return html.escape(text).replace("\\", "\\\\")
+
+
+@_remembered
+def quoted(text: str) -> str:
+    """Text inside a double-quoted DOT string. Programs disagree on how to escape a backslash there, so it becomes a look-alike."""
+    return "\\n".join(_clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))
