@@ -52,6 +52,7 @@ FAMILIES = {
     "reduction": "sum mean max min to_extreme order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax "
     "log_softmax sum_to max_pool lp_pool resample fold unpool_gather pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
+    "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
     "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate diagonal on_diagonal "
     "take_along put_along unfold unpool getitem scatter setitem cast alias "
@@ -94,7 +95,7 @@ def details(node: Node) -> Iterator[str]:
             yield f"to {np.dtype(value)}"
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
-        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes"):
+        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed") and value != ():
             yield from operand_value(key, value)
 
 
