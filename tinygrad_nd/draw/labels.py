@@ -95,7 +95,7 @@ def details(node: Node) -> Iterator[str]:
             yield f"to {np.dtype(value)}"
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
-        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed") and value != ():
+        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed"):
             yield from operand_value(key, value)
 
 
@@ -117,7 +117,7 @@ def operand_value(name: str, value: Any) -> Iterator[str]:
     """name = value, for values that fit on a line."""
     if isinstance(value, (bool, str, int, float, complex, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0):
         yield f"{name} = {_number(value)}"
-    elif isinstance(value, tuple) and len(text := _tuple(value)) <= 32:
+    elif isinstance(value, tuple) and value and len(text := _tuple(value)) <= 32:
         yield f"{name} = {text}"
     elif callable(value) and hasattr(value, "__name__"):
         yield f"{name} = {value.__name__}"
