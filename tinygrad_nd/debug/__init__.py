@@ -1,6 +1,13 @@
 """Finding what is wrong: the first nan, the wrong rule, the gradient that does not come, the usual mistakes, and where the time goes."""
 
 from .anomaly import anomaly
+from .check import Check, Report, check_nodes
+from .findings import Finding, lint
+from .missing import why_no_grad
 from .sources import sources
+from .sweeping import Step, steps
+from .timing import Cost, Profile, profile
 
-__all__ = ["anomaly", "sources"]
+__all__ = [
+    "Check", "Cost", "Finding", "Profile", "Report", "Step", "anomaly", "check_nodes", "lint", "profile", "sources", "steps", "why_no_grad",
+]  # fmt: skip

@@ -1,0 +1,205 @@
+"""Holding every rule of a graph against finite differences, at the values it was recorded with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..node import Node, enable_grad
+from ..sweep import gradients
+from ..tape import FREED, Op
+from ..tensor import Tensor, tensor
+from .replay import consistent, operands, run, values
+from .words import graph_of, line_of, place, public, table, told
+
+STEP = 1e-6  # of the differences, along a direction as long as the operand
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule of one node: "right", "wrong" or "skipped"; both derivatives along a random direction; why it was skipped or is wrong."""
+
+    index: int
+    operation: str
+    argument: str
+    scope: str
+    source: str | None
+    status: str
+    expected: float | None = None
+    found: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        rule = f"the rule of {self.operation} for {self.argument!r}{place(self.scope, self.source)}"
+        if self.status != "wrong":
+            return f"{rule} {'is right' if self.status == 'right' else f'was not checked: {self.note}'}"
+        if self.expected is None or self.found is None:
+            return f"{rule} is wrong: {self.note}"
+        return f"{rule} is wrong: along a random direction it gives {self.found:.7g}, differences give {self.expected:.7g}" + (
+            f" ({self.note})" if self.note else ""
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_nodes` found: a row for every rule, oldest node first. Print it for a table."""
+
+    rows: list[Check]
+
+    @property
+    def wrong(self) -> list[Check]:
+        return [r for r in self.rows if r.status == "wrong"]
+
+    @property
+    def first_wrong(self) -> Check | None:
+        return next(iter(self.wrong), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no rule is wrong."""
+        return not self.wrong
+
+    def __str__(self) -> str:
+        right, skipped = (sum(r.status == s for r in self.rows) for s in ("right", "skipped"))
+        counts = f"{len(self.rows)} rules of {len({r.index for r in self.rows})} operations: {right} right, {len(self.wrong)} wrong, "
+        lines = [f"{counts}{skipped} skipped"]
+        if self.first_wrong:
+            lines.append(f"First, {self.first_wrong}.")
+        rows = [
+            (f"#{r.index}", r.operation, r.argument, r.status, _number(r.expected), _number(r.found), ", ".join(filter(None, (r.scope, r.source))), r.note)
+            for r in self.rows
+        ]
+        return "\n".join([*lines, table(("node", "operation", "argument", "status", "expected", "found", "where", "note"), rows, 4)])
+
+
+def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: int = 0) -> Report:
+    """Runs every node of the graph again on its recorded inputs, in double precision, and holds its rules against central differences.
+
+    An operation with a wrong rule is found out by name, argument and scope, and by its line if it was made under `nd.debug.sources()`.
+    Where an operation has a kink, a point nearby is tried. Run it before `backward()`, or with a retained graph.
+
+    Raises RuntimeError for a freed graph, TypeError for what is no tensor, ValueError for a constant.
+
+    >>> import tinygrad_nd as nd
+    >>> @nd.primitive(x=lambda g, x: 2 * g * x)
+    ... def cube(x):
+    ...     return x ** 3
+    >>> x = nd.tensor([1.0, 2.0], requires_grad=True)
+    >>> print(nd.debug.check_nodes(cube(x).sum()).first_wrong)
+    the rule of cube for 'x' is wrong: along a random direction it gives ..., differences give ...
+    """
+    nodes = [n for n in graph_of("check_nodes", loss) if n.op is not None]
+    for n in nodes:
+        if n.saved is FREED:
+            raise RuntimeError(
+                f"check_nodes: backward() has freed this graph, and with it what {told(n)} was computed from; "
+                "check before backward(), or pass it retain_graph=True"
+            )
+    known = values(graph_of("check_nodes", loss), [loss])
+    return Report([row for n in nodes for row in _rows(n, known, rtol, atol, np.random.default_rng([seed, len(nodes)]))])
+
+
+def _rows(node: Node, known: dict[Node, np.ndarray], rtol: float, atol: float, rng: np.random.Generator) -> Iterator[Check]:
+    op = node.op
+    assert op is not None
+
+    def row(i: int, status: str, *more: Any) -> Check:
+        return Check(node.index, public(op.name), op.arg(i), node.scope, line_of(node), status, *more)
+
+    tracked = [i for i, p in enumerate(node.parents) if isinstance(p, Node)]
+    try:
+        if type(op) is not Op:
+            raise LookupError("it calls a function again, whose operations are not recorded")
+        arrays = [_double(a) for a in operands(node, known, rng)]
+        params = {k: _double_dtype(v) for k, v in node.params.items()}
+        y = _quietly(lambda: run(op, arrays, params))
+        _refuse(node, op, y, consistent(op, arrays, params), params)
+    except Exception as error:
+        yield from (row(i, "skipped", None, None, _reason(error)) for i in tracked)
+        return
+    u = _random(np.asarray(y), rng)
+    for i in tracked:
+        try:
+            yield row(i, *_compare(op, arrays, params, i, u, rtol, atol, rng))
+        except Exception as error:
+            yield row(i, "wrong", None, None, f"it raises {type(error).__name__}: {error}")
+
+
+def _compare(
+    op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.ndarray, rtol: float, atol: float, rng: np.random.Generator
+) -> tuple[str, float, float, str]:
+    """(status, expected, found, note) of the rule for operand i, against the cotangent u."""
+    note = ""
+    for _ in range(3):
+        x = np.asarray(arrays[i])
+        v = _random(x, rng) * (np.abs(x) + 1e-3 * (np.sqrt(np.mean(np.square(np.abs(x)))) or 1) if x.size else 1)
+
+        def at(t: float) -> float:
+            moved = [x + t * v if k == i else a for k, a in enumerate(arrays)]
+            return float(np.vdot(u, _quietly(lambda: run(op, moved, params))).real)
+
+        here, up, down = at(0), at(STEP), at(-STEP)
+        expected, found = (up - down) / (2 * STEP), float(np.vdot(_pulled(op, arrays, params, i, u), v).real)
+        noise = 1e-15 * (float(np.sum(np.abs(u) * np.abs(np.asarray(_quietly(lambda: run(op, arrays, params)))))) + abs(here)) / STEP
+        if abs(found - expected) <= atol + noise + rtol * max(abs(found), abs(expected)):
+            return "right", expected, found, note
+        if not np.isfinite(expected):
+            return "skipped", expected, found, "its values are not finite here"
+        right, left = (up - here) / STEP, (here - down) / STEP
+        if abs(right - left) <= 1e-3 * max(abs(right), abs(left)) + noise:
+            return "wrong", expected, found, note
+        note = "it has a kink here; tried nearby"
+        arrays = [x + 1e4 * STEP * v if k == i else a for k, a in enumerate(arrays)]
+    return "wrong", expected, found, note
+
+
+def _pulled(op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.ndarray) -> np.ndarray:
+    """What the rule for operand i makes of u."""
+    x = tensor(np.asarray(arrays[i]), requires_grad=True)
+    given = consistent(op, arrays, params)
+    with enable_grad(), np.errstate(all="ignore"):
+        y = op.function()(*(x if k == i else a for k, a in enumerate(given)), **params)
+        return gradients(y, x, u).data  # type: ignore[no-any-return]
+
+
+def _refuse(node: Node, op: Op, y: Any, given: list[Any], params: dict[str, Any]) -> None:
+    """Raises LookupError where differences would tell nothing."""
+    if np.shape(y) != node.shape:
+        raise LookupError("the value of a constant operand is not kept")
+    if any(y is a for a in params.values()) or (op.name not in ("max_pool", "normalise") and any(y is a for a in given)):
+        raise LookupError("its result is computed beforehand")
+    if not np.array_equal(y, _quietly(lambda: run(op, given, params)), equal_nan=True):
+        raise LookupError("it gives another result every time")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, LookupError) else f"it cannot be run again: {type(error).__name__}: {error}"
+
+
+def _quietly(f: Callable[[], Any]) -> Any:
+    with np.errstate(all="ignore"):
+        return f()
+
+
+def _double(a: Any) -> Any:
+    kind = getattr(getattr(a, "dtype", None), "kind", "")
+    return np.asarray(a, {"f": np.float64, "c": np.complex128}[kind]) if kind in ("f", "c") else a
+
+
+def _double_dtype(v: Any) -> Any:
+    """A keyword that names a floating dtype, widened."""
+    if isinstance(v, np.dtype) or (isinstance(v, type) and issubclass(v, np.generic)):
+        return {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}.get(np.dtype(v).kind, v)
+    return v
+
+
+def _random(like: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    r = rng.standard_normal(like.shape)
+    return r + 1j * rng.standard_normal(like.shape) if like.dtype.kind == "c" else r
+
+
+def _number(v: float | None) -> str:
+    return "" if v is None else f"{v:.6g}"

@@ -1,0 +1,203 @@
+"""The usual mistakes, read off a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.geometry import ConvSpec, PoolSpec
+from ..node import Node
+from ..tensor import Tensor
+from .replay import values
+from .words import graph_of, joined, line_of, place, public, title
+
+DEAD = 0.9  # share of zeros from which a relu is called dead
+LARGE, SMALL = 1e3, 1e-7  # gradient norms per square root of size
+SHAPING = {"reshape", "transpose", "cast", "alias", "broadcast_to", "squeeze", "expand_dims"}
+LOSSES = {"mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One suspicious place: which rule found it, what is there, and what to do."""
+
+    rule: str
+    operation: str
+    scope: str
+    source: str | None
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.operation}{place(self.scope, self.source)}: {self.what}. {self.advice}."
+
+
+def lint(loss: Tensor) -> list[Finding]:
+    """Looks through the graph of `loss` for the usual mistakes; a list of findings, each with its place and advice, oldest node first.
+
+    Softmax before cross_entropy, two softmaxes in a row, (N, 1) broadcast against (N,), float64 in a float32 model, rows that a stride drops,
+    dead relus, a bias before a norm; and where gradients are there: parameters without one, and norms that explode or vanish. Lines are
+    known of what ran under `nd.debug.sources()`; values that `backward()` freed are not looked at.
+
+    >>> import tinygrad_nd as nd
+    >>> x = nd.tensor([[2.0, 1.0]], requires_grad=True)
+    >>> for finding in nd.debug.lint(nd.cross_entropy(nd.softmax(x), [0])):
+    ...     print(finding)
+    softmax twice: cross_entropy: its input comes from softmax, and it takes a softmax itself. Pass it the scores before softmax.
+    """
+    nodes = graph_of("lint", loss)
+    graph = _Graph(nodes, values(nodes, [loss]))
+    return [finding for n in nodes for rule in RULES for finding in rule(n, graph)]
+
+
+class _Graph:
+    """What rules ask of a graph: values, followers, and whether backward() has run."""
+
+    def __init__(self, nodes: list[Node], known: dict[Node, np.ndarray]) -> None:
+        self.values, self.followers = known, {n: list[Node]() for n in nodes}
+        for n in nodes:
+            for p in n.parents:
+                if isinstance(p, Node):
+                    self.followers[p].append(n)
+        handles = [n.handle for n in nodes if n.op is None]
+        self.swept = any(t is not None and t.grad is not None for t in handles)
+        single = sum(n.op is None and n.dtype in (np.float32, np.complex64) for n in nodes)
+        self.single = single > sum(n.op is None for n in nodes) / 2
+
+
+def _found(n: Node, rule: str, what: str, advice: str) -> Finding:
+    return Finding(rule, title(n), n.scope, line_of(n), what, advice)
+
+
+def _name(n: Node | None) -> str:
+    return n.op.name if n is not None and n.op is not None else ""
+
+
+def _before(n: Node, i: int = 0) -> Node | None:
+    """The operation that computed operand i, looking through those that only move values."""
+    p = n.parents[i] if i < len(n.parents) else None
+    while isinstance(p, Node) and _name(p) in SHAPING:
+        p = p.parents[0]
+    return p if isinstance(p, Node) else None
+
+
+def _softmaxes(n: Node, _: _Graph) -> Iterator[Finding]:
+    first = _before(n)
+    if _name(n) in ("label_loss", "log_softmax", "softmax") and _name(first) in ("softmax", "log_softmax"):
+        if _name(n) == "label_loss":
+            what = f"its input comes from {_name(first)}, and it takes a softmax itself"
+            yield _found(n, "softmax twice", what, "Pass it the scores before softmax")
+        else:
+            yield _found(n, "softmax twice", f"its input comes from {_name(first)}", "Keep one of the two; softmax of a softmax is nearly flat")
+    if _name(n) == "log" and _name(first) == "softmax":
+        yield _found(n, "log of softmax", "probabilities that round to 0 give -inf", "Use nd.log_softmax, or nd.cross_entropy on the scores")
+
+
+def _broadcast(n: Node, graph: _Graph) -> Iterator[Finding]:
+    if _name(n) not in ("subtract", "multiply", "add", "divide") or len(n.shape) != 2 or n.shape[0] != n.shape[1] or n.shape[0] < 2:
+        return
+    shapes = [() if p is None else p.shape for p in n.parents]
+    column, row = (n.shape[0], 1), (n.shape[0],)
+    other = next((s for s in shapes if s != column), ())
+    unseen = any(p is None for p in n.parents)  # a bare array: its shape was not kept, but the result tells it
+    if column in shapes and (other in (row, (1, *row)) or unseen) or (row in shapes and unseen):
+        clash = f"{shapes[0] or '?'} and {shapes[1] or '?'}" if unseen else f"{shapes[0]} and {shapes[1]}"
+        what = f"{clash} broadcast to {n.shape}: every row meets every other"
+        yield _found(n, "broadcast in a loss", what, "Give both one shape, as with .reshape(-1) or nd.squeeze(x, 1)")
+
+
+def _doubles(n: Node, graph: _Graph) -> Iterator[Finding]:
+    if graph.single and n.dtype in (np.float64, np.complex128):
+        narrow = [i for i, p in enumerate(n.parents) if p is not None and p.dtype in (np.float32, np.complex64)]
+        if n.op is None and not any(p.dtype == np.float64 for p in n.parents):
+            yield _found(n, "double precision", f"{n.dtype} among float32 parameters", 'Make it with dtype="float32"')
+        elif narrow and n.op is not None and n.op.name != "cast" and not any(isinstance(p, Node) and p.dtype == n.dtype for p in n.parents):
+            others = joined([n.op.arg(i) for i in range(len(n.parents)) if i not in narrow]) if len(narrow) < len(n.parents) else "a keyword"
+            what = f"a float32 operand meets {n.dtype} in {others}, and all that follows is {n.dtype}"
+            yield _found(n, "double precision", what, 'Convert the data first: .astype("float32")')
+
+
+def _dropped(n: Node, _: _Graph) -> Iterator[Finding]:
+    spec = n.params.get("spec")
+    if not isinstance(spec, (ConvSpec, PoolSpec)) or _name(n) not in ("correlate", "max_pool", "window_sum", "lp_pool"):
+        return
+    lost = []
+    for axis, (size, k, s, d, (low, high)) in enumerate(zip(spec.size, spec.kernel, spec.stride, spec.dilation, spec.padding)):
+        rest = (size + low + high - d * (k - 1) - 1) % s
+        unseen = max(0, rest - max(high, 0))  # of the data; padding may be dropped
+        if unseen:
+            lost.append(f"the last {unseen} of {size} along spatial axis {axis}")
+    if lost:
+        what = f"with kernel {_sizes(spec.kernel)} and stride {_sizes(spec.stride)} no window reaches {joined(lost)}"
+        yield _found(n, "dropped rows", what, "Pad, crop the input, or choose a stride that tiles it")
+
+
+def _dead(n: Node, graph: _Graph) -> Iterator[Finding]:
+    value = graph.values.get(n)
+    if _name(n) == "relu" and value is not None and value.size:
+        share = 1 - np.count_nonzero(value) / value.size
+        per_unit = (value != 0).any((0, *range(2, value.ndim))) if value.ndim > 1 and value.shape[0] > 1 else np.ones(1, bool)
+        dead = int(per_unit.size - np.count_nonzero(per_unit))
+        if share >= DEAD:
+            what = f"{share:.0%} of its values are 0" + (f", and {dead} of {per_unit.size} channels always" if dead else "")
+        elif dead:
+            what = f"{dead} of {per_unit.size} channels are 0 for the whole batch"
+        else:
+            return
+        yield _found(n, "dead relu", what, "No gradient passes there: lower the learning rate, check the bias, or use leaky_relu or gelu")
+
+
+def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
+    if _name(n) != "normalise" or not n.params["over"].centred:
+        return
+    first, through = _before(n), n.parents[0]
+    if first is None or _name(first) not in ("correlate", "linear", "add") or through is None:
+        return
+    axes = n.params["over"].axes
+    if _name(first) == "add":
+        biases = [p for p in first.parents if isinstance(p, Node) and _before_leaf(p)]
+    else:
+        biases = [p for p in first.parents[2:] if isinstance(p, Node)]
+    channels = 1 if _name(first) == "correlate" else len(first.shape) - 1
+    if through is first and channels not in axes and biases and all(len(b.shape) <= 1 or _name(first) == "add" for b in biases):
+        label = f"its bias {biases[0].name!r}" if biases[0].name else "its bias"
+        yield _found(first, "bias before a norm", f"{label} is subtracted again with the mean by {public('normalise')}", "Leave it out: bias=None")
+
+
+def _before_leaf(p: Node) -> bool:
+    while p.op is not None and p.op.name in SHAPING and isinstance(p.parents[0], Node):
+        p = p.parents[0]
+    return p.op is None and max(p.shape, default=1) == int(np.prod(p.shape))
+
+
+def _gradients(n: Node, graph: _Graph) -> Iterator[Finding]:
+    if n.op is not None or not graph.swept or (t := n.handle) is None:
+        return
+    if t.grad is None:
+        yield _found(n, "no gradient", "others have one, this has none", "See nd.debug.why_no_grad(loss, p)")
+        return
+    g = t.grad.data
+    with np.errstate(all="ignore"):
+        norm = float(np.linalg.norm(g.ravel().astype(np.complex128 if g.dtype.kind == "c" else np.float64)))
+    scale = norm / max(g.size, 1) ** 0.5
+    if not np.isfinite(g).all():
+        count = int(g.size - np.isfinite(g).sum())
+        yield _found(n, "gradient not finite", f"{count:,} of {g.size:,} entries are nan or inf", "Run it under nd.debug.anomaly()")
+    elif g.size and norm == 0:
+        what = "its gradient is 0 throughout"
+        yield _found(n, "zero gradient", what, "Look for a dead relu, a saturated function or a product with 0 behind it")
+    elif scale > LARGE:
+        what = f"the norm of its gradient is {norm:.3g}"
+        yield _found(n, "exploding gradient", what, "Clip it, lower the learning rate, or scale the data")
+    elif g.size and scale < SMALL:
+        what = f"the norm of its gradient is {norm:.3g}"
+        yield _found(n, "vanishing gradient", what, "Check the initial values; normalise, or add residual connections")
+
+
+def _sizes(values: tuple[int, ...]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
+
+
+RULES: list[Callable[[Node, _Graph], Iterator[Finding]]] = [_softmaxes, _broadcast, _doubles, _dropped, _dead, _bias, _gradients]

@@ -1,0 +1,144 @@
+"""Where the time and the memory of a graph go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..node import Node
+from ..tape import Op
+from ..tensor import Tensor
+from .replay import operands, run, values
+from .sweeping import pulled
+from .words import graph_of, line_of, table, title
+
+SHORT = 1e-3  # seconds; what takes less is run again, for a first run finds cold caches
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds forward (None: it could not be run again) and backward, bytes of the result, and bytes kept for the backward sweep."""
+
+    what: str
+    where: str
+    forward: float | None
+    backward: float
+    result: int
+    saved: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.forward or 0) + self.backward
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `profile` measured, costliest first: a row for every operation, and one for every scope with all that lies within it."""
+
+    nodes: list[Cost]
+    scopes: list[Cost]
+    total: Cost
+
+    def __str__(self) -> str:
+        head = ("operation", "forward", "backward", "share", "result", "saved", "where")
+        parts = [table(head, [self._row(c) for c in [self.total, *self.nodes]])]
+        if self.scopes:
+            parts.append(table(("scope", *head[1:-1]), [self._row(c)[:-1] for c in self.scopes]))
+        return "\n\n".join(parts)
+
+    def _row(self, c: Cost) -> tuple[str, ...]:
+        share = c.seconds / self.total.seconds if self.total.seconds else 0.0
+        forward = "?" if c.forward is None else _time(c.forward)
+        return c.what, forward, _time(c.backward), f"{share:.0%}", _bytes(c.result), _bytes(c.saved), c.where
+
+
+def profile(loss: Tensor) -> Profile:
+    """Times every operation of the graph, forward (run again on its recorded inputs) and backward, and counts the bytes it makes and keeps.
+
+    An array kept by several operations is counted at the first. `.grad` and the graph stay as they are. Print the result for a table.
+
+    Raises RuntimeError for a graph that an earlier sweep has freed.
+
+    >>> import tinygrad_nd as nd
+    >>> x = nd.tensor(np.ones((64, 64)), requires_grad=True)
+    >>> nd.debug.profile(nd.exp(x @ x).mean()).total.result
+    65544
+    """
+    swept = pulled("profile", loss, np.ones(loss.shape, loss.dtype) if isinstance(loss, Tensor) else None)
+    nodes = graph_of("profile", loss)
+    known, rng = values(nodes, [loss]), np.random.default_rng(0)
+    kept, counted = {}, {id(n.handle._data) for n in nodes if n.handle is not None}
+    for n in nodes:
+        kept[n] = sum(a.nbytes for a in _arrays(n.saved) if not (id(_owner(a)) in counted or counted.add(id(_owner(a)))))  # type: ignore[func-returns-value]
+    backward = {n: s for n, _, _, s in swept}
+    costs = {n: _cost(n, known, kept[n], backward.get(n, 0.0), rng) for n in nodes if n.op is not None}
+    scopes: dict[str, list[Cost]] = {}
+    for n, cost in costs.items():
+        parts = n.scope.split("/") if n.scope else []
+        for k in range(len(parts)):
+            scopes.setdefault("/".join(parts[: k + 1]), []).append(cost)
+    return Profile(
+        sorted(costs.values(), key=lambda c: -c.seconds),
+        sorted((_sum(name, inside) for name, inside in scopes.items()), key=lambda c: -c.seconds),
+        _sum(f"all {len(costs)}", costs.values()),
+    )
+
+
+def _cost(node: Node, known: dict[Node, np.ndarray], kept: int, backward: float, rng: np.random.Generator) -> Cost:
+    forward = None
+    if type(node.op) is Op:
+        op = node.op
+        try:
+            given = operands(node, known, rng)
+            with np.errstate(all="ignore"):
+                forward = _clocked(lambda: run(op, given, node.params))
+        except Exception:
+            forward = None
+    where = ", ".join(filter(None, (node.scope, line_of(node))))
+    return Cost(title(node), where, forward, backward, prod(node.shape) * node.dtype.itemsize, kept)
+
+
+def _clocked(f: Callable[[], Any]) -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        f()
+        best = min(best, time.perf_counter() - start)
+        if best > SHORT:
+            break
+    return best
+
+
+def _sum(what: str, costs: Iterable[Cost]) -> Cost:
+    every = list(costs)
+    forward = sum(c.forward or 0.0 for c in every)
+    return Cost(what, "", forward, sum(c.backward for c in every), sum(c.result for c in every), sum(c.saved for c in every))
+
+
+def _arrays(saved: Any) -> list[np.ndarray]:
+    if isinstance(saved, (tuple, list)):
+        return [a for item in saved for a in _arrays(item)]
+    return [saved] if isinstance(saved, np.ndarray) else []
+
+
+def _owner(array: np.ndarray) -> Any:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
