@@ -35,4 +35,4 @@ def test_a_function_with_a_gradient_has_it_to_order_2(rows):
 def test_the_readme_says_what_the_table_counts(rows):
     assert summary(rows) in README, HOW
     (stated,) = re.findall(r"(\d+) array functions", README)
-    assert int(stated) == len(rows), HOW
+    assert int(stated) == len([row for row in rows if row.family != "networks"]), HOW

@@ -9,40 +9,38 @@ import pytest
 import tinygrad_nd as nd
 
 PUBLIC = """
-    Drawing Parameter Tensor abs absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin
-    astensor astype avg_pool_nd broadcast_to cbrt ceil checkpoint clip concatenate conj conv_nd conv_transpose_nd convolve_nd correlate_nd cos
-    cosh cross_entropy data debug default_dtype divide dot draw dropout einsum empty empty_like enable_grad engine equal exp exp2
-    expand_dims explain_conv expm1 eye flip floor floor_divide from_dlpack full full_like grad gradients greater greater_equal hessian hvp hypot
-    imag init inner isfinite isinf isnan jacobian jvp less less_equal linear linspace log log10 log1p log2 log_softmax logaddexp
-    logical_and logical_not logical_or logical_xor logsumexp matmul matrix_transpose max max_pool_nd maximum mean min minimum
-    moveaxis mse_loss multiply negative nn no_grad not_equal num_threads ones ones_like optim outer pad positive power primitive
-    prod ravel real reciprocal relu remainder reshape rint scope set_conv_precision set_default_dtype set_engine set_num_threads sigmoid
-    sign signbit sin sinh softmax split sqrt square squeeze stack std subtract sum swapaxes take tan tanh tensor tensordot testing threads
-    transpose trunc value_and_grad var vjp where zeros zeros_like
-    acos acosh asin asinh atan atan2 atanh bitwise_invert bitwise_left_shift bitwise_not bitwise_right_shift concat conjugate copy mod
-    permute_dims pow true_divide bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm left_shift right_shift
-    diag diagflat diagonal einsum_path fft kron linalg matvec norm trace tril triu vdot vecdot vecmat
-    append apply_along_axis apply_over_axes diag_indices diag_indices_from sort_complex argpartition array asarray argsort argwhere array_split atleast_1d atleast_2d atleast_3d bincount block broadcast_arrays broadcast_shapes
-    choose column_stack compress corrcoef cov delete digitize dsplit dstack extract flatnonzero fliplr flipud fromfunction geomspace
-    histogram histogram2d histogram_bin_edges histogramdd hsplit hstack identity indices insert intersect1d isin ix_ lexsort logspace
-    mask_indices median meshgrid nanmedian nanpercentile nanquantile nonzero partition percentile put_along_axis quantile random
-    ravel_multi_index repeat resize roll rollaxis rot90 searchsorted setdiff1d setxor1d sort take_along_axis tile topk tri tril_indices
-    tril_indices_from trim_zeros triu_indices triu_indices_from union1d unique unique_all unique_counts unique_inverse unique_values
-    unravel_index unstack vander vsplit vstack
-    allclose amax amin angle around array_equal array_equiv average convolve copysign correlate count_nonzero cross cumprod cumsum
-    cumulative_prod cumulative_sum deg2rad degrees diff digamma divmod ediff1d erfc erfinv expit fabs fix float_power fmax fmin fmod
-    frexp gamma gammaln gradient heaviside i0 i1 interp isclose iscomplex iscomplexobj isneginf isposinf isreal isrealobj ldexp lgamma
-    log_ndtr logaddexp2 logit modf nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum
-    nanvar ndtr nextafter piecewise polyadd polyder polygamma polyint polymul polysub polyval ptp rad2deg radians real_if_close round
-    select sinc spacing trapezoid unwrap xlog1py xlogy
-    alpha_dropout binary_cross_entropy binary_cross_entropy_with_logits celu cosine_embedding_loss cosine_similarity dropout_nd elu embedding
-    gaussian_nll_loss glu hard_sigmoid hard_swish hard_tanh hardshrink hinge_embedding_loss huber_loss kl_div l1_loss leaky_relu
-    local_response_norm log_sigmoid margin_ranking_loss mish multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss
-    normalize pairwise_distance poisson_nll_loss prelu relu6 selu smooth_l1_loss soft_margin_loss softmin softplus softshrink softsign
-    tanhshrink threshold triplet_margin_loss
-    erf gelu silu batch_norm group_norm instance_norm layer_norm rms_norm global_avg_pool
-    adaptive_avg_pool_nd adaptive_max_pool_nd fold_nd interpolate lp_pool_nd max_unpool_nd pixel_shuffle_nd pixel_unshuffle_nd unfold_nd
-    global_max_pool shapes scaled_dot_product_attention
+    abs absolute acos acosh adaptive_avg_pool_nd adaptive_max_pool_nd add all allclose alpha_dropout amax amin angle any append
+    apply_along_axis apply_over_axes arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition argsort
+    argwhere around array array_equal array_equiv array_split asarray asin asinh astensor astype atan atan2 atanh atleast_1d
+    atleast_2d atleast_3d average avg_pool_nd batch_norm binary_cross_entropy binary_cross_entropy_with_logits bincount bitwise_and
+    bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor block broadcast_arrays
+    broadcast_shapes broadcast_to cbrt ceil celu checkpoint choose clip column_stack compress concat concatenate conj conjugate
+    conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
+    cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
+    deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw Drawing
+    dropout dropout_nd dsplit dstack ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine equal erf erfc
+    erfinv exp exp2 expand_dims expit explain_conv expm1 extract eye fabs fft fix flatnonzero flip fliplr flipud float_power floor
+    floor_divide fmax fmin fmod fold_nd frexp from_dlpack fromfunction full full_like gamma gammaln gaussian_nll_loss gcd gelu
+    geomspace global_avg_pool global_max_pool glu grad gradient gradients greater greater_equal group_norm hard_sigmoid hard_swish
+    hard_tanh hardshrink heaviside hessian hinge_embedding_loss histogram histogram2d histogram_bin_edges histogramdd hsplit hstack
+    huber_loss hvp hypot i0 i1 identity imag indices init inner insert instance_norm interp interpolate intersect1d invert isclose
+    iscomplex iscomplexobj isfinite isin isinf isnan isneginf isposinf isreal isrealobj ix_ jacobian jvp kl_div kron l1_loss
+    layer_norm lcm ldexp leaky_relu left_shift less less_equal lexsort lgamma linalg linear linspace local_response_norm log log10
+    log1p log2 log_ndtr log_sigmoid log_softmax logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit logspace
+    logsumexp lp_pool_nd margin_ranking_loss mask_indices matmul matrix_transpose matvec max max_pool_nd max_unpool_nd maximum mean
+    median meshgrid min minimum mish mod modf moveaxis mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss
+    multiply nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile
+    nanstd nansum nanvar ndtr negative nextafter nll_loss nn no_grad nonzero norm normalize not_equal num_threads ones ones_like optim
+    outer pad pairwise_distance Parameter partition percentile permute_dims piecewise pixel_shuffle_nd pixel_unshuffle_nd
+    poisson_nll_loss polyadd polyder polygamma polyint polymul polysub polyval positive pow power prelu primitive prod ptp
+    put_along_axis quantile rad2deg radians random ravel ravel_multi_index real real_if_close reciprocal relu relu6 remainder repeat
+    reshape resize right_shift rint rms_norm roll rollaxis rot90 round scaled_dot_product_attention scope searchsorted select selu
+    set_conv_precision set_default_dtype set_engine set_num_threads setdiff1d setxor1d shapes sigmoid sign signbit silu sin sinc sinh
+    smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign sort sort_complex spacing split sqrt square squeeze
+    stack std subtract sum swapaxes take take_along_axis tan tanh tanhshrink Tensor tensor tensordot testing threads threshold tile
+    topk trace transpose trapezoid tri tril tril_indices tril_indices_from trim_zeros triplet_margin_loss triu triu_indices
+    triu_indices_from true_divide trunc unfold_nd union1d unique unique_all unique_counts unique_inverse unique_values unravel_index
+    unstack unwrap value_and_grad vander var vdot vecdot vecmat vjp vsplit vstack where xlog1py xlogy zeros zeros_like
 """
 MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "shapes", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]

@@ -119,7 +119,8 @@ SAMPLES: list[Sample] = [
     *rows("silu_grad", activation._silu_grad, (normal(3), normal(3))),
     # products
     *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),
-    *rows("linear", nd.linear, (normal(3, 4), normal(2, 4)), (normal(2, 3, 4), normal(5, 4), normal(5)), (normal(4), normal(2, 4), normal(2))),
+    *rows("linear", nd.linear, (normal(3, 4), normal(2, 4)), (normal(2, 3, 4), normal(5, 4), normal(5))),
+    *rows("linear", nd.linear, (normal(4), normal(2, 4), normal(2))),
     *rows("linear", nd.linear, (normal(3, 2) + 1j * normal(3, 2), normal(4, 2) - 1j * normal(4, 2), normal(4) + 0j)),
     *rows("matmul", nd.matmul, (normal(4), normal(4, 2)), (normal(3, 4), normal(4)), (normal(4), normal(4))),
     *rows("matmul", nd.tensordot, (normal(2, 3, 4), normal(3, 4, 2))),

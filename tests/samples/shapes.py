@@ -34,7 +34,6 @@ MOVES = {  # op, function, operands: moves of values, all of them linear
              (lambda x: nd.array_split(x, 3, 1)[0], X), (lambda x: nd.hsplit(x, 2)[0], X),
              (lambda x: nd.vsplit(x, 3)[1], X),
              (lambda x: nd.dsplit(x, [1])[1], CUBE)],
-    "getitem": [(lambda x: nd.unstack(x, axis=1)[2], Z)],
     "take_along": [(lambda x: nd.repeat(x, [2, 0, 1], 0), X), (lambda x: nd.delete(x, [0, 2], 1), Z),
                    (lambda x: nd.insert(x, [1, 1], x[:, :2], 1), X), (lambda x: nd.take(x, [5, -7], 0, mode="wrap"), X),
                    (lambda x: nd.take(x, [9], mode="clip"), X),
@@ -42,7 +41,8 @@ MOVES = {  # op, function, operands: moves of values, all of them linear
     + [(lambda x, m=m: nd.pad(x, ((1, 2), (3, 0)), m), x) for m in ("edge", "reflect", "symmetric", "wrap") for x in (X, Z)]
     + [(lambda x, m=m: nd.pad(x, ((5, 4), (7, 1)), m, reflect_type="odd"), x) for m in ("reflect", "symmetric") for x in (X, Z)],
     "zero_pad": [(lambda x: nd.pad(x, 1), Z), (lambda x: nd.pad(x, {1: (0, 2)}), X)],
-    "getitem": [(lambda x: nd.take_along_axis(x, np.array([[0, 0], [3, -1], [1, 1]]), 1), X),
+    "getitem": [(lambda x: nd.unstack(x, axis=1)[2], Z),
+                (lambda x: nd.take_along_axis(x, np.array([[0, 0], [3, -1], [1, 1]]), 1), X),
                 (lambda x: nd.take_along_axis(x, np.array([[2, 0, 2, 1]]), 0), Z),
                 (lambda x: nd.take_along_axis(x, np.array([5, 5]), None), X),
                 (lambda x: nd.trim_zeros(nd.concatenate([x[:2] * 0, x])), VECTOR),

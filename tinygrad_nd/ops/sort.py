@@ -9,6 +9,7 @@ import numpy as np
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .parts import cast
 from .shape import axes_of, ravel
 
@@ -71,6 +72,7 @@ def sort_complex(x: Any) -> Tensor:
     return y if y.dtype.kind == "c" else cast(y, dtype=np.dtype(np.complex64 if y.dtype.char in "bhBHF" else np.complex128))
 
 
+@named
 def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Tensor:
     """x rearranged along an axis so that entry kth (an int or several) is where it would be if sorted, smaller ones before it."""
     x, axis = _along(x, axis, "partition")
