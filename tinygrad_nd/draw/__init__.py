@@ -10,12 +10,14 @@ from typing import Any
 from ..tensor import Tensor
 from .dot import RANKDIRS
 from .drawing import Drawing
+from .explain import explain_vjp
 from .fold import fold, limit
 from .graph import trace
 from .names import gather
 from .render import DotNotFound
+from .vjp import draw_vjp
 
-__all__ = ["DotNotFound", "Drawing", "draw"]
+__all__ = ["DotNotFound", "Drawing", "draw", "draw_vjp", "explain_vjp"]
 
 
 def draw(
@@ -31,8 +33,10 @@ def draw(
 ) -> Drawing:
     """Draws the graph that computes `outputs` (tensors, or lists and tuples of them): every node once, scopes as boxes.
 
-    grads: the norm of each leaf's gradient, red where it is not finite. stats: mean, deviation and range of values that something still
-    holds. cost: estimated operations and bytes of every node. source: the line that made a node, if it was made under `nd.debug.sources()`.
+    stats: mean, deviation, zeros and non-finite values along the edges. grads: `.grad` of leaves, and along the edges the gradient of the
+    sum of the outputs: its norm (the width of the edge), zeros and non-finite entries. Both are computed again where nothing holds them any
+    more. cost: estimated operations, bytes read and written, bytes kept for the backward pass, and the seconds a second run takes, forward
+    and backward; the dearest are the darkest. source: the line that made a node, if it was made under `nd.debug.sources()`.
     depth: folds what lies deeper than so many scopes. names: "auto" adds the caller's variable names, a mapping {name: tensor} sets them,
     None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the oldest nodes, until it fits.
 

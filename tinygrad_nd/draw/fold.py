@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from math import hypot, prod
 
 from .facts import Cost, Grad
 from .graph import Edge, Graph, Shape, Vertex
+from .repeat import collapse, patterns
 
 
 def fold(graph: Graph, depth: int) -> Graph:
@@ -26,7 +27,7 @@ def fold(graph: Graph, depth: int) -> Graph:
     arriving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
     leaving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
     inner: list[Edge] = []
-    merged: dict[Edge, str | None] = {}
+    merged: dict[Edge, list[Edge]] = {}
     for e in graph.edges:
         tail, head, before, after = position[e.tail], position[e.head], keys[e.tail], keys[e.head]
         if tail == head:
@@ -40,15 +41,19 @@ def fold(graph: Graph, depth: int) -> Graph:
             inner.append(e._replace(tail=tail, head=head))
         else:
             label = e.label if before is None else str(shape)
-            merged.setdefault(Edge(tail, head, None if after is not None else e.slot, label), before)
-    outer = [e if before is None or len(leaving[before]) > 1 else e._replace(label="") for e, before in merged.items()]
+            merged.setdefault(Edge(tail, head, None if after is not None else e.slot, label), []).append(e)
+    outer = [
+        _together(e._replace(label="") if (key := keys[group[0].tail]) is not None and len(leaving[key]) == 1 else e, group)
+        for e, group in merged.items()
+    ]
     vertices = [
         graph.vertices[group[-1]]
         if (key := keys[group[-1]]) is None
         else _folded(key, [graph.vertices[m] for m in group], list(arriving[key]), list(leaving[key]))
         for group in stands_for
     ]
-    return Graph(vertices, inner + outer, graph.left_out)
+    folded = Graph(vertices, inner + outer, graph.left_out, graph.remarks)
+    return collapse(folded, patterns(graph, stands_for, keys))
 
 
 def limit(graph: Graph, most: int) -> Graph:
@@ -65,9 +70,9 @@ def _newest(graph: Graph, most: int) -> Graph:
     cut = len(graph.vertices) - most + 1
     gone = sum(max(1, v.operations + v.leaves) for v in graph.vertices[:cut])
     rest = Vertex("rest", f"{gone:,} earlier nodes left out")
-    edges = [Edge(max(0, e.tail - cut + 1), e.head - cut + 1, e.slot, e.label) for e in graph.edges if e.head >= cut]
+    edges = [e._replace(tail=max(0, e.tail - cut + 1), head=e.head - cut + 1) for e in graph.edges if e.head >= cut]
     back = [e for e in edges if e.tail or e.head]
-    return Graph([rest, *graph.vertices[cut:]], list(dict.fromkeys(back)), graph.left_out + gone)
+    return Graph([rest, *graph.vertices[cut:]], list(dict.fromkeys(back)), graph.left_out + gone, graph.remarks)
 
 
 def _fold_of(scope: str, depth: int) -> str | None:
@@ -88,11 +93,23 @@ def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None]
     vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
     costs = [v.cost for v in inside if v.cost]
     vertex.cost = reduce(Cost.__add__, costs) if costs else None
-    grads = [v.grad for v in inside if v.grad]
-    norms = [g.norm for g in grads if g.norm is not None]
-    if grads:
-        vertex.grad = Grad(hypot(*norms) if norms else None, sum(g.bad for g in grads))
+    vertex.grad = total(v.grad for v in inside if v.grad and v.kind == "leaf")
+    vertex.mark = next((v.mark for v in inside if v.mark), "")
     return vertex
+
+
+def total(grads: Iterable[Grad]) -> Grad | None:
+    """The gradient of several values as if they were one; its zeros are not told."""
+    grads = list(grads)
+    norms = [g.norm for g in grads if g.norm is not None]
+    return Grad(hypot(*norms) if norms else None, sum(g.bad for g in grads)) if grads else None
+
+
+def _together(edge: Edge, group: Sequence[Edge]) -> Edge:
+    """An edge that stands for several: with the value if there is one, and the sum of gradients of one shape."""
+    tails = {e.tail for e in group}
+    only = group[0].grad if len(group) == 1 else total(e.grad for e in group if e.grad)
+    return edge._replace(value=group[0].value if len(tails) == 1 else None, grad=only)
 
 
 def _count(n: int, one: str, many: str = "") -> str:

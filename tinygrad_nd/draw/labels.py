@@ -103,12 +103,12 @@ def window(spec: Any) -> Iterator[str]:
     """kernel 3×3, stride 2, padding 1 …; what is at its default is left out."""
     yield f"kernel {'×'.join(map(str, spec.kernel)) or '()'}"
     if any(s != 1 for s in spec.stride):
-        yield f"stride {_alike(spec.stride)}"
+        yield f"stride {alike(spec.stride)}"
     if any(p for pair in spec.padding for p in pair):
         even = all(a == b for a, b in spec.padding)
-        yield f"padding {_alike(tuple(a for a, _ in spec.padding)) if even else _tuple(spec.padding)}"
+        yield f"padding {alike(tuple(a for a, _ in spec.padding)) if even else _tuple(spec.padding)}"
     if any(d != 1 for d in spec.dilation):
-        yield f"dilation {_alike(spec.dilation)}"
+        yield f"dilation {alike(spec.dilation)}"
     if getattr(spec, "groups", 1) != 1:
         yield f"groups {spec.groups}"
 
@@ -168,7 +168,7 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, (int, float, complex, np.number)) and not isinstance(value, bool) else str(value)
 
 
-def _alike(values: tuple[int, ...]) -> str:
+def alike(values: tuple[int, ...]) -> str:
     return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..node import Constant, Node
 from ..tape import FREED
 from ..tensor import Tensor
@@ -63,10 +65,15 @@ def _add_gradients(built: Builder, replay: Replay) -> None:
     for e, (node, i) in zip(graph.edges, built.reads):
         tracked = isinstance(node.parents[i], Node)
         grad = flows.get(node, {}).get(i) if tracked else facts.Grad()
-        if grad and grad.bad and not arrived[node].bad:
+        if grad and grad.bad and not arrived[node].bad and _finite(node):
             graph.vertices[e.head].mark = graph.vertices[e.head].mark or GRAD_MADE_HERE
         edges.append(e._replace(grad=grad))
     graph.edges = edges
+
+
+def _finite(node: Node) -> bool:
+    """Whether the rules of a node read finite values only; what comes of others begins elsewhere."""
+    return all(np.isfinite(a).all() for a in facts.saved_operands(node).values() if isinstance(a, np.ndarray))
 
 
 def mark_origins(graph: Graph) -> None:

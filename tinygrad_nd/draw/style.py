@@ -19,7 +19,7 @@ MEANING = {
     "output": "output",
 }
 # Light to dark in one hue: the same order for every eye, and on paper.
-SHADES = ("#FFFFFF", "#FFF2D6", "#FFE0A6", "#FFC76B", "#F9A63A", "#E8842A")
+SHADES = ("#FFFFFF", "#FFF2D6", "#FFE0A6", "#FFC76B", "#FFAE4A", "#F0963C")
 
 
 class Heat:
@@ -70,8 +70,6 @@ def legend(graph: Graph, heat: Heat) -> str:
     samples += [Vertex(k, MEANING[k]) for k in ("leaf", "constant", "fold") if k in present]
     if any(v.output for v in graph.vertices):
         samples.append(Vertex("op", MEANING["output"], family="elementwise", output=True))
-    if any(v.mark for v in graph.vertices):
-        samples.append(Vertex("op", "marked", family="elementwise", mark="here"))
     cells = "".join(f"<TD>{frame(s, f'<TR><TD>{font(s.title, 9)}</TD></TR>')}</TD>" for s in samples)
     below = "".join(
         f'<TR><TD COLSPAN="{len(samples)}">{line}</TD></TR>'
@@ -96,7 +94,7 @@ def _lines(graph: Graph) -> list[str]:
         said.append("on an edge: mean ± deviation of the value")
     grads = [e.grad for e in graph.edges if e.grad]
     if any(g.norm is not None for g in grads):
-        said.append("∇: norm of the gradient; a line twice as wide: a hundred times the norm")
+        said.append("grad: norm of the gradient, which flows against the arrow; every step in width is a factor of 100")
     if any(g.norm is None for g in grads):
         said.append("grey dashes: no gradient")
     if any(f and f.bad for e in graph.edges for f in (e.value, e.grad)):

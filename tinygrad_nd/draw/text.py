@@ -68,9 +68,9 @@ def notes(v: Vertex, flows: bool = False) -> Iterator[Note]:
         yield Note("no gradient", "grey") if missing else Note(gradient_words(g), "red" if g.bad else "plain")
     if v.cost:
         if v.cost.flops or v.cost.bytes:
-            yield Note(costs(v.cost), "grey")
+            yield Note(costs(v.cost))
         if v.cost.seconds:
-            yield Note(times(v.cost), "grey")
+            yield Note(times(v.cost))
     if v.source:
         yield Note(re.split(r"[/\\\\]", v.source)[-1], "grey")
 
@@ -88,11 +88,11 @@ def value_words(s: Stats) -> str:
 def gradient_words(g: Grad) -> str:
     """
     >>> gradient_words(Grad(0.5, 0, 0.4)), gradient_words(Grad())
-    ('∇ 0.5, 40% zero', '')
+    ('grad 0.5, 40% zero', '')
     """
     if g.bad:
-        return f"∇ {g.bad:,} nan or inf"
-    return "" if g.norm is None else f"∇ {g.norm:.3g}" + (f", {g.zeros:.0%} zero" if g.zeros >= 0.005 else "")
+        return f"grad {g.bad:,} nan or inf"
+    return "" if g.norm is None else f"grad {g.norm:.3g}" + (f", {g.zeros:.0%} zero" if g.zeros >= 0.005 else "")
 
 
 def totals(graph: Graph) -> Iterator[str]:
