@@ -32,6 +32,11 @@ class Check:
     found: float | None = None
     note: str = ""
 
+    def cells(self) -> tuple[str, ...]:
+        where = ", ".join(filter(None, (self.scope, self.source)))
+        values = _number(self.expected), _number(self.found)
+        return f"#{self.index}", self.operation, self.argument, self.status, *values, where, self.note
+
     def __str__(self) -> str:
         rule = f"the rule of {self.operation} for {self.argument!r}{place(self.scope, self.source)}"
         if self.status != "wrong":
@@ -68,11 +73,8 @@ class Report:
         lines = [f"{counts}{skipped} skipped"]
         if self.first_wrong:
             lines.append(f"First, {self.first_wrong}.")
-        rows = [
-            (f"#{r.index}", r.operation, r.argument, r.status, _number(r.expected), _number(r.found), ", ".join(filter(None, (r.scope, r.source))), r.note)
-            for r in self.rows
-        ]
-        return "\n".join([*lines, table(("node", "operation", "argument", "status", "expected", "found", "where", "note"), rows, 4)])
+        head = ("node", "operation", "argument", "status", "expected", "found", "where", "note")
+        return "\n".join([*lines, table(head, [r.cells() for r in self.rows], left=4)])
 
 
 def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: int = 0) -> Report:

@@ -11,12 +11,11 @@ from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
 from ..tensor import Tensor
 from .replay import values
-from .words import graph_of, joined, line_of, place, public, title
+from .words import graph_of, joined, line_of, place, title
 
 DEAD = 0.9  # share of zeros from which a relu is called dead
 LARGE, SMALL = 1e3, 1e-7  # gradient norms per square root of size
 SHAPING = {"reshape", "transpose", "cast", "alias", "broadcast_to", "squeeze", "expand_dims"}
-LOSSES = {"mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"}
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ class Finding:
 def lint(loss: Tensor) -> list[Finding]:
     """Looks through the graph of `loss` for the usual mistakes; a list of findings, each with its place and advice, oldest node first.
 
-    Softmax before cross_entropy, two softmaxes in a row, (N, 1) broadcast against (N,), float64 in a float32 model, rows that a stride drops,
-    dead relus, a bias before a norm; and where gradients are there: parameters without one, and norms that explode or vanish. Lines are
-    known of what ran under `nd.debug.sources()`; values that `backward()` freed are not looked at.
+    Softmax before cross_entropy, two softmaxes in a row, (N, 1) broadcast against (N,), float64 in a float32 model, rows that a stride
+    drops, dead relus, a bias before a norm; and where there are gradients: parameters without one, and norms that explode or vanish.
+    Lines are known of what ran under `nd.debug.sources()`; values that `backward()` freed are not looked at.
 
     >>> import tinygrad_nd as nd
     >>> x = nd.tensor([[2.0, 1.0]], requires_grad=True)
@@ -62,6 +61,7 @@ class _Graph:
                 if isinstance(p, Node):
                     self.followers[p].append(n)
         handles = [n.handle for n in nodes if n.op is None]
+        self.root = nodes[-1]
         self.swept = any(t is not None and t.grad is not None for t in handles)
         single = sum(n.op is None and n.dtype in (np.float32, np.complex64) for n in nodes)
         self.single = single > sum(n.op is None for n in nodes) / 2
@@ -90,20 +90,31 @@ def _softmaxes(n: Node, _: _Graph) -> Iterator[Finding]:
             what = f"its input comes from {_name(first)}, and it takes a softmax itself"
             yield _found(n, "softmax twice", what, "Pass it the scores before softmax")
         else:
-            yield _found(n, "softmax twice", f"its input comes from {_name(first)}", "Keep one of the two; softmax of a softmax is nearly flat")
+            what = f"its input comes from {_name(first)}"
+            yield _found(n, "softmax twice", what, "Keep one of the two; softmax of a softmax is nearly flat")
     if _name(n) == "log" and _name(first) == "softmax":
-        yield _found(n, "log of softmax", "probabilities that round to 0 give -inf", "Use nd.log_softmax, or nd.cross_entropy on the scores")
+        what = "probabilities that round to 0 give -inf"
+        yield _found(n, "log of softmax", what, "Use nd.log_softmax, or nd.cross_entropy on the scores")
+
+
+def _ends_in(n: Node, graph: _Graph, most: int = 6) -> bool:
+    """Whether n is on the last few operations to the loss."""
+    while n is not graph.root and most and len(graph.followers[n]) == 1:
+        n, most = graph.followers[n][0], most - 1
+    return n is graph.root
 
 
 def _broadcast(n: Node, graph: _Graph) -> Iterator[Finding]:
     if _name(n) not in ("subtract", "multiply", "add", "divide") or len(n.shape) != 2 or n.shape[0] != n.shape[1] or n.shape[0] < 2:
         return
+    if not _ends_in(n, graph):
+        return
     shapes = [() if p is None else p.shape for p in n.parents]
     column, row = (n.shape[0], 1), (n.shape[0],)
     other = next((s for s in shapes if s != column), ())
     unseen = any(p is None for p in n.parents)  # a bare array: its shape was not kept, but the result tells it
-    if column in shapes and (other in (row, (1, *row)) or unseen) or (row in shapes and unseen):
-        clash = f"{shapes[0] or '?'} and {shapes[1] or '?'}" if unseen else f"{shapes[0]} and {shapes[1]}"
+    if column in shapes and (other == row or unseen) or (row in shapes and unseen):
+        clash = " and ".join("an array" if p is None else str(p.shape) for p in n.parents)
         what = f"{clash} broadcast to {n.shape}: every row meets every other"
         yield _found(n, "broadcast in a loss", what, "Give both one shape, as with .reshape(-1) or nd.squeeze(x, 1)")
 
@@ -114,20 +125,19 @@ def _doubles(n: Node, graph: _Graph) -> Iterator[Finding]:
         if n.op is None and not any(p.dtype == np.float64 for p in n.parents):
             yield _found(n, "double precision", f"{n.dtype} among float32 parameters", 'Make it with dtype="float32"')
         elif narrow and n.op is not None and n.op.name != "cast" and not any(isinstance(p, Node) and p.dtype == n.dtype for p in n.parents):
-            others = joined([n.op.arg(i) for i in range(len(n.parents)) if i not in narrow]) if len(narrow) < len(n.parents) else "a keyword"
+            others = joined([n.op.arg(i) for i in range(len(n.parents)) if i not in narrow] or ["a keyword"])
             what = f"a float32 operand meets {n.dtype} in {others}, and all that follows is {n.dtype}"
             yield _found(n, "double precision", what, 'Convert the data first: .astype("float32")')
 
 
-def _dropped(n: Node, _: _Graph) -> Iterator[Finding]:
+def _dropped(n: Node, __: _Graph) -> Iterator[Finding]:
     spec = n.params.get("spec")
     if not isinstance(spec, (ConvSpec, PoolSpec)) or _name(n) not in ("correlate", "max_pool", "window_sum", "lp_pool"):
         return
     lost = []
-    for axis, (size, k, s, d, (low, high)) in enumerate(zip(spec.size, spec.kernel, spec.stride, spec.dilation, spec.padding)):
-        rest = (size + low + high - d * (k - 1) - 1) % s
-        unseen = max(0, rest - max(high, 0))  # of the data; padding may be dropped
-        if unseen:
+    for axis, (size, k, s, d, (low, _), o) in enumerate(zip(spec.size, spec.kernel, spec.stride, spec.dilation, spec.padding, spec.out)):
+        unseen = size - ((o - 1) * s + d * (k - 1) + 1 - low)
+        if unseen > 0 and o > 0:
             lost.append(f"the last {unseen} of {size} along spatial axis {axis}")
     if lost:
         what = f"with kernel {_sizes(spec.kernel)} and stride {_sizes(spec.stride)} no window reaches {joined(lost)}"
@@ -163,7 +173,8 @@ def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
     channels = 1 if _name(first) == "correlate" else len(first.shape) - 1
     if through is first and channels not in axes and biases and all(len(b.shape) <= 1 or _name(first) == "add" for b in biases):
         label = f"its bias {biases[0].name!r}" if biases[0].name else "its bias"
-        yield _found(first, "bias before a norm", f"{label} is subtracted again with the mean by {public('normalise')}", "Leave it out: bias=None")
+        what = f"{label} goes out again with the mean in the norm that follows"
+        yield _found(first, "bias before a norm", what, "Leave it out: bias=None")
 
 
 def _before_leaf(p: Node) -> bool:

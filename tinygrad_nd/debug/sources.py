@@ -17,24 +17,30 @@ from ..tensor import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A value that an operation took without its gradient: what had computed it, and where its memory lies."""
+    """A value that an operation took: with its gradient or not, what had computed it (a leaf's node for a leaf), where its memory lies."""
 
+    tracked: bool
     maker: Node | Origin | None
     address: int
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """An operation that was not recorded, and why: "no_grad", "integer" (its result is), "no rule", or "constant" (its operands are)."""
+    """What computed a value, recorded or not, without holding on to any array.
+
+    why: "recorded", or why it was not: "no_grad", "integer" (its result is), "no rule", or "constant" (its operands are).
+    """
 
     why: str
     operation: str
     scope: str
     source: str
     operands: tuple[Operand, ...]
+    depth: int
 
 
-_makers: dict[int, tuple[weakref.ref[np.ndarray], Any]] = {}  # by id of array: while it lives, who made it
+_LONGEST = 1000  # what lies further back is forgotten, or a training loop would remember everything
+_makers: dict[int, tuple[weakref.ref[np.ndarray], Origin]] = {}  # by id of array, while it lives
 
 
 @contextmanager
@@ -59,31 +65,30 @@ def sources() -> Iterator[None]:
 
 
 def remember(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any], params: dict[str, Any]) -> None:
-    """Notes who made the result, and on its node, which operands it took without their gradients."""
-    node = result._node
-    cut = {i: Operand(_maker(a), address(a)) for i, (a, n) in enumerate(zip(arrays, nodes)) if n is None or not n.tracked}
-    maker: Any = weakref.ref(node) if isinstance(node, Node) else None
+    """Notes what made the result, and on its node, if it has one, the same."""
+    node, array = result._node, result._data
+    tracked = [n is not None and n.tracked for n in nodes]
     if isinstance(node, Node):
-        node.note(cut={i: o for i, o in cut.items() if isinstance(arrays[i], np.ndarray)})
-    elif any(isinstance(a, np.ndarray) for a in arrays):
-        tracked = [n for n in nodes if n is not None and n.tracked]
-        if not tracked:
-            why = "constant"
-        elif not recording.get():
-            why = "no_grad"
-        else:
-            why = "integer" if result._data.dtype.kind not in "fc" else "no rule"
-        operands = tuple(cut[i] if i in cut else Operand(n, address(a)) for i, (a, n) in enumerate(zip(arrays, nodes)))
-        maker = Origin(why, op.name, current_scope.get(), source_line(), operands)
-    if maker is not None:
-        array = result._data
-        key = id(array)
-        _makers[key] = weakref.ref(array, lambda _: _makers.pop(key, None)), maker
+        why = "recorded"
+    elif not any(tracked):
+        why = "constant"
+    elif not recording.get():
+        why = "no_grad"
+    else:
+        why = "integer" if array.dtype.kind not in "fc" else "no rule"
+    operands = tuple(Operand(t, _maker(a, n if t else None), address(a)) for a, n, t in zip(arrays, nodes, tracked))
+    depth = 1 + max((o.maker.depth for o in operands if isinstance(o.maker, Origin)), default=0)
+    made = Origin(why, op.name, current_scope.get(), source_line(), operands if depth < _LONGEST else (), depth % _LONGEST)
+    if isinstance(node, Node):
+        node.note(origin=made)
+    key = id(array)
+    _makers[key] = weakref.ref(array, lambda _: _makers.pop(key, None)), made
 
 
-def origin(t: Tensor) -> Node | Origin | None:
-    """Who made a constant's value, if that was remembered."""
-    return _maker(t._data)
+def origin(t: Tensor) -> Origin | None:
+    """What computed a tensor's value, if that was remembered."""
+    made = _maker(t._data, None)
+    return made if isinstance(made, Origin) else None
 
 
 def address(array: Any) -> int:
@@ -91,8 +96,8 @@ def address(array: Any) -> int:
     return int(array.__array_interface__["data"][0]) if isinstance(array, np.ndarray) and array.size else 0
 
 
-def _maker(array: Any) -> Node | Origin | None:
-    ref, maker = _makers.get(id(array), (None, None))
-    if ref is None or ref() is not array:
-        return None
-    return maker() if isinstance(maker, weakref.ref) else maker
+def _maker(array: Any, node: Node | None) -> Node | Origin | None:
+    if node is not None:
+        return node if node.op is None else (node.extra or {}).get("origin")
+    ref, made = _makers.get(id(array), (None, None))
+    return made if ref is not None and ref() is array else None

@@ -18,7 +18,7 @@ from .words import graph_of, line_of, place, statistics, title, told
 
 @dataclass(frozen=True)
 class Step:
-    """One node of the sweep: what it is, the cotangent of its result, and those it passes on to its arguments, by name. Leaves pass none."""
+    """One node of the sweep: what it is, the cotangent of its result, and those it passes on, by argument. Leaves pass none on."""
 
     index: int
     operation: str

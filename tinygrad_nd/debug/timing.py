@@ -72,9 +72,7 @@ def profile(loss: Tensor) -> Profile:
     swept = pulled("profile", loss, np.ones(loss.shape, loss.dtype) if isinstance(loss, Tensor) else None)
     nodes = graph_of("profile", loss)
     known, rng = values(nodes, [loss]), np.random.default_rng(0)
-    kept, counted = {}, {id(n.handle._data) for n in nodes if n.handle is not None}
-    for n in nodes:
-        kept[n] = sum(a.nbytes for a in _arrays(n.saved) if not (id(_owner(a)) in counted or counted.add(id(_owner(a)))))  # type: ignore[func-returns-value]
+    kept = _kept(nodes)
     backward = {n: s for n, _, _, s in swept}
     costs = {n: _cost(n, known, kept[n], backward.get(n, 0.0), rng) for n in nodes if n.op is not None}
     scopes: dict[str, list[Cost]] = {}
@@ -118,6 +116,17 @@ def _sum(what: str, costs: Iterable[Cost]) -> Cost:
     every = list(costs)
     forward = sum(c.forward or 0.0 for c in every)
     return Cost(what, "", forward, sum(c.backward for c in every), sum(c.result for c in every), sum(c.saved for c in every))
+
+
+def _kept(nodes: list[Node]) -> dict[Node, int]:
+    """Bytes that each node keeps and none before it, leaves' own values aside."""
+    counted = {id(_owner(n.handle._data)) for n in nodes if n.handle is not None}
+    kept: dict[Node, int] = {}
+    for n in nodes:
+        fresh = {id(_owner(a)): a.nbytes for a in _arrays(n.saved) if id(_owner(a)) not in counted}
+        counted |= fresh.keys()
+        kept[n] = sum(fresh.values())
+    return kept
 
 
 def _arrays(saved: Any) -> list[np.ndarray]:
