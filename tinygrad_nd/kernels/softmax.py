@@ -72,7 +72,8 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
     target, *sources = (a.transpose(order) for a in (out, *operands))
     loops = _loops(x)
     if loops is not None and target.flags.c_contiguous:
-        target, *sources = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (target, *sources))
+        turned = (a if a.flags.c_contiguous else _turned(a) for a in (target, *sources))
+        target, *sources = (a.reshape(-1, a.shape[-1]) for a in turned)
         for a in sources:
             a.flags.writeable = False  # one kind of operand, one compilation
         rows, share = getattr(loops, rows.__name__[1:]), engines.share(x.size)
@@ -84,6 +85,14 @@ def _along(rows: Callable[..., None], axis: int, out: Array, *operands: Array) -
         else:
             boxes = parallel.boxes(target.shape[:-1], max(1, share // x.shape[axis]))
             engines.run(rows, [(target[box], *[a[box] for a in sources]) for box in boxes])
+    return out
+
+
+def _turned(a: Array) -> Array:
+    """A copy of `a` in C order, made by the compiled engine."""
+    out = memory.empty(a.shape, a.dtype)
+    products: Any = engines.compiled("products")
+    products.copy(a, out)
     return out
 
 
