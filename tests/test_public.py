@@ -17,7 +17,7 @@ PUBLIC = """
     broadcast_shapes broadcast_to cbrt ceil celu checkpoint choose clip column_stack compress concat concatenate conj conjugate
     conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
     cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
-    deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw Drawing
+    deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw draw_vjp Drawing
     dropout dropout_nd dsplit dstack ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine equal erf erfc
     erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fix flatnonzero flip fliplr flipud float_power floor
     floor_divide fmax fmin fmod fold_nd frexp from_dlpack fromfunction full full_like gamma gammaln gaussian_nll_loss gcd gelu

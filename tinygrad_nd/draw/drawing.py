@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from . import text
+from .diff import compare
 from .dot import to_dot
 from .graph import Graph, as_dict
 from .render import DotNotFound, render
+from .tree import tree
 
+MOST = 20_000  # vertices that Graphviz is asked to place; it takes minutes for a tenth of that
 SUFFIXES = (".gv", ".dot", ".svg", ".png", ".pdf", ".html", ".json")
 
 _PAGE = """<!DOCTYPE html>
@@ -60,16 +63,24 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture as an SVG element, ready to stand in a page."""
-        whole = render(self.dot, "svg").decode()
+        whole = self._rendered("svg").decode()
         return whole[whole.index("<svg") :].replace('font-family="Helvetica,sans-Serif"', 'font-family="Helvetica,Arial,sans-serif"')
 
     def png(self) -> bytes:
         """The picture as a PNG file's bytes, at twice the resolution of a plain screen."""
-        return render(to_dot(self.graph, self.rankdir, self.legend, dpi=144), "png")
+        return self._rendered("png", dpi=144)
 
     def pdf(self) -> bytes:
         """The picture as a PDF file's bytes."""
-        return render(self.dot, "pdf")
+        return self._rendered("pdf")
+
+    def _rendered(self, format: str, dpi: int | None = None) -> bytes:
+        if len(self.graph.vertices) > MOST:
+            raise ValueError(
+                f"draw: a {format} of {len(self.graph.vertices):,} vertices cannot be read, nor placed in reasonable time; pass depth= or "
+                f"max_nodes= (at most {MOST:,}) to nd.draw. .dot, .json() and .summary() work at any size"
+            )
+        return render(to_dot(self.graph, self.rankdir, self.legend, dpi), format)
 
     def html(self) -> str:
         """A page that needs nothing else: the picture, and the same graph as text."""
@@ -79,8 +90,39 @@ class Drawing:
             title=title, summary=html.escape(text.summary(self.graph)), svg=self.svg(), listing=html.escape(text.listing(self.graph))
         )
 
+    def summary(self) -> str:
+        """The graph as a tree of scopes: operations, results, values of parameters, operations counted, bytes of the results."""
+        return tree(self.graph)
+
+    def diff(self, other: Drawing, *, rtol: float = 1e-5) -> Drawing:
+        """This drawing with the first difference from `other` marked, and told in `.graph.remarks`: of structure; else of values, if both
+        were drawn with stats=True; else of gradients, if both were drawn with grads=True. What only one of them has is marked, too.
+
+        >>> import tinygrad_nd as nd
+        >>> x = nd.tensor([1.0, 2.0], requires_grad=True)
+        >>> nd.draw(nd.exp(x).sum()).diff(nd.draw(nd.sin(x).sum())).graph.remarks
+        ['first difference, in structure: %1 exp (2,) here, sin (2,) there']
+        """
+        if not isinstance(other, Drawing):
+            raise TypeError(f"diff: compares with another Drawing, as nd.draw returns it, but got {type(other).__name__}")
+        result = Drawing(compare(self.graph, other.graph, rtol), self.rankdir)
+        result.legend = self.legend
+        return result
+
     def json(self) -> dict[str, Any]:
-        """Everything in the picture as plain dicts and lists: nodes, edges, scopes."""
+        """Everything in the picture as plain dicts and lists, in the order of computation; what says nothing is left out.
+
+        nodes: dicts of
+            id: position in this list; kind: "op", "leaf", "constant", "fold" or "rest"; title: operation or kind in the user's words; name;
+            shape; dtype; scope: "outer/inner"; family: "product", "elementwise", "reduction" or "movement"; details: parameters as text;
+            operands: names of the operands, where their order matters; output: true for what was asked to be drawn; operations, leaves:
+            how many this stands for; flops: estimated; source: "file:line"; mark: what is remarkable;
+            grad: {norm (none: no gradient), bad: how many nan or inf, zeros: share};
+            stats: {mean, std, low, high, zeros, bad} of the finite values;
+            cost: {flops, bytes read and written, saved: bytes kept for the backward pass, forward, backward: seconds measured}.
+        edges: dicts of tail and head (ids), slot (position among the operands, or none), label, value (as stats), grad (as grad).
+        scopes: list of all. left_out: how many nodes are not drawn. remarks: list of sentences. Numbers that are not finite are strings.
+        """
         return as_dict(self.graph)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -98,9 +140,9 @@ class Drawing:
             source = path.with_suffix(".gv")
             if source.exists() and not source.read_text(encoding="utf-8", errors="replace").startswith("digraph"):
                 source = path.with_name(path.name + ".gv")  # somebody else's file stands there
-            source.write_text(self.dot, encoding="utf-8")
+            _write(source, self.dot.encode())
             raise DotNotFound(f"{error}. The DOT source was written to {source}") from None
-        path.write_bytes(data)
+        _write(path, data)
         return path
 
     def _as(self, suffix: str) -> bytes:
@@ -128,3 +170,14 @@ class Drawing:
 
     def __str__(self) -> str:
         return text.listing(self.graph)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes the file whole or not at all: beside it, then in its place."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, f"save: {error.strerror}; nothing was written", str(path)) from None

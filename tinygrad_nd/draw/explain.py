@@ -47,14 +47,14 @@ def explain_vjp(y: Tensor, at: Sequence[int] | int | None = None, *, gradient: A
     spec: ConvSpec = node.params["spec"]
     w = _kernel(node)
     values = gradient.data if isinstance(gradient, Tensor) else gradient
-    given = np.arange(1, np.prod(node.shape) + 1) if values is None else np.asarray(values)
+    given: Array = np.arange(1, np.prod(node.shape) + 1) if values is None else np.asarray(values)
     if given.size != np.prod(node.shape, dtype=int) or (gradient is not None and given.shape != y.shape):
         raise ValueError(f"explain_vjp: gradient must have the shape of y, {y.shape}, but has {given.shape}")
     g = given.astype(node.dtype).reshape(node.shape)
     back = input_grad_spec(spec)
     padded = reference.pad(reference.dilate(g, spec.stride), back.padding)
     _refuse_large(spec, padded.shape, w.shape[0] // spec.groups)
-    shape = (g.shape[0], w.shape[1] * spec.groups, *spec.size)
+    shape = (node.shape[0], w.shape[1] * spec.groups, *spec.size)
     index = _index(at, shape)
     n, c, place = index[0], index[1], index[2:]
 
@@ -67,7 +67,7 @@ def explain_vjp(y: Tensor, at: Sequence[int] | int | None = None, *, gradient: A
         seen = {tuple(i + d * t for i, d, t in zip(place, spec.dilation, tap)): tap for tap in np.ndindex(*spec.kernel)}
         products = [(padded[(n, m, *cell)], kernel[tap]) for cell, tap in seen.items()]
         total = total + sum(a * b for a, b in products)
-        parts.append((m, padded[n, m], holes[n, m], kernel, set(seen), products))
+        parts.append((m, c % within, padded[n, m], holes[n, m], kernel, set(seen), products))
     return _draw(parts, index, total, spec, back)
 
 
@@ -120,27 +120,27 @@ def _draw(parts: Sequence[Any], index: tuple[int, ...], total: Any, spec: ConvSp
     """Per output channel a row: the gradient's grid, the kernel's, and the products; below, the element."""
     drawn: list[str] = []
     high, wide = _GAP, 0
-    for m, padded, own, kernel, seen, products in parts:
+    for m, within, padded, own, kernel, seen, products in parts:
         grid, kern = np.atleast_2d(padded), np.atleast_2d(kernel)
         left = _GAP * 2 + grid.shape[1] * _CELL
         title = f"gradient of y, channel {m}: {_how(spec, back)}"
         drawn += [_say(_GAP, high + 8, title, "head"), _say(_GAP, high + 24, "thick: the window that the kernel covers")]
         top = high + 32
         marked = {c if len(c) == 2 else (0, *c) for c in seen}
-        drawn += _grid(grid, _GAP, top, lambda i, own=np.atleast_2d(own), marked=marked: _class(own[i], i in marked))  # type: ignore[misc]
-        room = max(left, _GAP * 2 + 8 * len(title))
-        drawn += [_say(room, high + 8, f"kernel w[{m}, {index[1] % 10**6 if spec.groups == 1 else '·'}], rotated", "head")]
+        drawn += _grid(grid, _GAP, top, lambda i, own=np.atleast_2d(own), marked=marked: _class(own[i], i in marked))
+        room = max(left, _GAP * 2 + 13 * len(title) // 2)
+        drawn += [_say(room, high + 8, f"kernel w[{m}, {within}], rotated", "head")]
         drawn += _grid(kern, room, top, lambda i: "kernel")
         wide = max(wide, room + max(kern.shape[1] * _CELL, 170))
         high = top + max(grid.shape[0], kern.shape[0]) * _HIGH + _GAP
-        words = [f"{_number(a)}·{_number(b)}" for a, b in products if a != 0] or ["0"]
-        drawn += [
-            _say(_GAP, high + 6 + 16 * k, f"{'=' if not k else ' '} {line}") for k, line in enumerate(_lines(words, max(wide // 7, 40)))
-        ]
-        high += 16 * len(list(_lines(words, max(wide // 7, 40)))) + _GAP
+        words = [f"{_number(a)} · {_factor(b)}" for a, b in products if a != 0] or ["0"]
+        lines = list(_lines(words, max(wide // 7, 40)))
+        lines[-1] += f" = {_number(sum(a * b for a, b in products))}"
+        drawn += [_say(_GAP, high + 6 + 16 * k, line) for k, line in enumerate(lines)]
+        high += 16 * len(lines) + _GAP
     where = ", ".join(map(str, index))
     label = f"dx[{where}]"
-    drawn += [_say(_GAP, high + 17, f"{label} ="), *_grid(np.array([[total]]), _GAP + 8 * len(label) + 20, high, lambda i: "one")]
+    drawn += [_say(_GAP, high + 17, f"{label} ="), *_grid(np.array([[total]]), _GAP + 6 * len(label) + 24, high, lambda i: "one")]
     high += _HIGH + _GAP
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + _GAP}" height="{high}" viewBox="0 0 {wide + _GAP} {high}" role="img">'
     title = f"<title>How {label} of a convolution comes about</title>"
@@ -182,3 +182,8 @@ def _say(x: int, y: int, text: str, kind: str = "") -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4g}"
+
+
+def _factor(value: Any) -> str:
+    text = _number(value)
+    return f"({text})" if text.startswith("-") else text

@@ -91,6 +91,7 @@ def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None]
     vertex = Vertex("fold", last, None, shapes[0] if len(shapes) == 1 else None, dtypes.pop() if len(dtypes) == 1 else None, outer)
     vertex.details = (" · ".join(inner), *(f"in {s}" for s in arriving), *(f"out {s}" for s in shapes if len(shapes) > 1))
     vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
+    vertex.parameters, vertex.flops = sum(v.parameters for v in inside), sum(v.flops for v in inside)
     costs = [v.cost for v in inside if v.cost]
     vertex.cost = reduce(Cost.__add__, costs) if costs else None
     vertex.grad = total(v.grad for v in inside if v.grad and v.kind == "leaf")

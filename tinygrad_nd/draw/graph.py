@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from math import isfinite
+from math import isfinite, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,8 @@ class Vertex:
     output: bool = False
     operations: int = 0
     leaves: int = 0
+    parameters: int = 0
+    flops: int = 0
     grad: facts.Grad | None = None
     stats: facts.Stats | None = None
     cost: facts.Cost | None = None
@@ -162,6 +164,7 @@ class Builder:
             vertex.operands = tuple([args[i] for _, i in sources])
         position = self.places[node] = self.add(vertex)
         self.graph.edges += [Edge(at, position, slot if ordered else None) for slot, (at, _) in enumerate(sources)]
+        vertex.flops = facts.cost(node, shapes).flops
         self.reads += [(node, i) for _, i in sources]
         self.calls.append((node, shapes))
 
@@ -171,6 +174,7 @@ class Builder:
             if isinstance(node, Node):
                 title = "parameter" if isinstance(node.handle, Parameter) else "leaf"
                 vertex = Vertex("leaf", title, name, node.shape, dtype, node.scope, leaves=1)
+                vertex.parameters = prod(node.shape) if title == "parameter" else 0
             else:
                 vertex = Vertex("constant", "constant", name, node.shape, dtype)
             self.places[node] = self.add(vertex)

@@ -113,7 +113,7 @@ def costs(cost: Cost) -> str:
     >>> costs(Cost(2_500_000, 1024, 512))
     '2.5 Mflop, 1.02 kB, keeps 512 B'
     """
-    return f"{_scaled(cost.flops)}flop, {_scaled(cost.bytes)}B" + (f", keeps {_scaled(cost.saved)}B" if cost.saved else "")
+    return f"{scaled(cost.flops)}flop, {scaled(cost.bytes)}B" + (f", keeps {scaled(cost.saved)}B" if cost.saved else "")
 
 
 def times(cost: Cost) -> str:
@@ -125,7 +125,7 @@ def times(cost: Cost) -> str:
     return ", ".join(f"{t * 1e3:.3g} ms {way}" if t >= 1e-4 else f"{t * 1e6:.3g} µs {way}" for t, way in both if t is not None)
 
 
-def _scaled(n: float) -> str:
+def scaled(n: float) -> str:
     for unit in ("", "k", "M", "G"):
         if n < 999.5:
             return f"{n:.3g} {unit}"
