@@ -100,5 +100,3 @@ def _side_depths(graph: Graph) -> list[int]:
         side = all(inside) if v.kind == "op" else v.kind in ("leaf", "constant") and bool(v.scope)
         depths.append(1 + max(inside, default=0) if side else 0)
     return depths
-
-

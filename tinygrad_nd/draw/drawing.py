@@ -11,7 +11,8 @@ from typing import Any
 from . import text
 from .diff import compare
 from .dot import to_dot
-from .graph import Graph, as_dict
+from .graph import Graph
+from .plain import as_dict
 from .render import DotNotFound, render
 from .tree import tree
 

@@ -22,9 +22,7 @@ def patterns(graph: Graph, groups: Sequence[Sequence[int]], keys: Sequence[str |
         (g, k), (head, j) = place[e.tail], place[e.head]
         if g == head:
             wires[g].append((k, j, e.slot))
-    return [
-        None if keys[group[0]] is None else (*(_kind(graph.vertices[i]) for i in group), *wires[g]) for g, group in enumerate(groups)
-    ]
+    return [None if keys[group[0]] is None else (*(_kind(graph.vertices[i]) for i in group), *wires[g]) for g, group in enumerate(groups)]
 
 
 def collapse(graph: Graph, pattern: Sequence[Hashable]) -> Graph:

@@ -95,9 +95,7 @@ class Replay:
 
     def _operands(self, node: Node) -> list[Any]:
         kept = facts.saved_operands(node)
-        return [
-            self.values[id(p)] if p is not None and id(p) in self.values else kept.get(i, _UNKNOWN) for i, p in enumerate(node.parents)
-        ]
+        return [self.values[id(p)] if p is not None and id(p) in self.values else kept.get(i, _UNKNOWN) for i, p in enumerate(node.parents)]
 
     def _recall(self, node: Node) -> _Again | None:
         """The node with what it saved, or saved once; None if that cannot be had again."""

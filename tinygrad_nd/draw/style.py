@@ -31,7 +31,7 @@ class Heat:
         self.most = max((c.seconds if self.timed else float(c.flops) for c in known), default=0.0)
 
     def fill(self, v: Vertex) -> str:
-        """"" where costs are not drawn."""
+        """ "" where costs are not drawn."""
         if not v.cost or not self.most:
             return ""
         share = (v.cost.seconds if self.timed else v.cost.flops) / self.most
@@ -83,7 +83,7 @@ def _shades(heat: Heat) -> list[str]:
         return []
     what = "time, forward and backward" if heat.timed else "operations"
     cells = "".join(f'<TD BGCOLOR="{shade}" WIDTH="18" HEIGHT="9"></TD>' for shade in SHADES)
-    scale = f'<TD>{font("none", 9, "plain")}</TD>{cells}<TD>{font(f"most {what}", 9, "plain")}</TD>'
+    scale = f"<TD>{font('none', 9, 'plain')}</TD>{cells}<TD>{font(f'most {what}', 9, 'plain')}</TD>"
     return [f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="0"><TR>{scale}</TR></TABLE>']
 
 
