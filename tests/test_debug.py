@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import SAMPLES
 
 import tinygrad_nd as nd
 
@@ -449,3 +450,20 @@ def test_steps_is_lazy_and_says_what_it_passes_on():
     assert step.operation == "double" and list(step.outgoing) == ["x"] and pulled
     assert "to x: (2,) float64" in str(step)
     assert nd.node.recording.get()  # between steps the caller's settings hold
+
+
+# Every operation
+
+
+FIRST = {s.op: s for s in reversed(SAMPLES) if s.differentiable}
+
+
+@pytest.mark.parametrize("op", FIRST)
+def test_every_operation_can_be_looked_at(op):
+    sample = FIRST[op]
+    y = sample.f(*[nd.tensor(a, requires_grad=a.dtype.kind in "fc") for a in sample.args])
+    report = nd.debug.check_nodes(y)
+    assert report.ok, str(report)
+    walk = list(nd.debug.steps(y, np.ones(y.shape)))
+    assert len(nd.debug.profile(y).nodes) == len([s for s in walk if s.outgoing])
+    assert all(map(str, [report, *walk, *nd.debug.lint(y)]))

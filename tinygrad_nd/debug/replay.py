@@ -14,7 +14,7 @@ from ..tensor import Tensor
 
 
 class Unknown(Exception):
-    """The value of an operand that nothing holds any more."""
+    """Says why a value cannot be had again."""
 
 
 def values(nodes: Sequence[Node], outputs: Sequence[Tensor] = ()) -> dict[Node, np.ndarray]:
@@ -70,11 +70,11 @@ def operands(node: Node, known: dict[Node, np.ndarray], stand_in: np.random.Gene
         elif parent is None and not op.variadic and op.args[i] in op.optional:
             found.append(op.optional[op.args[i]])
         elif stand_in is None:
-            raise Unknown(op.arg(i))
+            raise Unknown(f"the value of the constant operand {op.arg(i)!r} is not kept")
         elif shape is None:
-            found.append(1.0)
+            found.append(np.float64(1))
         elif parent is not None and parent.dtype.kind not in "fc":
-            raise Unknown(op.arg(i))
+            raise Unknown(f"the value of the constant operand {op.arg(i)!r} is not kept")
         else:
             found.append(stand_in.uniform(0.5, 1.5, shape))
     return found
