@@ -108,3 +108,11 @@ def test_missing_source_lines_say_how_to_record_them():
         loss, _, _ = network()
     dot = nd.draw(loss, source=True).dot
     assert "test_flows.py:" in dot and "nd.debug.sources()" not in dot
+
+
+def test_a_rule_that_raises_is_drawn_and_told():
+    cube = nd.primitive("cube", x=lambda g, x: g * nd.zeros(7))(lambda x: x * x * x)
+    x = nd.tensor([1.0, 2.0], requires_grad=True)
+    drawing = nd.draw((cube(x) * 2.0).sum(), grads=True)
+    assert "its rule raised ValueError" in drawing.dot
+    assert [v.title for v in drawing.graph.vertices if v.mark] == ["cube"]

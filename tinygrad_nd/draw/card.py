@@ -21,6 +21,7 @@ COLORS = {
     "reduction": ("#F3E4F0", "#8A3F7C"),
     "movement": ("#F1F2F4", "#9AA1AB"),
     "leaf": ("#FFF0D2", "#B06A00"),
+    "given": ("#FFF0D2", "#B06A00"),
     "constant": ("#FFFFFF", "#5B6470"),
     "fold": ("#E3E6EA", "#3A424D"),
     "rest": ("#FFFFFF", "#9AA1AB"),

@@ -34,7 +34,7 @@ def measure(built: Builder, nodes: Sequence[Node | Constant], outputs: Sequence[
         _add_statistics(built, replay)
     if grads:
         _add_gradients(built, replay)
-        if freed and any(node not in replay.arrived for node, _ in built.calls):
+        if freed and any(node not in replay.flows for node, _ in built.calls):
             built.graph.remarks.append("backward() freed some values: pass it retain_graph=True, or draw before it, to see every gradient")
     if cost:
         kept = facts.saved_bytes(node for node, _ in built.calls)
@@ -65,10 +65,12 @@ def _add_gradients(built: Builder, replay: Replay) -> None:
     for e, (node, i) in zip(graph.edges, built.reads):
         tracked = isinstance(node.parents[i], Node)
         grad = flows.get(node, {}).get(i) if tracked else facts.Grad()
-        if grad and grad.bad and not arrived[node].bad and _finite(node):
+        if grad and grad.bad and node in arrived and not arrived[node].bad and _finite(node):
             graph.vertices[e.head].mark = graph.vertices[e.head].mark or GRAD_MADE_HERE
         edges.append(e._replace(grad=grad))
     graph.edges = edges
+    for node, why in replay.failed.items():
+        graph.vertices[built.places[node]].mark = why
 
 
 def _finite(node: Node) -> bool:

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..node import Constant, Node
-from ..tape import FREED
+from ..tape import FREED, Op
 from ..tensor import Tensor
 from . import facts
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_ARRAYS = (np.ndarray, np.generic)  # a checkpoint passes several cotangents on as one, which is neither
 _UNKNOWN = object()
 _SHORT = 1e-3  # seconds; what takes less is run again, for the first run finds cold caches
 
@@ -39,6 +40,7 @@ class Replay:
         self.backward: dict[Node, float] = {}
         self.flows: dict[Node, dict[int, facts.Grad]] = {}
         self.arrived: dict[Node, facts.Grad] = {}
+        self.failed: dict[Node, str] = {}
         self._outputs = outputs
         self._nodes = [n for n in nodes if isinstance(n, Node)]
 
@@ -46,7 +48,7 @@ class Replay:
         """Fills in the values that follow from known ones."""
         with np.errstate(all="ignore"):
             for node in self._nodes:
-                if node.op is not None and (self.timed or id(node) not in self.values):
+                if type(node.op) is Op and (self.timed or id(node) not in self.values):
                     self._compute(node)
         return self
 
@@ -60,20 +62,30 @@ class Replay:
         with np.errstate(all="ignore"):
             for node in reversed(self._nodes):
                 g = pending.pop(node, None)
+                tracked = [p for p in node.parents if isinstance(p, Node)]
+                if node in unknown:
+                    unknown.update(tracked)
                 if node in unknown or g is None:
-                    unknown.update(p for p in node.parents if isinstance(p, Node) and node in unknown)
                     continue
-                self.arrived[node] = facts.measure(g)
+                if isinstance(g, _ARRAYS):
+                    self.arrived[node] = facts.measure(g)
                 if node.op is None:
                     continue
                 again = self._recall(node)
                 if again is None:
-                    unknown.update(p for p in node.parents if isinstance(p, Node))
+                    unknown.update(tracked)
                     continue
-                for i, h in self._pulled(node, again, g):
+                try:
+                    pulled = list(self._pulled(node, again, g))
+                except Exception as error:  # a picture of a graph with a wrong rule is what is wanted most
+                    self.failed[node] = f"its rule raised {type(error).__name__}: {error}"
+                    unknown.update(tracked)
+                    continue
+                for i, h in pulled:
                     parent = node.parents[i]
                     assert isinstance(parent, Node)
-                    self.flows.setdefault(node, {})[i] = facts.measure(h)
+                    if isinstance(h, _ARRAYS):
+                        self.flows.setdefault(node, {})[i] = facts.measure(h)
                     pending[parent] = pending[parent] + h if parent in pending else h
         return self
 
@@ -103,6 +115,8 @@ class Replay:
         assert op is not None
         if node.saved is not FREED:
             return _Again(node.parents, node.params, node.saved)
+        if type(op) is not Op:
+            return None
         operands = self._operands(node)
         tracked = sum(1 << i for i, p in enumerate(node.parents) if isinstance(p, Node))
         saved: list[Any] = []
@@ -123,22 +137,22 @@ class Replay:
             saved.append(value)
         return _Again(node.parents, node.params, saved)
 
-    def _pulled(self, node: Node, again: Any, g: Any) -> Iterator[tuple[int, Array]]:
+    def _pulled(self, node: Node, again: Any, g: Any) -> Iterator[tuple[int, Any]]:
         """(i, cotangent) of every operand that gets a gradient."""
         op = node.op
         assert op is not None
         for i, parent in enumerate(node.parents):
             if isinstance(parent, Node):
-                h, seconds = self._clocked(lambda i=i: op.pull(again, i, g, False))  # type: ignore[misc]
+                h, seconds = self._clocked(lambda i=i: op.pull(again, i, g, False), type(op) is not Op)  # type: ignore[misc]
                 if self.timed:
                     self.backward[node] = self.backward.get(node, 0.0) + seconds
-                yield i, _fitted(np.asarray(h), parent)
+                yield i, _fitted(np.asarray(h), parent) if isinstance(h, _ARRAYS) else h
 
-    def _clocked(self, f: Callable[[], Any]) -> tuple[Any, float]:
+    def _clocked(self, f: Callable[[], Any], once: bool = False) -> tuple[Any, float]:
         start = time.perf_counter()
         result = f()
         seconds = time.perf_counter() - start
-        for _ in range(2 if self.timed and seconds < _SHORT else 0):
+        for _ in range(2 if self.timed and seconds < _SHORT and not once else 0):
             start = time.perf_counter()
             f()
             seconds = min(seconds, time.perf_counter() - start)

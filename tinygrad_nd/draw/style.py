@@ -14,6 +14,7 @@ MEANING = {
     "reduction": "along axes or windows",
     "movement": "no arithmetic",
     "leaf": "gets a gradient",
+    "given": "given",
     "constant": "constant",
     "fold": "folded scope",
     "output": "output",
@@ -67,6 +68,7 @@ def legend(graph: Graph, heat: Heat) -> str:
     """What borders, colours and lines mean, for those that occur; below it, sums."""
     present = {v.family or v.kind for v in graph.vertices}
     samples = [Vertex("op", MEANING[f], family=f) for f in ("product", "elementwise", "reduction", "movement") if f in present]
+    samples += [Vertex("leaf", MEANING["given"], family="given")] if "given" in present else []
     samples += [Vertex(k, MEANING[k]) for k in ("leaf", "constant", "fold") if k in present]
     if any(v.output for v in graph.vertices):
         samples.append(Vertex("op", MEANING["output"], family="elementwise", output=True))

@@ -48,6 +48,9 @@ def draw_vjp(of: Tensor | Node, *, rankdir: str = "TB") -> Drawing:
         kind = "leaf" if isinstance(node, Node) else "constant"
         raise ValueError(f"draw_vjp: this is a {kind} {node.shape}, which no operation made; pass the result of one")
     graph = _Steps(node).graph if node.op.name in CONVOLUTIONS else _recorded(node, node.op)
+    for v in graph.vertices:
+        if v.kind == "leaf":
+            v.family = "given"
     return Drawing(graph, rankdir)
 
 

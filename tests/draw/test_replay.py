@@ -1,0 +1,52 @@
+"""A replay for the picture finds the values and gradients that the graph had: of every operation, before and after backward()."""
+
+import numpy as np
+import pytest
+from samples import SAMPLES, Sample
+
+import tinygrad_nd as nd
+
+DIFFERENTIABLE = [s for s in SAMPLES if s.differentiable]
+
+
+def norms(graph) -> dict[str, float]:
+    return {v.name: v.grad.norm for v in graph.vertices if v.kind == "leaf" and v.grad}
+
+
+def test_a_checkpoint_is_replayed():
+    x = nd.tensor([0.5, 2.0], requires_grad=True, name="x")
+    w = nd.tensor([1.5, -2.0], requires_grad=True, name="w")
+    loss = nd.checkpoint(lambda x, w: nd.exp(x * w))(x, w).sum()
+    for _ in range(2):
+        graph = nd.draw(loss, stats=True, grads=True, cost=True).graph
+        assert graph.vertices[-1].title == "sum"
+        if x.grad is None:
+            expected = np.exp(x.data * w.data) * w.data
+            assert norms(graph)["x"] == pytest.approx(float(np.linalg.norm(expected)))
+            loss.backward()
+
+
+def test_several_outputs_and_integers_and_halves_are_replayed():
+    x = nd.tensor(np.arange(6, dtype=np.float16).reshape(2, 3), requires_grad=True, name="x")
+    graph = nd.draw([x.max(1), x[:, 1] * 2], stats=True, grads=True, cost=True).graph
+    assert norms(graph)["x"] == pytest.approx((2 * (1 + 4)) ** 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("sample", DIFFERENTIABLE, ids=[f"{i}-{s.op}" for i, s in enumerate(DIFFERENTIABLE)])
+def test_every_operation_is_replayed(sample: Sample):
+    leaves = [nd.tensor(a, requires_grad=True, name=f"leaf{i}") for i, a in enumerate(sample.args)]
+    y = sample.f(*leaves)
+    ones = np.ones(y.shape, y.dtype)
+    found = nd.gradients(y, leaves, ones, retain_graph=True)
+    expected = {t.name: float(np.linalg.norm(g.data)) for t, g in zip(leaves, found)}
+    before = norms(nd.draw(y, stats=True, grads=True, cost=True).graph)
+    assert {k: v or 0.0 for k, v in before.items()} == {k: pytest.approx(v) for k, v in expected.items() if k in before}
+    nd.gradients(y, leaves, ones)
+    after = norms(nd.draw(y, stats=True, grads=True, cost=True).graph)
+    assert all(v is None or v == pytest.approx(expected[k]) for k, v in after.items())
+    if len(nd.draw(y).graph.vertices) <= 40:
+        assert nd.draw_vjp(_retained(sample)).dot
+
+
+def _retained(sample: Sample) -> nd.Tensor:
+    return sample.f(*(nd.tensor(a, requires_grad=True) for a in sample.args))
