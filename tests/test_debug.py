@@ -177,6 +177,35 @@ def test_check_nodes_names_the_users_wrong_operation():
     assert f"First, the rule of careless_square for 'x' in scope 'head', at {line('activation')} is wrong" in str(report)
 
 
+def test_check_nodes_is_not_fooled_by_a_name():
+    @nd.primitive("normalise", x=lambda g, x: g)
+    def users(x):
+        return x * 3
+
+    assert nd.debug.check_nodes(users(leaf([1.0, 2.0])).sum()).first_wrong.operation == "normalise"
+
+
+def test_what_a_checkpoint_computes_is_left_to_it():
+    net = Net()
+    loss = nd.checkpoint(lambda w: nd.exp(w).sum())(net.weight) * 2
+    report = nd.debug.check_nodes(loss)
+    assert report.ok and "not recorded" in next(r.note for r in report.rows if r.status == "skipped")
+    walk = list(nd.debug.steps(loss))
+    assert all(map(str, walk)) and str(nd.debug.profile(loss))
+    np.testing.assert_allclose(walk[-1].cotangent, 2 * np.exp(net.weight.data), rtol=1e-5)
+    with nd.debug.anomaly():
+        nd.checkpoint(lambda w: nd.exp(w).sum())(net.weight).backward()
+        with pytest.raises(FloatingPointError, match="log"):
+            nd.checkpoint(lambda w: nd.log(w * 0).sum())(net.weight)
+
+
+def test_a_watch_is_its_threads_own():
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as other, nd.debug.anomaly():
+        assert np.isnan(other.submit(lambda: nd.multiply(leaf([1.0]), np.nan)).result().data).all()
+
+
 def test_check_nodes_reports_a_rule_that_raises():
     @nd.primitive(x=lambda g, x: g[:1] * x)
     def clumsy(x):

@@ -13,7 +13,7 @@ from ..sweep import gradients
 from ..tape import FREED, Op
 from ..tensor import Tensor, tensor
 from ..tree import leaves
-from .replay import Unknown, consistent, operands, run, values
+from .replay import Unknown, consistent, operands, ours, run, values
 from .words import graph_of, line_of, place, public, table, told
 
 STEP = 1e-6  # of the differences, along a direction as long as the operand
@@ -134,15 +134,15 @@ def _rows(node: Node, known: dict[Node, np.ndarray], rtol: float, atol: float, r
 
 def _compare(
     op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.ndarray, rtol: float, atol: float, rng: np.random.Generator
-) -> tuple[str, float, float, str]:
+) -> tuple[str, float | None, float | None, str]:
     """(status, expected, found, note) of the rule for operand i, against the cotangent u."""
     note = ""
     for _ in range(3):
         x = np.asarray(arrays[i])
         if not np.isfinite(x).all():
-            return "skipped", 0.0, 0.0, "its values are not finite here"
+            return "skipped", None, None, "its values are not finite here"
         v = _random(x, rng) * (np.abs(x) + 1e-3 * (np.sqrt(np.mean(np.square(np.abs(x)))) or 1) if x.size else 1)
-        if op.name in _OF_HERMITIAN:
+        if ours(op) and op.name in _OF_HERMITIAN:
             v = v + np.conj(v.swapaxes(-1, -2))
 
         def at(t: float) -> float:
@@ -175,8 +175,8 @@ def _pulled(op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.nda
 
 def _refuse(node: Node, op: Op, y: Any, arrays: list[Any], params: dict[str, Any]) -> None:
     """Raises Unknown where differences would tell nothing."""
-    complete = params.get("full") or params.get("mode") == "complete"
-    if op.name == "eig" or (op.name in ("eigh", "qr", "svd") and (complete or node.dtype.kind == "c")):
+    free = params.get("full") or params.get("mode") == "complete" or node.dtype.kind == "c"
+    if ours(op) and (op.name == "eig" or (op.name in ("eigh", "qr", "svd") and free)):
         raise Unknown("its vectors are determined up to signs or phases only")
     if np.shape(y) != node.shape:
         raise Unknown("the value of a constant operand is not kept")
