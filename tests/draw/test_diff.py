@@ -67,6 +67,12 @@ def test_the_summary_adds_up_by_scope():
     assert max(widths) < 100
 
 
+def test_folding_changes_no_sum():
+    loss = blocks(5)
+    totals = {nd.draw(loss, depth=depth).summary().splitlines()[-1].split(maxsplit=1)[1].replace(" ", "") for depth in (None, 0, 1)}
+    assert len(totals) == 1
+
+
 def test_equal_graphs_do_not_differ():
     a, b = (nd.draw(blocks(3), stats=True, grads=True) for _ in range(2))
     assert a.diff(b).graph.remarks == ["no difference found"]

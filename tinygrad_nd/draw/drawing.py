@@ -78,7 +78,7 @@ class Drawing:
     def _rendered(self, format: str, dpi: int | None = None) -> bytes:
         if len(self.graph.vertices) > MOST:
             raise ValueError(
-                f"draw: a {format} of {len(self.graph.vertices):,} vertices cannot be read, nor placed in reasonable time; pass depth= or "
+                f"draw: {len(self.graph.vertices):,} vertices make no readable {format}, and take too long to place; pass depth= or "
                 f"max_nodes= (at most {MOST:,}) to nd.draw. .dot, .json() and .summary() work at any size"
             )
         return render(to_dot(self.graph, self.rankdir, self.legend, dpi), format)
@@ -117,7 +117,8 @@ class Drawing:
             id: position in this list; kind: "op", "leaf", "constant", "fold" or "rest"; title: operation or kind in the user's words; name;
             shape; dtype; scope: "outer/inner"; family: "product", "elementwise", "reduction" or "movement"; details: parameters as text;
             operands: names of the operands, where their order matters; output: true for what was asked to be drawn; operations, leaves:
-            how many this stands for; flops: estimated; source: "file:line"; mark: what is remarkable;
+            how many this stands for; flops: estimated; parameters: values; memory: bytes, of folds;
+            source: "file:line"; mark: what is remarkable;
             grad: {norm (none: no gradient), bad: how many nan or inf, zeros: share};
             stats: {mean, std, low, high, zeros, bad} of the finite values;
             cost: {flops, bytes read and written, saved: bytes kept for the backward pass, forward, backward: seconds measured}.

@@ -40,6 +40,7 @@ class Vertex:
     leaves: int = 0
     parameters: int = 0
     flops: int = 0
+    memory: int = 0
     grad: facts.Grad | None = None
     stats: facts.Stats | None = None
     cost: facts.Cost | None = None
@@ -225,6 +226,13 @@ def _shared(scopes: set[str]) -> str:
     for other in others:
         depth = next((i for i, (a, b) in enumerate(zip(first[:depth], other)) if a != b), min(depth, len(other)))
     return "/".join(first[:depth])
+
+
+def held(v: Vertex) -> int:
+    """Bytes of what an operation made or a leaf holds; of a fold, of all inside."""
+    if v.kind in ("constant", "fold", "rest") or v.shape is None:
+        return v.memory
+    return prod(v.shape) * np.dtype(v.dtype).itemsize
 
 
 def short_name(v: Vertex) -> str | None:

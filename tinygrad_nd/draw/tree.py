@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import prod
 
-import numpy as np
-
-from .graph import Graph, Vertex, short_name
+from .graph import Graph, Vertex, held, short_name
 from .text import scaled, summary, totals
 
 
@@ -34,7 +31,7 @@ def tree(graph: Graph) -> str:
         for scope in around:
             scope.parameters += v.parameters
             scope.flops += v.flops
-            scope.bytes += _bytes(v)
+            scope.bytes += held(v)
             scope.last = v if v.kind in ("op", "fold") else scope.last
     rows = [("operation", "result", "parameters", "flop", "memory"), *_rows(root, 0), _row("total", None, root)]
     widths = [max(len(row[k]) for row in rows) for k in range(5)]
@@ -64,15 +61,10 @@ def _rows(scope: _Scope, depth: int) -> Iterator[tuple[str, ...]]:
             name = short_name(item)
             what = f"{name} = {item.title}" if name and item.kind == "op" else f"{name} [{item.title}]" if name else item.title
             details = f" ({', '.join(item.details)})" if item.details and item.kind == "op" else ""
-            yield _row(("  " * depth + what + details)[:64], item, _Scope("", [], item.parameters, item.flops, _bytes(item)))
+            yield _row(("  " * depth + what + details)[:64], item, _Scope("", [], item.parameters, item.flops, held(item)))
 
 
 def _row(label: str, result: Vertex | None, sums: _Scope) -> tuple[str, ...]:
     shape = f"{result.shape} {result.dtype or ''}".rstrip() if result and result.shape is not None else ""
     numbers = (f"{sums.parameters:,}" if sums.parameters else "", scaled(sums.flops).strip() if sums.flops else "")
     return label, shape, *numbers, f"{scaled(sums.bytes)}B" if sums.bytes else ""
-
-
-def _bytes(v: Vertex) -> int:
-    """Of what an operation made or a leaf holds."""
-    return prod(v.shape) * np.dtype(v.dtype).itemsize if v.shape is not None and v.dtype and v.kind != "constant" else 0
