@@ -34,8 +34,10 @@ class Picture(str):
 
 
 def explain_vjp(y: Tensor, at: Sequence[int] | int | None = None, *, gradient: Any = None) -> Picture:
-    """SVG of how one element of the input gradient of the convolution `y` comes about: the gradient of y dilated by the stride and padded,
-    the rotated kernel, the window under it, and the sum. For one or two spatial axes, where every number can be read.
+    """SVG of how one element of the input gradient of the convolution `y` comes about, with every number.
+
+    It shows the gradient of y dilated by the stride and padded, the rotated kernel, the window under it, and the sum; for one or two
+    spatial axes, and small enough to be read.
 
     at: the element's index in the input, (n, c, *i) or its place *i in the first image and channel; the middle if None.
     gradient: of y, in its shape; 1, 2, 3, … if None.
