@@ -66,9 +66,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "draw_vjp",
-    "enable_grad", "engine", "explain_vjp", "fft", "from_dlpack", "grad",
-    "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn", "no_grad", "num_threads", "optim", "primitive", "random", "scope",
-    "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad",
-    "vjp",
+    "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "draw_vjp", "enable_grad",
+    "engine", "explain_vjp", "fft", "from_dlpack", "grad", "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn",
+    "no_grad", "num_threads", "optim", "primitive", "random", "scope", "set_conv_precision", "set_default_dtype", "set_engine",
+    "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad", "vjp",
 ]  # fmt: skip

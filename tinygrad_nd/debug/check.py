@@ -89,11 +89,11 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
 
     >>> import tinygrad_nd as nd
     >>> @nd.primitive(x=lambda g, x: 2 * g * x)
-    ... def cube(x):
+    ... def third_power(x):
     ...     return x ** 3
     >>> x = nd.tensor([1.0, 2.0], requires_grad=True)
-    >>> print(nd.debug.check_nodes(cube(x).sum()).first_wrong)
-    the rule of cube for 'x' is wrong: along a random direction it gives ..., differences give ...
+    >>> print(nd.debug.check_nodes(third_power(x).sum()).first_wrong)
+    the rule of third_power for 'x' is wrong: along a random direction it gives ..., differences give ...
     """
     nodes = [n for n in graph_of("check_nodes", loss) if n.op is not None]
     for n in nodes:

@@ -20,8 +20,11 @@ def conv_channels(where: str, x_shape: Shape, w_shape: Shape, groups: Any, last:
         takes = f"{per_group} channels per group" if groups > 1 else f"{per_group} channels"
         gives = f" and groups={groups} gives {c // groups if c % groups == 0 else f'{c}/{groups}'}" if groups > 1 else ""
         hint = _guess(x_shape, w_shape, CONV, per_group * groups, c, last)
-        raise ValueError(f"{where}: weight takes {takes}, but x {tuple(x_shape)} has {c}{gives}; axis {_axis(x_shape, w_shape, last)} of x, "
-                         f"read as {form}, and axis 1 of weight {tuple(w_shape)} disagree{hint}")  # fmt: skip
+        axis = _axis(x_shape, w_shape, last)
+        raise ValueError(
+            f"{where}: weight takes {takes}, but x {tuple(x_shape)} has {c}{gives}; "
+            f"axis {axis} of x, read as {form}, and axis 1 of weight {tuple(w_shape)} disagree{hint}"
+        )
     if m % groups:
         raise ValueError(f"{where}: weight {tuple(w_shape)} makes {m} channels, which groups={groups} does not divide")
     return groups, size
