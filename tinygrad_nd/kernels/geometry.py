@@ -235,7 +235,7 @@ def _window(
     for what, values in (("kernel size", kernel), ("stride", strides), ("dilation", dilations)):
         if min(values, default=1) < 1:
             axis = next(i for i, v in enumerate(values) if v < 1)
-            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 everywhere, but is {values[axis]} on axis {axis} of space")
+            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 everywhere, but is {values[axis]} on axis {axis}")
     return tuple(map(int, size)), tuple(map(int, kernel)), strides, dilations
 
 
