@@ -75,6 +75,13 @@ def test_inside_a_loop_of_the_pool_calls_are_made_by_its_own_thread():
     assert (numbers == 1).all()
 
 
+def test_a_call_too_long_is_refused_before_anything_is_done():
+    numbers = np.zeros(8)
+    with pytest.raises(ValueError, match=f"up to {crew.MOST} words, but one here has {crew.MOST + 1}"):
+        crew.run([[add_one(numbers)], [(0,) * (crew.MOST + 1)]])
+    assert (numbers == 0).all()
+
+
 def test_what_numba_compiled_gets_arrays_of_any_rank():
     x = np.random.default_rng(0).standard_normal((2, 5000))
     out = np.empty_like(x)

@@ -35,6 +35,8 @@ _ANY = np.dtype(np.float64)  # no numbers occur
 def run(tasks: Sequence[Sequence[Call]]) -> None:
     """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them."""
     calls = list(chain.from_iterable(tasks))
+    if max(map(len, calls), default=0) > MOST:
+        raise ValueError(f"crew: a call has up to {MOST} words, but one here has {max(map(len, calls))}; raise MOST")
     starts = array("q", accumulate(map(len, tasks), initial=0))
     places = array("q", accumulate(map(len, calls), initial=0))
     words = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for call in calls for word in call])
