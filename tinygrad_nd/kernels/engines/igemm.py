@@ -203,7 +203,7 @@ def _offsets(slab: Array, spec: ConvSpec, c: int) -> Array:
 
 
 def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point: int, threads: int) -> list[Box]:
-    """Boxes of (N, *o), as many for each thread: few, since between two calls of a compiled kernel threads wait for one another."""
+    """Boxes of (N, *o), as many for each thread."""
     n, c = shape[0], shape[-1]
     parts = threads if n * prod(spec.out) * per_point > ALONE else 1
     seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel))
