@@ -277,6 +277,19 @@ class Op:
         return f"{self.args[0]}[{i}]" if self.variadic else self.args[i]
 
 
+def saved_operands(node: Node) -> dict[int, Any]:
+    """What an operation keeps for its backward pass, by position of the operand; -1 is its own result."""
+    if node.op is None or node.saved is FREED or len(node.op.slots) != len(node.saved):
+        return {}
+    kept: dict[int, Any] = {}
+    for (kind, i, _), value in zip(node.op.slots, node.saved):
+        if kind == "inputs" and value is not None:
+            kept |= enumerate(value)
+        elif kind in ("input", "out") and value is not None:
+            kept[i if kind == "input" else -1] = value
+    return kept
+
+
 def _named(error: Exception, name: str) -> Exception:
     """The same error, saying which operation raised it."""
     if str(error).startswith(name) or isinstance(error, np.linalg.LinAlgError):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..node import Node
+from ..tape import saved_operands
 from ..tensor import Tensor
-from .replay import saved_operands
 from .sources import Operand, Origin, address, origin
 from .words import graph_of, joined, place, public, told, way
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels import pool, softmax
 from ..node import Node
-from ..tape import FREED, OPS, Op
+from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
 
 
@@ -37,19 +37,6 @@ def values(nodes: Sequence[Node], outputs: Sequence[Tensor] = ()) -> dict[Node, 
                 except Exception:  # noqa: S112 (it stays unknown: an operand is missing)
                     continue
     return found
-
-
-def saved_operands(node: Node) -> dict[int, Any]:
-    """What an operation keeps for its backward pass, by position of the operand; -1 is its own result."""
-    if node.op is None or node.saved is FREED or len(node.op.slots) != len(node.saved):
-        return {}
-    kept: dict[int, Any] = {}
-    for (kind, i, _), value in zip(node.op.slots, node.saved):
-        if kind == "inputs" and value is not None:
-            kept |= enumerate(value)
-        elif kind in ("input", "out") and value is not None:
-            kept[i if kind == "input" else -1] = value
-    return kept
 
 
 def operands(node: Node, known: dict[Node, np.ndarray], stand_in: np.random.Generator | None = None) -> list[Any]:

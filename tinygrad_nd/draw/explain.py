@@ -12,8 +12,8 @@ import numpy as np
 from ..kernels import reference
 from ..kernels.geometry import ConvSpec, input_grad_spec
 from ..node import Node
+from ..tape import saved_operands
 from ..tensor import Tensor
-from . import facts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MOST_CELLS = 16  # along an axis
@@ -88,7 +88,7 @@ def _convolution(y: Any) -> Node:
 
 def _kernel(node: Node) -> Array:
     parent = node.parents[1]
-    value = facts.saved_operands(node).get(1)
+    value = saved_operands(node).get(1)
     held = parent.handle if isinstance(parent, Node) else None
     if isinstance(value, np.ndarray):
         return value

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Constant, Node
-from ..tape import FREED
+from ..tape import saved_operands
 from ..tensor import Tensor
 from . import labels
 from .names import Names
@@ -128,19 +128,6 @@ def _owner(array: Any) -> Any:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
-
-
-def saved_operands(node: Node) -> dict[int, Any]:
-    """Operand values that an operation keeps for its backward pass, by position; -1 is its own result. Empty once they are freed."""
-    if node.op is None or node.saved is FREED:
-        return {}
-    kept: dict[int, Any] = {}
-    for (kind, i, _), value in zip(node.op.slots, node.saved):
-        if kind == "inputs":
-            kept |= enumerate(value)
-        elif kind in ("input", "out") and value is not None:
-            kept[i if kind == "input" else -1] = value
-    return kept
 
 
 def known_values(nodes: Iterable[Node | Constant], outputs: Sequence[Tensor], names: Names) -> dict[int, np.ndarray]:

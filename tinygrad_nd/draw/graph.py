@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..node import Constant, Node
+from ..tape import saved_operands
 from ..tensor import Parameter, Tensor
 from . import facts, labels
 from .measure import measure
@@ -133,7 +134,7 @@ class Builder:
         assert node.op is not None
         vertex = Vertex("op", labels.title(node.op.name), self.names.of(node), node.shape, _spelled(node.dtype), node.scope, operations=1)
         vertex.family = labels.family(node.op.name)
-        kept = facts.saved_operands(node)
+        kept = saved_operands(node)
         args = labels.operand_names(node.op, len(node.parents))
         sources: list[tuple[int, int]] = []
         shapes: list[Shape | None] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..node import Constant, Node
-from ..tape import FREED
+from ..tape import FREED, saved_operands
 from ..tensor import Tensor
 from . import facts
 from .replay import Replay
@@ -75,7 +75,7 @@ def _add_gradients(built: Builder, replay: Replay) -> None:
 
 def _finite(node: Node) -> bool:
     """Whether the rules of a node read finite values only; what comes of others begins elsewhere."""
-    return all(np.isfinite(a).all() for a in facts.saved_operands(node).values() if isinstance(a, np.ndarray))
+    return all(np.isfinite(a).all() for a in saved_operands(node).values() if isinstance(a, np.ndarray))
 
 
 def mark_origins(graph: Graph) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..node import Constant, Node
-from ..tape import FREED, Op
+from ..tape import FREED, Op, saved_operands
 from ..tensor import Tensor
 from . import facts
 
@@ -106,7 +106,7 @@ class Replay:
             self.values.setdefault(id(node), np.asarray(result))
 
     def _operands(self, node: Node) -> list[Any]:
-        kept = facts.saved_operands(node)
+        kept = saved_operands(node)
         return [self.values[id(p)] if p is not None and id(p) in self.values else kept.get(i, _UNKNOWN) for i, p in enumerate(node.parents)]
 
     def _recall(self, node: Node) -> _Again | None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..draw.facts import Cost, cost, saved_operands
+from ..draw.facts import Cost, cost
 from ..draw.graph import reachable
 from ..draw.labels import OWN, operand_names, operand_shape, title
 from ..nn.module import Module, attributes, watching
 from ..node import Node, current_scope, enable_grad, now, setting
+from ..tape import saved_operands
 from ..tensor import Tensor, astensor, default_dtype
 from ..tree import leaves
 
