@@ -58,13 +58,41 @@ def test_a_fold_carries_the_gradient_of_its_leaves_and_edges_what_flows():
 def test_the_summary_adds_up_by_scope():
     lines = nd.draw(blocks(2), names=None).summary().splitlines()
     assert lines[0] == "7 operations, 4 leaves, 1 output"
-    assert lines[1].split() == ["operation", "result", "parameters", "flop", "memory"]
-    rows = {line.split("  ")[0] if not line.startswith(" ") else line.strip().split("  ")[0]: line.split() for line in lines[2:]}
+    assert lines[1].split() == ["result", "dtype", "parameters", "flop", "memory"]
+    rows = {line.strip().split("  ")[0]: line.split() for line in lines[2:]}
     assert rows["block.0"][-4:] == ["3", "48", "168", "B"]  # 2·18 + 6 + 6 operations; three results and a bias of float64
     assert rows["total"][1] == "15"
     assert lines[-1].startswith("total")
     widths = {len(line) for line in lines[1:]}
     assert max(widths) < 100
+
+
+def test_what_repeats_is_told_once():
+    text = nd.draw(blocks(12), names=None).summary()
+    assert "block × 12" in text and text.count("tanh") == 1 and len(text.splitlines()) == 12
+    assert nd.draw(blocks(12), names=None, stats=True).summary().count("tanh") == 12  # each has something of its own to tell
+    z = nd.tensor(1.0, requires_grad=True)
+    for _ in range(500):
+        z = nd.sin(z) * 2.0
+    lines = nd.draw(z).summary().splitlines()
+    assert lines[3].split()[:2] == ["×", "499"] and len(lines) < 12
+
+
+def test_a_terminal_is_neither_flooded_nor_overrun(monkeypatch):
+    z = nd.tensor(1.0, requires_grad=True)
+    for i in range(500):
+        z = nd.sin(z) * float(i)
+    monkeypatch.setenv("COLUMNS", "50")
+    drawing = nd.draw(z)
+    lines = str(drawing).splitlines()
+    assert len(lines) <= 105 and max(map(len, lines)) == 50 and "… 902 more …" in "".join(lines)
+    assert lines[-1] == "902 lines are left out; .summary() has them all"
+    assert len(drawing.summary().splitlines()) > 1000
+    z = nd.tensor(1.0, requires_grad=True)
+    for i in range(40):
+        with nd.scope(f"part{i}"):
+            z = nd.sin(z) * float(i) + 1.0
+    assert "part39" in str(nd.draw(z)) and "multiply" not in str(nd.draw(z))  # as deep as fits
 
 
 def test_folding_changes_no_sum():

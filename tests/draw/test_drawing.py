@@ -142,11 +142,14 @@ def test_text_is_readable():
     assert repr(drawing) == "<Drawing of 2 operations, 1 leaf, 1 output>"
     assert str(drawing).splitlines() == [
         "2 operations, 1 leaf, 1 output",
-        "layer",
-        "  %0 x [leaf]  (2,)  float64",
-        "  %1 exp(%0)   (2,)  float64",
-        "%2 sum(%1)     ()    float64  axis 0, output",
+        "               result  dtype    flop  memory",
+        "layer          (2,)    float64     2    32 B",
+        "  %0 x [leaf]  (2,)    float64          16 B",
+        "  %1 exp(%0)   (2,)    float64     2    16 B",
+        "%2 sum(%1)     ()      float64     2     8 B  axis 0, output",
+        "total                              4    40 B",
     ]
+    assert drawing.summary() == str(drawing)
 
 
 def test_the_legend_can_be_left_out():

@@ -47,9 +47,11 @@ def draw(
     >>> y = (x * x).sum()
     >>> print(draw(y))
     2 operations, 1 leaf, 1 output
-    %0 x [leaf]          (2,)  float64
-    %1 multiply(%0, %0)  (2,)  float64
-    %2 y = sum(%1)       ()    float64  axis 0, output
+                         result  dtype    flop  memory
+    %0 x [leaf]          (2,)    float64          16 B
+    %1 multiply(%0, %0)  (2,)    float64     2    16 B
+    %2 y = sum(%1)       ()      float64     2     8 B  axis 0, output
+    total                                    4    40 B
     """
     tensors = list(_tensors(outputs))
     if not tensors:

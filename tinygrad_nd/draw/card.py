@@ -7,12 +7,11 @@ a bar at the left, constants dashed, folded scopes double, outputs thick.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 from .graph import Vertex, short_name
-from .text import Note, notes
+from .text import Note, clean, notes
 
 # (fill, border) by family of operation or kind of vertex.
 COLORS = {
@@ -118,15 +117,10 @@ def font(text: str, size: int, tone: str = "") -> str:
     return f'<FONT POINT-SIZE="{size}"{color}>{text}</FONT>'
 
 
-def _clean(text: str) -> str:
-    """One line, without what XML forbids."""
-    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))
-
-
 @_remembered
 def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
     """Text inside an HTML-like label; Graphviz expands \\N and its like there too."""
-    text = _clean(text)
+    text = clean(text)
     text = text if len(text) <= most else text[: most - 1] + "…"
     return html.escape(text).replace("\\", "\\\\")
 
@@ -134,4 +128,4 @@ def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
 @_remembered
 def quoted(text: str) -> str:
     """Text inside a double-quoted DOT string. Programs disagree on how to escape a backslash there, so it becomes a look-alike."""
-    return "\\n".join(_clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))
+    return "\\n".join(clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))

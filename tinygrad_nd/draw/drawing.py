@@ -14,7 +14,7 @@ from .dot import to_dot
 from .graph import Graph
 from .plain import as_dict
 from .render import DotNotFound, render
-from .tree import tree
+from .tree import brief, tree
 
 MOST = 20_000  # vertices that Graphviz is asked to place; it takes minutes for a tenth of that
 SUFFIXES = (".gv", ".dot", ".svg", ".png", ".pdf", ".html", ".json")
@@ -48,7 +48,7 @@ pre {{ overflow-x: auto; font: 12px/1.45 ui-monospace, Menlo, Consolas, monospac
 class Drawing:
     """A picture of a graph. It holds plain values only: the graph it was drawn from is neither kept alive nor changed.
 
-    `.dot` is DOT source; `.svg()`, `.png()`, `.pdf()` need a Graphviz program; `print(drawing)` lists the graph as text.
+    `.dot` is DOT source; `.svg()`, `.png()`, `.pdf()` need a Graphviz program; `print(drawing)` shows a tree of scopes.
     Set `.legend = False` to leave out the legend.
     """
 
@@ -88,11 +88,14 @@ class Drawing:
         outputs = [v.name or v.title for v in self.graph.vertices if v.output]
         title = html.escape(f"Graph of {', '.join(outputs)}")
         return _PAGE.format(
-            title=title, summary=html.escape(text.summary(self.graph)), svg=self.svg(), listing=html.escape(text.listing(self.graph))
+            title=title, summary=html.escape(text.summary(self.graph)), svg=self.svg(), listing=html.escape(tree(self.graph))
         )
 
     def summary(self) -> str:
-        """The graph as a tree of scopes: operations, results, values of parameters, operations counted, bytes of the results."""
+        """The graph as a tree of scopes: what reads what (%n is line n), results, values of parameters, operations, bytes of results.
+
+        What repeats is told once, "× 12"; its sums are of all. `print(drawing)` shows as much of it as fits a terminal.
+        """
         return tree(self.graph)
 
     def diff(self, other: Drawing, *, rtol: float = 1e-5) -> Drawing:
@@ -171,7 +174,7 @@ class Drawing:
         return f"<Drawing of {text.summary(self.graph)}>"
 
     def __str__(self) -> str:
-        return text.listing(self.graph)
+        return brief(self.graph)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -35,7 +35,7 @@ def collapse(graph: Graph, pattern: Sequence[Hashable]) -> Graph:
     runs: list[list[int]] = [[i] for i in steps[:1]]
     for i, j in pairwise(steps):
         a, b = graph.vertices[i], graph.vertices[j]
-        alike = pattern[i] is not None and pattern[i] == pattern[j] and _stem(a) == _stem(b) and a.scope == b.scope
+        alike = pattern[i] is not None and pattern[i] == pattern[j] and stem(a.title) == stem(b.title) and a.scope == b.scope
         if alike and (i, j) in fed and not a.output:
             runs[-1].append(j)
         else:
@@ -57,16 +57,16 @@ def _kind(v: Vertex) -> Hashable:
     return v.kind, v.title if v.kind != "fold" else "", v.shape, v.dtype, v.details, v.operands
 
 
-def _stem(v: Vertex) -> str:
+def stem(name: str) -> str:
     """A name without its number: blocks.3 is one of blocks."""
-    return v.title.rstrip("0123456789").rstrip("._ -")
+    return name.rstrip("0123456789").rstrip("._ -")
 
 
 def _merged(run: Sequence[Vertex]) -> Vertex:
     first, last = run[0], run[-1]
-    stem = _stem(last) or f"{first.title}…{last.title}"
     each = f"each: {first.details[0]}" if first.details else ""
-    v = replace(last, title=f"{stem} × {len(run)}", details=(each, *first.details[1:]))
+    name = stem(last.title) or f"{first.title}…{last.title}"
+    v = replace(last, title=f"{name} × {len(run)}", details=(each, *first.details[1:]))
     v.operations, v.leaves = sum(b.operations for b in run), sum(b.leaves for b in run)
     v.parameters, v.flops = sum(b.parameters for b in run), sum(b.flops for b in run)
     v.memory = sum(b.memory for b in run)

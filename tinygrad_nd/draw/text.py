@@ -1,4 +1,4 @@
-"""A graph in words: one line per vertex for a terminal, and the facts that a card adds below its shape."""
+"""A graph in words: how much there is, what is known of a vertex, and numbers as they are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from .facts import Cost, Grad, Stats
-from .graph import Graph, Vertex, short_name
+from .graph import Graph, Vertex
 
 
 @dataclass(frozen=True)
@@ -33,28 +33,6 @@ def summary(graph: Graph) -> str:
         (graph.left_out, "node left out", "nodes left out"),
     ]
     return ", ".join(f"{n:,} {one if n == 1 else many}" for n, one, many in counts if n)
-
-
-def listing(graph: Graph) -> str:
-    """The vertices in topological order, numbered, indented by scope: what each is, its shape and dtype, its parameters and facts."""
-    operands: dict[int, list[int]] = {}
-    for e in graph.edges:
-        operands.setdefault(e.head, []).append(e.tail)
-    rows: list[tuple[str, str, str, str]] = []
-    width = len(str(len(graph.vertices) - 1)) + 1
-    scope = ""
-    for i, v in enumerate(graph.vertices):
-        if v.scope != scope:
-            rows += [("  " * depth + name, "", "", "") for depth, name in _entered(scope, v.scope)]
-            scope = v.scope
-        indent = "  " * (scope.count("/") + 1 if scope else 0)
-        call = _what(v) + (f"({', '.join(f'%{t}' for t in operands.get(i, ()))})" if v.kind in ("op", "fold") else "")
-        more = [*v.details, *(n.text for n in notes(v)), *(["output"] if v.output else [])]
-        shape = "" if v.shape is None else str(v.shape)
-        rows.append((f"{indent}{f'%{i}':{width}} {call}", shape, v.dtype or "", ", ".join(more)))
-    widths = [min(max(len(row[k]) for row in rows), 60) for k in range(3)]
-    table = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:{widths[2]}}  {d}".rstrip() for a, b, c, d in rows]
-    return "\n".join([summary(graph), *totals(graph), *table])
 
 
 def notes(v: Vertex, flows: bool = False) -> Iterator[Note]:
@@ -133,15 +111,6 @@ def scaled(n: float) -> str:
     return f"{n:.3g} T"
 
 
-def _what(v: Vertex) -> str:
-    name = short_name(v)
-    if v.kind == "op":
-        return f"{name} = {v.title}" if name else v.title
-    return f"{name} [{v.title}]" if name else f"[{v.title}]"
-
-
-def _entered(before: str, after: str) -> list[tuple[int, str]]:
-    """(depth, last component) of the scopes that `after` is in and `before` was not."""
-    old, new = before.split("/"), after.split("/") if after else []
-    same = next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), min(len(old), len(new)))
-    return [(i, new[i]) for i in range(same, len(new))]
+def clean(text: str) -> str:
+    """One line, without what XML forbids."""
+    return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))

@@ -30,14 +30,16 @@ def draw_vjp(of: Tensor | Node, *, rankdir: str = "TB") -> Drawing:
     >>> x = nd.tensor(np.ones((1, 1, 7)), requires_grad=True)
     >>> print(nd.draw_vjp(nd.conv_nd(x, np.ones((1, 1, 3)), stride=2)))
     5 operations, 2 leaves, 1 output
-    %0 g [leaf]                     (1, 1, 3)  float64  gradient of the result
-    %1 w [leaf]                     (1, 1, 3)  float64
-    input gradient
-      %2 dilate by stride(%0)       (1, 1, 5)  float64  stride 2, zeros between neighbours
-      %3 pad(%2)                    (1, 1, 9)  float64  zeros (2, 2)
-      %4 rotate kernel(%1)          (1, 1, 3)  float64  reversed along every axis
-      %5 swap channels(%4)          (1, 1, 3)  float64
-      %6 dx = correlate(%3, %5)     (1, 1, 7)  float64  output
+                                   result     dtype    memory
+    %0 g [leaf]                    (1, 1, 3)  float64    24 B  gradient of the result
+    %1 w [leaf]                    (1, 1, 3)  float64    24 B
+    input gradient                 (1, 1, 7)  float64   216 B
+      %2 dilate by stride(%0)      (1, 1, 5)  float64    40 B  stride 2, zeros between neighbours
+      %3 pad(%2)                   (1, 1, 9)  float64    72 B  zeros (2, 2)
+      %4 rotate kernel(%1)         (1, 1, 3)  float64    24 B  reversed along every axis
+      %5 swap channels(%4)         (1, 1, 3)  float64    24 B
+      %6 dx = correlate(%3, %5)    (1, 1, 7)  float64    56 B  output
+    total                                               264 B
     """
     node = of._node if isinstance(of, Tensor) else of
     if isinstance(of, Tensor) and node is None:
