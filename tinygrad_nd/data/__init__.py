@@ -1,0 +1,9 @@
+"""Feeding a training loop: batches, random changes to them, loading ahead in a thread, one-hot labels and a train/test split."""
+
+from . import augment
+from .batches import batches
+from .labels import one_hot
+from .prefetch import prefetch
+from .split import train_test_split
+
+__all__ = ["augment", "batches", "one_hot", "prefetch", "train_test_split"]

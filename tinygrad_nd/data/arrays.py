@@ -1,0 +1,26 @@
+"""What the functions here take: arrays, tensors and nested lists that share a first axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..tensor import Tensor
+
+Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
+
+
+def as_array(a: Any) -> np.ndarray:
+    """A plain array on the same memory where there is one: of a tensor its value, of a memory map the map."""
+    return a.data if isinstance(a, Tensor) else np.asarray(a)
+
+
+def common_length(where: str, arrays: Sequence[np.ndarray]) -> int:
+    if not arrays or any(a.ndim == 0 for a in arrays):
+        raise ValueError(f"{where}: needs arrays with a first axis to go along, but got shapes {[a.shape for a in arrays]}")
+    lengths = {len(a) for a in arrays}
+    if len(lengths) > 1:
+        raise ValueError(f"{where}: arrays must be equally long, but got shapes {[a.shape for a in arrays]}")
+    return lengths.pop()

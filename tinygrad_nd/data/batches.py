@@ -1,0 +1,104 @@
+"""Batches of arrays, epoch after epoch, from any place in one."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..tree import leaves, mapped
+from .arrays import Rng, as_array, common_length
+
+Transform = Callable[[Any, np.random.Generator], Any]
+
+
+def batches(
+    arrays: Any, size: int, *, shuffle: bool = False, rng: Rng = None, drop_last: bool = False, transform: Transform | None = None
+) -> Batches:
+    """Successive batches of `size` along the first axis, in the form given: an array gives arrays, a tuple tuples, a dict dicts.
+
+    The result can be iterated again, epoch after epoch, each in a new order if `shuffle`; its `len` is the number of batches. Unshuffled
+    batches are views, of memory-mapped arrays too; shuffled ones keep the order of axes in memory. A last, smaller batch is dropped with
+    `drop_last`. `transform(batch, rng)` changes each batch before it is given, with a Generator of that batch's own.
+
+    `state_dict()` tells the place after the batch given last; after `load_state_dict` the next pass is the rest of that one, and all
+    later ones are as they would have been.
+
+    Raises ValueError where lengths differ or size < 1.
+
+    >>> x, y = np.arange(10).reshape(5, 2), np.arange(5)
+    >>> [b.tolist() for _, b in batches((x, y), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    return Batches(arrays, size, shuffle, rng, drop_last, transform)
+
+
+class Batches:
+    """What `batches` returns: a sized iterable that knows its place."""
+
+    def __init__(self, arrays: Any, size: int, shuffle: bool, rng: Rng, drop_last: bool, transform: Transform | None) -> None:
+        if isinstance(size, bool) or not hasattr(size, "__index__"):
+            raise TypeError(f"batches: size must be an int, but got {size!r}")
+        if size < 1:
+            raise ValueError(f"batches: size={size} must be at least 1")
+        if transform is not None and not callable(transform):
+            raise TypeError(f"batches: transform must be a function of a batch and a Generator, but got a {type(transform).__name__}")
+        self.arrays = mapped(as_array, dict(arrays) if isinstance(arrays, Mapping) else arrays)
+        self.count = common_length("batches", [a for _, a in leaves(self.arrays)])
+        self.size, self.shuffle, self.drop_last, self.transform = operator.index(size), shuffle, drop_last, transform
+        self.rng = np.random.default_rng(rng)
+        self._before = self.rng.bit_generator.state  # the generator's state before the latest pass drew from it
+        self._given = 0  # batches of that pass given so far
+        self._drawn: tuple[np.ndarray | None, int] | None = None  # what a pass that is to go on had drawn
+
+    def __len__(self) -> int:
+        return self.count // self.size if self.drop_last else -(-self.count // self.size)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._drawn is None:
+            self._before, self._given = self.rng.bit_generator.state, 0
+            self._drawn = self._draw()
+        (order, seed), self._drawn = self._drawn, None
+        for i in range(self._given, len(self)):
+            part: Any = slice(i * self.size, (i + 1) * self.size)
+            part = part if order is None else order[part]
+            batch = mapped(lambda a: a[part], self.arrays)
+            if self.transform is not None:
+                batch = self.transform(batch, np.random.default_rng((seed, i)))
+            self._given = i + 1
+            yield batch
+        self._before, self._given = self.rng.bit_generator.state, 0
+
+    def _draw(self) -> tuple[np.ndarray | None, int]:
+        """A pass's order, and the seed of its transforms."""
+        order = self.rng.permutation(self.count) if self.shuffle else None
+        return order, int(self.rng.integers(1 << 63)) if self.transform else 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place after the last batch given, and the generator's states before this pass and now."""
+        return {"given": self._given, "before": self._before, "now": self.rng.bit_generator.state, "rows": [self.count, self.size]}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Makes the next pass the rest of the one that `state_dict` was asked in; ValueError, and no change, for batches of other rows."""
+        missing = {"given", "before", "now", "rows"} - set(saved)
+        if missing:
+            raise ValueError(f"batches.load_state_dict: there is no {', '.join(sorted(missing))} in what was given")
+        rows, given = [int(n) for n in saved["rows"]], int(saved["given"])
+        if rows != [self.count, self.size] or not 0 <= given <= len(self):
+            raise ValueError(
+                f"batches.load_state_dict: saved after {given} batches of {rows[0]} rows in {rows[1]}s, "
+                f"but these are {len(self)} batches of {self.count} rows in {self.size}s"
+            )
+        now = self.rng.bit_generator.state
+        try:
+            self.rng.bit_generator.state = saved["now"]
+            self.rng.bit_generator.state = saved["before"]
+        except (TypeError, ValueError, KeyError) as error:
+            self.rng.bit_generator.state = now
+            raise ValueError(f"batches.load_state_dict: this generator, {now['bit_generator']}, cannot take the saved state: {error}")
+        self._before, self._given, self._drawn = saved["before"], given, None
+        if given:
+            self._drawn = self._draw()
+            self.rng.bit_generator.state = saved["now"]
