@@ -120,10 +120,11 @@ class Drawing:
             id: position in this list; kind: "op", "leaf", "constant", "fold" or "rest"; title: operation or kind in the user's words; name;
             shape; dtype; scope: "outer/inner"; family: "product", "elementwise", "reduction" or "movement"; details: parameters as text;
             operands: names of the operands, where their order matters; output: true for what was asked to be drawn; operations, leaves:
-            how many this stands for; flops: estimated; parameters: values; memory: bytes, of folds;
+            how many this stands for; folds: the scopes that a fold stands for;
+            flops: estimated; parameters: values; memory: bytes, of folds;
             source: "file:line"; mark: what is remarkable;
             grad: {norm (none: no gradient), bad: how many nan or inf, zeros: share};
-            stats: {mean, std, low, high, zeros, bad} of the finite values;
+            stats: {mean, std, low, high, zeros, bad} of the finite values; histogram: their counts in equal parts of [low, high];
             cost: {flops, bytes read and written, saved: bytes kept for the backward pass, forward, backward: seconds measured}.
         edges: dicts of tail and head (ids), slot (position among the operands, or none), label, value (as stats), grad (as grad).
         scopes: list of all. left_out: how many nodes are not drawn. remarks: list of sentences. Numbers that are not finite are strings.

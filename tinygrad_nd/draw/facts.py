@@ -15,6 +15,8 @@ from ..tensor import Tensor
 from . import labels
 from .names import Names
 
+BINS, SAMPLE = 24, 1 << 16  # of a histogram
+
 
 @dataclass(frozen=True)
 class Grad:
@@ -91,6 +93,20 @@ def statistics(array: np.ndarray) -> Stats | None:
         mean, std = good.mean(dtype=np.float64), good.std(dtype=np.float64)
     zeros = 1 - np.count_nonzero(good) / good.size
     return Stats(float(mean), float(std), float(good.min()), float(good.max()), zeros, int(array.size - good.size))
+
+
+def histogram(array: np.ndarray, stats: Stats) -> tuple[int, ...]:
+    """How many finite values lie in each of BINS equal parts of [low, high]; of a large array, among SAMPLE values picked at random."""
+    width = stats.high - stats.low
+    if not 0 < width < np.inf:
+        return ()
+    values = array.ravel(order="K")
+    if values.size > SAMPLE:
+        values = values[np.random.default_rng(0).integers(values.size, size=SAMPLE)]
+    values = values[np.isfinite(values)]
+    values = np.abs(values) if values.dtype.kind == "c" else values
+    part = ((values.astype(np.float64) - stats.low) / width * BINS).astype(int)
+    return tuple(np.bincount(part.clip(0, BINS - 1), minlength=BINS).tolist())
 
 
 def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:

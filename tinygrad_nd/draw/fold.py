@@ -92,7 +92,7 @@ def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None]
     vertex.details = (" · ".join(inner), *(f"in {s}" for s in arriving), *(f"out {s}" for s in shapes if len(shapes) > 1))
     vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
     vertex.parameters, vertex.flops = sum(v.parameters for v in inside), sum(v.flops for v in inside)
-    vertex.memory = sum(map(held, inside))
+    vertex.memory, vertex.folds = sum(map(held, inside)), (key,)
     costs = [v.cost for v in inside if v.cost]
     vertex.cost = reduce(Cost.__add__, costs) if costs else None
     vertex.grad = total(v.grad for v in inside if v.grad and v.kind == "leaf")

@@ -25,6 +25,7 @@ class Vertex:
     """One box: an operation, a leaf, a constant, a folded scope, or the rest that was left out.
 
     `details` are the parameters worth reading, `operands` the argument names where their order matters (edges then enter at a slot).
+    `folds` are the scopes that a fold stands for.
     """
 
     kind: str
@@ -42,8 +43,10 @@ class Vertex:
     parameters: int = 0
     flops: int = 0
     memory: int = 0
+    folds: tuple[str, ...] = ()
     grad: facts.Grad | None = None
     stats: facts.Stats | None = None
+    histogram: tuple[int, ...] = ()
     cost: facts.Cost | None = None
     source: str | None = None
     mark: str = ""

@@ -46,11 +46,13 @@ def measure(built: Builder, nodes: Sequence[Node | Constant], outputs: Sequence[
 
 def _add_statistics(built: Builder, replay: Replay) -> None:
     graph = built.graph
-    for node, position in built.places.items():
-        if id(node) in replay.values:
-            graph.vertices[position].stats = facts.statistics(replay.values[id(node)])
-    for array, position in built.arrays.values():
-        graph.vertices[position].stats = facts.statistics(array)
+    values = [(position, replay.values[id(node)]) for node, position in built.places.items() if id(node) in replay.values]
+    values += [(position, array) for array, position in built.arrays.values()]
+    for position, array in values:
+        vertex = graph.vertices[position]
+        vertex.stats = facts.statistics(array)
+        if vertex.stats:
+            vertex.histogram = facts.histogram(array, vertex.stats)
     graph.edges = [e._replace(value=graph.vertices[e.tail].stats) for e in graph.edges]
     mark_origins(graph)
 

@@ -69,7 +69,7 @@ def _merged(run: Sequence[Vertex]) -> Vertex:
     v = replace(last, title=f"{name} × {len(run)}", details=(each, *first.details[1:]))
     v.operations, v.leaves = sum(b.operations for b in run), sum(b.leaves for b in run)
     v.parameters, v.flops = sum(b.parameters for b in run), sum(b.flops for b in run)
-    v.memory = sum(b.memory for b in run)
+    v.memory, v.folds = sum(b.memory for b in run), tuple(scope for b in run for scope in b.folds)
     costs = [b.cost for b in run if b.cost]
     v.cost = reduce(Cost.__add__, costs) if costs else None
     norms = [b.grad.norm for b in run if b.grad and b.grad.norm is not None]
