@@ -17,7 +17,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"ops"},
     {"sweep", "fft", "linalg"},
     {"methods", "dispatch"},
-    {"transforms", "checkpoint"},
+    {"transforms", "checkpoint", "replay"},
     {"testing", "debug", "draw", "nn", "init", "optim", "data", "random"},
     {"shapes"},
     {"__init__"},

@@ -30,7 +30,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
 
     Raises ValueError for a non-scalar without `gradient`, or one of another shape; RuntimeError for a graph already freed.
     """
-    g = _cotangent("backward", output, gradient)
+    g = cotangent("backward", output, gradient)
     arrived = sweep([output], [g], None, retain_graph=retain_graph or create_graph, create_graph=create_graph)
     with _accumulating:
         for node, g in arrived.items():
@@ -67,7 +67,7 @@ def gradients(
     for x in xs:
         if not isinstance(x, Tensor) or not x.requires_grad:
             raise ValueError("gradients: every input must be a tensor that requires grad; make leaves with requires_grad=True")
-    pairs = [(y, _cotangent("gradients", y, g)) for y, g in zip(ys, given) if isinstance(y, Tensor) and y.requires_grad]
+    pairs = [(y, cotangent("gradients", y, g)) for y, g in zip(ys, given) if isinstance(y, Tensor) and y.requires_grad]
     if not pairs:
         raise ValueError("gradients: no output requires grad, so nothing can be differentiated")
     retain = create_graph if retain_graph is None else retain_graph
@@ -133,7 +133,7 @@ def sweep(
                         pulled = True
                         h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
                         if h.shape != parent.shape or h.dtype != parent.dtype:
-                            h = _fit(h, node, i)
+                            h = fit(h, node, i)
                         if parent in pending:
                             _receive(pending, owned, parent, h)
                         else:
@@ -198,7 +198,7 @@ def _number(a: ndarray) -> Any:
     return a if a.ndim else a[()]
 
 
-def _fit(g: Any, node: Node, i: int) -> Any:
+def fit(g: Any, node: Node, i: int) -> Any:
     """What the rule for parent i gave, checked: a cotangent has its input's shape, or one to which the input was broadcast."""
     parent, op = node.parents[i], node.op
     shape, n = parent.shape, g.shape
@@ -245,7 +245,8 @@ def _own_handle(g: Tensor | None, x: Tensor) -> Tensor:
     return handle(np.zeros(x.shape, x.dtype), None) if g is None else handle(g._data, g._node)
 
 
-def _cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
+def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
+    """The cotangent of `output` with which a sweep begins: `gradient`, checked, or 1 for a scalar."""
     if not output.requires_grad:
         raise ValueError(
             f"{where}: this tensor {output.shape} does not depend on any tensor that requires grad, so there is nothing to differentiate; "

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, enable_grad
+from ..replay import Unknown, Values, consistent, operands, ours, run, values
 from ..sweep import gradients
 from ..tape import FREED, Op
 from ..tensor import Tensor, tensor
 from ..tree import leaves
-from .replay import Unknown, consistent, operands, ours, run, values
 from .words import graph_of, line_of, place, public, table, told
 
 STEP = 1e-6  # of the differences, along a direction as long as the operand
@@ -106,7 +106,7 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
     return Report([row for n in nodes for row in _rows(n, known, rtol, atol, np.random.default_rng([seed, len(nodes)]))])
 
 
-def _rows(node: Node, known: dict[Node, np.ndarray], rtol: float, atol: float, rng: np.random.Generator) -> Iterator[Check]:
+def _rows(node: Node, known: Values, rtol: float, atol: float, rng: np.random.Generator) -> Iterator[Check]:
     op = node.op
     assert op is not None
 

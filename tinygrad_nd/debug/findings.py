@@ -9,8 +9,8 @@ import numpy as np
 
 from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
+from ..replay import Values, values
 from ..tensor import Tensor
-from .replay import values
 from .words import graph_of, joined, line_of, place, title
 
 DEAD = 0.9  # share of zeros from which a relu is called dead
@@ -54,7 +54,7 @@ def lint(loss: Tensor) -> list[Finding]:
 class _Graph:
     """What rules ask of a graph: values, followers, and whether backward() has run."""
 
-    def __init__(self, nodes: list[Node], known: dict[Node, np.ndarray]) -> None:
+    def __init__(self, nodes: list[Node], known: Values) -> None:
         self.values, self.followers = known, {n: list[Node]() for n in nodes}
         for n in nodes:
             for p in n.parents:

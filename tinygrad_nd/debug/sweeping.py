@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..node import Node, no_grad
-from ..sweep import _cotangent, _fit
+from ..node import Node
+from ..replay import Pulled, pull_back
+from ..sweep import cotangent
 from ..tape import FREED
 from ..tensor import Tensor, frozen
 from .words import graph_of, line_of, place, statistics, title, told
@@ -49,39 +49,30 @@ def steps(loss: Tensor, gradient: Any = None) -> Iterator[Step]:
     a leaf () 12.0 {}
     """
     swept = pulled("steps", loss, gradient)
-    return (Step(n.index, title(n), n.scope, line_of(n), g, {_arg(n, i): h for i, h in out.items()}) for n, g, out, _ in swept)
+    return (Step(n.index, title(n), n.scope, line_of(n), g, {_arg(n, i): _shown(h) for i, h in out.items()}) for n, g, out, *_ in swept)
 
 
-def pulled(where: str, loss: Tensor, gradient: Any = None) -> Iterator[tuple[Node, np.ndarray, dict[int, np.ndarray], float]]:
-    """(node, its cotangent, the cotangents of its arguments by position, seconds) for every node, newest first."""
+def pulled(where: str, loss: Tensor, gradient: Any = None, repeats: int = 1) -> Iterator[Pulled]:
+    """The sweep of `loss`, lazily; refused where a graph was freed. What a rule raises is raised when its turn comes."""
     nodes = graph_of(where, loss)
-    g = _cotangent(where, loss, gradient)._data
+    g = cotangent(where, loss, gradient)._data
     for n in nodes:
         if n.saved is FREED:
             raise RuntimeError(
                 f"{where}: backward() has freed this graph (at {told(n)}); look before backward(), or pass it retain_graph=True"
             )
-    return _pulled(nodes, {nodes[-1]: g})
+    return _raising(pull_back(nodes, {nodes[-1]: g}, repeats=repeats))
 
 
-def _pulled(nodes: list[Node], pending: dict[Node, Any]) -> Iterator[tuple[Node, np.ndarray, dict[int, np.ndarray], float]]:
-    for node in reversed(nodes):
-        g = pending.pop(node, None)
-        if g is None:
-            continue
-        out: dict[int, Any] = {}
-        start = time.perf_counter()
-        with no_grad(), np.errstate(all="ignore"):
-            for i, parent in enumerate(node.parents):
-                if isinstance(parent, Node):
-                    assert node.op is not None
-                    h = node.op.pull(node, i, g, False)
-                    out[i] = h if h.shape == parent.shape and h.dtype == parent.dtype else _fit(h, node, i)
-            seconds = time.perf_counter() - start
-            for i, h in out.items():
-                parent = node.parents[i]
-                pending[parent] = pending[parent] + h if parent in pending else h
-        yield node, g, {i: h if hasattr(h, "parts") else frozen(h) for i, h in out.items()}, seconds
+def _raising(swept: Iterable[Pulled]) -> Iterator[Pulled]:
+    for step in swept:
+        if step.error:
+            raise step.error
+        yield step
+
+
+def _shown(h: Any) -> Any:
+    return h if hasattr(h, "parts") else frozen(h)
 
 
 def _arg(node: Node, i: int) -> str:

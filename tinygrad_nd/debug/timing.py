@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from ..node import Node
-from ..tape import Op
+from ..replay import Values, forward_seconds, saved_bytes, values
 from ..tensor import Tensor
-from .replay import operands, run, values
 from .sweeping import pulled
 from .words import graph_of, line_of, table, title
-
-SHORT = 1e-3  # seconds; what takes less is run again, for a first run finds cold caches
 
 
 @dataclass(frozen=True)
@@ -69,12 +64,11 @@ def profile(loss: Tensor) -> Profile:
     >>> nd.debug.profile(nd.exp(x @ x).mean()).total.result
     65544
     """
-    swept = pulled("profile", loss, np.ones(loss.shape, loss.dtype) if isinstance(loss, Tensor) else None)
+    swept = pulled("profile", loss, np.ones(loss.shape, loss.dtype) if isinstance(loss, Tensor) else None, repeats=3)
     nodes = graph_of("profile", loss)
-    known, rng = values(nodes, [loss]), np.random.default_rng(0)
-    kept = _kept(nodes)
-    backward = {n: s for n, _, _, s in swept}
-    costs = {n: _cost(n, known, kept[n], backward.get(n, 0.0), rng) for n in nodes if n.op is not None}
+    known, kept = values(nodes, [loss]), saved_bytes(nodes)
+    backward = {step.node: step.seconds for step in swept}
+    costs = {n: _cost(n, known, kept[n], backward.get(n, 0.0)) for n in nodes if n.op is not None}
     scopes: dict[str, list[Cost]] = {}
     for n, cost in costs.items():
         parts = n.scope.split("/") if n.scope else []
@@ -87,58 +81,15 @@ def profile(loss: Tensor) -> Profile:
     )
 
 
-def _cost(node: Node, known: dict[Node, np.ndarray], kept: int, backward: float, rng: np.random.Generator) -> Cost:
-    forward = None
-    if type(node.op) is Op:
-        op = node.op
-        try:
-            given = operands(node, known, rng)
-            with np.errstate(all="ignore"):
-                forward = _clocked(lambda: run(op, given, node.params))
-        except Exception:
-            forward = None
+def _cost(node: Node, known: Values, kept: int, backward: float) -> Cost:
     where = ", ".join(filter(None, (node.scope, line_of(node))))
-    return Cost(title(node), where, forward, backward, prod(node.shape) * node.dtype.itemsize, kept)
-
-
-def _clocked(f: Callable[[], Any]) -> float:
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        f()
-        best = min(best, time.perf_counter() - start)
-        if best > SHORT:
-            break
-    return best
+    return Cost(title(node), where, forward_seconds(node, known), backward, prod(node.shape) * node.dtype.itemsize, kept)
 
 
 def _sum(what: str, costs: Iterable[Cost]) -> Cost:
     every = list(costs)
     forward = sum(c.forward or 0.0 for c in every)
     return Cost(what, "", forward, sum(c.backward for c in every), sum(c.result for c in every), sum(c.saved for c in every))
-
-
-def _kept(nodes: list[Node]) -> dict[Node, int]:
-    """Bytes that each node keeps and none before it, leaves' own values aside."""
-    counted = {id(_owner(n.handle._data)) for n in nodes if n.handle is not None}
-    kept: dict[Node, int] = {}
-    for n in nodes:
-        fresh = {id(_owner(a)): a.nbytes for a in _arrays(n.saved) if id(_owner(a)) not in counted}
-        counted |= fresh.keys()
-        kept[n] = sum(fresh.values())
-    return kept
-
-
-def _arrays(saved: Any) -> list[np.ndarray]:
-    if isinstance(saved, (tuple, list)):
-        return [a for item in saved for a in _arrays(item)]
-    return [saved] if isinstance(saved, np.ndarray) else []
-
-
-def _owner(array: np.ndarray) -> Any:
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def _time(seconds: float) -> str:

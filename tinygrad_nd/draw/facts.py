@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Constant, Node
-from ..tape import saved_operands
-from ..tensor import Tensor
 from . import labels
-from .names import Names
 
 BINS, SAMPLE = 24, 1 << 16  # of a histogram
 
@@ -124,38 +121,3 @@ def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
     else:
         flops = max([size, *read]) if family == "reduction" else size
     return Cost(flops, (size + sum(read)) * node.dtype.itemsize)
-
-
-def saved_bytes(nodes: Iterable[Node]) -> dict[Node, int]:
-    """Bytes that each node keeps alive for its backward pass; an array that several keep counts for the oldest, one of a leaf for none."""
-    nodes = list(nodes)
-    seen = {id(_owner(h._data)) for n in nodes for p in n.parents if isinstance(p, Node) and p.op is None and (h := p.handle) is not None}
-    kept: dict[Node, int] = {}
-    for node in nodes:
-        for value in saved_operands(node).values():
-            if isinstance(value, np.ndarray) and id(owner := _owner(value)) not in seen:
-                seen.add(id(owner))
-                kept[node] = kept.get(node, 0) + owner.nbytes
-    return kept
-
-
-def _owner(array: Any) -> Any:
-    """The array whose memory this is a view of."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def known_values(nodes: Iterable[Node | Constant], outputs: Sequence[Tensor], names: Names) -> dict[int, np.ndarray]:
-    """Values by id of node, as far as anything still holds them: handles, outputs, named tensors, what operations saved."""
-    values: dict[int, np.ndarray] = {}
-    for node in nodes:
-        if isinstance(node, Node):
-            for i, value in saved_operands(node).items():
-                owner = node if i < 0 else node.parents[i]
-                if owner is not None and isinstance(value, np.ndarray):
-                    values[id(owner)] = value
-            if node.handle is not None:
-                values[id(node)] = node.handle._data
-    values |= {id(t._node): t._data for t in [*names.tensors, *outputs] if t._node is not None}
-    return values
