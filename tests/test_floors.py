@@ -18,12 +18,13 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"sweep", "fft", "linalg"},
     {"methods", "dispatch"},
     {"transforms", "checkpoint", "replay"},
-    {"testing", "debug", "draw", "nn", "init", "optim", "data", "random"},
+    {"files"},
+    {"testing", "debug", "draw", "nn", "init", "optim", "data", "random", "plot"},
     {"shapes"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}
-OPTIONAL = {"scipy", "threadpoolctl", "numba", "llvmlite", "pygraphviz"}
+OPTIONAL = {"scipy", "threadpoolctl", "numba", "llvmlite", "pygraphviz", "matplotlib"}
 TYPES_ONLY = "TYPE_CHECKING"
 
 

@@ -14,8 +14,8 @@ PUBLIC = """
     argwhere around array array_equal array_equiv array_split asarray asin asinh astensor astype atan atan2 atanh atleast_1d
     atleast_2d atleast_3d average avg_pool_nd batch_norm binary_cross_entropy binary_cross_entropy_with_logits bincount bitwise_and
     bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor block broadcast_arrays
-    broadcast_shapes broadcast_to cbrt ceil celu checkpoint choose clip column_stack compress concat concatenate conj conjugate
-    conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
+    broadcast_shapes broadcast_to cbrt ceil celu checkpoint Checkpoint choose clip column_stack compress concat concatenate conj
+    conjugate conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
     cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
     deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw draw_vjp
     Drawing dropout dropout_nd dsplit dstack ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine equal erf
@@ -26,23 +26,23 @@ PUBLIC = """
     histogramdd hsplit hstack huber_loss hvp hypot i0 i1 identity imag indices init inner insert instance_norm interp interpolate
     intersect1d invert isclose iscomplex iscomplexobj isfinite isin isinf isnan isneginf isposinf isreal isrealobj ix_ jacobian jvp
     kl_div kron l1_loss layer_norm lcm ldexp leaky_relu left_shift less less_equal lexsort lgamma linalg linear linspace
-    local_response_norm log log10 log1p log2 log_ndtr log_sigmoid log_softmax logaddexp logaddexp2 logical_and logical_not logical_or
+    load local_response_norm log log10 log1p log2 log_ndtr log_sigmoid log_softmax logaddexp logaddexp2 logical_and logical_not logical_or
     logical_xor logit logspace logsumexp lp_pool_nd margin_ranking_loss mask_indices matmul matrix_transpose matvec max max_pool_nd
     max_unpool_nd maximum mean median meshgrid min minimum mish mod modf moveaxis mse_loss multi_margin_loss multilabel_margin_loss
     multilabel_soft_margin_loss multiply nan_to_num nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin
     nanpercentile nanprod nanquantile nanstd nansum nanvar ndtr negative nextafter nll_loss nn no_grad nonzero norm normalize
     not_equal num_threads ones ones_like optim outer pad pairwise_distance Parameter partition percentile permute_dims piecewise
-    pixel_shuffle_nd pixel_unshuffle_nd poisson_nll_loss polyadd polyder polygamma polyint polymul polysub polyval positive pow power
+    pixel_shuffle_nd pixel_unshuffle_nd plot poisson_nll_loss polyadd polyder polygamma polyint polymul polysub polyval positive pow power
     prelu primitive prod ptp put_along_axis quantile rad2deg radians random ravel ravel_multi_index real real_if_close reciprocal relu
-    relu6 remainder repeat reshape resize right_shift rint rms_norm roll rollaxis rot90 round scaled_dot_product_attention scope
-    searchsorted select selu set_conv_precision set_default_dtype set_engine set_num_threads setdiff1d setxor1d shapes sigmoid sign
+    relu6 remainder repeat reshape resize right_shift rint rms_norm roll rollaxis rot90 round save scaled_dot_product_attention
+    scope searchsorted select selu set_conv_precision set_default_dtype set_engine set_num_threads setdiff1d setxor1d shapes sigmoid sign
     signbit silu sin sinc sinh smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign sort sort_complex spacing
     split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh tanhshrink Tensor tensor tensordot testing
     threads threshold tile topk trace transpose trapezoid tri tril tril_indices tril_indices_from trim_zeros triplet_margin_loss triu
     triu_indices triu_indices_from true_divide trunc unfold_nd union1d unique unique_all unique_counts unique_inverse unique_values
     unravel_index unstack unwrap value_and_grad vander var vdot vecdot vecmat vjp vsplit vstack where xlog1py xlogy zeros zeros_like
 """
-MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "random", "shapes", "testing")
+MODULES = ("data", "fft", "init", "linalg", "nn", "optim", "plot", "random", "shapes", "testing")
 FUNCTIONS = [n for n in PUBLIC.split() if inspect.isroutine(getattr(nd, n, None))]
 EMPTY = inspect.Parameter.empty
 

@@ -1,10 +1,11 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, debug, fft, init, linalg, nn, optim, random, shapes, testing
+from . import data, debug, fft, init, linalg, nn, optim, plot, random, shapes, testing
 from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
 from . import methods as _methods  # gives Tensor its operators
 from .checkpoint import checkpoint
 from .draw import Drawing, draw, draw_vjp, explain_vjp
+from .files import Checkpoint, load, save
 from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
@@ -66,8 +67,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "draw_vjp", "enable_grad",
-    "engine", "explain_vjp", "fft", "from_dlpack", "grad", "gradients", "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "nn",
-    "no_grad", "num_threads", "optim", "primitive", "random", "scope", "set_conv_precision", "set_default_dtype", "set_engine",
-    "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad", "vjp",
+    "Checkpoint", "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "draw_vjp",
+    "enable_grad", "engine", "explain_vjp", "fft", "from_dlpack", "grad", "gradients", "hessian", "hvp", "init", "jacobian", "jvp",
+    "linalg", "load", "nn", "no_grad", "num_threads", "optim", "plot", "primitive", "random", "save", "scope", "set_conv_precision",
+    "set_default_dtype", "set_engine", "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad", "vjp",
 ]  # fmt: skip
