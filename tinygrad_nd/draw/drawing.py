@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..files.atomic import write
 from . import text
 from .diff import compare
 from .dot import to_dot
@@ -146,9 +147,9 @@ class Drawing:
             source = path.with_suffix(".gv")
             if source.exists() and not source.read_text(encoding="utf-8", errors="replace").startswith("digraph"):
                 source = path.with_name(path.name + ".gv")  # somebody else's file stands there
-            _write(source, self.dot.encode())
+            write(source, self.dot.encode())
             raise DotNotFound(f"{error}. The DOT source was written to {source}") from None
-        _write(path, data)
+        write(path, data)
         return path
 
     def _as(self, suffix: str) -> bytes:
@@ -176,14 +177,3 @@ class Drawing:
 
     def __str__(self) -> str:
         return brief(self.graph)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes the file whole or not at all: beside it, then in its place."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(error.errno, f"save: {error.strerror}; nothing was written", str(path)) from None
