@@ -257,6 +257,54 @@ def test_a_freed_graph_and_what_is_no_graph_are_refused(look):
         look(np.zeros(()))
 
 
+# On a drawing
+
+
+def marked(drawing):
+    return {v.title: v.mark for v in drawing.graph.vertices if v.mark}
+
+
+def test_a_wrong_rule_is_drawn_red():
+    loss = careless_square(nd.exp(leaf([1.0, 2.0]))).sum()
+    report = nd.debug.check_nodes(loss)
+    for found in (report, report.first_wrong, [report.first_wrong]):
+        drawing = nd.draw(loss, mark=found)
+        assert list(marked(drawing)) == ["careless_square"] and "rule for 'x' is wrong: gives" in marked(drawing)["careless_square"]
+    assert "#B00020" in drawing.dot and "rule for 'x' is wrong" in str(drawing)
+    assert marked(nd.draw(nd.exp(loss), mark=nd.debug.check_nodes(nd.exp(leaf(1.0))))) == {}
+    assert "nothing of what is to be marked" in str(nd.draw(nd.exp(leaf(1.0)), mark=report))
+
+
+def test_lint_and_words_of_the_users_own_are_drawn_too():
+    scores = leaf(draws(3, 4))
+    probabilities = nd.softmax(scores, 1)
+    loss = nd.cross_entropy(probabilities, [0, 1, 2])
+    assert marked(nd.draw(loss, mark=nd.debug.lint(loss)))["cross_entropy"].startswith("softmax twice: its input comes from softmax")
+    assert marked(nd.draw(loss, mark={probabilities: "why?"})) == {"softmax": "why?"}
+    for wrong, says in ((3, "int"), ({"softmax": "x"}, "str"), (ValueError("x"), "no place"), ({nd.tensor(1.0): "x"}, "a constant")):
+        with pytest.raises(TypeError, match=says):
+            nd.draw(loss, mark=wrong)
+
+
+def test_an_anomaly_is_drawn_where_it_was_made():
+    x = leaf([0.0, 4.0])
+    loss = (3 * nd.sqrt(x)).sum()
+    with pytest.raises(nd.debug.Anomaly) as caught, nd.debug.anomaly():
+        loss.backward()
+    drawing = nd.draw(loss, grads=True, mark=caught.value)
+    assert marked(drawing) == {"sqrt": "its backward makes inf here"} and caught.value.tensor is None
+    with pytest.raises(nd.debug.Anomaly) as caught, nd.debug.anomaly():
+        nd.exp(nd.log(x * 1.0))
+    assert marked(nd.draw(caught.value.tensor, mark=caught.value)) == {"log": "makes inf here"}
+
+
+def test_a_drawing_made_under_an_anomaly_watch_is_drawn():
+    with np.errstate(all="ignore"):
+        loss = (3 * nd.sqrt(leaf([0.0, 4.0]))).sum()
+    with nd.debug.anomaly():
+        assert "nan or inf in gradients begins here" in str(nd.draw(loss, stats=True, grads=True))
+
+
 # Missing gradients
 
 W, V = leaf([1.0, 2.0], "w"), leaf([3.0, 4.0], "v")

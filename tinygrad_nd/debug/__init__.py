@@ -1,6 +1,6 @@
 """Finding what is wrong: the first nan, the wrong rule, the gradient that does not come, the usual mistakes, and where the time goes."""
 
-from .anomaly import anomaly
+from .anomaly import Anomaly, anomaly
 from .check import Check, Report, check_nodes
 from .findings import Finding, lint
 from .missing import why_no_grad
@@ -9,5 +9,6 @@ from .sweeping import Step, steps
 from .timing import Cost, Profile, profile
 
 __all__ = [
-    "Check", "Cost", "Finding", "Profile", "Report", "Step", "anomaly", "check_nodes", "lint", "profile", "sources", "steps", "why_no_grad",
+    "Anomaly", "Check", "Cost", "Finding", "Profile", "Report", "Step", "anomaly", "check_nodes", "lint", "profile", "sources", "steps",
+    "why_no_grad",
 ]  # fmt: skip

@@ -16,9 +16,21 @@ from .sources import remember
 from .words import joined, line_of, place, public, statistics, told, way
 
 
+class Anomaly(FloatingPointError):
+    """The first nan or infinity. `marks` puts it on a drawing: `nd.draw(loss, grads=True, mark=error)`.
+
+    Where it was made forward there is no loss yet: `tensor` is the result that holds it, and `nd.draw(error.tensor, mark=error)` shows how
+    it came about. It is None where the backward sweep made it.
+    """
+
+    def __init__(self, message: str, marks: dict[int, str], tensor: Tensor | None = None) -> None:
+        super().__init__(message)
+        self.marks, self.tensor = marks, tensor
+
+
 @contextmanager
 def anomaly() -> Iterator[None]:
-    """Context manager (and decorator): the first operation inside that makes a nan or an infinity raises FloatingPointError.
+    """Context manager (and decorator): the first operation inside that makes a nan or an infinity raises Anomaly, a FloatingPointError.
 
     The message names the operation, its scope and the line that called it, tells its operands, and in the backward sweep also the way from
     there to the loss. Lines are known of operations recorded inside, so compute forward inside, too. An infinity that was put in on
@@ -29,7 +41,7 @@ def anomaly() -> Iterator[None]:
     >>> with nd.debug.anomaly(), nd.scope("entropy"):
     ...     nd.log(x)
     Traceback (most recent call last):
-    FloatingPointError: anomaly: log in scope 'entropy', at <doctest ...>:2 made inf from finite operands
+    tinygrad_nd.debug.anomaly.Anomaly: anomaly: log in scope 'entropy', at <doctest ...>:2 made inf from finite operands
       x:      (2,) float64, min 0, max 1, mean 0.5, 50% zeros; from a leaf (2,)
       result: (2,) float64, min 0, max 0, mean 0, 50% zeros, 1 of 2 inf
     """
@@ -45,7 +57,8 @@ def anomaly() -> Iterator[None]:
             path = [node]
             while (ref := followed.get(path[-1])) is not None and (follower := ref()) is not None:
                 path.append(follower)
-            raise FloatingPointError(_backward(op, node, i, _values(g), _values(h), path))
+            made = "nan" if np.isnan(_values(h)).any() else "inf"
+            raise Anomaly(_backward(op, node, i, _values(g), _values(h), path), {node.index: f"its backward makes {made} here"})
 
     with np.errstate(all="ignore"), setting(locating, True), watch(Watch(_made, pull)):
         yield
@@ -62,7 +75,8 @@ def _made(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any], p
         return
     if not nan and any(_infinite(arrays[i]) and not _is_leaf(nodes[i]) for i in bad):
         return  # let through where it was made
-    raise FloatingPointError(_forward(result, op, arrays, nodes, bad))
+    marks = {result._node.index: f"makes {'nan' if nan else 'inf'} here"} if isinstance(result._node, Node) else {}
+    raise Anomaly(_forward(result, op, arrays, nodes, bad), marks, result)
 
 
 def _forward(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any], bad: list[int]) -> str:

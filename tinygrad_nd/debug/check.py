@@ -39,6 +39,14 @@ class Check:
         values = _number(self.expected), _number(self.found)
         return f"#{self.index}", self.operation, self.argument, self.status, *values, where, self.note
 
+    @property
+    def marks(self) -> dict[int, str]:
+        """Words for a drawing: `nd.draw(loss, mark=check)`."""
+        if self.status != "wrong":
+            return {}
+        numbers = f"gives {self.found:.4g}, differences {self.expected:.4g}" if self.expected is not None and self.found is not None else ""
+        return {self.index: f"rule for {self.argument!r} is wrong: {numbers or self.note}"}
+
     def __str__(self) -> str:
         rule = f"the rule of {self.operation} for {self.argument!r}{place(self.scope, self.source)}"
         if self.status != "wrong":
@@ -52,7 +60,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_nodes` found: a row for every rule, oldest node first. Print it for a table."""
+    """What `check_nodes` found: a row for every rule, oldest node first. Print it for a table; `nd.draw(loss, mark=report)` draws it."""
 
     rows: list[Check]
 
@@ -68,6 +76,14 @@ class Report:
     def ok(self) -> bool:
         """Whether no rule is wrong."""
         return not self.wrong
+
+    @property
+    def marks(self) -> dict[int, str]:
+        """Words for a drawing, of every wrong rule; the first is told to be."""
+        found: dict[int, str] = {}
+        for row in self.wrong:
+            found |= {i: f"{found[i]}; {words}" if i in found else words for i, words in row.marks.items()}
+        return {i: ("" if k or len(found) == 1 else "first: ") + words for k, (i, words) in enumerate(found.items())}
 
     def __str__(self) -> str:
         right, skipped = (sum(r.status == s for r in self.rows) for s in ("right", "skipped"))

@@ -20,7 +20,7 @@ SHAPING = {"reshape", "transpose", "cast", "alias", "broadcast_to", "squeeze", "
 
 @dataclass(frozen=True)
 class Finding:
-    """One suspicious place: which rule found it, what is there, and what to do."""
+    """One suspicious place: which rule found it, what is there, and what to do. `index` is that of the node."""
 
     rule: str
     operation: str
@@ -28,6 +28,12 @@ class Finding:
     source: str | None
     what: str
     advice: str
+    index: int
+
+    @property
+    def marks(self) -> dict[int, str]:
+        """Words for a drawing: `nd.draw(loss, mark=nd.debug.lint(loss))`."""
+        return {self.index: f"{self.rule}: {self.what}"}
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.operation}{place(self.scope, self.source)}: {self.what}. {self.advice}."
@@ -68,7 +74,7 @@ class _Graph:
 
 
 def _found(n: Node, rule: str, what: str, advice: str) -> Finding:
-    return Finding(rule, title(n), n.scope, line_of(n), what, advice)
+    return Finding(rule, title(n), n.scope, line_of(n), what, advice, n.index)
 
 
 def _name(n: Node | None) -> str:

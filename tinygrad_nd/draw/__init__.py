@@ -13,6 +13,7 @@ from .drawing import Drawing
 from .explain import explain_vjp
 from .fold import fold, limit
 from .graph import trace
+from .marks import marks_of
 from .names import gather
 from .render import DotNotFound
 from .vjp import draw_vjp
@@ -30,6 +31,7 @@ def draw(
     names: str | Mapping[str, Tensor] | None = "auto",
     rankdir: str = "TB",
     max_nodes: int | None = None,
+    mark: Any = None,
 ) -> Drawing:
     """Draws the graph that computes `outputs` (tensors, or lists and tuples of them): every node once, scopes as boxes.
 
@@ -39,6 +41,7 @@ def draw(
     and backward; the dearest are the darkest. source: the line that made a node, if it was made under `nd.debug.sources()`.
     depth: folds what lies deeper than so many scopes. names: "auto" adds the caller's variable names, a mapping {name: tensor} sets them,
     None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the oldest nodes, until it fits.
+    mark: what to draw red: whatever `nd.debug.check_nodes`, `lint` or `anomaly` found, or a mapping {tensor: words}.
 
     Raises TypeError for what is no tensor; ValueError for an unknown rankdir, a negative depth or max_nodes below 1.
 
@@ -63,7 +66,7 @@ def draw(
     frame = inspect.currentframe()
     called_as = gather(names, frame.f_back if frame else None)
     del frame
-    graph = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source)
+    graph = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source, marks=marks_of(mark))
     if depth is not None:
         graph = fold(graph, depth)
     if max_nodes is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from functools import lru_cache
+from textwrap import wrap
 
 from .graph import Vertex, short_name
 from .text import Note, clean, notes
@@ -80,7 +81,7 @@ def _rows(v: Vertex, flows: bool) -> Iterator[str]:
     if v.shape is not None:
         yield f"{v.shape} {font(str(v.dtype), 8, 'grey')}" if v.dtype else str(v.shape)
     for note in notes(v, flows):
-        yield _note(note)
+        yield from _note(note)
 
 
 def _wrapped(v: Vertex) -> Iterator[str]:
@@ -98,9 +99,12 @@ def _wrapped(v: Vertex) -> Iterator[str]:
         yield line
 
 
-def _note(note: Note) -> str:
-    row = font(escaped(note.text), 9, note.tone)
-    return f"<B>{row}</B>" if note.tone == "red" else row
+def _note(note: Note) -> Iterator[str]:
+    """A line; what is wrong is told whole, on as many as it takes."""
+    if note.tone != "red":
+        yield font(escaped(note.text), 9, note.tone)
+    else:
+        yield from (f"<B>{font(escaped(line), 9, 'red')}</B>" for line in wrap(note.text, _MOST_CHARACTERS, max_lines=6, placeholder=" …"))
 
 
 def tooltip(v: Vertex) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
@@ -86,8 +86,10 @@ class Graph:
         return list(found)
 
 
-def trace(outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, cost: bool, source: bool) -> Graph:
-    """The graph behind `outputs`, every node once, with the facts that were asked for."""
+def trace(
+    outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, cost: bool, source: bool, marks: Mapping[int, str] | None = None
+) -> Graph:
+    """The graph behind `outputs`, every node once, with the facts that were asked for, and `marks` by index of node."""
     roots = [t._node if t._node is not None else Constant(t._data) for t in outputs]
     nodes = reachable(roots)
     builder = Builder(names)
@@ -105,6 +107,11 @@ def trace(outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, 
             vertex.source = (node.extra or {}).get("source")
     if stats or grads or cost:
         measure(builder, nodes, outputs, grads=grads, stats=stats, cost=cost)
+    for node, position in builder.places.items():
+        if marks and node.index in marks:
+            builder.graph.vertices[position].mark = marks[node.index]
+    if marks and not any(n.index in marks for n in nodes):
+        builder.graph.remarks.append("nothing of what is to be marked is in this graph")
     if source and builder.calls and not any(v.source for v in builder.graph.vertices):
         builder.graph.remarks.append("no source lines were recorded; make the graph inside nd.debug.sources()")
     return builder.graph
