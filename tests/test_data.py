@@ -1,3 +1,4 @@
+import copy
 import gc
 import threading
 import time
@@ -5,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+import tinygrad_nd as nd
 from tinygrad_nd import data
 
 X = np.arange(20).reshape(10, 2)
@@ -44,6 +46,71 @@ def test_shuffled_images_stay_channels_last_in_memory():
     images = np.moveaxis(np.zeros((8, 5, 5, 3)), -1, 1)
     (batch,) = data.batches(images, 8, shuffle=True)
     assert np.moveaxis(batch, 1, -1).flags.c_contiguous
+
+
+def test_nests_and_tensors_and_memory_maps(tmp_path):
+    mapped = np.memmap(tmp_path / "x", np.float32, "w+", shape=(10, 2))
+    (batch,) = data.batches({"pair": (nd.tensor(Y), mapped), "y": Y}, 10)
+    assert batch["pair"][0].tolist() == Y.tolist() and np.shares_memory(batch["pair"][1], mapped)
+    shuffled = next(iter(data.batches(mapped, 4, shuffle=True)))
+    assert type(shuffled) is np.ndarray and not np.shares_memory(shuffled, mapped)
+
+
+def test_transforms_change_batches_by_generators_of_their_own():
+    plain = data.batches((X, Y), 4, transform=lambda batch, rng: (batch[0] + rng.random(), batch[1]), rng=0)
+    first, second = ([float((x - X[y]).ravel()[0]) for x, y in plain] for _ in range(2))
+    assert len({*first, *second}) == 6 and X.tolist() == np.arange(20).reshape(10, 2).tolist()
+
+
+def noisy(rng):
+    return data.batches((X, Y), 3, shuffle=True, rng=rng, transform=lambda batch, rng: (batch[0] + rng.standard_normal(), batch[1]))
+
+
+def flat(batches):
+    return [a.tolist() for batch in batches for a in batch]
+
+
+@pytest.mark.parametrize("wrap", [lambda b: b, data.prefetch], ids=["batches", "prefetched"])
+@pytest.mark.parametrize("given", [0, 1, 3, 4])
+def test_a_pass_goes_on_where_its_state_was_taken(given, wrap):
+    whole, again = wrap(noisy(7)), wrap(noisy(99))
+    list(whole)
+    steps = iter(whole)
+    for _ in range(given):
+        next(steps)
+    again.load_state_dict(copy.deepcopy(whole.state_dict()))
+    assert flat(again) + flat(again) == flat(steps) + flat(whole)
+
+
+def test_a_shared_generator_goes_on_too():
+    rng = np.random.default_rng(5)
+    whole = data.batches(Y, 3, shuffle=True, rng=rng)
+    steps = iter(whole)
+    next(steps)
+    rng.random(17)  # something else that uses it
+    state, other = copy.deepcopy(whole.state_dict()), np.random.default_rng(0)
+    again = data.batches(Y, 3, shuffle=True, rng=other)
+    again.load_state_dict(state)
+    assert [b.tolist() for b in again] == [b.tolist() for b in steps] and rng.random() == other.random()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("given"), "no given"),
+        (lambda s: s.update(rows=[9, 3]), "9 rows in 3s, but these are 4 batches of 10 rows in 3s"),
+        (lambda s: s.update(given=5), "after 5 batches"),
+        (lambda s: s.update(now=np.random.MT19937(0).state), "PCG64"),
+        (lambda s: s.update(before=3), "cannot take"),
+    ],
+)
+def test_a_state_that_does_not_fit_changes_nothing(change, message):
+    b = noisy(0)
+    before, wrong = copy.deepcopy(b.state_dict()), copy.deepcopy(noisy(1).state_dict())
+    change(wrong)
+    with pytest.raises(ValueError, match=message):
+        b.load_state_dict(wrong)
+    assert b.state_dict() == before
 
 
 def test_no_rows_no_batches():
@@ -86,6 +153,15 @@ def test_prefetch_runs_ahead_by_n():
     items.close()
 
 
+def test_prefetch_starts_again_where_its_source_does_and_knows_its_length():
+    items = data.prefetch(data.batches(Y, 4))
+    assert len(items) == 3 and [len(b) for b in items] == [len(b) for b in items] == [4, 4, 2]
+    once = data.prefetch(iter([1, 2]))
+    assert [*once] == [1, 2] and [*once] == []
+    with pytest.raises(TypeError, match="list has no state_dict"):
+        data.prefetch([1]).state_dict()
+
+
 def test_prefetch_raises_at_the_place_of_the_error():
     def source():
         yield 1
@@ -121,12 +197,15 @@ def test_leaving_prefetch_early_stops_the_thread_and_closes_the_source():
     [
         (lambda: data.batches((X, Y[:3]), 2), ValueError, r"\(10, 2\), \(3,\)"),
         (lambda: data.batches(X, 0), ValueError, "size=0"),
+        (lambda: data.batches(X, 2.0), TypeError, "2.0"),
+        (lambda: data.batches(X, 2, transform=3), TypeError, "transform"),
         (lambda: data.batches(3.0, 1), ValueError, "first axis"),
         (lambda: data.one_hot([0.5]), TypeError, "float64"),
         (lambda: data.one_hot([3], 3), ValueError, "0 to 2"),
         (lambda: data.one_hot([-1]), ValueError, "-1"),
         (lambda: data.train_test_split(X, test_size=1.0), ValueError, "0 to train"),
         (lambda: data.prefetch([1], 0), ValueError, "n=0"),
+        (lambda: data.prefetch([1], 1.5), TypeError, "1.5"),
     ],
 )
 def test_errors_say_what_came(call, error, message):

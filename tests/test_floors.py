@@ -21,10 +21,11 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"files"},
     {"testing", "debug", "draw", "nn", "init", "optim", "data", "random", "plot"},
     {"shapes"},
+    {"training"},
     {"__init__"},
 ]
 REQUIRED = {"numpy", "graphviz"}
-OPTIONAL = {"scipy", "threadpoolctl", "numba", "llvmlite", "pygraphviz", "matplotlib"}
+OPTIONAL = {"scipy", "threadpoolctl", "numba", "llvmlite", "pygraphviz", "matplotlib", "tqdm"}
 TYPES_ONLY = "TYPE_CHECKING"
 
 

@@ -9,7 +9,7 @@ import pytest
 import tinygrad_nd as nd
 
 PUBLIC = """
-    abs absolute acos acosh adaptive_avg_pool_nd adaptive_max_pool_nd add all allclose alpha_dropout amax amin angle any append
+    abs absolute accuracy acos acosh adaptive_avg_pool_nd adaptive_max_pool_nd add all allclose alpha_dropout amax amin angle any append
     apply_along_axis apply_over_axes arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition argsort
     argwhere around array array_equal array_equiv array_split asarray asin asinh astensor astype atan atan2 atanh atleast_1d
     atleast_2d atleast_3d average avg_pool_nd batch_norm binary_cross_entropy binary_cross_entropy_with_logits bincount bitwise_and
@@ -18,12 +18,12 @@ PUBLIC = """
     conjugate conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
     cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
     deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw draw_vjp
-    Drawing dropout dropout_nd dsplit dstack ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine equal erf
-    erfc erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fix flatnonzero flip fliplr flipud
+    Drawing dropout dropout_nd dsplit dstack EarlyStopping ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine
+    equal erf erfc erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fit fix flatnonzero flip fliplr flipud
     float_power floor floor_divide fmax fmin fmod fold_nd frexp from_dlpack fromfunction full full_like gamma gammaln
     gaussian_nll_loss gcd gelu geomspace global_avg_pool global_max_pool glu grad gradient gradients greater greater_equal group_norm
     hard_sigmoid hard_swish hard_tanh hardshrink heaviside hessian hinge_embedding_loss histogram histogram2d histogram_bin_edges
-    histogramdd hsplit hstack huber_loss hvp hypot i0 i1 identity imag indices init inner insert instance_norm interp interpolate
+    histogramdd History hsplit hstack huber_loss hvp hypot i0 i1 identity imag indices init inner insert instance_norm interp interpolate
     intersect1d invert isclose iscomplex iscomplexobj isfinite isin isinf isnan isneginf isposinf isreal isrealobj ix_ jacobian jvp
     kl_div kron l1_loss layer_norm lcm ldexp leaky_relu left_shift less less_equal lexsort lgamma linalg linear linspace
     load local_response_norm log log10 log1p log2 log_ndtr log_sigmoid log_softmax logaddexp logaddexp2 logical_and logical_not logical_or

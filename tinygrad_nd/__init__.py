@@ -61,14 +61,16 @@ from .ops.window import *
 from .sweep import gradients
 from .tape import primitive
 from .tensor import Parameter, Tensor, astensor, default_dtype, set_default_dtype, tensor
+from .training import EarlyStopping, History, accuracy, fit
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
 __all__ = [
     *(name for module in _methods.MODULES for name in module.__all__),
-    "Checkpoint", "Drawing", "Parameter", "Tensor", "astensor", "checkpoint", "data", "debug", "default_dtype", "draw", "draw_vjp",
-    "enable_grad", "engine", "explain_vjp", "fft", "from_dlpack", "grad", "gradients", "hessian", "hvp", "init", "jacobian", "jvp",
-    "linalg", "load", "nn", "no_grad", "num_threads", "optim", "plot", "primitive", "random", "save", "scope", "set_conv_precision",
-    "set_default_dtype", "set_engine", "set_num_threads", "shapes", "tensor", "testing", "threads", "value_and_grad", "vjp",
+    "Checkpoint", "Drawing", "EarlyStopping", "History", "Parameter", "Tensor", "accuracy", "astensor", "checkpoint", "data", "debug",
+    "default_dtype", "draw", "draw_vjp", "enable_grad", "engine", "explain_vjp", "fft", "fit", "from_dlpack", "grad", "gradients",
+    "hessian", "hvp", "init", "jacobian", "jvp", "linalg", "load", "nn", "no_grad", "num_threads", "optim", "plot", "primitive", "random",
+    "save", "scope", "set_conv_precision", "set_default_dtype", "set_engine", "set_num_threads", "shapes", "tensor", "testing", "threads",
+    "value_and_grad", "vjp",
 ]  # fmt: skip

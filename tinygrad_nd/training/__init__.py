@@ -1,0 +1,8 @@
+"""The training loop: `fit`, and what it gives back."""
+
+from .fit import fit
+from .history import History
+from .metrics import accuracy
+from .stopping import EarlyStopping
+
+__all__ = ["EarlyStopping", "History", "accuracy", "fit"]

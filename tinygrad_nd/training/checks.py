@@ -1,0 +1,61 @@
+"""What `fit` refuses before anything has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..nn.module import Module
+from ..tensor import Tensor
+from .run import length, parameters_of, takes_model
+
+
+def check_model(model: Any, loss: Any, optimiser: Any) -> None:
+    for name, f in (("model", model), ("loss", loss)):
+        if not callable(f):
+            raise TypeError(f"fit: {name} must be a function or module, but is a {type(f).__name__}; the order is {ORDER}")
+    if isinstance(optimiser, type) or not (hasattr(optimiser, "step") and hasattr(optimiser, "param_groups")):
+        told = f"the class {optimiser.__name__}" if isinstance(optimiser, type) else f"a {type(optimiser).__name__}"
+        raise TypeError(f"fit: optimiser must be an object such as nd.optim.Adam(model.parameters()), but is {told}; the order is {ORDER}")
+    stepped = {id(p) for p in parameters_of(optimiser)}
+    learned = model.parameters() if isinstance(model, Module) else []
+    if learned and not any(id(p) in stepped for p in learned):
+        raise ValueError(
+            f"fit: the optimiser holds none of the model's {len(learned)} parameters, so nothing would be learned; "
+            f"make it with {type(optimiser).__name__}(model.parameters(), ...) after the model"
+        )
+
+
+def check_data(name: str, data: Any, loss: Any, epochs: int) -> None:
+    arrays = isinstance(data, (tuple, list)) and any(isinstance(a, (np.ndarray, Tensor)) for a in data) and not takes_model(loss)
+    if arrays or isinstance(data, (np.ndarray, Tensor, Mapping, str)) or not isinstance(data, Iterable):
+        raise TypeError(f"fit: {name} must give batches, but is a {type(data).__name__}; pass nd.data.batches(({name}_x, {name}_y), 32)")
+    if length(data) == 0:
+        raise ValueError(f"fit: {name} has no batches")
+    if iter(data) is data and epochs > 1:
+        raise TypeError(
+            f"fit: {name} is a {type(data).__name__}, which can be gone through once, but there are {epochs} epochs; "
+            "pass something that starts again, such as nd.data.batches, or a list"
+        )
+
+
+def check_number(name: str, value: Any, whole: bool = True) -> None:
+    """A number above 0, an int of at least 1 if `whole`."""
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(f"fit: {name} must be {'an int' if whole else 'a number'}, but is {value!r}")
+    if not value > 0:
+        raise ValueError(f"fit: {name}={value} must be {'at least 1' if whole else 'above 0'}")
+
+
+def check_callbacks(callbacks: Any, hooks: tuple[str, ...]) -> list[Any]:
+    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for c in found:
+        if isinstance(c, type) or not (callable(c) or any(hasattr(c, hook) for hook in hooks)):
+            raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(hooks)}, but got {c!r}")
+    return found
+
+
+ORDER = "fit(model, loss, data, optimiser, epochs)"

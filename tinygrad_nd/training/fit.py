@@ -1,0 +1,193 @@
+"""fit: the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import signature
+from itertools import islice
+from math import isfinite
+from os import PathLike
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from .checks import check_callbacks, check_data, check_model, check_number
+from .clipping import clip_grad_norm_
+from .finite import all_finite, refuse
+from .history import History
+from .keeping import Keeper
+from .metrics import Metric, named
+from .progress import Progress
+from .run import Run, count, training
+from .stopping import EarlyStopping, interruptible
+
+HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")
+
+
+def fit(
+    model: Callable[..., Any],
+    loss: Callable[..., Any],
+    data: Iterable[Any],
+    optimiser: Any,
+    epochs: int,
+    *,
+    validation: Iterable[Any] | None = None,
+    metrics: Mapping[str, Metric] | Sequence[Metric] = (),
+    schedule: Any = None,
+    schedule_every: Literal["epoch", "step"] = "epoch",
+    clip: float | None = None,
+    accumulate: int = 1,
+    ema: Any = None,
+    callbacks: Any = (),
+    early_stopping: EarlyStopping | int | None = None,
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
+    rng: np.random.Generator | Sequence[np.random.Generator] = (),
+    progress: bool = True,
+) -> History:
+    """Trains: for every batch (x, y) of `data`, epoch after epoch, moves the optimiser's parameters down loss(model(x), y).
+
+    A loss whose first parameter is called `model` is given (model, batch) instead, a batch of any form. Metrics are functions of prediction
+    and target, for training and validation; `validation` is gone through after every epoch, in eval mode.
+
+    `schedule.step()` is called after every epoch or step. `clip` bounds the norm of the gradient, `accumulate` takes as many batches as
+    one, `ema.update()` follows every step. A callback is a function of the `Run`, called after every epoch, or an object with any of
+    on_train_begin, on_step_end, on_epoch_end, on_train_end; a dict that it returns after an epoch joins the history, and `run.stop(reason)`
+    ends. `early_stopping` is an `EarlyStopping` or its patience.
+
+    `checkpoint` is a file, written after every epoch (and every `checkpoint_every` steps): a training that finds it goes on from there, bit
+    for bit, if the data have a state as `nd.data.batches` do and `rng` names the generators used elsewhere than in data and model.
+
+    Ctrl-C ends after the step, keeping what was learned. A loss or gradient that is not finite raises FloatingPointError (a ValueError,
+    too) that tells where; parameters and buffers are as before that step. What can be refused, is refused before the first step.
+
+    >>> import tinygrad_nd as nd
+    >>> x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]
+    >>> line = nd.nn.Linear(1, 1, rng=0)
+    >>> sgd = nd.optim.SGD(line.parameters(), lr=0.5)
+    >>> history = fit(line, nd.mse_loss, nd.data.batches((x, 2 * x + 1), 8), sgd, epochs=20, progress=False)
+    >>> print(line(np.float32([[3]])).item().__round__(3), history["loss"][-1] < 1e-6)
+    7.0 True
+    """
+    check_number("epochs", epochs)
+    check_model(model, loss, optimiser)
+    check_data("data", data, loss, epochs)
+    if validation is not None:
+        check_data("validation", validation, loss, epochs)
+    if schedule_every not in ("epoch", "step"):
+        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {schedule_every!r}")
+    for name, value in (("accumulate", accumulate), ("checkpoint_every", checkpoint_every)):
+        if value is not None:
+            check_number(name, value)
+    if clip is not None:
+        check_number("clip", clip, whole=False)
+    if isinstance(early_stopping, int):
+        early_stopping = EarlyStopping(early_stopping)
+    hooked = check_callbacks(callbacks, HOOKS)
+    run = Run(
+        model, loss, data, optimiser, int(epochs), validation, named(metrics), schedule, schedule_every, clip, accumulate, ema, hooked,
+        early_stopping,
+    )  # fmt: skip
+    keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)
+    told = Progress(run, progress)
+    with training(model), interruptible(run.stop):
+        try:
+            _train(run, keeper, told)
+            if keeper is not None and run.batch:
+                keeper.broken_off()
+        except KeyboardInterrupt:
+            if run.stopped:  # that was the second
+                raise
+            run.stop("interrupted")
+        finally:
+            told.close()
+        if run.best and run.stopped != "interrupted":
+            run.restore_best()
+        run.history.stopped = run.stopped or "finished"
+        run.call("on_train_end")
+    return run.history
+
+
+def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
+    run.call("on_train_begin")
+    _look_for_best(run)
+    while run.epoch < run.epochs and not run.stopped:
+        began = perf_counter()
+        told.begin()
+        for group in _groups(run.data, run.accumulate):
+            _step(run, group)
+            told.step(group)
+            if keeper is not None:
+                keeper.step()
+            if run.stopped:
+                return
+        told.trained()
+        validated = run.validate()
+        if run.stopped:  # meanwhile
+            return
+        run.complete(validated, perf_counter() - began)
+        run.call("on_epoch_end")
+        if run.schedule is not None and run.schedule_every == "epoch":
+            _advance(run)
+        _look_for_best(run)
+        told.end()
+        if keeper is not None:
+            keeper.epoch()
+
+
+def _step(run: Run, group: Sequence[Any]) -> None:
+    """One move of the parameters, by the mean gradient over the examples in a group of batches."""
+    buffers = [b.data for b in run.buffers]
+    weights = [count(batch) for batch in group]
+    losses = []
+    run.optimiser.zero_grad()
+    for batch, weight in zip(group, weights):
+        value, prediction = run.judge(batch)
+        losses.append(value.item())
+        if not isfinite(losses[-1]):
+            refuse(run, f"the loss is {losses[-1]}", batch, buffers)
+        value.backward(None if len(group) == 1 else np.full(value.shape, weight / sum(weights), value.dtype))
+        run.measure(run.means, batch, losses[-1], prediction)
+        del value, prediction  # the memory of one batch may serve the next
+    if not all(all_finite(p.grad.data) for p in run.parameters if p.grad is not None):
+        refuse(run, "a gradient is not finite", group[-1], buffers)
+    if run.clip is not None:
+        clip_grad_norm_(run.parameters, run.clip)
+    run.optimiser.step()
+    if run.ema is not None:
+        run.ema.update()
+    if run.schedule is not None and run.schedule_every == "step":
+        run.schedule.step()
+    run.step += 1
+    run.batch += len(group)
+    run.history.steps.append(sum(loss * weight for loss, weight in zip(losses, weights)) / sum(weights))
+    run.call("on_step_end")
+
+
+def _groups(data: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """So many batches at a time, the last group with what is left."""
+    batches = iter(data)
+    while group := list(islice(batches, size)):
+        yield group
+        del group
+
+
+def _advance(run: Run) -> None:
+    """The schedule's step after an epoch, with the loss for those that ask for one, as ReduceLROnPlateau does."""
+    asks = any(p.default is p.empty for p in signature(run.schedule.step).parameters.values())
+    losses = run.history["val_loss" if run.validation is not None else "loss"]
+    run.schedule.step(losses[-1]) if asks else run.schedule.step()
+
+
+def _look_for_best(run: Run) -> None:
+    """Keeps the values of the best epoch, and stops when that is too long ago."""
+    rule = run.early_stopping
+    if rule is None or run.epoch == 0:
+        return
+    name = rule.monitor or ("val_loss" if run.validation is not None else "loss")
+    best = rule.best(run.history[name])
+    if rule.restore_best and best == run.epoch - 1:
+        run.keep_best()
+    if run.epoch - 1 - best >= rule.patience:
+        run.stop(f"early stopping: {name} was best in epoch {best + 1}, {run.history[name][best]:.4g}")
