@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from pathlib import Path
@@ -13,37 +12,13 @@ from . import text
 from .diff import compare
 from .dot import to_dot
 from .graph import Graph
+from .page import page
 from .plain import as_dict
 from .render import DotNotFound, render
 from .tree import brief, tree
 
 MOST = 20_000  # vertices that Graphviz is asked to place; it takes minutes for a tenth of that
 SUFFIXES = (".gv", ".dot", ".svg", ".png", ".pdf", ".html", ".json")
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ margin: 0; font: 15px/1.5 system-ui, Helvetica, Arial, sans-serif; color: #14181d; background: #fff; }}
-header {{ padding: 1rem 1.5rem .5rem; border-bottom: 1px solid #e3e6ea; }}
-h1 {{ margin: 0; font-size: 1.15rem; }}
-p {{ margin: .1rem 0; color: #4b5563; }}
-figure {{ margin: 1rem; overflow-x: auto; text-align: center; }}
-figure svg {{ max-width: 100%; height: auto; }}
-details {{ margin: 1rem 1.5rem 2rem; }}
-pre {{ overflow-x: auto; font: 12px/1.45 ui-monospace, Menlo, Consolas, monospace; }}
-</style>
-</head>
-<body>
-<header><h1>{title}</h1><p>{summary}</p></header>
-<figure>{svg}</figure>
-<details><summary>As text</summary><pre>{listing}</pre></details>
-</body>
-</html>
-"""
 
 
 class Drawing:
@@ -85,12 +60,10 @@ class Drawing:
         return render(to_dot(self.graph, self.rankdir, self.legend, dpi), format)
 
     def html(self) -> str:
-        """A page that needs nothing else: the picture, and the same graph as text."""
-        outputs = [v.name or v.title for v in self.graph.vertices if v.output]
-        title = html.escape(f"Graph of {', '.join(outputs)}")
-        return _PAGE.format(
-            title=title, summary=html.escape(text.summary(self.graph)), svg=self.svg(), listing=html.escape(tree(self.graph))
-        )
+        """A page that needs nothing else, to explore the graph in a browser: pan, zoom, search, fold and unfold scopes, click a node for all
+        that is known of it, and step through the operations forward and backward. Without Graphviz the nodes stand in one column.
+        """
+        return page(self.graph, self.rankdir, self.legend)
 
     def summary(self) -> str:
         """The graph as a tree of scopes: what reads what (%n is line n), results, values of parameters, operations, bytes of results.

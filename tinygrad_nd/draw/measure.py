@@ -64,11 +64,11 @@ def _sweep(recorded: Sequence[Node], outputs: Sequence[Tensor], known: Values, t
 
 def _add_statistics(built: Builder, known: Values) -> None:
     graph = built.graph
-    for node, position in built.places.items():
-        if node in known:
-            graph.vertices[position].stats = facts.statistics(known[node])
-    for array, position in built.arrays.values():
-        graph.vertices[position].stats = facts.statistics(array)
+    held = [(position, known[node]) for node, position in built.places.items() if node in known]
+    held += [(position, array) for array, position in built.arrays.values()]
+    for position, array in held:
+        stats = graph.vertices[position].stats = facts.statistics(array)
+        graph.vertices[position].histogram = facts.histogram(array, stats) if stats else ()
     graph.edges = [e._replace(value=graph.vertices[e.tail].stats) for e in graph.edges]
     mark_origins(graph)
 

@@ -1,0 +1,120 @@
+"""One file to explore a graph with, without a server or a network: the picture at every depth, what is known of every node, and a script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from ..dot import to_dot
+from ..fold import fold, limit
+from ..graph import Edge, Graph
+from ..render import INSTALL, DotNotFound, render
+from ..text import clean, gradient_words, summary, totals, value_words
+from ..tree import tree
+from .column import column
+from .words import describe, legend
+
+MOST = 3_000  # vertices of one picture: 4 MB
+PLACED = 1_000  # vertices that Graphviz is asked to place; it takes a third of a second for these
+READABLE = 60  # vertices of the picture that is shown first, if folding gets there
+SCRIPTS = ("graph.js", "view.js", "panel.js", "picture.js", "play.js", "main.js")  # read from the first to the last
+
+
+def page(graph: Graph, rankdir: str, with_legend: bool) -> str:
+    """The text of an HTML file. What runs in it is named by its hash: nothing else may run, and nothing can be fetched."""
+    whole = limit(graph, MOST)
+    deepest = max((v.scope.count("/") + 1 for v in whole.vertices if v.scope), default=0)
+    levels = [*(fold(whole, depth) for depth in range(deepest)), whole]
+    start = max((i for i, level in enumerate(levels) if len(level.vertices) <= READABLE), default=0)
+    pictures = [_picture(level, rankdir) for level in levels]
+    style, script = _resource("page.css"), "\n".join(map(_resource, SCRIPTS))
+    title = f"Graph of {', '.join(v.name or v.title for v in graph.vertices if v.output)}"
+    data = {"rankdir": rankdir, "start": start, **_data(levels), "notices": [notice for _, notice in pictures]}
+    said = [*([_cut(graph, whole)] if whole is not graph else []), *totals(whole)]
+    text = Template(_resource("page.html")).substitute(
+        title=_plain(title),
+        summary=_plain(summary(graph)),
+        said="".join(f"<p>{_plain(line)}</p>" for line in said),
+        legend=legend(whole, levels) if with_legend else "",
+        listing=_plain(tree(whole)),
+        picture=pictures[start][0],
+        others="\n".join(f'<template id="depth-{i}">{svg}</template>' for i, (svg, _) in enumerate(pictures) if i != start),
+        data=_in_script(data),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+    )
+    return text
+
+
+def _picture(graph: Graph, rankdir: str) -> tuple[str, str]:
+    """An SVG element, and what is to be said of how it was made."""
+    if len(graph.vertices) > PLACED:
+        return column(graph), f"More than {PLACED:,} nodes: they stand in the order of computation."
+    try:
+        svg = render(to_dot(graph, rankdir, legend=False), "svg").decode()
+    except DotNotFound:
+        return column(graph), f"Without Graphviz the nodes stand in the order of computation; for a better picture {INSTALL}."
+    svg = svg[svg.index("<svg") :]
+    return re.sub(r"<!--.*?-->\n|<title>(?:tinygrad_nd|cluster_\d+)</title>\n| font-family=\"[^\"]*\"| xml:space=\"preserve\"", "", svg), ""
+
+
+def _data(levels: list[Graph]) -> dict[str, Any]:
+    """Every vertex of any level once, and the levels as the numbers of their vertices and the edges between these numbers.
+
+    Folding passes on the vertices that it leaves as they are.
+    """
+    numbers: dict[int, int] = {}
+    nodes = []
+    for level in levels:
+        for v in level.vertices:
+            if id(v) not in numbers:
+                numbers[id(v)] = len(nodes)
+                nodes.append(describe(v))
+    places = [[numbers[id(v)] for v in level.vertices] for level in levels]
+    return {
+        "nodes": nodes,
+        "levels": [{"nodes": at, "edges": [_edge(level, at, e) for e in level.edges]} for level, at in zip(levels, places)],
+    }
+
+
+def _edge(graph: Graph, numbers: list[int], e: Edge) -> dict[str, Any]:
+    shape = e.label or (str(graph.vertices[e.tail].shape) if graph.vertices[e.tail].shape is not None else "")
+    head = graph.vertices[e.head]
+    said = {
+        "shape": shape,
+        "operand": head.operands[e.slot] if e.slot is not None and head.operands else "",
+        "value": value_words(e.value) if e.value else "",
+        "grad": ("none" if e.grad.norm is None else gradient_words(e.grad).removeprefix("grad ")) if e.grad else "",
+    }
+    return {"tail": numbers[e.tail], "head": numbers[e.head], **{k: words for k, words in said.items() if words}}
+
+
+def _cut(graph: Graph, kept: Graph) -> str:
+    """What a page that does not hold the whole graph says."""
+    how = "the oldest nodes are left out" if kept.left_out > graph.left_out else "its deepest scopes stay folded"
+    return f"This page holds at most {MOST:,} nodes of the graph's {len(graph.vertices):,}: {how}. Pass depth= or max_nodes= to nd.draw."
+
+
+def _plain(text: str) -> str:
+    return html.escape(clean(text))
+
+
+def _in_script(data: dict[str, Any]) -> str:
+    """JSON that cannot end the element it stands in: without a <, and in ASCII."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,159 @@
+"""A picture without Graphviz: operations in one column in the order of computation, what they read first from outside at their left.
+
+Linear in the graph, so it also serves where a graph is too large to be placed well. The elements are those that Graphviz makes: every node
+is a group of class "node", every edge one of class "edge", with the title "n3" or "n3->n4".
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+
+from ..card import COLORS, INK
+from ..graph import Edge, Graph, Vertex, short_name
+from ..style import Heat
+from ..text import clean, notes
+
+WIDTH, GAP = 200, 26  # of a card; between cards
+INSET = 12  # of a scope's box from the one around it
+_LETTERS = 32  # of 9 px that fit on a card
+_KIND_STROKE = {"constant": ' stroke-dasharray="5 3"', "rest": ' stroke-dasharray="1 3"'}
+
+
+def column(graph: Graph) -> str:
+    """The picture as an SVG element."""
+    places, boxes, bottom = _placed(graph)
+    deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
+    left, right = -(WIDTH + GAP + deepest * INSET + 20), WIDTH + deepest * INSET + 20
+    reach = max((_bulge(places, e) for e in graph.edges), default=0.0)
+    heat = Heat(graph)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} 0 {right + reach - left:g} {bottom:g}">',
+        *_boxes(boxes, deepest),
+        *(_edge(places, e) for e in graph.edges),
+        *(_node(f"n{i}", v, places[i], heat.fill(v)) for i, v in enumerate(graph.vertices)),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def swatch(v: Vertex) -> str:
+    """The border and colour of a vertex's card, for a legend."""
+    return f'<svg class="swatch" width="34" height="20" viewBox="-2 -2 38 24" aria-hidden="true">{_frame(v, 0, 0, 34, 20, "")}</svg>'
+
+
+Place = tuple[float, float, float]  # left, top, height
+
+
+def _placed(graph: Graph) -> tuple[list[Place], list[tuple[str, float, float]], float]:
+    """Where every vertex stands, (scope, top, bottom) of every box, and the height of all."""
+    places: list[Place] = []
+    boxes: list[tuple[str, float, float]] = []
+    open_: list[tuple[str, float]] = []
+    y, row, beside = 10.0, 0, 0.0  # the next free line, the first vertex of the row, the height of what stands at its left
+    for i, v in enumerate(graph.vertices):
+        height = _height(v)
+        if v.kind in ("leaf", "constant") and i + 1 < len(graph.vertices):
+            places.append((-(WIDTH + GAP), beside, height))
+            beside += height + 6
+            continue
+        while open_ and not f"{v.scope}/".startswith(f"{open_[-1][0]}/"):
+            scope, top = open_.pop()
+            boxes.append((scope, top, y - GAP / 2 + 2))
+            y += 8
+        parts = v.scope.split("/") if v.scope else []
+        for depth in range(len(open_), len(parts)):
+            open_.append(("/".join(parts[: depth + 1]), y))
+            y += 24
+        tall = max(height, beside - 6)
+        places[row:] = [(x, y + top + (tall - beside + 6) / 2, h) for x, top, h in places[row:]]
+        places.append((0.0, y + (tall - height) / 2, height))
+        y, row, beside = y + tall + GAP, i + 1, 0.0
+    for scope, top in reversed(open_):
+        boxes.append((scope, top, y - GAP / 2 + 2))
+        y += 8
+    return places, boxes, y
+
+
+def _boxes(boxes: list[tuple[str, float, float]], deepest: int) -> Iterator[str]:
+    for scope, top, bottom in sorted(boxes, key=lambda box: box[0].count("/")):
+        depth = scope.count("/")
+        margin = (deepest - depth) * INSET
+        x, right = -(WIDTH + GAP + margin), WIDTH + margin
+        fill = ("#F6F7F9", "#EEF0F3", "#E7EAEE")[min(depth, 2)]
+        yield f'<rect x="{x}" y="{top:g}" width="{right - x}" height="{bottom - top:g}" rx="8" fill="{fill}" stroke="#AEB4BD"/>'
+        yield _text(right - 8, top + 16, scope.rpartition("/")[2], 12, "plain", ' font-weight="bold" text-anchor="end"')
+
+
+def _node(title: str, v: Vertex, place: Place, fill: str) -> str:
+    x, y, height = place
+    lines = [f'<g class="node"><title>{title}</title>{_frame(v, x, y, WIDTH, height, fill)}']
+    y += 3
+    for words, size, tone in _lines(v):
+        y += size + 5
+        lines.append(_text(x + WIDTH / 2, y, words, size, tone, ' text-anchor="middle"' + (' font-weight="bold"' if size == 13 else "")))
+    return "".join([*lines, "</g>"])
+
+
+def _frame(v: Vertex, x: float, y: float, width: float, height: float, fill: str) -> str:
+    usual, line = COLORS[v.family or v.kind]
+    line, thick = (INK["red"], 4) if v.mark else ("#14181D", 3) if v.output else (line, 1)
+    look = f'fill="{fill or usual}" stroke="{line}" stroke-width="{thick}"{_KIND_STROKE.get(v.kind, "")}'
+    radius = 7 if v.kind == "op" else 0
+    box = f'<rect x="{x:g}" y="{y:g}" width="{width}" height="{height:g}" rx="{radius}" {look}/>'
+    if v.kind == "leaf":
+        box += f'<rect x="{x:g}" y="{y:g}" width="6" height="{height:g}" fill="{line}"/>'
+    if v.kind == "fold":
+        box += f'<rect x="{x + 3:g}" y="{y + 3:g}" width="{width - 6}" height="{height - 6:g}" fill="none" stroke="{line}"/>'
+    return box
+
+
+def _lines(v: Vertex) -> list[tuple[str, int, str]]:
+    """(words, size, tone) of every line on a card."""
+    name = short_name(v)
+    head = f"{name} = {v.title}" if name and v.kind == "op" else name or v.title
+    shape = [] if v.shape is None else [(f"{v.shape} {v.dtype or ''}", 11, "plain")]
+    details = v.details if v.kind == "fold" else [" · ".join(v.details)] if v.details else []
+    return [(head, 13, ""), *((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
+
+
+def _height(v: Vertex) -> int:
+    return 12 + sum(size + 5 for _, size, _ in _lines(v))
+
+
+def _text(x: float, y: float, words: str, size: int, tone: str, more: str) -> str:
+    most = _LETTERS * 9 // size
+    words = words if len(words) <= most else words[: most - 1] + "…"
+    color = f' fill="{INK[tone]}"' if tone else ""
+    return f'<text x="{x:g}" y="{y:g}" font-size="{size}"{color}{more}>{html.escape(clean(words))}</text>'
+
+
+def _bulge(places: list[Place], e: Edge) -> float:
+    """How far an edge between operations that do not follow one another runs out to the right."""
+    (x, y, height), (_, end, _) = places[e.tail], places[e.head]
+    far = end - y - height
+    return 0.0 if x < 0 or far <= GAP * 4 else min(24 + far / 12, 260)
+
+
+def _edge(places: list[Place], e: Edge) -> str:
+    (x, y, height), (_, top, tall) = places[e.tail], places[e.head]
+    if x < 0:  # from the left: across, or down beside the column
+        a, b = (x + WIDTH, y + height / 2), (-1.0, top + tall / 2)
+        path, tip = f"M{a[0]:g},{a[1]:g}C{a[0] + 18:g},{a[1]:g} {b[0] - 18:g},{b[1]:g} {b[0] - 5:g},{b[1]:g}", _tip(*b, across=1)
+    elif not (bulge := _bulge(places, e)):
+        path, tip = f"M{WIDTH / 2:g},{y + height:g}V{top - 6:g}", _tip(WIDTH / 2, top - 1, across=0)
+    else:
+        a, b = (WIDTH, y + height * 0.7), (WIDTH + 1.0, top + tall * 0.3)
+        out = WIDTH + bulge
+        path, tip = f"M{a[0]},{a[1]:g}C{out:g},{a[1]:g} {out:g},{b[1]:g} {b[0] + 5:g},{b[1]:g}", _tip(*b, across=-1)
+    color = INK["red"] if any(f and f.bad for f in (e.value, e.grad)) else "#5B6470"
+    dashes = ' stroke-dasharray="5 3"' if e.grad and e.grad.norm is None else ""
+    line = f'<path fill="none" stroke="{color}" stroke-width="1.1"{dashes} d="{path}"/><polygon fill="{color}" stroke="none" points="{tip}"/>'
+    return f'<g class="edge"><title>n{e.tail}-&gt;n{e.head}</title>{line}</g>'
+
+
+def _tip(x: float, y: float, across: int) -> str:
+    """The triangle of an arrow that ends at (x, y), pointing right (1), left (-1) or down (0)."""
+    back, side = (x - 7 * across, y) if across else (x, y - 7), 3.5
+    wings = [(back[0], back[1] - side), (back[0], back[1] + side)] if across else [(back[0] - side, back[1]), (back[0] + side, back[1])]
+    return " ".join(f"{a:g},{b:g}" for a, b in [(x, y), *wings])

@@ -1,0 +1,55 @@
+// The graph at one depth: which nodes stand there, what flows between them, and what lies before and after each.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const nodes = data.nodes;
+
+class Level {
+  constructor(number) {
+    this.number = number;
+    this.notice = data.notices[number];
+    this.nodes = data.levels[number].nodes;  // in the order of computation
+    this.arriving = new Map(this.nodes.map(id => [id, []]));
+    this.leaving = new Map(this.nodes.map(id => [id, []]));
+    for (const edge of data.levels[number].edges) {
+      this.arriving.get(edge.head).push(edge);
+      this.leaving.get(edge.tail).push(edge);
+    }
+  }
+
+  operands(id) { return this.arriving.get(id).map(edge => edge.tail); }
+  readers(id) { return this.leaving.get(id).map(edge => edge.head); }
+
+  ancestors(id) { return reach(id, next => this.operands(next)); }
+  descendants(id) { return reach(id, next => this.readers(next)); }
+
+  // The node that stands here for a node of another depth: itself, the fold around it, or the first of what it holds.
+  standIn(id) {
+    return this.nodes.find(here => here === id) ?? this.nodes.find(here => holds(here, id)) ?? this.nodes.find(here => holds(id, here));
+  }
+}
+
+function reach(start, next) {
+  const found = new Set(), stack = next(start);
+  while (stack.length) {
+    const id = stack.pop();
+    if (!found.has(id)) {
+      found.add(id);
+      stack.push(...next(id));
+    }
+  }
+  return found;
+}
+
+function holds(fold, id) {
+  const place = (nodes[id].folds?.[0] ?? nodes[id].scope ?? "") + "/";
+  return fold !== id && (nodes[fold].folds ?? []).some(scope => place.startsWith(scope + "/"));
+}
+
+const levels = data.levels.map((_, number) => new Level(number));
+const whole = levels.at(-1);
+const isWork = id => ["op", "fold", "rest"].includes(nodes[id].kind);
+const inside = id => nodes[id].folds ? whole.nodes.filter(inner => holds(id, inner)) : [];
+
+// What is known of a node as one text; a fold is found by what it holds, too.
+const words = id => [nodes[id], ...inside(id).map(inner => nodes[inner])].map(said => `${said.label} ${said.scope ?? ""} ${said.rows.flat().join(" ")}`).join(" ").toLowerCase();
+const spoken = id => [nodes[id].label, nodes[id].kind === "op" ? "" : nodes[id].kind, nodes[id].shape, nodes[id].mark].filter(Boolean).join(", ");

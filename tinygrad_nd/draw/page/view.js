@@ -1,0 +1,106 @@
+// Pan and zoom of the picture on the stage: by pointer, wheel, fingers or call.
+
+class View {
+  constructor(stage) {
+    this.stage = stage;
+    this.fingers = new Map();
+    stage.addEventListener("wheel", event => this.wheeled(event), { passive: false });
+    stage.addEventListener("pointerdown", event => this.pressed(event));
+    stage.addEventListener("pointermove", event => this.moved(event));
+    for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, event => this.released(event));
+    // What ends a drag is no click on the node below.
+    stage.addEventListener("click", event => { if (this.dragged) event.stopPropagation(); }, { capture: true });
+  }
+
+  show(svg) {
+    const { width, height } = svg.viewBox.baseVal;
+    this.size = { width: width * 4 / 3, height: height * 4 / 3 };  // a point is 4/3 px
+    svg.setAttribute("width", this.size.width);
+    svg.setAttribute("height", this.size.height);
+    this.svg = svg;
+    this.stage.replaceChildren(svg);
+  }
+
+  // The whole picture, but no smaller than `least`: then its beginning.
+  fit(least = 0) {
+    const { clientWidth, clientHeight } = this.stage, { width, height } = this.size;
+    this.scale = Math.max(least, Math.min(1.25, clientWidth / width, clientHeight / height));
+    this.x = Math.max((clientWidth - width * this.scale) / 2, 0);
+    this.y = Math.max((clientHeight - height * this.scale) / 2, 0);
+    this.place(true);
+  }
+
+  place(smoothly = false) {
+    this.stage.classList.toggle("moving", smoothly);
+    this.svg.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+  }
+
+  // About a point of the stage; without one, about its middle and smoothly.
+  zoom(factor, x, y) {
+    const smoothly = x === undefined;
+    x ??= this.stage.clientWidth / 2;
+    y ??= this.stage.clientHeight / 2;
+    const scale = Math.min(Math.max(this.scale * factor, 0.02), 6);
+    this.x = x - (x - this.x) * scale / this.scale;
+    this.y = y - (y - this.y) * scale / this.scale;
+    this.scale = scale;
+    this.place(smoothly);
+  }
+
+  // Moves no more than it must to bring elements into sight.
+  reveal(elements, margin = 40) {
+    const stage = this.stage.getBoundingClientRect();
+    const boxes = elements.map(element => this.box(element));
+    const low = Math.min(...boxes.map(b => b.y)), left = Math.min(...boxes.map(b => b.x));
+    const high = Math.max(...boxes.map(b => b.y + b.height)), right = Math.max(...boxes.map(b => b.x + b.width));
+    const shift = (from, to, room) => to - from > room - 2 * margin ? (room - from - to) / 2 : Math.max(margin - from, 0) + Math.min(room - margin - to, 0);
+    this.x += shift(left, right, stage.width);
+    this.y += shift(low, high, stage.height);
+    this.place(true);
+  }
+
+  // Where an element will be on the stage when the picture has come to rest.
+  box(element) {
+    const inner = element.getBBox(), matrix = this.svg.getCTM().inverse().multiply(element.getCTM());
+    const corner = new DOMPoint(inner.x, inner.y).matrixTransform(matrix), unit = this.scale * this.size.width / this.svg.viewBox.baseVal.width;
+    const { x, y } = this.svg.viewBox.baseVal;
+    return { x: this.x + (corner.x - x) * unit, y: this.y + (corner.y - y) * unit, width: inner.width * unit, height: inner.height * unit };
+  }
+
+  wheeled(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 20 : 1;
+    const { left, top } = this.stage.getBoundingClientRect();
+    this.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - left, event.clientY - top);
+  }
+
+  pressed(event) {
+    this.dragged = false;
+    this.fingers.set(event.pointerId, event);
+  }
+
+  moved(event) {
+    if (!this.fingers.has(event.pointerId)) return;
+    const before = spread(this.fingers);
+    if (!this.dragged && this.fingers.size === 1 && Math.hypot(event.clientX - before.x, event.clientY - before.y) < 4) return;
+    this.dragged = true;
+    this.stage.setPointerCapture(event.pointerId);
+    this.stage.classList.add("held");
+    this.fingers.set(event.pointerId, event);
+    const after = spread(this.fingers), { left, top } = this.stage.getBoundingClientRect();
+    this.x += after.x - before.x;
+    this.y += after.y - before.y;
+    this.zoom(before.size ? after.size / before.size : 1, after.x - left, after.y - top);
+  }
+
+  released(event) {
+    this.fingers.delete(event.pointerId);
+    this.stage.classList.remove("held");
+  }
+}
+
+// The middle of all fingers and how far apart the first two are.
+function spread(fingers) {
+  const at = [...fingers.values()], mean = of => at.reduce((sum, finger) => sum + finger[of], 0) / at.length;
+  return { x: mean("clientX"), y: mean("clientY"), size: at[1] ? Math.hypot(at[0].clientX - at[1].clientX, at[0].clientY - at[1].clientY) : 0 };
+}
