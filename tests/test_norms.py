@@ -160,7 +160,7 @@ def test_layers_are_torchs(ours, theirs):
     x = sample(3, 4, 5, 6, dtype=np.float32)
     for _ in range(2):
         np.testing.assert_allclose(ours(x).data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-5)
-    state = {k: v.numpy() for k, v in theirs.state_dict().items() if k != "num_batches_tracked"}
+    state = {k: v.numpy() for k, v in theirs.state_dict().items()}
     assert set(ours.state_dict()) == set(state)
     for name, value in ours.state_dict().items():
         np.testing.assert_allclose(value, state[name], rtol=1e-5, atol=1e-6)
@@ -172,7 +172,7 @@ def test_layers_are_torchs(ours, theirs):
 def test_running_statistics_are_state_but_not_learned():
     layer = nn.BatchNorm(4)
     assert [n for n, _ in layer.named_parameters()] == ["weight", "bias"]
-    assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var"]
+    assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
 
 
 # Local response, half precision, gradients of gradients.

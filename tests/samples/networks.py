@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 import tinygrad_nd as nd
+from tinygrad_nd.ops.recurrent import recurrence
 
 from .rows import Sample, normal, positive, rng, rows, within
 
@@ -14,6 +17,7 @@ SIGNS = np.where(rng.random((3, 4)) < 0.5, -1, 1)
 ALONE = ("celu", "elu", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu",
          "softplus", "softshrink", "softsign", "tanhshrink")  # fmt: skip
 PAIRS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits")
+CELLS = {"lstm": (4, 2), "gru": (3, 1), "rnn_tanh": (1, 1), "rnn_relu": (1, 1)}  # gates and states
 
 SAMPLES: list[Sample] = [
     *[s for name in ALONE for s in rows(name, getattr(nd, name), X, (normal(),), (normal(0, 2),))],
@@ -56,4 +60,6 @@ SAMPLES: list[Sample] = [
     *rows("pick", lambda x: nd.multi_margin_loss(x, [0, 3, 1], margin=2.0, p=2), (within(3, 4),)),
     *rows("relu", lambda x: nd.multilabel_margin_loss(x, [[0, 3, -1, 2], [1, -1, 0, 0], [2, 1, 0, -1]]), (within(3, 4),)),
     *rows("log_sigmoid", lambda x, t: nd.multilabel_soft_margin_loss(x, t, np.arange(4.0)), (normal(3, 4), T)),
+    *[Sample(cell, partial(recurrence, cell), (normal(3, 2, 2 * gates), normal(2 * gates, 2), normal(2 * gates), normal(states, 2, 2)))
+      for cell, (gates, states) in CELLS.items()],
 ]  # fmt: skip

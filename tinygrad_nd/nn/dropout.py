@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ops.dropout import Rng, alpha_dropout, dropout, dropout_nd
 from ..tensor import Tensor
+from .function import of_ranks
 from .module import Module
 
 
@@ -39,3 +40,6 @@ class DropoutNd(Dropout):
 
     def forward(self, x: Any) -> Tensor:
         return dropout_nd(x, self.p, self.training, rng=self.generator, layout=self.layout)
+
+
+Dropout1d, Dropout2d, Dropout3d = of_ranks(DropoutNd, name="Dropout")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .. import init as initialisers
 from ..ops.layers import embedding
 from ..tensor import Parameter, Tensor
-from .linear import Initialiser, Rng
+from .lazy import Initialiser, Rng
 from .module import Module
 
 

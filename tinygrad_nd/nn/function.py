@@ -1,4 +1,4 @@
-"""Modules around functions: the module takes the function's inputs, and keeps its other arguments."""
+"""Modules around functions: the module takes the function's inputs, and keeps its other arguments. And modules of a named rank."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..tensor import Tensor
 from .module import Module
@@ -28,3 +30,35 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1) -> Any:
 
     own = {"__init__": __init__, "forward": forward, "__signature__": kept, "__doc__": f"`{f.__name__}`, its other arguments kept."}
     return type(name, (Module,), own | {"__module__": sys._getframe(1).f_globals["__name__"]})
+
+
+def of_ranks(layer: Any, size: str | None = None, name: str | None = None) -> tuple[Any, Any, Any]:
+    """`layer` over one, two and three spatial axes, under PyTorch's names ("MaxPool2d").
+
+    With `size`, the name of an argument, an int stands for that many axes, and batch and channels may lead or not, as the layer allows;
+    without, the input must be (N, C, *n) of this rank (at "1d", (N, C) too).
+    """
+    one, two, three = (_of_rank(layer, f"{name or layer.__name__}{rank}d", rank, size) for rank in (1, 2, 3))
+    return one, two, three
+
+
+def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
+    fits = (2, 3) if rank == 1 else (rank + 2,)
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        assert size is not None
+        layer.__init__(self, *args, **kwargs)
+        given = getattr(self, size)
+        if isinstance(given, int):
+            setattr(self, size, (given,) * rank)
+        elif np.shape(given) != (rank,):
+            raise ValueError(f"{name}: {size} must be an int or {rank} of them, but is {given!r}")
+
+    def forward(self: Any, x: Any) -> Any:
+        if np.ndim(x) not in fits:
+            raise ValueError(f"{name}: x needs {' or '.join(map(str, fits))} axes, but has shape {np.shape(x)}")
+        return layer.forward(self, x)
+
+    own = {"__init__": __init__, "__signature__": inspect.signature(layer)} if size else {"forward": forward}
+    doc = f"`{layer.__name__}` over {('one spatial axis', 'two spatial axes', 'three spatial axes')[rank - 1]}."
+    return type(name, (layer,), {**own, "__doc__": doc, "__module__": layer.__module__})

@@ -1,13 +1,13 @@
 """Layers that are linear in their input and carry weights: dense, convolution, transposed convolution.
 
 Weights are drawn by `init.he_normal` (variance 2 / fan_in: every use here precedes a ReLU unless told otherwise) and biases start at zero.
-`init` takes any `(shape, *, dtype, rng)`.
+`init` takes any `(shape, *, dtype, rng)`. Where the number of input channels (features) is None, the first call finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,21 @@ from ..kernels.padding import IntN, Padding, per_axis
 from ..ops.conv import conv_nd, conv_transpose_nd
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
-from .module import Module
+from .lazy import Initialiser, Lazy, Recipe, Rng, channel_axis, check_counts, recipe
 
-Initialiser = Callable[..., np.ndarray]
-Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-class Linear(Module):
+class Linear(Lazy):
     """x @ weight.T + bias over the last axis: (*, in_features) to (*, out_features). weight (out, in), bias (out,)."""
+
+    _width = "in_features"
+    weight: Parameter
+    bias: Parameter | None
 
     def __init__(
         self,
-        in_features: int,
+        in_features: int | None,
         out_features: int,
         bias: bool = True,
         *,
@@ -36,26 +39,59 @@ class Linear(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        _check_counts(self, in_features=in_features, out_features=out_features)
+        check_counts(self, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(init((out_features, in_features), dtype=dtype, rng=rng))
-        self.bias = Parameter(initialisers.zeros(out_features, dtype=dtype)) if bias else None
+        self._begin(recipe(init, dtype, rng, bias))
+
+    def _make(self, recipe: Recipe) -> None:
+        assert self.in_features is not None
+        self.weight, self.bias = recipe.weight(self.out_features, self.in_features), recipe.zeros(self.out_features)
+
+    def _width_saved(self, shapes: Shapes) -> int | None:
+        weight = shapes.get("weight", ())
+        return weight[1] if len(weight) == 2 else None
 
     def forward(self, x: Any) -> Tensor:
+        if self._awaited:
+            self._meet(x)
         return linear(x, self.weight, self.bias)
 
 
-class Conv(Module):
+class _Convolution(Lazy):
+    """What convolution and its transpose share."""
+
+    rank: ClassVar[int | None] = None
+    in_channels: int | None
+    kernel_size: tuple[int, ...]
+    weight: Parameter
+    bias: Parameter | None
+
+    def _sizes(self, in_channels: int | None, out_channels: int, kernel_size: IntN, groups: int, layout: str | None) -> None:
+        check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        self.in_channels, self.out_channels, self.groups, self.layout = in_channels, out_channels, groups, layout
+        self.kernel_size = _kernel_size(self, kernel_size)
+
+    def _width_axis(self) -> int:
+        return channel_axis(self, self.layout, len(self.kernel_size))
+
+    def _channels_per_group(self) -> tuple[int, int]:
+        """Those of the input, and of the output."""
+        c, m, groups = self.in_channels, self.out_channels, self.groups
+        assert c is not None
+        if c % groups or m % groups:
+            raise ValueError(f"{type(self).__name__}: groups={groups} must divide both {c} input and {m} output channels")
+        return c // groups, m // groups
+
+
+class Conv(_Convolution):
     """`conv_nd` with weight (out, in/groups, *k) and bias (out,); the spatial rank is the length of `kernel_size`.
 
     Shapes: (N, in, *n) to (N, out, *o). Other arguments are `conv_nd`'s.
     """
 
-    rank: ClassVar[int | None] = None
-
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | None,
         out_channels: int,
         kernel_size: IntN,
         stride: IntN = 1,
@@ -71,15 +107,22 @@ class Conv(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        _check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
-        _check_groups(self, in_channels, out_channels, groups)
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, _kernel_size(self, kernel_size)
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.padding_mode, self.layout, self.algorithm = padding_mode, layout, algorithm
-        self.weight = Parameter(init((out_channels, in_channels // groups, *self.kernel_size), dtype=dtype, rng=rng))
-        self.bias = Parameter(initialisers.zeros(out_channels, dtype=dtype)) if bias else None
+        self._sizes(in_channels, out_channels, kernel_size, groups, layout)
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.padding_mode, self.algorithm = padding_mode, algorithm
+        self._begin(recipe(init, dtype, rng, bias))
+
+    def _make(self, recipe: Recipe) -> None:
+        c, _ = self._channels_per_group()
+        self.weight, self.bias = recipe.weight(self.out_channels, c, *self.kernel_size), recipe.zeros(self.out_channels)
+
+    def _width_saved(self, shapes: Shapes) -> int | None:
+        weight = shapes.get("weight", ())
+        return weight[1] * self.groups if len(weight) == 2 + len(self.kernel_size) else None
 
     def forward(self, x: Any) -> Tensor:
+        if self._awaited:
+            self._meet(x)
         return conv_nd(
             x,
             self.weight,
@@ -112,18 +155,16 @@ class Conv3d(Conv):
     rank = 3
 
 
-class ConvTranspose(Module):
+class ConvTranspose(_Convolution):
     """`conv_transpose_nd`, the adjoint of a `Conv` of the same arguments from out to in channels: weight (in, out/groups, *k), bias (out,).
 
     Shapes: (N, in, *o) to (N, out, *n). Weights are drawn with the fan of the channels summed into an output. A call may say its own
     `output_size`, such as that of the tensor a skip comes from.
     """
 
-    rank: ClassVar[int | None] = None
-
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | None,
         out_channels: int,
         kernel_size: IntN,
         stride: IntN = 1,
@@ -140,17 +181,24 @@ class ConvTranspose(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        _check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
-        _check_groups(self, in_channels, out_channels, groups)
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, _kernel_size(self, kernel_size)
+        self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.output_padding, self.output_size = stride, padding, output_padding, output_size
-        self.groups, self.dilation, self.layout, self.algorithm = groups, dilation, layout, algorithm
-        c, m = in_channels // groups, out_channels // groups
-        drawn = init((out_channels, c, *self.kernel_size), dtype=dtype, rng=rng).reshape(groups, m, c, *self.kernel_size)
-        self.weight = Parameter(np.ascontiguousarray(drawn.swapaxes(1, 2)).reshape(in_channels, m, *self.kernel_size))
-        self.bias = Parameter(initialisers.zeros(out_channels, dtype=dtype)) if bias else None
+        self.dilation, self.algorithm = dilation, algorithm
+        self._begin(recipe(init, dtype, rng, bias))
+
+    def _make(self, recipe: Recipe) -> None:
+        (c, m), k = self._channels_per_group(), self.kernel_size
+        drawn = recipe.weight(self.out_channels, c, *k).data.reshape(self.groups, m, c, *k)
+        self.weight = Parameter(np.ascontiguousarray(drawn.swapaxes(1, 2)).reshape(self.groups * c, m, *k))
+        self.bias = recipe.zeros(self.out_channels)
+
+    def _width_saved(self, shapes: Shapes) -> int | None:
+        weight = shapes.get("weight", ())
+        return weight[0] if len(weight) == 2 + len(self.kernel_size) else None
 
     def forward(self, x: Any, output_size: IntN | None = None) -> Tensor:
+        if self._awaited:
+            self._meet(x)
         return conv_transpose_nd(
             x,
             self.weight,
@@ -184,7 +232,7 @@ class ConvTranspose3d(ConvTranspose):
     rank = 3
 
 
-def _kernel_size(layer: Conv | ConvTranspose, kernel_size: IntN) -> tuple[int, ...]:
+def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
     who = type(layer).__name__
     if layer.rank is None:
         if not isinstance(kernel_size, Sequence):
@@ -194,16 +242,3 @@ def _kernel_size(layer: Conv | ConvTranspose, kernel_size: IntN) -> tuple[int, .
             )
         return per_axis(kernel_size, len(kernel_size), "kernel_size", who)
     return per_axis(kernel_size, layer.rank, "kernel_size", who)
-
-
-def _check_counts(layer: Module, **counts: int) -> None:
-    for name, n in counts.items():
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-            raise TypeError(f"{type(layer).__name__}: {name} must be an int, but is {n!r}")
-        if n < 1:
-            raise ValueError(f"{type(layer).__name__}: {name} must be at least 1, but is {n}")
-
-
-def _check_groups(layer: Module, in_channels: int, out_channels: int, groups: int) -> None:
-    if groups < 1 or in_channels % groups or out_channels % groups:
-        raise ValueError(f"{type(layer).__name__}: groups={groups} must divide both {in_channels} input and {out_channels} output channels")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ..node import current_scope
 from ..tensor import Parameter, Tensor
+from .hooks import Hook, run_after, run_before
+from .places import leaves, tell_place, told, tree
+from .state import load, turn
 
 _caller: ContextVar[Module | None] = ContextVar("caller", default=None)
 watching: ContextVar[Callable[[Module, Callable[[], Any]], Any] | None] = ContextVar("watching", default=None)  # runs the calls of modules
@@ -19,12 +22,12 @@ watching: ContextVar[Callable[[Module, Callable[[], Any]], Any] | None] = Contex
 class Module:
     """Subclass it, set attributes, define `forward`. There is nothing to register and no `super().__init__()` to call.
 
-    Attributes that are Parameters (or leaves requiring grad) are learned; other tensors are state too, saved but not learned, unless their
-    name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts. Paths are written as in PyTorch:
+    Attributes that are Parameters (or leaves requiring grad) are learned; other tensors are buffers: state too, saved but not learned,
+    unless their name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts. Paths are written as in PyTorch:
     "blocks.0.conv.weight". A tensor found under two paths counts once among the parameters, and is saved under both.
 
     Calling a module runs `forward` in the scope of its attribute path ("Net/block/conv"; the outermost gives its class name), and the first
-    call of an outermost module names its unnamed tensors by their paths, so that drawings and messages do.
+    call of an outermost module names its unnamed tensors by their paths, so that drawings and messages do; errors begin with that scope.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -37,30 +40,46 @@ class Module:
 
     training: bool = True
     _labels: dict[int, tuple[str, Module]] | None = None  # by id, for modules may define their own equality; holding them keeps ids unique
+    _hooks: list[Hook] | None = None
+    _named: bool = False  # whether all its tensors have names
+    _awaited: str | None = None  # the argument without which a lazy layer has no parameters yet
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         caller = _caller.get()
-        label = self._outermost() if caller is None else caller._label(self)
+        if caller is not None:
+            known = caller._labels
+            label = known[id(self)][0] if known is not None and id(self) in known else caller._label(self)
+        elif self._named:
+            label = type(self).__name__
+        else:
+            return self._first_call(args, kwargs)
         outer = current_scope.get()
-        scope = current_scope.set(f"{outer}/{label}" if outer else label)
-        token = _caller.set(self)
+        path = f"{outer}/{label}" if outer else label
+        scope, token = current_scope.set(path), _caller.set(self)
         try:
-            watch = watching.get()
-            return self.forward(*args, **kwargs) if watch is None else watch(self, lambda: self.forward(*args, **kwargs))
+            return self.forward(*args, **kwargs) if self._hooks is None and watching.get() is None else self._observed(args, kwargs)
+        except Exception as error:
+            tell_place(error, self, path)
+            raise
         finally:
             _caller.reset(token)
             current_scope.reset(scope)
 
     def parameters(self) -> list[Tensor]:
-        """The learned tensors, each once."""
+        """The learned tensors, each once. Raises ValueError while a lazy layer has none yet."""
         return [p for _, p in self.named_parameters()]
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """(path, tensor) for every learned tensor, under its first path."""
-        return _once((path, t) for path, t in self._walk() if _is_learned(t))
+        self._refuse_unmade("parameters")
+        return self._learned()
+
+    def named_buffers(self) -> list[tuple[str, Tensor]]:
+        """(path, tensor) for every tensor that is saved but not learned, under its first path."""
+        return _once((path, t) for path, t in self._state() if not _is_learned(t))
 
     def modules(self) -> list[Module]:
         """This module and all its parts, each once."""
@@ -70,27 +89,28 @@ class Module:
         """(path, module) for this module ("") and all its parts, under their first paths."""
         return _once((path, m) for path, m in self._walk() if isinstance(m, Module))
 
+    def children(self) -> list[Module]:
+        """The parts that are its own, not parts of its parts."""
+        return [m for _, m in _once(self._parts())]
+
+    def apply(self, f: Callable[[Module], Any]) -> Self:
+        """Calls f with every part, and with this module last. Returns self."""
+        for m in reversed(self.modules()):
+            f(m)
+        return self
+
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Path to a copy of the value, for every parameter and every other tensor that is state."""
+        """Path to a copy of the value, for every parameter and buffer."""
+        self._refuse_unmade("state_dict")
         return {path: t.data.copy() for path, t in self._state()}
 
     def load_state_dict(self, mapping: Mapping[str, Any], strict: bool = True) -> None:
-        """Takes values (arrays or tensors) by path. With strict=False, paths that only one side has are passed over.
+        """Takes values (arrays or tensors) by path; lazy layers get their parameters from it. With strict=False, paths that only one side
+        has are passed over.
 
         Raises ValueError, listing every path that is missing, unexpected, or of another shape or dtype; nothing has changed then.
         """
-        own = dict(self._state())
-        values = {k: v.data if isinstance(v, Tensor) else np.asarray(v) for k, v in mapping.items() if k in own}
-        problems = [f"missing: {path} {t.shape}" for path, t in own.items() if path not in mapping] if strict else []
-        problems += [f"unexpected: {path}" for path in mapping if path not in own] if strict else []
-        for path, a in values.items():
-            t = own[path]
-            if (a.shape, a.dtype) != (t.shape, t.dtype):
-                problems.append(f"mismatched: {path} is {a.shape} {a.dtype}, but the module has {t.shape} {t.dtype}")
-        if problems:
-            raise ValueError("\n  ".join([f"{type(self).__name__}.load_state_dict: nothing was loaded", *problems]))
-        for path, a in values.items():
-            own[path].data = a
+        load(self, mapping, strict)
 
     def train(self, mode: bool = True) -> Self:
         """Sets `training` here and in all parts (`Dropout` looks at it). Returns self."""
@@ -102,85 +122,162 @@ class Module:
         """`train(False)`."""
         return self.train(False)
 
+    def requires_grad_(self, on: bool = True) -> Self:
+        """Freezes all its Parameters (False) or lets them learn again. Frozen ones stay parameters, get no gradient and are not stepped."""
+        for p in self.parameters():
+            p.requires_grad = on
+        return self
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """Turns its real floating parameters and buffers to `dtype`, and clears their gradients. They stay the same objects. Returns self.
+
+        What an optimiser remembers keeps its dtype: make the optimiser afterwards.
+        """
+        kind = np.dtype(dtype)
+        if kind.kind != "f":
+            raise TypeError(f"{type(self).__name__}.astype: a model needs a real floating dtype, but got {kind}")
+        for m in self.modules():
+            m._turn_to(kind)
+        return self
+
     def zero_grad(self) -> None:
         """Clears the gradient of every parameter."""
-        for p in self.parameters():
+        for _, p in self._learned():
             p.grad = None
+
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> Hook:
+        """Calls `hook(module, args)` before each forward; what it returns, if not None, is the argument (a tuple: the arguments) instead.
+
+        Copies of the module have no hooks. The result has `remove()`, and may stand in a `with` statement.
+        """
+        return self._hook(hook, True)
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> Hook:
+        """Calls `hook(module, args, result)` after each forward; what it returns, if not None, is the result instead.
+
+        For gradients, let it call `result.register_hook`. Copies of the module have no hooks.
+
+        >>> from tinygrad_nd import nn
+        >>> net, seen = nn.Sequential(nn.Linear(3, 2), nn.ReLU()), []
+        >>> with net[0].register_forward_hook(lambda module, args, result: seen.append(result.shape)):
+        ...     y = net([[1.0, 2.0, 3.0]])
+        >>> seen
+        [(1, 2)]
+        """
+        return self._hook(hook, False)
 
     def __repr__(self) -> str:
         """A tree: how each part was made, the shapes of its own tensors, and the number of parameters in it."""
-        rows = list(self._rows("", 0))
-        made, shapes = (max(len(row[i]) for row in rows) for i in (0, 1))
-        return "\n".join(f"{a:{made}}  {b:{shapes}}  {c}".rstrip() for a, b, c in rows)
+        return tree(self)
+
+    if not TYPE_CHECKING:  # type checkers should find attributes that are not there
+
+        def __getattr__(self, name):
+            hint = _ELSEWHERE.get(name) or (self._awaited and f"{self._awaited} is found at the first call")
+            if not hint:
+                return self.__getattribute__(name)  # raises as ever
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {hint}")
+
+    def _first_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call of a module that no other calls: names its tensors, those that lazy layers make after it."""
+        lazy = any(m._awaited for m in self.modules())
+        self._name_tensors()
+        self._named = True
+        try:
+            return self(*args, **kwargs)
+        finally:
+            if lazy:
+                self._name_tensors()
+                self._named = not any(m._awaited for m in self.modules())
+
+    def _observed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`forward` between its hooks, watched by whoever watches."""
+        hooks, watch = self._hooks, watching.get()
+        args = run_before(hooks, self, args) if hooks else args
+        result = self.forward(*args, **kwargs) if watch is None else watch(self, lambda: self.forward(*args, **kwargs))
+        return run_after(hooks, self, args, result) if hooks else result
+
+    def _hook(self, function: Callable[..., Any], before: bool) -> Hook:
+        self._hooks = [] if self._hooks is None else self._hooks
+        return Hook(function, before, self._hooks)
 
     def _attributes(self) -> Mapping[str, Any]:
         return self.__getstate__()
+
+    def _parts(self) -> Iterator[tuple[str, Module]]:
+        return ((name, value) for name, value in leaves(self._attributes()) if isinstance(value, Module))
 
     def _walk(self, path: str = "", above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module | Tensor]]:
         """This module, its tensors and its parts' with their paths, depth first; a part that contains itself is not entered again."""
         yield path, self
         above = (*above, self)
-        for name, value in _leaves(self._attributes()):
+        for name, value in leaves(self._attributes()):
             full = f"{path}.{name}" if path else name
             if isinstance(value, Tensor):
                 yield full, value
             elif isinstance(value, Module) and not any(value is m for m in above):
                 yield from value._walk(full, above)
 
+    def _learned(self) -> list[tuple[str, Tensor]]:
+        return _once((path, t) for path, t in self._walk() if _is_learned(t))
+
     def _state(self) -> Iterator[tuple[str, Tensor]]:
         for path, t in self._walk():
             if isinstance(t, Tensor) and (_is_learned(t) or (t.is_leaf and not path.rpartition(".")[2].startswith("_"))):
                 yield path, t
 
-    def _outermost(self) -> str:
-        """The scope of a module that no other calls; names its tensors when called first."""
-        if self._labels is None:
-            self._learn_labels()
-            for path, t in self._state():
-                if t.name is None:
-                    t.name = path
-        return type(self).__name__
+    def _refuse_unmade(self, what: str) -> None:
+        """Raises ValueError for the first lazy layer that has no parameters yet."""
+        for path, m in self.named_modules():
+            if m._awaited:
+                raise ValueError(
+                    f"{type(self).__name__}.{what}: {told(m, path)} has no parameters yet, for {m._awaited}=None is found at the first "
+                    "call; call the model once on an example, or load a state_dict"
+                )
+
+    def _fit_to(self, path: str, mapping: Mapping[str, Any], strict: bool) -> list[str]:
+        """Makes the parameters of a lazy layer as saved ones are; what is in the way of that."""
+        return []
+
+    def _turn_to(self, dtype: np.dtype[Any]) -> None:
+        """Turns the tensors of this module alone."""
+        for t in attributes(self):
+            if isinstance(t, Tensor) and t.is_leaf and t.dtype.kind == "f" and t.dtype != dtype:
+                turn(t, dtype)
 
     def _label(self, part: Module) -> str:
         """The path from this module to one that it calls: its class name if it is no part of this."""
-        known = self._labels
-        if known is None or id(part) not in known:
-            known = self._learn_labels()
+        known = self._learn_labels()
         return known[id(part)][0] if id(part) in known else type(part).__name__
 
     def _learn_labels(self) -> dict[int, tuple[str, Module]]:
         self._labels = {id(m): (path, m) for path, m in self.named_modules() if m is not self}
         return self._labels
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_labels"}
+    def _name_tensors(self) -> None:
+        for path, t in self._state():
+            if t.name is None:
+                t.name = path
 
-    def _rows(self, label: str, depth: int) -> Iterator[tuple[str, str, str]]:
-        """(what it is, its own tensors' shapes, its number of parameters) for this module and all below."""
-        attributes = list(_leaves(self._attributes()))
-        own = ", ".join(f"{name} {v.shape}" for name, v in attributes if isinstance(v, Tensor))
-        count = sum(p.size for p in self.parameters())
-        indent = "  " * depth
-        yield f"{indent}{label}{_made(self)}", own, f"{count:,} parameters" if depth == 0 else f"{count:,}" if count else ""
-        for name, value in attributes:
-            if isinstance(value, Module):
-                yield from value._rows(f"{name}: ", depth + 1)
-            elif inspect.isroutine(value):
-                yield f"{indent}  {name}: {value.__name__}", "", ""
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_labels", "_hooks", "_named")}
 
 
 def attributes(module: Module) -> list[Any]:
     """The values of a module's attributes, those in lists, tuples and dicts one by one."""
-    return [value for _, value in _leaves(module._attributes())]
+    return [value for _, value in leaves(module._attributes())]
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, value) for everything in nested lists, tuples and dicts."""
-    if isinstance(value, (list, tuple, Mapping)):
-        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
+_ELSEWHERE = {  # what PyTorch has, and how it is said here
+    **dict.fromkeys(("to", "float", "double", "half", "type"), "use module.astype(dtype)"),
+    **dict.fromkeys(("cuda", "cpu"), "everything is computed on the CPU"),
+    "register_parameter": "assign it: self.name = nd.Parameter(...)",
+    "register_buffer": "assign it: self.name = nd.tensor(...), or self._name if it is not to be saved",
+    **dict.fromkeys(("add_module", "register_module"), "assign it: self.name = module"),
+    **dict.fromkeys(("register_full_backward_hook", "register_backward_hook"), "call result.register_hook in a forward hook"),
+    "named_children": "use children(), or named_modules()",
+    "buffers": "use named_buffers()",
+}
 
 
 def _is_learned(t: Any) -> bool:
@@ -192,19 +289,3 @@ def _once(found: Iterator[tuple[str, Any]]) -> list[tuple[str, Any]]:
     for path, item in found:
         first.setdefault(id(item), (path, item))
     return list(first.values())
-
-
-def _made(module: Module) -> str:
-    """The call that made a module, as far as its attributes tell: `Conv(3, 40, (4, 4), stride=2)`."""
-    parts = []
-    for p in inspect.signature(type(module)).parameters.values():
-        value = vars(module).get(p.name, p.default)
-        if value is None and p.default is True:  # a part that was left out, such as the bias
-            value = False
-        if not all(isinstance(v, (int, float, str, type(None))) for _, v in _leaves(value)):
-            continue
-        if p.default is p.empty:
-            parts.append(repr(value))
-        elif value != p.default:
-            parts.append(f"{p.name}={value!r}")
-    return f"{type(module).__name__}({', '.join(parts)})"

@@ -1,81 +1,158 @@
-"""Normalising layers: the functions of `ops.norm` with their weights, which start at one (bias: zero), and running statistics."""
+"""Normalising layers: the functions of `ops.norm` with their weights, which start at one (bias: zero), and running statistics.
+
+Where the number of channels is None, the first call finds it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import init as initialisers
+from ..ops.conv import is_channels_last
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ..tensor import Parameter, Tensor, default_dtype, tensor
-from .function import module_of
+from .function import module_of, of_ranks
+from .lazy import Lazy, Recipe, check_counts, recipe
 from .module import Module
 
 LocalResponseNorm = module_of("LocalResponseNorm", local_response_norm)
 
 
-class BatchNorm(Module):
-    """`batch_norm` over any spatial rank: (N, num_features, *n), normalised by the batch while training, else by running statistics."""
+class _ByChannel(Lazy):
+    """What normalising layers with a weight and a bias per channel share."""
+
+    _width = "num_features"
+    layout: str | None
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _make(self, recipe: Recipe) -> None:
+        channels = getattr(self, self._width)
+        self.weight = Parameter(np.ones(channels, recipe.dtype)) if recipe.bias else None
+        self.bias = recipe.zeros(channels)
+
+    def _width_axis(self) -> int:
+        return -1 if is_channels_last(type(self).__name__, self.layout) else 1
+
+    def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+        saved = shapes.get("weight") or shapes.get("running_mean") or ()
+        return saved[0] if len(saved) == 1 else None
+
+
+class _Tracking(_ByChannel):
+    """Those that may keep running statistics: BatchNorm and InstanceNorm, with PyTorch's arguments."""
 
     def __init__(
         self,
-        num_features: int,
+        num_features: int | None,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
+        track_running_stats: bool = True,
         *,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.num_features, self.eps, self.momentum, self.affine, self.layout = num_features, eps, momentum, affine, layout
-        self.weight, self.bias = _parameters((num_features,), affine, dtype)
-        self.running_mean, self.running_var = (tensor(f(num_features, dtype or default_dtype())) for f in (np.zeros, np.ones))
+        check_counts(self, num_features=num_features)
+        self.num_features, self.eps, self.momentum, self.layout = num_features, eps, momentum, layout
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self._begin(recipe(initialisers.zeros, dtype, None, affine))
+
+    def _make(self, recipe: Recipe) -> None:
+        super()._make(recipe)
+        self.running_mean: Tensor | None = None
+        self.running_var: Tensor | None = None
+        self.num_batches_tracked: Tensor | None = None
+        if self.track_running_stats:
+            assert self.num_features is not None
+            self.running_mean = tensor(np.zeros(self.num_features, recipe.dtype))
+            self.running_var = tensor(np.ones(self.num_features, recipe.dtype))
+            self.num_batches_tracked = tensor(0)
+
+    def _weight_of_this_batch(self) -> float:
+        """How much of the running statistics it becomes; counts the batch."""
+        if self.num_batches_tracked is None or not self.training:
+            return self.momentum or 0.0
+        count = self.num_batches_tracked.data + 1
+        self.num_batches_tracked.data = count
+        return 1 / float(count) if self.momentum is None else self.momentum
+
+
+class BatchNorm(_Tracking):
+    """`batch_norm` over any spatial rank: (N, num_features, *n), normalised by the batch while training, else by running statistics.
+
+    momentum=None makes these the plain mean over all batches; without track_running_stats the batch's own serve in evaluation, too.
+    """
 
     def forward(self, x: Any) -> Tensor:
-        running = self.running_mean, self.running_var
-        return batch_norm(x, *running, self.weight, self.bias, self.training, self.momentum, self.eps, layout=self.layout)
+        if self._awaited:
+            self._meet(x)
+        running, by_batch = (self.running_mean, self.running_var), self.training or not self.track_running_stats
+        return batch_norm(x, *running, self.weight, self.bias, by_batch, self._weight_of_this_batch(), self.eps, layout=self.layout)
 
 
-class InstanceNorm(Module):
-    """`instance_norm` over any spatial rank: every channel of every example by itself. Without weights unless affine=True."""
+class InstanceNorm(_Tracking):
+    """`instance_norm` over any spatial rank: every channel of every example by itself. Without weights unless affine=True.
+
+    With track_running_stats, running statistics are kept, and normalise in evaluation.
+    """
 
     def __init__(
         self,
-        num_features: int,
+        num_features: int | None,
         eps: float = 1e-5,
+        momentum: float | None = 0.1,
         affine: bool = False,
+        track_running_stats: bool = False,
         *,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.num_features, self.eps, self.affine, self.layout = num_features, eps, affine, layout
-        self.weight, self.bias = _parameters((num_features,), affine, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout=layout, dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
-        return instance_norm(x, None, None, self.weight, self.bias, eps=self.eps, layout=self.layout)
+        if self._awaited:
+            self._meet(x)
+        running, by_input = (self.running_mean, self.running_var), self.training or not self.track_running_stats
+        return instance_norm(x, *running, self.weight, self.bias, by_input, self._weight_of_this_batch(), self.eps, layout=self.layout)
 
 
-class GroupNorm(Module):
+BatchNorm1d, BatchNorm2d, BatchNorm3d = of_ranks(BatchNorm)
+InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = of_ranks(InstanceNorm)
+
+
+class GroupNorm(_ByChannel):
     """`group_norm` over any spatial rank: num_channels in num_groups groups."""
+
+    _width = "num_channels"
 
     def __init__(
         self,
         num_groups: int,
-        num_channels: int,
+        num_channels: int | None,
         eps: float = 1e-5,
         affine: bool = True,
         *,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        if num_groups < 1 or num_channels % num_groups:
-            raise ValueError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
+        check_counts(self, num_groups=num_groups, num_channels=num_channels)
         self.num_groups, self.num_channels, self.eps, self.affine, self.layout = num_groups, num_channels, eps, affine, layout
-        self.weight, self.bias = _parameters((num_channels,), affine, dtype)
+        self._begin(recipe(initialisers.zeros, dtype, None, affine))
+
+    def _make(self, recipe: Recipe) -> None:
+        assert self.num_channels is not None
+        if self.num_channels % self.num_groups:
+            raise ValueError(f"GroupNorm: num_groups={self.num_groups} must divide num_channels={self.num_channels}")
+        super()._make(recipe)
 
     def forward(self, x: Any) -> Tensor:
+        if self._awaited:
+            self._meet(x)
         return group_norm(x, self.num_groups, self.weight, self.bias, self.eps, layout=self.layout)
 
 
@@ -86,12 +163,15 @@ class LayerNorm(Module):
         self,
         normalized_shape: int | Sequence[int],
         eps: float = 1e-5,
-        affine: bool = True,
+        elementwise_affine: bool = True,
+        bias: bool = True,
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.affine = _shape(normalized_shape), eps, affine
-        self.weight, self.bias = _parameters(self.normalized_shape, affine, dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
+        kind = default_dtype() if dtype is None else np.dtype(dtype)
+        self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, kind)) if elementwise_affine and bias else None
 
     def forward(self, x: Any) -> Tensor:
         return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -104,12 +184,13 @@ class RMSNorm(Module):
         self,
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
-        affine: bool = True,
+        elementwise_affine: bool = True,
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.affine = _shape(normalized_shape), eps, affine
-        self.weight = _parameters(self.normalized_shape, affine, dtype)[0]
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
+        kind = default_dtype() if dtype is None else np.dtype(dtype)
+        self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
 
     def forward(self, x: Any) -> Tensor:
         return rms_norm(x, self.normalized_shape, self.weight, self.eps)
@@ -117,8 +198,3 @@ class RMSNorm(Module):
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-
-
-def _parameters(shape: tuple[int, ...], affine: bool, dtype: npt.DTypeLike | None) -> tuple[Parameter | None, Parameter | None]:
-    kind = dtype or default_dtype()
-    return (Parameter(np.ones(shape, kind)), Parameter(np.zeros(shape, kind))) if affine else (None, None)

@@ -1,16 +1,19 @@
-"""Layers without weights that change space: pools, columns, other sizes, flatten. Each is a function with its arguments kept."""
+"""Layers without weights that change space: pools, columns, other sizes, borders, flatten. Most are a function with its arguments kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from ..kernels.padding import IntN, Padding
+from ..kernels.padding import IntN, Padding, resolve_padding
 from ..ops import adaptive, resize, window
+from ..ops.conv import is_channels_last
+from ..ops.pad import pad
 from ..ops.pool import avg_pool_nd, lp_pool_nd, max_pool_nd
-from ..ops.shape import reshape
-from ..tensor import Tensor
-from .function import module_of
+from ..ops.shape import axes_of, reshape
+from ..tensor import Tensor, astensor
+from .function import module_of, of_ranks
 from .module import Module
 
 MaxPool = module_of("MaxPool", max_pool_nd)
@@ -37,11 +40,69 @@ class MaxUnpool(Module):
         return adaptive.max_unpool_nd(x, indices, self.kernel_size, self.stride, self.padding, output_size, layout=self.layout)
 
 
+MaxPool1d, MaxPool2d, MaxPool3d = of_ranks(MaxPool, "kernel_size")
+AvgPool1d, AvgPool2d, AvgPool3d = of_ranks(AvgPool, "kernel_size")
+LPPool1d, LPPool2d, LPPool3d = of_ranks(LPPool, "kernel_size")
+MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = of_ranks(MaxUnpool, "kernel_size")
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = of_ranks(AdaptiveAvgPool, "output_size")
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = of_ranks(AdaptiveMaxPool, "output_size")
+
+
+class Pad(Module):
+    """Space padded: by an int, or an int or (before, after) per axis; with zeros (or `value`), or by padding_mode as `Conv` does."""
+
+    def __init__(self, padding: Padding, padding_mode: str = "zeros", value: float = 0.0, *, layout: str | None = None) -> None:
+        if padding_mode not in _MODES:
+            raise ValueError(f"Pad: padding_mode must be one of {', '.join(_MODES)}, but is {padding_mode!r}")
+        self.padding, self.padding_mode, self.value, self.layout = padding, padding_mode, value, layout
+
+    def forward(self, x: Any) -> Tensor:
+        x = astensor(x)
+        rank = x.ndim - 2 if isinstance(self.padding, int) else len(self.padding)
+        last = is_channels_last("Pad", self.layout)
+        if not 0 <= rank < x.ndim:
+            raise ValueError(f"Pad: x needs channels and {rank} spatial axes for padding={self.padding}, but has shape {x.shape}")
+        pairs = resolve_padding("Pad", self.padding, (0,) * rank, (1,) * rank, (1,) * rank, (1,) * rank)
+        widths = [(0, 0)] * (x.ndim - rank - last) + [*pairs] + [(0, 0)] * last
+        return pad(x, widths, _MODES[self.padding_mode], **({"constant_values": self.value} if self.padding_mode == "zeros" else {}))
+
+
+_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # and NumPy's names
+
+
+class Identity(Module):
+    """Its input as it is, for the place of a layer that is left out. Takes and ignores any arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 class Flatten(Module):
-    """All axes from `start_axis` on in one: (N, C, *n) to (N, C * prod(n))."""
+    """The axes from `start_axis` to `end_axis` in one: (N, C, *n) to (N, C * prod(n))."""
 
-    def __init__(self, start_axis: int = 1) -> None:
-        self.start_axis = start_axis
+    def __init__(self, start_axis: int = 1, end_axis: int = -1) -> None:
+        self.start_axis, self.end_axis = start_axis, end_axis
 
-    def forward(self, x: Tensor) -> Tensor:
-        return reshape(x, (*x.shape[: self.start_axis], prod(x.shape[self.start_axis :])))
+    def forward(self, x: Any) -> Tensor:
+        x = astensor(x)
+        first, last = (axis + x.ndim if axis < 0 else axis for axis in (self.start_axis, self.end_axis))
+        if not 0 <= first <= last < max(x.ndim, 1):
+            raise ValueError(f"Flatten: x {x.shape} has no axes from {self.start_axis} to {self.end_axis}")
+        return reshape(x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+class Unflatten(Module):
+    """One axis as several: with axis=1, (N, C * prod(n)) to (N, *shape)."""
+
+    def __init__(self, axis: int, shape: Sequence[int]) -> None:
+        self.axis, self.shape = axis, tuple(shape)
+
+    def forward(self, x: Any) -> Tensor:
+        x = astensor(x)
+        (axis,) = axes_of(self.axis, x.ndim, "Unflatten")
+        if prod(self.shape) != x.shape[axis]:
+            raise ValueError(f"Unflatten: axis {self.axis} of x {x.shape} does not hold the {prod(self.shape)} of shape {self.shape}")
+        return reshape(x, (*x.shape[:axis], *self.shape, *x.shape[axis + 1 :]))

@@ -1,0 +1,253 @@
+"""Attention of several heads, and the layers of a transformer around it; PyTorch's arguments, meaning and names of parameters.
+
+Sequences are (L, N, E), or (N, L, E) with batch_first=True, or (L, E) without batch. Boolean masks are True where nothing may be seen
+(`scaled_dot_product_attention` alone has it the other way round, as in PyTorch); masks of numbers are added to the scores.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import init as initialisers
+from ..ops.activation import gelu, softmax
+from ..ops.attention import scaled_dot_product_attention
+from ..ops.dropout import dropout as drop
+from ..ops.elementwise import relu
+from ..ops.join import split
+from ..ops.layers import linear
+from ..ops.linalg import matmul
+from ..ops.reduce import mean
+from ..ops.shape import expand_dims, reshape, squeeze, swapaxes, transpose
+from ..tensor import Parameter, Tensor, astensor
+from .dropout import Dropout
+from .lazy import Rng, check_counts
+from .linear import Linear
+from .module import Module
+from .norm import LayerNorm
+
+
+class MultiHeadAttention(Module):
+    """Queries look at keys and get the values found there, in num_heads subspaces of embed_dim / num_heads features each.
+
+    in_proj_weight (3E, E) makes queries, keys and values, in this order; where keys or values have another width (kdim, vdim), they are
+    q_proj_weight (E, E), k_proj_weight (E, kdim) and v_proj_weight (E, vdim). dropout acts on the weights while training.
+
+    Source: Vaswani et al., Attention is all you need, 2017.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        dtype: npt.DTypeLike | None = None,
+        rng: Rng = None,
+    ) -> None:
+        check_counts(self, embed_dim=embed_dim, num_heads=num_heads, kdim=kdim or embed_dim, vdim=vdim or embed_dim)
+        if embed_dim % num_heads:
+            raise ValueError(f"{type(self).__name__}: num_heads={num_heads} must divide embed_dim={embed_dim}")
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"{type(self).__name__}: dropout must lie in [0, 1], but is {dropout}")
+        self.in_proj_weight: Parameter
+        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.kdim, self.vdim = kdim, vdim
+        self.generator = np.random.default_rng(rng)
+        shapes = {name: (embed_dim, width or embed_dim) for name, width in (("q", None), ("k", kdim), ("v", vdim))}
+        self._apart = any(shape[1] != embed_dim for shape in shapes.values())  # the widths of queries, keys and values
+        for name, shape in shapes.items() if self._apart else (("in", (3 * embed_dim, embed_dim)),):
+            weight = Parameter(initialisers.glorot_uniform(shape, dtype=dtype, rng=self.generator))
+            setattr(self, f"{name}_proj_weight", weight)
+        self.in_proj_bias = Parameter(initialisers.zeros(3 * embed_dim, dtype=dtype)) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, init=initialisers.lecun_uniform, dtype=dtype, rng=self.generator)
+
+    def forward(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        key_padding_mask: Any = None,
+        need_weights: bool = True,
+        attn_mask: Any = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) -> (L, N, E), and the weights (N, L, S), means over heads unless
+        average_attn_weights=False: (N, heads, L, S). key_padding_mask (N, S); attn_mask (L, S) or (N·heads, L, S). With is_causal, query i
+        looks at keys 0 to i, too. need_weights=False returns None for them, which is faster.
+        """
+        alone = query is key and key is value
+        q, k, v = (astensor(t) for t in (query, key, value))
+        if not q.ndim == k.ndim == v.ndim or q.ndim not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: query {q.shape}, key {k.shape} and value {v.shape} need (length, batch, features)")
+        batched = q.ndim == 3
+        q, k, v = (expand_dims(t, 0) if not batched else t if self.batch_first else swapaxes(t, 0, 1) for t in (q, k, v))
+        mask = self._mask(key_padding_mask, attn_mask, is_causal, (q.shape[0], q.shape[1], k.shape[1]))
+        q, k, v = (self._heads(t) for t in self._projected(q, k, v, alone))  # (N, heads, length, features)
+        weights = None
+        if need_weights or (self.dropout and self.training):
+            scores = matmul(q * float(q.shape[-1] ** -0.5), swapaxes(k, -1, -2))
+            weights = softmax(scores if mask is None else scores + mask, -1)
+            y = matmul(drop(weights, self.dropout, self.training, rng=self.generator), v)
+            weights = mean(weights, 1) if average_attn_weights else weights
+        else:
+            y = scaled_dot_product_attention(q, k, v, mask)
+        y = self.out_proj(reshape(swapaxes(y, 1, 2), (y.shape[0], y.shape[2], self.embed_dim)))
+        if not batched:
+            y, weights = squeeze(y, 0), weights and squeeze(weights, 0)
+        elif not self.batch_first:
+            y = swapaxes(y, 0, 1)
+        return y, weights if need_weights else None
+
+    def _projected(self, q: Tensor, k: Tensor, v: Tensor, alone: bool) -> list[Tensor]:
+        bias = self.in_proj_bias
+        if alone and not self._apart:
+            return split(linear(q, self.in_proj_weight, bias), 3, -1)
+        weights = [getattr(self, f"{name}_proj_weight") for name in "qkv"] if self._apart else split(self.in_proj_weight, 3)
+        biases = [None] * 3 if bias is None else split(bias, 3)
+        return [linear(t, w, b) for t, w, b in zip((q, k, v), weights, biases)]
+
+    def _heads(self, t: Tensor) -> Tensor:
+        return transpose(reshape(t, (*t.shape[:2], self.num_heads, self.embed_dim // self.num_heads)), (0, 2, 1, 3))
+
+    def _mask(self, padding: Any, mask: Any, causal: bool, sizes: tuple[int, int, int]) -> Tensor | None:
+        """What is added to the scores (N, heads, L, S)."""
+        n, length, keys = sizes
+        total: Any = None
+        if padding is not None:
+            padding = _added(padding)
+            if padding.shape not in ((n, keys), (keys,)):
+                raise ValueError(f"{type(self).__name__}: key_padding_mask needs shape {(n, keys)}, but has {padding.shape}")
+            total = reshape(padding, (n, 1, 1, keys))
+        if mask is not None:
+            mask = _added(mask)
+            if mask.shape not in ((length, keys), (n * self.num_heads, length, keys)):
+                need = f"{(length, keys)} or {(n * self.num_heads, length, keys)}"
+                raise ValueError(f"{type(self).__name__}: attn_mask needs shape {need}, but has {mask.shape}")
+            mask = reshape(mask, (n, self.num_heads, length, keys)) if mask.ndim == 3 else mask
+            total = mask if total is None else total + mask
+        if causal:
+            later = _added(np.tri(length, keys) == 0)
+            total = later if total is None else total + later
+        return total  # type: ignore[no-any-return]
+
+
+def _added(mask: Any) -> Tensor:
+    """A mask as what is added: -inf where a boolean one is True."""
+    mask = astensor(mask)
+    return astensor(np.where(mask.data, np.float32(-np.inf), np.float32(0))) if mask.dtype.kind == "b" else mask
+
+
+class _TransformerLayer(Module):
+    """What layers of encoder and decoder share: two dense layers, and residual connections with their norms."""
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Callable[[Any], Tensor] = relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        rng: Rng = None,
+    ) -> None:
+        who, rng = type(self).__name__, np.random.default_rng(rng)
+        if isinstance(activation, str) and activation not in _ACTIVATIONS:
+            raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
+        self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        self.norm_first = norm_first
+        attention = partial(MultiHeadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng)
+        self.self_attn = attention()
+        if self._looks_up:
+            self.multihead_attn = attention()
+        self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype, rng=rng)
+        self.dropout = Dropout(dropout, rng=rng)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, init=initialisers.lecun_uniform, dtype=dtype, rng=rng)
+        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2))
+        if self._looks_up:
+            self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
+
+    _looks_up = False  # at a memory besides itself
+
+    def _residual(self, x: Any, norm: Module, part: Callable[[Any], Tensor]) -> Tensor:
+        if self.norm_first:
+            return x + self.dropout(part(norm(x)))  # type: ignore[no-any-return]
+        return norm(x + self.dropout(part(x)))  # type: ignore[no-any-return]
+
+    def _dense(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))  # type: ignore[no-any-return]
+
+
+_ACTIVATIONS: dict[str, Callable[[Any], Tensor]] = {"relu": relu, "gelu": gelu}
+
+
+class TransformerEncoderLayer(_TransformerLayer):
+    """Self-attention, then two dense layers, each with a residual connection, dropout and a LayerNorm (before it, with norm_first).
+
+    Source: Vaswani et al., Attention is all you need, 2017.
+    """
+
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Tensor:
+        look = lambda x: self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
+        return self._residual(self._residual(astensor(src), self.norm1, look), self.norm2, self._dense)
+
+
+class TransformerDecoderLayer(_TransformerLayer):
+    """Self-attention, attention to a memory, two dense layers; otherwise as `TransformerEncoderLayer`."""
+
+    _looks_up = True
+
+    def forward(
+        self,
+        tgt: Any,
+        memory: Any,
+        tgt_mask: Any = None,
+        memory_mask: Any = None,
+        tgt_key_padding_mask: Any = None,
+        memory_key_padding_mask: Any = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        look = lambda x: self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
+        look_up = lambda x: self.multihead_attn(
+            x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal
+        )[0]  # fmt: skip
+        x = self._residual(self._residual(astensor(tgt), self.norm1, look), self.norm2, look_up)
+        return self._residual(x, self.norm3, self._dense)
+
+
+class _Stack(Module):
+    """Copies of a layer one after another, and a norm at the end."""
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        check_counts(self, num_layers=num_layers)
+        self.layers = [copy.deepcopy(layer) for _ in range(num_layers)]
+        self.num_layers, self.norm = num_layers, norm
+
+    def forward(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, *args, **kwargs)
+        return x if self.norm is None else self.norm(x)  # type: ignore[no-any-return]
+
+
+class TransformerEncoder(_Stack):
+    """num_layers copies of a `TransformerEncoderLayer` (equal at first, as in PyTorch); arguments of a call are the layer's."""
+
+
+class TransformerDecoder(_Stack):
+    """num_layers copies of a `TransformerDecoderLayer` (equal at first, as in PyTorch); arguments of a call are the layer's."""

@@ -1,0 +1,76 @@
+"""Where things are in a model: what sits in its attributes, which place an error came from, and a picture of the tree in text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .module import Module
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, value) for everything in nested lists, tuples and dicts; paths read as "blocks.0.conv"."""
+    if isinstance(value, (list, tuple, Mapping)):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def told(module: Module, path: str) -> str:
+    """A module in a message: its path and its class."""
+    kind = type(module).__name__
+    return f"{path} ({kind})" if path and path != kind else kind
+
+
+def tell_place(error: Exception, module: Module, scope: str) -> None:
+    """Puts the path of the module that an error comes from before its message; modules further out find that said."""
+    if hasattr(error, "module_path"):
+        return
+    error.module_path = scope  # type: ignore[attr-defined]
+    if type(error) in (ValueError, TypeError) and len(error.args) == 1:
+        error.args = (f"{told(module, scope)}: {error}",)
+    else:  # such as a KeyError, whose argument is no message
+        error.add_note(f"in {told(module, scope)}")
+
+
+def tree(module: Module) -> str:
+    """How each part was made, the shapes of its own tensors, and the number of parameters in it."""
+    rows = list(_rows(module, "", 0))
+    made, shapes = (max(len(row[i]) for row in rows) for i in (0, 1))
+    return "\n".join(f"{a:{made}}  {b:{shapes}}  {c}".rstrip() for a, b, c in rows)
+
+
+def _rows(module: Module, label: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    """(what it is, its own tensors' shapes, its number of parameters) for a module and all below."""
+    attributes, parts = list(leaves(module._attributes())), dict(module._parts())
+    own = ", ".join(f"{name} {v.shape}" for name, v in attributes if isinstance(v, Tensor))
+    own = own or (f"{module._awaited} is found at the first call" if module._awaited else "")
+    count = sum(p.size for _, p in module._learned())
+    indent = "  " * depth
+    yield f"{indent}{label}{_made(module)}", own, f"{count:,} parameters" if depth == 0 else f"{count:,}" if count else ""
+    for name, value in attributes:
+        if name in parts:
+            yield from _rows(parts[name], f"{name}: ", depth + 1)
+        elif inspect.isroutine(value):
+            yield f"{indent}  {name}: {value.__name__}", "", ""
+
+
+def _made(module: Module) -> str:
+    """The call that made a module, as far as its attributes tell: `Conv(3, 40, (4, 4), stride=2)`."""
+    parts = []
+    for p in inspect.signature(type(module)).parameters.values():
+        value = vars(module).get(p.name, p.default)
+        if value is None and p.default is True:  # a part that was left out, such as the bias
+            value = False
+        if not all(isinstance(v, (int, float, str, type(None))) for _, v in leaves(value)):
+            continue
+        if p.default is p.empty:
+            parts.append(repr(value))
+        elif value != p.default:
+            parts.append(f"{p.name}={value!r}")
+    return f"{type(module).__name__}({', '.join(parts)})"

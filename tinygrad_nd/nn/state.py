@@ -1,0 +1,47 @@
+"""What a module's tensors hold: values taken from elsewhere, or turned to another dtype. The tensors stay the same objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .module import Module
+
+
+_OPTIONAL = "num_batches_tracked"  # which PyTorch does without, too
+
+
+def load(module: Module, mapping: Mapping[str, Any], strict: bool) -> None:
+    """Takes all the values of `mapping`, or, if something is wrong, none."""
+    waiting = [(path, m, dict(vars(m))) for path, m in module.named_modules() if m._awaited]
+    problems = [p for path, m, _ in waiting for p in m._fit_to(path, mapping, strict)]
+    own = dict(module._state())
+    values = {k: v.data if isinstance(v, Tensor) else np.asarray(v) for k, v in mapping.items() if k in own}
+    if strict:
+        problems += [f"missing: {path} {t.shape}" for path, t in own.items() if path not in mapping and not path.endswith(_OPTIONAL)]
+        problems += [f"unexpected: {path}" for path in mapping if path not in own]
+    for path, a in values.items():
+        t = own[path]
+        if (a.shape, a.dtype) != (t.shape, t.dtype):
+            problems.append(f"mismatched: {path} is {a.shape} {a.dtype}, but the module has {t.shape} {t.dtype}")
+    if problems:
+        for _, m, before in waiting:
+            vars(m).clear()
+            vars(m).update(before)
+        raise ValueError("\n  ".join([f"{type(module).__name__}.load_state_dict: nothing was loaded", *problems]))
+    for path, a in values.items():
+        own[path].data = a
+
+
+def turn(t: Tensor, dtype: np.dtype[Any]) -> None:
+    """Turns a floating leaf to `dtype`. It gives up its gradient, and its place in graphs, for that has a dtype."""
+    name, learned = t.name, t.requires_grad
+    t.name, t.requires_grad, t.grad = None, False, None
+    t._data = t.data.astype(dtype)
+    t._data.flags.writeable = False
+    t.requires_grad, t.name = learned, name
