@@ -48,7 +48,7 @@ OWN = {"winner", "best", "total", "found", "mean", "rstd"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul linear inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals "
-    "expm complement sum_of_products fft rfft irfft cross",
+    "expm complement sum_of_products fft rfft irfft cross lstm gru rnn_tanh rnn_relu",
     "reduction": "sum mean max min to_extreme order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax "
     "log_softmax sum_to max_pool lp_pool resample fold unpool_gather pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad "
