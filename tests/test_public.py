@@ -19,8 +19,8 @@ PUBLIC = """
     cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
     deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw draw_vjp
     Drawing dropout dropout_nd dsplit dstack EarlyStopping ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine
-    equal erf erfc erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fit fix flatnonzero flip fliplr flipud
-    float_power floor floor_divide fmax fmin fmod fold_nd frexp from_dlpack fromfunction full full_like gamma gammaln
+    equal erf erfc erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fit fix flatnonzero flip fliplr
+    flipud float_power floor floor_divide fmax fmin fmod fold_nd frexp from_dlpack fromfunction full full_like gamma gammaln
     gaussian_nll_loss gcd gelu geomspace global_avg_pool global_max_pool glu grad gradient gradients greater greater_equal group_norm
     hard_sigmoid hard_swish hard_tanh hardshrink heaviside hessian hinge_embedding_loss histogram histogram2d histogram_bin_edges
     histogramdd History hsplit hstack huber_loss hvp hypot i0 i1 identity imag indices init inner insert instance_norm interp interpolate

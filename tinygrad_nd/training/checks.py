@@ -10,6 +10,7 @@ import numpy as np
 from ..nn.module import Module
 from ..tensor import Tensor
 from .run import length, parameters_of, takes_model
+from .stopping import EarlyStopping
 
 
 def check_model(model: Any, loss: Any, optimiser: Any) -> None:
@@ -56,6 +57,21 @@ def check_callbacks(callbacks: Any, hooks: tuple[str, ...]) -> list[Any]:
         if isinstance(c, type) or not (callable(c) or any(hasattr(c, hook) for hook in hooks)):
             raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(hooks)}, but got {c!r}")
     return found
+
+
+def check_early_stopping(given: Any, known: set[str], callbacks: Any) -> EarlyStopping | None:
+    """The rule; its monitor must be known, unless callbacks may add it."""
+    rule = EarlyStopping(given) if isinstance(given, int) else given
+    if not isinstance(rule, EarlyStopping | None):
+        raise TypeError(f"fit: early_stopping must be an nd.EarlyStopping or its patience in epochs, but is {given!r}")
+    if rule is not None and rule.monitor is not None and rule.monitor not in known and not callbacks:
+        raise ValueError(f"fit: EarlyStopping is to monitor {rule.monitor!r}, but the history will have {', '.join(sorted(known))}")
+    return rule
+
+
+def check_method(name: str, given: Any, method: str) -> None:
+    if given is not None and (isinstance(given, type) or not callable(getattr(given, method, None))):
+        raise TypeError(f"fit: {name} must be an object with a method {method}(), but is {given!r}")
 
 
 ORDER = "fit(model, loss, data, optimiser, epochs)"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .checks import check_callbacks, check_data, check_model, check_number
+from .checks import check_callbacks, check_data, check_early_stopping, check_method, check_model, check_number
 from .clipping import clip_grad_norm_
 from .finite import all_finite, refuse
 from .history import History
@@ -82,12 +82,13 @@ def fit(
             check_number(name, value)
     if clip is not None:
         check_number("clip", clip, whole=False)
-    if isinstance(early_stopping, int):
-        early_stopping = EarlyStopping(early_stopping)
-    hooked = check_callbacks(callbacks, HOOKS)
+    check_method("schedule", schedule, "step")
+    check_method("ema", ema, "update")
+    scores, hooked = named(metrics), check_callbacks(callbacks, HOOKS)
+    known = {"loss", *scores} | ({"val_loss", *(f"val_{name}" for name in scores)} if validation is not None else set())
+    rule = check_early_stopping(early_stopping, known, hooked)
     run = Run(
-        model, loss, data, optimiser, int(epochs), validation, named(metrics), schedule, schedule_every, clip, accumulate, ema, hooked,
-        early_stopping,
+        model, loss, data, optimiser, int(epochs), validation, scores, schedule, schedule_every, clip, accumulate, ema, hooked, rule
     )  # fmt: skip
     keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)
     told = Progress(run, progress)
@@ -186,6 +187,8 @@ def _look_for_best(run: Run) -> None:
     if rule is None or run.epoch == 0:
         return
     name = rule.monitor or ("val_loss" if run.validation is not None else "loss")
+    if name not in run.history:
+        raise ValueError(f"fit: EarlyStopping is to monitor {name!r}, but the history has {', '.join(run.history)}")
     best = rule.best(run.history[name])
     if rule.restore_best and best == run.epoch - 1:
         run.keep_best()

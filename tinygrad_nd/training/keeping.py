@@ -26,7 +26,7 @@ class Keeper:
             raise TypeError(
                 f"fit: checkpoint_every needs data that know their place, as nd.data.batches do, but a {kind} has no state_dict"
             )
-        generators = [rng] if isinstance(rng, np.random.Generator) else list(rng)
+        generators = list(rng) if isinstance(rng, (list, tuple)) else [rng]
         if not all(isinstance(g, np.random.Generator) for g in generators):
             raise TypeError(f"fit: rng must be a np.random.Generator or several, but got {rng!r}")
         ensure_writable(path)

@@ -19,7 +19,7 @@ class Progress:
         self.run, self.shown, self.batches = run, shown, length(run.data)
         self.start = self.began = self.looked = perf_counter()
         self.first = run.epoch + (run.batch / self.batches if self.batches else 0)  # where this process begins
-        self.examples, self.drawn, self.rate = 0, 0, ""
+        self.examples, self.rate = 0, ""
         self.bar: Any = None
         if run.step:
             self.say(f"going on after {run.epoch} epochs and {run.step} steps")
@@ -27,7 +27,7 @@ class Progress:
     def begin(self) -> None:
         """An epoch begins, or goes on."""
         self.began = self.looked = perf_counter()
-        self.examples, self.drawn = 0, 0
+        self.examples = 0
         make = _tqdm() if self.shown else None
         if make is not None:
             layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}"
@@ -42,8 +42,8 @@ class Progress:
         self.looked = now
         left = f", {_clock(self._left(now))} left" if self.batches else ""
         self.bar.set_postfix_str(f"{_listed(self.run.means.read())}  {self._rate(now)}{left}", refresh=False)
-        self.bar.update(self.run.batch - self.drawn)
-        self.drawn = self.run.batch
+        self.bar.n = self.run.batch
+        self.bar.refresh()
 
     def trained(self) -> None:
         """The epoch's last step is done; validation follows, which does not count in the rate."""
