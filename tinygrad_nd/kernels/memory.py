@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 from weakref import getweakrefcount
@@ -48,7 +49,20 @@ def scratch(key: Hashable, shape: Sequence[int], dtype: DTypeLike) -> Array:
         memory = _aligned(nbytes)
         if nbytes <= SCRATCH_LIMIT:
             kept[key] = memory
-    return np.ndarray(shape, dtype, memory)
+    out: Array = np.ndarray(shape, dtype, memory)
+    if (noted := getattr(_local, "noted", None)) is not None:
+        noted.append((key, out))
+    return out
+
+
+@contextmanager
+def noted_scratch() -> Iterator[list[tuple[Hashable, Array]]]:
+    """What this thread asks of `scratch` inside the block, with the keys."""
+    _local.noted = noted = []
+    try:
+        yield noted
+    finally:
+        _local.noted = None
 
 
 def _aligned(nbytes: int) -> Array:
@@ -150,6 +164,12 @@ def address(a: Array) -> int:
 _word = ctypes.c_void_p.from_address
 # An array is an object that begins with this pointer, in the interpreters whose id is an address.
 _FOUND = sys.implementation.name == "cpython" and _word(id(_HELD := np.ones(9)) + object.__basicsize__).value == _HELD.ctypes.data
+
+
+def table(a: Array) -> Array:
+    """`a`, which nobody is to write to any more."""
+    a.setflags(write=False)
+    return a
 
 
 def freeze(array: Array) -> None:

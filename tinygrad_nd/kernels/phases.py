@@ -6,7 +6,7 @@ know; where the results go, in which dtype, and with what added, is settled here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -36,9 +36,11 @@ class Target:
     channels: int
     dtype: np.dtype[Any]
     parts: Parts  # (place, part of the tile that belongs there) for all parts
+    place: Array  # (N, ...), of which the places are parts
     y: Array | None = None  # what tiles may be written into directly
     bias: Array | None = None
     converts: bool = False  # whether the places are of another dtype
+    form: Hashable = None  # tells two kinds of parts from one another
 
     def tile(self, box: Box, part: int = 0) -> Array:
         if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
@@ -65,9 +67,9 @@ class Target:
         def parts(box: Box, tile: Array) -> list[tuple[Array, Array]]:
             return self.parts((slice(start + box[0].start, start + box[0].stop), *box[1:]), tile)
 
-        if self.y is not None and len(self.y) == stop - start:
+        if len(self.place) == stop - start:
             return self
-        return replace(self, parts=parts, y=None if self.y is None else self.y[start:stop])
+        return replace(self, parts=parts, place=self.place[start:stop], y=None if self.y is None else self.y[start:stop])
 
 
 Engine = Callable[[Array, Array, ConvSpec, Target], None]
@@ -82,7 +84,7 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     last, wide = channels_last(y), wide_dtype(dtype)
     rows = channels_last(w).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
-    engine(channels_last(x), kernels, spec, Target(m, wide, into(last), last if dtype == wide else None, bias, dtype != wide))
+    engine(channels_last(x), kernels, spec, Target(m, wide, into(last), last, last if dtype == wide else None, bias, dtype != wide))
     return y
 
 
@@ -118,7 +120,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
 
     dense = all(s == 1 for s in spec.stride)
     parts, y = (into(last), last if dtype == wide else None) if dense else (spread, None)
-    target = Target(groups * prod(counts) * c, wide, parts, y, converts=dtype != wide)
+    target = Target(groups * prod(counts) * c, wide, parts, last, y, converts=dtype != wide, form=None if dense else spec)
     engine(channels_last(g), kernels, phased, target)
     return dx
 

@@ -25,7 +25,7 @@ from .. import memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target, into
 from ..slabs import Box, lengths, split
-from . import crew, llvm, products
+from . import llvm, products, programs
 from .crew import Call
 from .images import by_images, summed_by_images
 from .products import dense, moved, multiply
@@ -43,11 +43,14 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     if target.converts:
         y = memory.empty((len(x), *spec.out, groups * p), dtype)
-        engine(x, kernels, spec, Target(groups * p, dtype, into(y), y))
+        engine(x, kernels, spec, Target(groups * p, dtype, into(y), y, y))
         return target.put_all(y)
     if (u := _side_by_side(p, spec, dtype)[0]) > 1:
         return engine(x, *_widened(kernels, spec, target, u))
     weights = dense(kernels.reshape(groups, -1, p))  # (G, K, P)
+
+    def written() -> list[list[Call]]:
+        return [work(*share) for share in _shares(x.shape, spec, dtype, kernels.size, parallel.num_threads())]
 
     def work(part: int, boxes: list[Box]) -> list[Call]:
         calls: list[Call] = []
@@ -65,7 +68,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
                 calls += [moved(source, place) for place, source in target.parts(box, tile)]
         return calls
 
-    crew.run([work(*share) for share in _shares(x.shape, spec, dtype, kernels.size, parallel.num_threads())])
+    bias = () if target.bias is None else (target.bias,)
+    programs.run(("correlate", spec, target.form, target.y is None), (x, weights, target.place, *bias), written)
 
 
 @summed_by_images
@@ -90,7 +94,7 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
                 calls.append(multiply(slab[..., i * c :], offsets, starts, cotangents, sums[part, i], box is not boxes[0]))
         return calls
 
-    crew.run([work(*share) for share in shares])
+    programs.run(("weight_grad", spec), (x, g, sums), lambda: [work(*share) for share in shares])
     for other in sums[1:]:
         sums[0] += other
     return np.reshape(sums[0], (groups, *spec.kernel, c, m))
@@ -187,7 +191,7 @@ def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Ar
 
     bias = None if target.bias is None else np.tile(target.bias, u)
     y = target.y.reshape(*target.y.shape[:-2], count, u * p) if target.y is not None and o % u == 0 else None
-    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, parts, y, bias)
+    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, parts, target.place, y, bias, form=(u, target.form))
 
 
 def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:

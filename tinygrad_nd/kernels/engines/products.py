@@ -42,7 +42,7 @@ def moved(a: Array | None, out: Array) -> Call:
 
 @lru_cache(64)
 def _nowhere(count: int) -> Array:
-    return np.full(count, tiles.OUTSIDE)
+    return memory.table(np.full(count, tiles.OUTSIDE))
 
 
 def places(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> Array:
@@ -54,7 +54,7 @@ def _found(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> A
     total = np.zeros((), np.int64)
     for n, stride in zip(shape, strides):
         total = np.add.outer(total, np.arange(n) * (stride // itemsize))
-    return total.reshape(-1)
+    return memory.table(total.reshape(-1))
 
 
 _places, _many_places = lru_cache(1024)(_found), lru_cache(64)(_found)

@@ -18,7 +18,8 @@ from .. import memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
 from ..winograd import Tiling, plan
-from . import crew, llvm, products, tiles, toom_cook
+from . import llvm, products, programs, tiles, toom_cook
+from .crew import Call
 from .images import by_images, summed_by_images
 from .products import places
 from .tiles import OUTSIDE
@@ -35,20 +36,25 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P)."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     tiling = plan(len(x), c, p, spec, dtype)
-    axes, points = _axes(tiling), tiling.size
+    axes = _axes(tiling)
     y = memory.empty((len(x), *spec.out, groups * p), dtype) if target.y is None else target.y
-    plus = np.zeros(groups * p, dtype) if target.y is None or target.bias is None else target.bias.astype(dtype)
+    plus = _zeros(groups * p, dtype) if target.y is None or target.bias is None else target.bias.astype(dtype, copy=False)
     rows = np.ascontiguousarray(np.moveaxis(kernels, 0, -3)).reshape(-1, groups * c, p)
-    values = memory.empty((points, groups * c, p), dtype)
-    crew.run([[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)])
-    f, work = toom_cook.convolve(dtype, axes, p), _Work(tiling, len(x), groups, c, p, dtype)
-    seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
-    crew.run(
-        [
+    values = memory.empty((tiling.size, groups * c, p), dtype)
+
+    def transformed() -> list[list[Call]]:
+        return [[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)]
+
+    def convolved() -> list[list[Call]]:
+        f, work = toom_cook.convolve(dtype, axes, p), _Work(tiling, len(x), groups, c, p, dtype)
+        seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
+        return [
             [(f.address, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
             for inputs, outputs, lost, stretch in work.shares
         ]
-    )
+
+    programs.run(("weights", axes), (rows, values), transformed)
+    programs.run(("convolve", spec, tiling), (x, y, values, plus), convolved)
     if target.y is None:
         target.put_all(y)
 
@@ -58,19 +64,22 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """The sum over tiles of products of inputs and cotangents, stretch by stretch, and these in their order."""
     groups, c, m, dtype = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups, x.dtype
     tiling = plan(len(x), c, m, spec, dtype)
-    axes, work = _axes(tiling), _Work(tiling, len(x), groups, c, m, dtype)
-    seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
-    totals = memory.empty((len(work.shares), tiling.size, groups * c, m), dtype)
-    parts = memory.empty((len(work.shares), prod(spec.kernel), groups * c, m), dtype)
-    f = toom_cook.accumulate(dtype, axes, m)
-    tasks = [
-        [
-            (f.address, *seen, *given, work.zeros, inputs, asked, total, *work.order, *stretch, *work.numbers),
-            _transform("gradients", axes, total, part, 0, groups * c),
+    axes, count = _axes(tiling), len(_stretches(tiling, len(x), groups * (c + m)))
+    totals = memory.empty((count, tiling.size, groups * c, m), dtype)
+    parts = memory.empty((count, prod(spec.kernel), groups * c, m), dtype)
+
+    def written() -> list[list[Call]]:
+        f, work = toom_cook.accumulate(dtype, axes, m), _Work(tiling, len(x), groups, c, m, dtype)
+        seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
+        return [
+            [
+                (f.address, *seen, *given, work.zeros, inputs, asked, total, *work.order, *stretch, *work.numbers),
+                _transform("gradients", axes, total, part, 0, groups * c),
+            ]
+            for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
         ]
-        for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
-    ]
-    crew.run(tasks)
+
+    programs.run(("accumulate", spec, tiling), (x, g, totals, parts), written)
     for other in parts[1:]:
         parts[0] += other
     return np.moveaxis(parts[0].reshape(*spec.kernel, groups, c, m), -3, 0)
@@ -80,24 +89,23 @@ class _Work:
     """How a number of images is shared out, and what all of its calls are given."""
 
     def __init__(self, tiling: Tiling, images: int, groups: int, c: int, p: int, dtype: np.dtype[Any]) -> None:
-        count, points = prod(tiling.count) * prod(tiling.spread), tiling.size  # tiles in an image, points in a tile
-        stretches = _shares(images * count, images * count * points * groups * (c + p))
+        points, stretches = tiling.size, _stretches(tiling, images, groups * (c + p))
         fitting = CHUNK // (points * groups * (c + p) * dtype.itemsize)
         chunk = max(c * p // (c + p), fitting, 8)  # tiles take as long to read as the weights
         chunk = min(chunk, max(end - first for first, end in stretches))
         sizes = {"inputs": points * chunk * groups * c, "outputs": points * chunk * groups * p, "lost": groups * p}
         inputs, outputs, lost = (memory.scratch(name, (len(stretches), size), dtype) for name, size in sizes.items())
         self.shares = list(zip(inputs, outputs, lost, stretches))
-        self.zeros = np.zeros(groups * max(c, p), dtype)
+        self.zeros = _zeros(groups * max(c, p), dtype)
         self.order = places((chunk,), (groups * c,), 1), places((c,), (1,), 1)
-        self.numbers = count, tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, *tiles.ends(p, dtype)
+        self.numbers = _tiles(tiling), tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, *tiles.ends(p, dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread: the products at their measured rate, and the numbers that transforms read and write."""
     c, m = c // spec.groups, m // spec.groups
     tiling = plan(n, c, m, spec, dtype)
-    count, lanes = n * prod(tiling.count) * prod(tiling.spread) * spec.groups, llvm.lanes(dtype)
+    count, lanes = n * _tiles(tiling) * spec.groups, llvm.lanes(dtype)
     flops = 2 * count * tiling.size * c * -(-m // lanes) * lanes
     worked = max(c, lanes) + max(m, lanes)  # a vector at least
     moved = count * (2 * tiling.size * worked + prod(tiling.points) * m) + spec.groups * tiling.size * c * m * parallel.num_threads()
@@ -108,6 +116,21 @@ def _axes(tiling: Tiling) -> Axes:
     return tuple((m, t - m + 1) for m, t in zip(tiling.points, tiling.length))
 
 
+def _tiles(tiling: Tiling) -> int:
+    """In an image."""
+    return prod(tiling.count) * prod(tiling.spread)
+
+
+def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, int]]:
+    count = images * _tiles(tiling)
+    return _shares(count, count * tiling.size * channels)
+
+
+@lru_cache(64)
+def _zeros(count: int, dtype: np.dtype[Any]) -> Array:
+    return memory.table(np.zeros(count, dtype))
+
+
 def _shares(count: int, numbers: int) -> list[tuple[int, int]]:
     """`count` things, of so many numbers in all, cut into a stretch (first, end) for each thread."""
     parts = max(1, min(parallel.num_threads() if numbers > ALONE else 1, count))
@@ -115,7 +138,7 @@ def _shares(count: int, numbers: int) -> list[tuple[int, int]]:
     return list(zip(cuts, cuts[1:]))
 
 
-def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: int) -> crew.Call:
+def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: int) -> Call:
     """out (*p', R, L) = the matrices `which` along the leading axes of a (*p, R, L), for rows first to end."""
     rows, n = out.shape[1:]
     return toom_cook.transform(out.dtype, which, axes).address, a[:, first:], out[:, first:], end - first, rows, n
@@ -137,7 +160,7 @@ def _tables(*axes: tuple[int, ...]) -> tuple[Array, Array]:
     for table in most:
         outer = (outer[:, None, :, None] + table[:, None]).reshape(len(outer) * len(table), -1)
         outer[outer <= OUTSIDE // 2] = OUTSIDE
-    return outer, last
+    return memory.table(outer), memory.table(last)
 
 
 def _table(n: int, step: int, count: int, spread: int, outputs: int, points: int, before: int) -> Array:
