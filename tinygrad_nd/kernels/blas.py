@@ -32,7 +32,7 @@ def matmul(a: Array, b: Array) -> Array:
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
         return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    a, b = (t if t.shape[:-2] == batch else np.broadcast_to(t, (*batch, *t.shape[-2:])) for t in (a, b))
     out = memory.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
     products = engines.compiled("products")
     if products is not None and prod(batch) * LARGE <= a.size * b.shape[-1] and products.takes(a, b, _flops_per_second()):

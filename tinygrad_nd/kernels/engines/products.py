@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import memory, parallel
-from . import crew, llvm, tiles
+from . import crew, llvm, programs, tiles
 from .crew import Call
 
 Array = NDArray[Any]
@@ -90,6 +90,11 @@ def turned(a: Array, out: Array) -> Call | None:
     return tiles.transpose(a.dtype).address, a, starts, out, to, len(starts), m, n, *ends
 
 
+def _brought(a: Array, out: Array) -> Call:
+    """A call for out[...] = a, by squares where that is possible."""
+    return turned(a, out) or moved(a, out)
+
+
 def takes(a: Array, b: Array, rate: float) -> bool:
     """Whether `matmul` can multiply these, and does so faster than something that makes `rate` float32 operations per second and thread."""
     able = a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and a.flags.aligned and b.flags.aligned
@@ -100,6 +105,8 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     """out[...] = a @ b over stacks of matrices (..., m, k) and (..., k, n) of any strides; out is C-ordered. On our threads."""
     *batch, m, n = out.shape
     if m < n and not is_dense(b, b.dtype):  # the other way round a smaller operand is turned
+        if not batch and is_dense(a, a.dtype) and is_dense(b.T, b.dtype):
+            return programs.run("other way round", (a, b, out), lambda: _other_way_round(a, b, out))
         matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2), turn := memory.empty((*batch, n, m), out.dtype))
         return copy(turn.swapaxes(-1, -2), out)
     b = channels_dense(b, b.dtype)
@@ -109,13 +116,35 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     offsets = places((k,), (a.strides[-1],), size)
     starts = range(0, m, rows)
     wide = n if len(starts) * prod(batch) >= parallel.num_threads() else -(-n // (parallel.num_threads() * LANES)) * LANES
+
+    def written() -> list[list[Call]]:
+        tasks = []
+        for at in np.ndindex(*batch):
+            for start, first in product(starts, range(0, n, wide)):
+                part, columns = a[at][start : start + rows], slice(first, first + wide)
+                steps = places((len(part),), (part.strides[0],), size)
+                tasks.append([multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])])
+        return tasks
+
+    programs.run("matmul", (a, b, out), written)
+
+
+def _other_way_round(a: Array, b: Array, out: Array) -> list[list[Call]]:
+    """out.T = b.T @ a.T, for a and b.T with dense rows: every task turns `a` for itself and its part of the result back."""
+    (m, k), n = a.shape, b.shape[1]
+    parts = min(parallel.num_threads(), -(-n // LANES))
+    step, rows = -(-n // parts), max(64, BLOCK // (k * a.itemsize))
     tasks = []
-    for at in np.ndindex(*batch):
-        for start, first in product(starts, range(0, n, wide)):
-            part, columns = a[at][start : start + rows], slice(first, first + wide)
-            steps = places((len(part),), (part.strides[0],), size)
-            tasks.append([multiply(part, steps, offsets, b[at][:, columns], out[at][start : start + rows, columns])])
-    crew.run(tasks)
+    for part in range(parts):
+        columns = b[:, part * step : (part + 1) * step].T
+        given, made = memory.scratch(("given", part), (k, m), a.dtype), memory.scratch(("made", part), (len(columns), m), a.dtype)
+        calls = [_brought(a.T, given)]
+        for start in range(0, len(columns), rows):
+            some = columns[start : start + rows]
+            steps, offsets = places((len(some),), (some.strides[0],), a.itemsize), places((k,), (a.itemsize,), a.itemsize)
+            calls.append(multiply(some, steps, offsets, given, made[start : start + rows]))
+        tasks.append([*calls, _brought(made.T, out[:, part * step : part * step + len(columns)])])
+    return tasks
 
 
 def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
