@@ -6,21 +6,28 @@ places for a result and for an error (its documentation, "Calling conventions").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numba import from_dtype, types
 
-from . import crew
+from .. import memory
+from . import crew, programs
 
-_ignored = np.zeros(16, np.int64)
+_HELD = np.zeros(16, np.int64)
+_ignored = memory.address(_HELD)  # the place for a result and an error
 _known: dict[Any, int] = {}
 
 
 def run(f: Any, tasks: Sequence[tuple[Any, ...]]) -> None:
     """f(*arguments) for all tasks, on all threads. Arguments are C-ordered arrays, integers and booleans."""
     crew.run([[call(f, arguments)] for arguments in tasks])
+
+
+def repeat(f: Any, operands: Sequence[np.ndarray], tasks: Callable[[], Sequence[tuple[Any, ...]]], key: Any) -> None:
+    """`run`, written down once for operands of one layout: what else is in the tasks follows from `key`, see `programs`."""
+    programs.run((f, key), operands, lambda: [[call(f, arguments)] for arguments in tasks()])
 
 
 def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:

@@ -17,6 +17,7 @@ from .. import engines, memory, parallel
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
+from . import native
 from . import pool_loops as loops
 from .turns import turn
 
@@ -30,19 +31,17 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     source, layout = spread(x, spec)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
-        _over_lines(loops.fold_lines, _tables(spec), source, values, (True, x.dtype.type(-np.inf), x.dtype.type(1)))
+        _over_lines(loops.fold_lines, spec, _tables(spec), source, values, (True, x.dtype.type(-np.inf), x.dtype.type(1)))
         return layout.restore(values, spec.out), None
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
-    rows, columns, plan = _tables(spec)
-    taps = tuple(table._replace(tap=table.tap.astype(winner.dtype)) for table in (rows, columns))
-    _over_lines(loops.winner_lines, (*taps, plan), source, values, (), winner)
+    _over_lines(loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, (), winner)
     return layout.restore(values, spec.out), layout.restore(winner, spec.out)
 
 
 def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
     source, layout = spread(x, spec)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    _over_lines(loops.fold_lines, _tables(spec), source, y, (False, x.dtype.type(0), x.dtype.type(factor)))
+    _over_lines(loops.fold_lines, spec, _tables(spec), source, y, (False, x.dtype.type(0), x.dtype.type(factor)))
     return layout.restore(y, spec.out)
 
 
@@ -50,7 +49,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
     source, layout = spread(g, spec)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     _, columns, plan = _tables(spec)
-    _over_lines(loops.spread_lines, (_transposed(spec), columns, plan), source, x, (g.dtype.type(factor),))
+    _over_lines(loops.spread_lines, spec, (_transposed(spec), columns, plan), source, x, (g.dtype.type(factor),))
     return layout.restore(x, spec.size)
 
 
@@ -105,6 +104,14 @@ def _tables(spec: PoolSpec) -> tuple[Table, Table, Plan]:
     return _table(spec, range(lead), k), columns, Plan(*map(U, (low, high, first, s, k, d)))
 
 
+@lru_cache(256)
+def _coded(spec: PoolSpec, codes: np.dtype[Any]) -> tuple[Table, Table, Plan]:
+    """The same with taps as codes for winners."""
+    *both, plan = _tables(spec)
+    rows, columns = (table._replace(tap=memory.table(table.tap.astype(codes))) for table in both)
+    return rows, columns, plan
+
+
 def _table(spec: PoolSpec, axes: range, step: int) -> Table:
     sources, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
     for axis in axes:
@@ -115,7 +122,8 @@ def _table(spec: PoolSpec, axes: range, step: int) -> Table:
         inside = (inside[:, None, :, None] & ((position >= 0) & (position < n))[:, None]).reshape(shape)
     taps = np.broadcast_to(np.arange(sources.shape[1]) * step, sources.shape)
     start = np.concatenate([[0], np.cumsum(inside.sum(1))])
-    return Table(start.astype(U), sources[inside].astype(U), taps[inside].astype(U), U(prod(spec.size[a] for a in axes)))
+    start, source, tap = (memory.table(a.astype(U)) for a in (start, sources[inside], taps[inside]))
+    return Table(start, source, tap, U(prod(spec.size[a] for a in axes)))
 
 
 @lru_cache(256)
@@ -125,19 +133,20 @@ def _transposed(spec: PoolSpec) -> Table:
     order = np.argsort(rows.source, kind="stable")
     outputs = np.repeat(np.arange(len(rows.start) - 1), np.diff(rows.start).astype(np.intp))
     start = np.concatenate([[0], np.cumsum(np.bincount(rows.source.astype(np.intp), minlength=int(rows.size)))])
-    return Table(start.astype(U), outputs[order].astype(U), rows.tap[order], U(len(rows.start) - 1))
+    start, source, tap = (memory.table(a.astype(U)) for a in (start, outputs[order], rows.tap[order]))
+    return Table(start, source, tap, U(len(rows.start) - 1))
 
 
 @lru_cache(256)
-def _places(spec: PoolSpec) -> tuple[Array, Array, Array]:
-    """In numbers of columns: where each row of windows begins, where each window in its row, and how far on each tap is."""
+def _places(spec: PoolSpec, inner: int) -> tuple[Array, Array, Array]:
+    """Where each row of windows begins, where each window in its row, and how far on each tap is, in numbers, `inner` to a column."""
     steps = [prod(spec.size[axis + 1 :]) for axis in range(spec.rank)]
     starts = [(np.arange(o) * s - a) * step for o, s, (a, _), step in zip(spec.out, spec.stride, spec.padding, steps)]
     taps = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps)]
     one = np.zeros(1, np.intp)
 
     def together(parts: list[Array]) -> Array:
-        return reduce(lambda a, b: np.add.outer(a, b).reshape(-1), parts, one)
+        return memory.table(reduce(lambda a, b: np.add.outer(a, b).reshape(-1), parts, one) * inner)
 
     return together(starts[:-1]), together(starts[-1:]), together(taps)
 
@@ -145,7 +154,9 @@ def _places(spec: PoolSpec) -> tuple[Array, Array, Array]:
 # Tasks.
 
 
-def _over_lines(f: Callable[..., None], tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array) -> None:
+def _over_lines(
+    f: Callable[..., None], spec: PoolSpec, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
+) -> None:
     """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
     constants = (U(x.shape[-1]), *(a for table in tables for a in table))
@@ -154,34 +165,41 @@ def _over_lines(f: Callable[..., None], tables: tuple[Any, ...], x: Array, y: Ar
         part, *parts = _turned(x[cut[0] : cut[1]], "turned"), *(a[cut[0] : cut[1]] for a in (y, *more))
         f(*first, _read(part), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
 
-    if x.flags.c_contiguous:
+    def tasks() -> list[tuple[Any, ...]]:
         arrays = [_read(x), *(a.reshape(-1) for a in (y, *more))]
         cuts = _shares(len(x) * rows, max(x.size, y.size))
-        engines.run(f, [(*first, *arrays, *constants, U(cut[0]), U(cut[1])) for cut in cuts])
-    else:
+        return [(*first, *arrays, *constants, U(cut[0]), U(cut[1])) for cut in cuts]
+
+    if not x.flags.c_contiguous:
         parallel.run(_shares(len(x), max(x.size, y.size)), images)
+    elif first:  # real numbers among the arguments
+        engines.run(f, tasks())
+    else:
+        native.repeat(f, (x, y, *more), tasks, spec)
 
 
 def _over_images(f: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
     """f on shares of the images; where these are few, on shares of their channels."""
     rows, columns, _ = _tables(spec)
-    row_places, column_places, taps = _places(spec)
     outer, inner = len(out), out.shape[-1]
-    constants = (*rows, *columns, row_places * inner, column_places * inner, taps * inner, U(inner))
+    constants = (*rows, *columns, *_places(spec, inner), U(inner))
     codes = np.ascontiguousarray(codes)
+    few = outer < parallel.num_threads()
+    a = np.ascontiguousarray(a) if few else a
 
     def images(cut: Cut) -> tuple[Any, ...]:
         part = slice(*cut)
         source = _read(_turned(a[part], "turned"))
         return source, _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
 
-    if outer < parallel.num_threads():
-        arrays = _read(np.ascontiguousarray(a)), _read(codes), out.reshape(-1)
-        engines.run(f, [(*arrays, *constants, U(outer), U(cut[0]), U(cut[1])) for cut in _shares(inner, out.size)])
-    elif a.flags.c_contiguous:
-        engines.run(f, [images(cut) for cut in _shares(outer, out.size)])
+    def channels(cut: Cut) -> tuple[Any, ...]:
+        return _read(a), _read(codes), out.reshape(-1), *constants, U(outer), U(cut[0]), U(cut[1])
+
+    share, cuts = (channels, _shares(inner, out.size)) if few else (images, _shares(outer, out.size))
+    if a.flags.c_contiguous:
+        native.repeat(f, (a, codes, out), lambda: [share(cut) for cut in cuts], spec)
     else:
-        parallel.run(_shares(outer, out.size), lambda cut: f(*images(cut)))
+        parallel.run(cuts, lambda cut: f(*images(cut)))
 
 
 def _shares(total: int, work: int) -> list[Cut]:

@@ -5,6 +5,7 @@ Writing the calls of a small convolution down takes longer than making them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -18,9 +19,9 @@ from .crew import Call
 
 Array = NDArray[Any]
 
-MOST = 1 << 10  # programs remembered
-SIZE = 1 << 18  # bytes that each may keep
+SIZE = 1 << 26  # bytes that all may keep
 _known: dict[Hashable, Program] = {}
+_lock = threading.Lock()
 
 
 def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[Sequence[Call]]]) -> None:
@@ -36,10 +37,15 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[S
             tasks = write()
         program = Program(tasks, operands, noted)
         if program.lasting:
-            if len(_known) >= MOST:
-                _known.pop(next(iter(_known)), None)
-            _known[key] = program
+            _keep(key, program)
     program.run(operands)
+
+
+def _keep(key: Hashable, program: Program) -> None:
+    with _lock:
+        while _known and sum(p.nbytes for p in _known.values()) + program.nbytes > SIZE:
+            _known.pop(next(iter(_known)))
+        _known[key] = program
 
 
 class Program:
@@ -69,8 +75,8 @@ class Program:
                     self.tables.append(word)
         self.words = np.array(words, np.int64)
         self.blanks, self.owners = (np.array(column, np.intp) for column in (zip(*blanks) if blanks else ((), ())))
-        # What is written for one array in two places does not tell what belongs to which of two arrays.
-        self.lasting = separate and self.words.nbytes + sum(a.nbytes for a in self.tables) <= SIZE
+        self.nbytes = self.words.nbytes + sum({id(a): a.nbytes for a in self.tables}.values())
+        self.lasting = separate and self.nbytes <= SIZE  # in operands that overlap it cannot be told which of them is meant
 
     def run(self, operands: Sequence[Array]) -> None:
         """The calls with these operands."""
