@@ -35,6 +35,8 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
     wide, weight, bias = _wide(x, weight, bias)
     if _in_rows(weight, bias, axes):
         y, mean, rstd = _normalise_rows(wide, weight, bias, axes, eps, centred)
+    elif centred and (channels := _channels(wide, axes, weight, bias)):
+        y, mean, rstd = channels.normalise(_cells(wide, axes), wide, weight, bias, eps)
     else:
         mean, variance = _moments(wide, axes, _within(axes, weight, bias))
         if not centred:
@@ -56,6 +58,8 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
     (wide, g, weight), dtype = _wide(x, g, weight), weight.dtype
     if _in_rows(weight, weight, axes):
         dx, dweight, dbias = _gradients_rows(g, wide, weight, mean, rstd, axes, centred)
+    elif centred and (channels := _channels(wide, axes, weight)):
+        dx, dweight, dbias = channels.gradients(_cells(wide, axes), g, wide, weight, mean, rstd)
     else:
         within = _within(axes, weight)
         total, product = _sums(g, wide, mean, within)  # of g and g (x - mean), per cell
@@ -194,7 +198,7 @@ class _Cells:
         first = last
         while first and long[first - 1] in within:
             first -= 1
-        self.inner = long[first:last]
+        self.inner, self.outermost, self.innermost = long[first:last], long[:first], long[last:]
         sizes = [shape[a] for a in long]
         outer, inner, self.lanes = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
         most = min(ROW // self.lanes, inner) if self.lanes > 1 else 0
@@ -214,10 +218,18 @@ class _Cells:
         out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
         return _constant(out.reshape(-1, self.shape[2]))
 
+    def statistic(self, found: Array) -> Array:
+        """What was found per cell and lane, (outer, lanes), in the axes of x."""
+        return found.reshape([self.kept[a] for a in self.order]).transpose(self.back)
+
     def restored(self, found: Array) -> Array:
         """What was found, (outer, lanes), in the axes of x and a last one for the folds."""
         lying = found.reshape(-1, self.folds, self.lanes).swapaxes(1, 2).reshape(*[self.kept[a] for a in self.order], self.folds)
         return lying.transpose(*self.back, -1)
+
+    def lined(self, parameter: Array) -> Array:
+        """A parameter per lane, (lanes,)."""
+        return np.ascontiguousarray(parameter.transpose(self.order)).reshape(-1)
 
     def compiled(self, name: str) -> Any:
         """The compiled loop of that name, for long rows of lanes or for one lane."""
@@ -239,6 +251,16 @@ def _cells_of(shape: tuple[int, ...], order: Axes, within: Axes) -> _Cells:
 
 def _cells(x: Array, within: Axes) -> _Cells:
     return _cells_of(x.shape, memory.memory_order(x), within)
+
+
+def _channels(x: Array, axes: Axes, *parameters: Array) -> Any:
+    """The compiled form of cells with many lanes of which each has statistics, weight and bias of its own, if it is in use and x has such."""
+    module: Any = engines.compiled("channels") if x.size >= COMPILED and x.dtype.char in "fd" else None
+    if module is None:
+        return None
+    cells = _cells(x, axes)
+    own = cells.lanes > 1 and not any(a in axes for a in (*cells.outermost, *cells.innermost))
+    return module if own and all(p.size == prod(p.shape[a] for a in cells.innermost) == cells.lanes for p in parameters) else None
 
 
 def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:

@@ -266,7 +266,7 @@ def _by_channel(
         variance = np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
         for old, new in zip(running.values(), (middle, variance)):
             if isinstance(old, Tensor):
-                fresh = np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
+                fresh = new.reshape(channels) if new.size == channels else np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
                 old.data = ((1 - momentum) * old.data + momentum * fresh).astype(old.dtype)
     return y
 

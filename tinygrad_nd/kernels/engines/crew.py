@@ -28,17 +28,16 @@ Call = Sequence[Any]  # the address of a function and its arguments: integers, a
 OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, tasks, starts, places, words
 PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a worker waits before it sleeps
 MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
-_NONE = (0,) * MOST
+_NONE = array("q", bytes(8 * MOST))
 _ANY = np.dtype(np.float64)  # no numbers occur
 
 
 def run(tasks: Sequence[Sequence[Call]]) -> None:
     """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them."""
     starts, places, words = written(tasks)
-    for i, word in enumerate(words):
-        if isinstance(word, np.ndarray):
-            words[i] = memory.address(word)
-    perform(starts, places, array("q", words))
+    addresses = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for word in words])
+    addresses.extend(_NONE)
+    perform(starts, places, addresses)
 
 
 def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], list[Any]]:
@@ -48,11 +47,11 @@ def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], li
         raise ValueError(f"crew: a call has up to {MOST} words, but one here has {max(map(len, calls))}; raise MOST")
     starts = array("q", accumulate(map(len, tasks), initial=0))
     places = array("q", accumulate(map(len, calls), initial=0))
-    return starts, places, [*chain.from_iterable(calls), *_NONE]
+    return starts, places, list(chain.from_iterable(calls))
 
 
 def perform(starts: array[int], places: array[int], words: Any) -> None:
-    """Runs a program whose words (an int64 buffer) are complete."""
+    """Runs a program whose words, MOST more than it has, are all numbers; `words` is an array of NumPy's or `array`'s."""
     tasks = len(starts) - 1
     program = tasks, starts.buffer_info()[0], places.buffer_info()[0], words.buffer_info()[0] if type(words) is array else memory.address(words)
     helpers = min(parallel.num_threads(), tasks) - 1

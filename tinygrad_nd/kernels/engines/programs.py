@@ -73,7 +73,7 @@ class Program:
                 elif word.size:
                     assert not word.flags.writeable, "a program keeps tables only"
                     self.tables.append(word)
-        self.words = np.array(words, np.int64)
+        self.words = np.array([*words, *[0] * crew.MOST], np.int64)
         self.blanks, self.owners = (np.array(column, np.intp) for column in (zip(*blanks) if blanks else ((), ())))
         self.nbytes = self.words.nbytes + sum({id(a): a.nbytes for a in self.tables}.values())
         self.lasting = separate and self.nbytes <= SIZE  # in operands that overlap it cannot be told which of them is meant
