@@ -12,14 +12,14 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tinygrad_nd.kernels import parallel
-from tinygrad_nd.kernels.engines import crew, loops, native, tiles
+from tinygrad_nd.kernels import memory, parallel
+from tinygrad_nd.kernels.engines import crew, loops, native, programs, tiles
 from tinygrad_nd.kernels.engines.products import moved
 
 
 def add_one(a):
     """A call for a += 1."""
-    n, one, zero = len(a), np.ones(len(a)), np.zeros(1, np.int64)
+    n, one, zero = len(a), memory.table(np.ones(len(a))), memory.table(np.zeros(1, np.int64))
     return tiles.product(n, a.dtype).address, one, zero, 1, zero, 1, one, n, n, a, n, 1, *tiles.ends(n, a.dtype)
 
 
@@ -107,3 +107,51 @@ with parallel.threads(2):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_has_a_crew_of_its_own():
     subprocess.run([sys.executable, "-c", FORKED.format(folder=str(Path(__file__).parent))], check=True, timeout=60)
+
+
+# Programs: loops written down once.
+
+
+def sum_program(a, b, out, written):
+    """out = a + 1, through scratch, noting that it is written down."""
+
+    def write():
+        written.append(1)
+        part = memory.scratch("part", out.shape, out.dtype)
+        return [[moved(a, part), add_one(part), moved(part, out)], [moved(b, b)]]
+
+    programs.run("test", (a, b, out), write)
+
+
+def test_a_program_is_written_once_and_serves_other_arrays_of_its_layout():
+    written = []
+    for turn in range(5):
+        a, b, out = np.full(8, float(turn)), np.zeros(8), np.zeros(8)
+        sum_program(a, b, out, written)
+        assert (out == turn + 1).all()
+        memory.scratch("part", (1000 * (turn + 1),), np.float64)[:] = np.nan  # scratch has moved
+    assert len(written) == 1
+    sum_program(np.zeros(9), np.zeros(9), np.zeros(9), written)
+    sum_program(np.zeros(16)[::2], np.zeros(8), np.zeros(8), written)
+    assert len(written) == 3
+
+
+def test_operands_that_overlap_are_not_confused_with_others():
+    written, both = [], np.arange(16.0)
+    for a, out in ((both[0::2], both[1::2]), (np.arange(16.0)[0::2] * 3, np.zeros(16)[1::2])):
+        expected = a + 1
+        sum_program(a, np.zeros(8), out, written)
+        np.testing.assert_array_equal(out, expected)
+    assert len(written) == 2
+
+
+def test_programs_keep_no_more_than_they_may(monkeypatch):
+    monkeypatch.setattr(programs, "SIZE", 4000)
+    for n in range(1, 30):
+        sum_program(np.zeros(n), np.zeros(n), np.zeros(n), [])
+    assert sum(p.nbytes for p in programs._known.values()) == programs._kept <= 4000
+
+
+def test_a_table_that_could_change_is_refused():
+    with pytest.raises(AssertionError, match="tables only"):
+        programs.run("writable", (np.zeros(8),), lambda: [[moved(np.zeros(8), np.zeros(8))]])

@@ -58,7 +58,8 @@ def scratch(key: Hashable, shape: Sequence[int], dtype: DTypeLike) -> Array:
 @contextmanager
 def noted_scratch() -> Iterator[list[tuple[Hashable, Array]]]:
     """What this thread asks of `scratch` inside the block, with the keys."""
-    _local.noted = noted = []
+    noted: list[tuple[Hashable, Array]] = []
+    _local.noted = noted
     try:
         yield noted
     finally:

@@ -254,7 +254,7 @@ def _cells(x: Array, within: Axes) -> _Cells:
 
 
 def _channels(x: Array, axes: Axes, *parameters: Array) -> Any:
-    """The compiled form of cells with many lanes of which each has statistics, weight and bias of its own, if it is in use and x has such."""
+    """The compiled form for lanes that have statistics, weight and bias of their own, if it is in use and x has such."""
     module: Any = engines.compiled("channels") if x.size >= COMPILED and x.dtype.char in "fd" else None
     if module is None:
         return None

@@ -35,9 +35,9 @@ _ANY = np.dtype(np.float64)  # no numbers occur
 def run(tasks: Sequence[Sequence[Call]]) -> None:
     """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them."""
     starts, places, words = written(tasks)
-    addresses = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for word in words])
-    addresses.extend(_NONE)
-    perform(starts, places, addresses)
+    numbers = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for word in words])
+    numbers.extend(_NONE)
+    perform(starts, places, numbers.buffer_info()[0])
 
 
 def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], list[Any]]:
@@ -50,10 +50,10 @@ def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], li
     return starts, places, list(chain.from_iterable(calls))
 
 
-def perform(starts: array[int], places: array[int], words: Any) -> None:
-    """Runs a program whose words, MOST more than it has, are all numbers; `words` is an array of NumPy's or `array`'s."""
+def perform(starts: array[int], places: array[int], words: int) -> None:
+    """Runs a program whose words are int64 at this address, MOST more than it has."""
     tasks = len(starts) - 1
-    program = tasks, starts.buffer_info()[0], places.buffer_info()[0], words.buffer_info()[0] if type(words) is array else memory.address(words)
+    program = tasks, starts.buffer_info()[0], places.buffer_info()[0], words
     helpers = min(parallel.num_threads(), tasks) - 1
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
         _function("perform", "irrr", _perform)(*program)

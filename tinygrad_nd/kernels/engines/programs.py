@@ -19,8 +19,9 @@ from .crew import Call
 
 Array = NDArray[Any]
 
-SIZE = 1 << 26  # bytes that all may keep
+SIZE = 1 << 25  # bytes that all programs remembered may keep
 _known: dict[Hashable, Program] = {}
+_kept = 0
 _lock = threading.Lock()
 
 
@@ -32,20 +33,30 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[S
     """
     key = key, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) for a in operands]
     program = _known.get(key)
-    if program is None:
-        with memory.noted_scratch() as noted:
-            tasks = write()
+    if program is not None:
+        return program.run(operands)
+    with memory.noted_scratch() as noted:
+        tasks = write()
+    if _apart(operands):
         program = Program(tasks, operands, noted)
-        if program.lasting:
-            _keep(key, program)
-    program.run(operands)
+        _keep(key, program)
+        program.run(operands)
+    else:  # where operands overlap it cannot be told to which of them an address belongs
+        crew.run(tasks)
+
+
+def _apart(operands: Sequence[Array]) -> bool:
+    bounds = sorted(byte_bounds(a) for a in operands if a.size)
+    return all(end <= low for (_, end), (low, _) in zip(bounds, bounds[1:]))
 
 
 def _keep(key: Hashable, program: Program) -> None:
+    global _kept
     with _lock:
-        while _known and sum(p.nbytes for p in _known.values()) + program.nbytes > SIZE:
-            _known.pop(next(iter(_known)))
+        _kept += program.nbytes - (_known[key].nbytes if key in _known else 0)
         _known[key] = program
+        while _kept > SIZE:
+            _kept -= _known.pop(next(iter(_known))).nbytes
 
 
 class Program:
@@ -53,34 +64,32 @@ class Program:
 
     def __init__(self, tasks: Sequence[Sequence[Call]], operands: Sequence[Array], noted: Sequence[tuple[Hashable, Array]]) -> None:
         self.starts, self.places, words = crew.written(tasks)
-        scratch: dict[Hashable, int] = {}
+        sizes: dict[Hashable, int] = {}
         for name, a in noted:
-            scratch[name] = max(scratch.get(name, 0), a.nbytes)
-        self.scratch = list(scratch.items())
-        owners = sorted((*byte_bounds(a), i, memory.address(a)) for i, a in enumerate(operands) if a.size)
-        separate = all(end <= low for (_, end, *_), (low, *_) in zip(owners, owners[1:]))
-        names = list(scratch)
-        owners += [(*byte_bounds(a), len(operands) + names.index(name), memory.address(a)) for name, a in noted if a.size]
-        self.tables: list[Array] = []
+            sizes[name] = max(sizes.get(name, 0), a.nbytes)
+        self.scratch = list(sizes.items())
+        order = {name: i for i, name in enumerate(sizes, len(operands))}
+        places = [(a, i) for i, a in enumerate(operands)] + [(a, order[name]) for name, a in noted]
+        owners = [(*byte_bounds(a), memory.address(a), i) for a, i in places if a.size]
         blanks: list[tuple[int, int]] = []
+        self.tables: list[Array] = []
         for i, word in enumerate(words):
             if isinstance(word, np.ndarray):
-                words[i] = at = memory.address(word)
-                owner = next(((which, start) for low, end, which, start in owners if low <= at < end), None)
+                at = memory.address(word)
+                start, owner = next(((start, owner) for low, end, start, owner in owners if low <= at < end), (0, None))
+                words[i] = at - start
                 if owner is not None:
-                    blanks.append((i, owner[0]))
-                    words[i] = at - owner[1]
+                    blanks.append((i, owner))
                 elif word.size:
                     assert not word.flags.writeable, "a program keeps tables only"
                     self.tables.append(word)
         self.words = np.array([*words, *[0] * crew.MOST], np.int64)
         self.blanks, self.owners = (np.array(column, np.intp) for column in (zip(*blanks) if blanks else ((), ())))
         self.nbytes = self.words.nbytes + sum({id(a): a.nbytes for a in self.tables}.values())
-        self.lasting = separate and self.nbytes <= SIZE  # in operands that overlap it cannot be told which of them is meant
 
     def run(self, operands: Sequence[Array]) -> None:
         """The calls with these operands."""
         arrays = [*operands, *[memory.scratch(name, (nbytes,), np.uint8) for name, nbytes in self.scratch]]
         words = self.words.copy()
         words[self.blanks] += np.array([memory.address(a) for a in arrays], np.int64)[self.owners]
-        crew.perform(self.starts, self.places, words)
+        crew.perform(self.starts, self.places, memory.address(words))
