@@ -9,7 +9,6 @@ Source: https://github.com/huggingface/safetensors (format).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from math import prod
 from typing import Any, BinaryIO
@@ -18,7 +17,7 @@ from zlib import crc32
 import numpy as np
 
 from .document import parse
-from .seal import check, fill, octets, seal
+from .seal import array_of, check, octets, seal, whole
 
 __all__ = ["read", "write"]
 
@@ -53,29 +52,22 @@ def write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def read(file: BinaryIO) -> dict[str, np.ndarray]:
     """The arrays of a .safetensors file, checked, whoever wrote it. Raises ValueError for what is none. bfloat16 is widened to float32."""
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
-    if size < 8 or length > min(LARGEST_HEADER, size - 8):
-        raise ValueError(f"its header would have {length:,} bytes, but the file has {size:,}")
-    text = file.read(length)
-    rows = parse(text)
-    if not isinstance(rows, dict) or text[:1] != b"{":
-        raise ValueError("its header is no JSON object")
-    metadata = rows.pop(METADATA, {})
-    if not isinstance(metadata, dict):
-        raise ValueError(f"its {METADATA} is no JSON object")
-    order, end = sorted(rows, key=lambda name: _offsets(name, rows[name])), 0
-    for name in order:
+    data = whole(file)
+    start = 8 + int.from_bytes(bytes(data[:8]), "little")
+    if data.size < 8 or start > min(8 + LARGEST_HEADER, data.size):
+        raise ValueError(f"its header would end at byte {start:,}, but the file has {data.size:,}, and headers at most {LARGEST_HEADER:,}")
+    rows = parse(bytes(data[8:start]))
+    if not isinstance(rows, dict) or not isinstance(metadata := rows.pop(METADATA, {}), dict):
+        raise ValueError(f"its header, or {METADATA} in it, is no JSON object")
+    end = 0
+    for name in sorted(rows, key=lambda name: _offsets(name, rows[name])):
         end = _check_row(name, rows[name], end)
-    if end != size - 8 - length:
-        raise ValueError(f"its arrays take {end:,} bytes, but {size - 8 - length:,} follow the header")
-    data, sums = {}, {}
-    for name in order:
-        begin, end = _offsets(name, rows[name])
-        data[name], sums[name] = fill(file, end - begin)
+    if start + end != data.size:
+        raise ValueError(f"its arrays take {end:,} bytes, but {data.size - start:,} follow the header")
+    parts = {name: data[start:][slice(*_offsets(name, row))] for name, row in rows.items()}
     if CHECKSUMS in metadata or SEAL in metadata:
-        _check_sums(rows, metadata, sums)
-    return {name: _array(row, data[name]) for name, row in rows.items()}
+        _check_sums(parts, rows, metadata)
+    return {name: _array(row, parts[name]) for name, row in rows.items()}
 
 
 def _row(name: str, array: np.ndarray) -> dict[str, Any]:
@@ -107,15 +99,15 @@ def _check_row(name: str, row: dict[str, Any], end: int) -> int:
     return end + nbytes
 
 
-def _check_sums(rows: dict[str, Any], metadata: dict[str, Any], found: dict[str, int]) -> None:
-    sums = parse(str(metadata.get(CHECKSUMS)).encode())
-    check(str(metadata.get(SEAL)), [rows, sums])
-    for name, expected in zip(rows, sums):
-        if found[name] != expected:
-            raise ValueError(f"{name!r} is not as it was written: its checksum is {found[name]:08x}, and was {expected:08x}")
+def _check_sums(parts: dict[str, np.ndarray], rows: dict[str, Any], metadata: dict[str, Any]) -> None:
+    sums = parse(str(metadata.get(CHECKSUMS, "null")).encode())
+    check(str(metadata.get(SEAL, "null")).encode(), [rows, sums])
+    for (name, part), expected in zip(parts.items(), sums):
+        if (found := crc32(part.data)) != expected:
+            raise ValueError(f"{name!r} is not as it was written: its checksum is {found:08x}, and was {expected:08x}")
 
 
 def _array(row: dict[str, Any], data: np.ndarray) -> np.ndarray:
     if row["dtype"] == "BF16":  # the upper half of a float32
-        return (data.view("<u2").astype("<u4") << 16).view("<f4").reshape(row["shape"])
-    return np.ndarray(row["shape"], DTYPES[row["dtype"]], data)
+        return (array_of(data, row["shape"], "<u2").astype("<u4") << 16).view("<f4")
+    return array_of(data, row["shape"], DTYPES[row["dtype"]])

@@ -1,8 +1,9 @@
-"""What both formats share: a seal (format version and checksum) over what a file says of its arrays, and bytes of arrays in and out."""
+"""What both formats share: a seal (format version and checksum) on what a file says of its arrays, and the bytes of files and arrays."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, BinaryIO
 from zlib import crc32
 
@@ -10,10 +11,9 @@ import numpy as np
 
 from .document import parse
 
-__all__ = ["VERSION", "check", "fill", "octets", "seal"]
+__all__ = ["VERSION", "array_of", "check", "octets", "seal", "whole"]
 
 VERSION = 1
-CHUNK = 1 << 18  # bytes; still in the processor's cache when they are checked, after being read
 
 
 def seal(description: Any) -> str:
@@ -21,13 +21,27 @@ def seal(description: Any) -> str:
     return json.dumps({"version": VERSION, "crc32": crc32(json.dumps(description).encode())})
 
 
-def check(text: str | bytes, description: Any) -> None:
+def check(text: bytes, description: Any) -> None:
     """Raises ValueError unless `text` is the seal of this description."""
-    found = parse(text if isinstance(text, bytes) else text.encode())
+    found = parse(text)
     if isinstance(found, dict) and isinstance(version := found.get("version"), int) and version > VERSION:
         raise ValueError(f"it is written in version {version} of the format, but this library reads up to {VERSION}; update it")
     if found != json.loads(seal(description)):
         raise ValueError("names, shapes or checksums of its arrays are not as they were written")
+
+
+def whole(file: BinaryIO) -> np.ndarray:
+    """The bytes of a file. Arrays are views of them: one large piece of memory costs less than many small ones, and nothing is copied."""
+    data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+    if file.readinto(data.data) != data.size:  # type: ignore[attr-defined]
+        raise ValueError("it became shorter while it was read")
+    return data
+
+
+def array_of(data: np.ndarray, shape: tuple[int, ...], dtype: Any, order: Any = "C") -> np.ndarray:
+    """The array that these bytes are: a view, unless they lie where the processor does not like numbers to lie."""
+    array: np.ndarray = np.ndarray(shape, dtype, data, order=order)
+    return array if array.flags.aligned else array.copy(order="K")
 
 
 def octets(array: np.ndarray) -> memoryview:
@@ -35,14 +49,3 @@ def octets(array: np.ndarray) -> memoryview:
     if not array.nbytes:
         return memoryview(b"")
     return array.reshape(-1, order="A").view(np.uint8).data
-
-
-def fill(file: BinaryIO, nbytes: int, crc: int = 0) -> tuple[np.ndarray, int]:
-    """The next bytes of a file, and their checksum, which continues `crc`."""
-    data = np.empty(nbytes, np.uint8)
-    for start in range(0, nbytes, CHUNK):
-        part = data[start : start + CHUNK].data
-        if file.readinto(part) != len(part):  # type: ignore[attr-defined]
-            raise ValueError("it ends in the middle of an array")
-        crc = crc32(part, crc)
-    return data, crc
