@@ -1,108 +1,193 @@
-"""Steps of optimisers: one pass over a parameter, which reads its value, its gradient and its state, and writes a new value.
+"""Rules of optimisers: how a number moves, given its gradient and its state.
 
-State is written in place. All arrays of a parameter lie in memory as its gradient does; a value that does not is copied so, once.
+One text serves two engines: NumPy runs a rule on tiles of arrays, which it changes in place, and numba on one number after the other
+(`engines.updates`). What a rule returns are the new values of p and of its state. Constants come as arguments, since a literal would make
+float64 of float32 in a compiled loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import engines, memory, parallel
-from .elementwise import COMPILED, fused
+from . import engines, parallel
 from .memory import Array
 
-SHARED = 1 << 18  # elements; below, a step is done before a second thread is awake
+COMPILED = 1 << 12  # numbers; with fewer a compiled loop saves nothing
+ALONE = 1 << 18  # numbers; fewer are stepped before a second thread is awake
+TILE = 1 << 15  # numbers of a tile in NumPy: what lies between its calls stays in cache
+
+Rule = Callable[..., tuple[Any, ...]]
 
 
-def sgd(
-    value: Array, g: Array, v: Array | None, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
-) -> Array:
-    """value - lr d, with d the velocity v = momentum v + (1 - dampening) g; g itself without momentum; g + momentum v if `nesterov`."""
+class Step(NamedTuple):
+    """The numbers p and their states are to move by the rule for the gradient g + decay p (-g + decay p if `uphill`).
 
-    def tile(out: Array, p: Array, g: Array, *velocity: Array) -> None:
-        if weight_decay:
-            g = np.add(g, np.multiply(p, weight_decay, out=out), out=out)
-        for v in velocity:
-            np.multiply(v, momentum, out=v)
-            np.add(v, np.multiply(g, 1 - dampening, out=_part(out)) if dampening else g, out=v)
-            g = np.add(g, np.multiply(v, momentum, out=_part(out)), out=out) if nesterov else v
-        np.multiply(g, -lr, out=out)
-        np.add(out, p, out=out)
+    All arrays are rows of one length and dtype; `numbers` are the rule's constants.
+    """
 
-    if v is None:
-        return _stepped("descend", tile, (lr, weight_decay), value, g)
-    return _stepped("sgd", tile, (lr, momentum, dampening, weight_decay, nesterov), value, g, v)
+    rule: Rule
+    p: Array
+    g: Array
+    states: Sequence[Array]
+    numbers: Sequence[float]
+    decay: float = 0.0
+    uphill: bool = False
 
 
-def adam(
-    value: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    largest: Array | None,
-    rate: float,
-    root: float,
-    betas: tuple[float, float],
-    eps: float,
-    decay: float,
-    shrink: float,
-) -> Array:
-    """shrink value - rate m / (root √v + eps), with m and v the running means of g + decay value and its square."""
-    b1, b2 = betas
-
-    def tile(out: Array, p: Array, g: Array, m: Array, v: Array, *largest: Array) -> None:
-        part = _part(out)
-        if decay:
-            g = np.add(g, np.multiply(p, decay, out=out), out=out)
-        np.subtract(g, m, out=part)
-        np.multiply(part, 1 - b1, out=part)
-        np.add(m, part, out=m)
-        np.square(g, out=part)
-        np.multiply(part, 1 - b2, out=part)
-        np.multiply(v, b2, out=v)
-        np.add(v, part, out=v)
-        for top in largest:
-            v = np.maximum(top, v, out=top)
-        np.sqrt(v, out=part)
-        np.multiply(part, root, out=part)
-        np.add(part, eps, out=part)
-        np.divide(m, part, out=part)
-        np.multiply(part, -rate, out=part)
-        np.multiply(p, shrink, out=out)
-        np.add(out, part, out=out)
-
-    if largest is not None:
-        return _stepped("", tile, (), value, g, m, v, largest)
-    return _stepped("adam", tile, (rate, root, b1, b2, eps, decay, shrink), value, g, m, v)
-
-
-def _stepped(name: str, tile: Callable[..., None], numbers: tuple[Any, ...], value: Array, g: Array, *state: Array) -> Array:
-    """The new value: from the compiled loop of this name, else from `tile`, on threads where that pays."""
-    if g.size < COMPILED:
-        tile(out := np.empty_like(g), value, g, *state)
-        return out
-    out = memory.empty_like(g)
-    if value.strides != out.strides:
-        np.copyto(moved := memory.empty_like(g), value)
-        value = moved
-    arrays = (value, g, *state)
-    share = -(-g.size // (2 * parallel.num_threads()))
-    alike = all([a.strides == out.strides for a in arrays])
-    if name and alike and g.dtype in (np.float32, np.float64) and (loops := engines.compiled("updates")):
-        loop, flat = getattr(loops, name), [a.ravel("K") for a in (out, *arrays)]
-        if g.size <= SHARED:
-            loop(*flat, *numbers)
+def run(steps: Sequence[Step]) -> None:
+    """Makes the steps, in place: the compiled ones of one rule share the threads."""
+    size = sum([s.p.size for s in steps])
+    loops = engines.compiled("updates") if size >= COMPILED else None
+    share = max(ALONE, -(-size // (2 * parallel.num_threads())))
+    tasks: dict[Any, list[Any]] = {}
+    for s in steps:
+        arrays, sign = (s.p, s.g, *s.states), -1.0 if s.uphill else 1.0
+        if loops and s.p.dtype.char in "fd":
+            constants = np.array((sign, s.decay, *s.numbers), s.p.dtype)
+            own = tasks.setdefault(loops.loop(s.rule, len(s.states), len(s.numbers)), [])
+            own.extend([(*[a[box] for a in arrays], constants) for box in parallel.boxes(s.p.shape, share)])
         else:
-            parallel.run(parallel.boxes((g.size,), share), lambda box: loop(*[a[box] for a in flat], *numbers))
-    elif g.size <= SHARED or not alike:
-        tile(out, *arrays)
-    else:
-        return fused(tile, *arrays, dtype=out.dtype, tile=max(SHARED, share))
-    return out
+            # On one thread: between calls as short as these, two would wait for one another.
+            for box in parallel.boxes(s.p.shape, TILE):
+                _tile(s.rule, [a[box] for a in arrays], s.numbers, s.decay, sign)
+    for loop, own in tasks.items():
+        if size <= ALONE:
+            for arguments in own:
+                loop(*arguments)
+        else:
+            engines.run(loop, own)
 
 
-def _part(out: Array) -> Array:
-    return memory.scratch("part", out.shape, out.dtype)
+def _tile(rule: Rule, arrays: Sequence[Array], numbers: Sequence[float], decay: float, sign: float) -> None:
+    p, g, *states = arrays
+    for a, new in zip((p, *states), rule(p, slope(g, p, sign, decay), *states, *numbers)):
+        if new is not a:
+            np.copyto(a, new)
+
+
+def slope(g: Any, p: Any, sign: Any, decay: Any) -> Any:
+    """sign g + decay p, for sign ±1."""
+    if sign < 0:
+        g = -g
+    return g + decay * p if decay else g
+
+
+def descend(p: Any, g: Any, lr: Any) -> tuple[Any, ...]:
+    p -= lr * g
+    return (p,)
+
+
+def sgd(p: Any, g: Any, v: Any, lr: Any, momentum: Any, part: Any, nesterov: Any) -> tuple[Any, ...]:
+    v *= momentum
+    v += part * g
+    p -= lr * (g + momentum * v) if nesterov else lr * v
+    return p, v
+
+
+def adam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+    m += new1 * (g - m)
+    v *= b2
+    v += new2 * (g * g)
+    if shrink != 1:
+        p *= shrink
+    p -= rate * m / (np.sqrt(v) + eps)
+    return p, m, v
+
+
+def amsgrad(p: Any, g: Any, m: Any, v: Any, top: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+    m += new1 * (g - m)
+    v *= b2
+    v += new2 * (g * g)
+    top = np.maximum(top, v)
+    if shrink != 1:
+        p *= shrink
+    p -= rate * m / (np.sqrt(top) + eps)
+    return p, m, v, top
+
+
+def nadam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, ahead: Any, eps: Any) -> tuple[Any, ...]:
+    m += new1 * (g - m)
+    v *= b2
+    v += new2 * (g * g)
+    if shrink != 1:
+        p *= shrink
+    p -= (rate * g + ahead * m) / (np.sqrt(v) + eps)
+    return p, m, v
+
+
+def radam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any, known: Any) -> tuple[Any, ...]:
+    m += new1 * (g - m)
+    v *= b2
+    v += new2 * (g * g)
+    if shrink != 1:
+        p *= shrink
+    p -= rate * m / (np.sqrt(v) + eps) if known else rate * m
+    return p, m, v
+
+
+def adamax(p: Any, g: Any, m: Any, u: Any, new1: Any, b2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+    m += new1 * (g - m)
+    u = np.maximum(b2 * u, np.abs(g) + eps)
+    p -= rate * m / u
+    return p, m, u
+
+
+def lion(p: Any, g: Any, m: Any, shrink: Any, lr: Any, b1: Any, new1: Any, b2: Any, new2: Any) -> tuple[Any, ...]:
+    if shrink != 1:
+        p *= shrink
+    p -= lr * np.sign(b1 * m + new1 * g)
+    m *= b2
+    m += new2 * g
+    return p, m
+
+
+def adagrad(p: Any, g: Any, total: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+    total += g * g
+    p -= rate * g / (np.sqrt(total) + eps)
+    return p, total
+
+
+def adadelta(p: Any, g: Any, v: Any, u: Any, lr: Any, rho: Any, new: Any, eps: Any) -> tuple[Any, ...]:
+    v *= rho
+    v += new * (g * g)
+    delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+    u *= rho
+    u += new * (delta * delta)
+    p -= lr * delta
+    return p, v, u
+
+
+def rmsprop(p: Any, g: Any, v: Any, lr: Any, alpha: Any, new: Any, eps: Any) -> tuple[Any, ...]:
+    v *= alpha
+    v += new * (g * g)
+    p -= lr * g / (np.sqrt(v) + eps)
+    return p, v
+
+
+def rmsprop_momentum(p: Any, g: Any, v: Any, b: Any, lr: Any, alpha: Any, new: Any, eps: Any, momentum: Any) -> tuple[Any, ...]:
+    v *= alpha
+    v += new * (g * g)
+    b *= momentum
+    b += g / (np.sqrt(v) + eps)
+    p -= lr * b
+    return p, v, b
+
+
+def rmsprop_centered(
+    p: Any, g: Any, v: Any, b: Any, a: Any, lr: Any, alpha: Any, new: Any, eps: Any, momentum: Any, zero: Any
+) -> tuple[Any, ...]:
+    v *= alpha
+    v += new * (g * g)
+    a += new * (g - a)
+    b *= momentum
+    b += g / (np.sqrt(np.maximum(v - a * a, zero)) + eps)  # a variance below 0 is an error of rounding
+    p -= lr * b
+    return p, v, b, a
+
+
+def average(p: Any, g: Any, weight: Any) -> tuple[Any, ...]:
+    p += weight * (g - p)
+    return (p,)

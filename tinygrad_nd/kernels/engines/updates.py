@@ -1,47 +1,67 @@
-"""Compiled steps of optimisers: f(out, value, gradient, *state, *numbers), flat arrays. `update` says what they compute."""
+"""Compiled loops over the rules of optimisers: f(p, gradient, *states, constants), rows of one length. `update` holds the rules."""
 
 # mypy: ignore-errors
-import numpy as np
+from functools import cache
+
 from numba import njit
+from numba.extending import register_jitable
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from ..update import slope
+from .objects import SOURCE
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+register_jitable(slope)
 
 
-@_jit
-def _slope(g, p, decay):
-    decayed = g + decay * p
-    return decayed if decay != 0 else g
+@cache
+def loop(rule, states, constants):
+    """The loop over `rule`, a function of (p, g, *states, *constants) that returns the new (p, *states)."""
+    register_jitable(rule)
+    return _jit(_LOOPS[states](rule, constants, SOURCE))
 
 
-@_jit
-def descend(out, p, g, lr, decay):
-    real = out.dtype.type
-    lr, decay = real(lr), real(decay)
-    for i in range(out.size):
-        out[i] = p[i] - lr * _slope(g[i], p[i], decay)
+# numba keeps what it compiled under what a function refers to from outside: with `source` there, old rules are not taken for new ones.
 
 
-@_jit
-def sgd(out, p, g, v, lr, momentum, dampening, decay, nesterov):
-    real = out.dtype.type
-    lr, momentum, part, decay = real(lr), real(momentum), real(1 - dampening), real(decay)
-    for i in range(out.size):
-        slope = _slope(g[i], p[i], decay)
-        velocity = momentum * v[i] + part * slope
-        v[i] = velocity
-        ahead = slope + momentum * velocity
-        out[i] = p[i] - lr * (ahead if nesterov else velocity)
+def _without_state(rule, constants, source):
+    def loop(p, g, k):
+        turn, rest = to_fixed_tuple(k[:2], 2), to_fixed_tuple(k[2:], constants)
+        for i in range(p.size):
+            p[i] = rule(p[i], slope(g[i], p[i], *turn), *rest)[0]
+        source  # noqa: B018
+
+    return loop
 
 
-@_jit
-def adam(out, p, g, m, v, rate, root, b1, b2, eps, decay, shrink):
-    real = out.dtype.type
-    rate, root, eps, decay, shrink = real(rate), real(root), real(eps), real(decay), real(shrink)
-    new1, new2, b2 = real(1 - b1), real(1 - b2), real(b2)
-    for i in range(out.size):
-        slope = _slope(g[i], p[i], decay)
-        mean = m[i] + new1 * (slope - m[i])
-        square = b2 * v[i] + new2 * (slope * slope)
-        m[i] = mean
-        v[i] = square
-        out[i] = shrink * p[i] - rate * (mean / (root * np.sqrt(square) + eps))
+def _with_one(rule, constants, source):
+    def loop(p, g, a, k):
+        turn, rest = to_fixed_tuple(k[:2], 2), to_fixed_tuple(k[2:], constants)
+        for i in range(p.size):
+            p[i], a[i] = rule(p[i], slope(g[i], p[i], *turn), a[i], *rest)
+        source  # noqa: B018
+
+    return loop
+
+
+def _with_two(rule, constants, source):
+    def loop(p, g, a, b, k):
+        turn, rest = to_fixed_tuple(k[:2], 2), to_fixed_tuple(k[2:], constants)
+        for i in range(p.size):
+            p[i], a[i], b[i] = rule(p[i], slope(g[i], p[i], *turn), a[i], b[i], *rest)
+        source  # noqa: B018
+
+    return loop
+
+
+def _with_three(rule, constants, source):
+    def loop(p, g, a, b, c, k):
+        turn, rest = to_fixed_tuple(k[:2], 2), to_fixed_tuple(k[2:], constants)
+        for i in range(p.size):
+            p[i], a[i], b[i], c[i] = rule(p[i], slope(g[i], p[i], *turn), a[i], b[i], c[i], *rest)
+        source  # noqa: B018
+
+    return loop
+
+
+_LOOPS = (_without_state, _with_one, _with_two, _with_three)

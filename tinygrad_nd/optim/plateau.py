@@ -1,0 +1,88 @@
+"""A schedule that looks at how training goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from .optimizer import Optimizer
+
+PROGRESS = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
+
+
+class ReduceLROnPlateau:
+    """The rate times `factor` when a metric has not improved for more than `patience` epochs: `step(metric)` after each.
+
+    `mode` "min" or "max" says which way is better. To count, a metric must beat the best by the part `threshold` of it ("rel") or by
+    `threshold` itself ("abs"). After a reduction `cooldown` epochs are not counted. The rate stays at least `min_lr` (a number or one
+    per group), and changes smaller than `eps` are not made.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"ReduceLROnPlateau: takes an optimiser first, but got {type(optimizer).__name__}")
+        if not factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: factor={factor} must be below 1, to reduce")
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            given = f"{mode!r} and {threshold_mode!r}"
+            raise ValueError(f"ReduceLROnPlateau: mode is 'min' or 'max' and threshold_mode 'rel' or 'abs', but got {given}")
+        groups = len(optimizer.param_groups)
+        self.min_lrs = [float(lr) for lr in ([min_lr] * groups if isinstance(min_lr, (int, float)) else min_lr)]
+        if len(self.min_lrs) != groups:
+            raise ValueError(f"ReduceLROnPlateau: the optimiser has {groups} groups, but min_lr has {len(self.min_lrs)} values")
+        self.optimizer, self.mode, self.factor, self.patience, self.eps = optimizer, mode, factor, patience, eps
+        self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
+        self.last_epoch, self.num_bad_epochs, self.cooldown_counter = 0, 0, 0
+        self.best = inf if mode == "min" else -inf
+
+    def step(self, metric: Any) -> None:
+        """Counts one epoch that ended with this metric, a number or a tensor of one element."""
+        value = float(metric)
+        self.last_epoch += 1
+        if self._is_better(value):
+            self.best, self.num_bad_epochs = value, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+            for group, least in zip(self.optimizer.param_groups, self.min_lrs):
+                lr = max(group["lr"] * self.factor, least)
+                if group["lr"] - lr > self.eps:
+                    group["lr"] = lr
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of every group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has counted. The rates themselves are in the optimiser's."""
+        return {name: getattr(self, name) for name in PROGRESS}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
+        if set(saved) != set(PROGRESS):
+            given = ", ".join(map(str, saved)) or "nothing"
+            raise ValueError(f"ReduceLROnPlateau.load_state_dict: needs {', '.join(PROGRESS)}, but got {given}")
+        for name in PROGRESS:
+            setattr(self, name, saved[name])
+
+    def _is_better(self, value: float) -> bool:
+        sign = 1 if self.mode == "min" else -1
+        if self.threshold_mode == "rel":
+            return sign * value < sign * self.best * (1 - sign * self.threshold)
+        return sign * value < sign * self.best - self.threshold

@@ -1,0 +1,239 @@
+"""Schedules of the learning rate: `step()` after every epoch (or every batch, if it counts batches) sets the rate of every group.
+
+All are functions of the number of steps so far and of the rate that the group began with, so what they give does not depend on the way
+there, and `step(epoch)` may go anywhere. Names and values are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from math import cos, pi
+from typing import Any
+
+from .optimizer import Optimizer
+
+
+class Schedule:
+    """What schedules share. A subclass says what rate a group has that began with `base`: `rate(base, t)` after t steps.
+
+    >>> import tinygrad_nd as nd
+    >>> class InverseRoot(nd.optim.Schedule):
+    ...     def rate(self, base, t):
+    ...         return base / (1 + t) ** 0.5
+    >>> optimiser = nd.optim.SGD([nd.Parameter([1.0])], lr=0.1)
+    >>> schedule = InverseRoot(optimiser)
+    >>> for _ in range(3):
+    ...     schedule.step()
+    >>> optimiser.lr
+    0.05
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__}: takes an optimiser first, but got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.last_epoch: float = 0
+        self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
+        self._set(0)
+
+    def rate(self, base: float, t: float) -> float:
+        """The rate after t steps of a group that began with `base`."""
+        raise NotImplementedError(f"{type(self).__name__} must define rate(base, t)")
+
+    def rates(self, t: float) -> list[float]:
+        """The rates of all groups after t steps."""
+        return [self.rate(base, t) for base in self.base_lrs]
+
+    def step(self, epoch: float | None = None) -> None:
+        """Sets the rates of the next epoch, or of the one given (counted from 0)."""
+        t = self.last_epoch + 1 if epoch is None else epoch
+        self._set(t)
+        self.last_epoch = t
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of every group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands. The rates themselves are in the optimiser's."""
+        return {"schedule": type(self).__name__, "last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
+        self._check_state(saved)
+        self.last_epoch, self.base_lrs = saved["last_epoch"], [float(lr) for lr in saved["base_lrs"]]
+
+    def _check_state(self, saved: Mapping[str, Any]) -> None:
+        who, own = type(self).__name__, self.state_dict()
+        if set(saved) != set(own):
+            raise ValueError(f"{who}.load_state_dict: needs {', '.join(own)}, but got {', '.join(map(str, saved)) or 'nothing'}")
+        if saved["schedule"] != who:
+            raise ValueError(f"{who}.load_state_dict: this is the state of a {saved['schedule']}")
+        if len(saved["base_lrs"]) != len(self.base_lrs):
+            given = f"{len(saved['base_lrs'])} groups were saved, but this optimiser has {len(self.base_lrs)}"
+            raise ValueError(f"{who}.load_state_dict: {given}")
+
+    def _set(self, t: float) -> None:
+        for group, lr in zip(self.optimizer.param_groups, self.rates(t)):
+            group["lr"] = lr
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(after {self.last_epoch} steps, lr={self.get_last_lr()})"
+
+
+class StepLR(Schedule):
+    """The rate times `gamma` every `step_size` steps."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size, self.gamma = _positive("StepLR", step_size=step_size), gamma
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return float(base * self.gamma ** (t // self.step_size))
+
+
+class MultiStepLR(Schedule):
+    """The rate times `gamma` at every one of the `milestones`."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return base * self.gamma ** bisect_right(self.milestones, t)
+
+
+class ConstantLR(Schedule):
+    """The rate times `factor` for the first `total_iters` steps."""
+
+    def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5) -> None:
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return base * (self.factor if t < self.total_iters else 1)
+
+
+class LinearLR(Schedule):
+    """Warm-up: the rate times a factor that goes in a line from `start_factor` to `end_factor` in `total_iters` steps, and stays there."""
+
+    def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR: factors lie between 0 and 1, the first above 0, but got {start_factor} and {end_factor}")
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = _positive("LinearLR", total_iters=total_iters)
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return base * (self.start_factor + (self.end_factor - self.start_factor) * min(t, self.total_iters) / self.total_iters)
+
+
+class ExponentialLR(Schedule):
+    """The rate times `gamma` at every step."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return float(base * self.gamma**t)
+
+
+class PolynomialLR(Schedule):
+    """The rate times (1 - t / total_iters) ** power, and 0 from then on."""
+
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
+        self.total_iters, self.power = _positive("PolynomialLR", total_iters=total_iters), power
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return float(base * (1 - min(t, self.total_iters) / self.total_iters) ** self.power)
+
+
+class CosineAnnealingLR(Schedule):
+    """Half a cosine from the rate down to `eta_min` in `T_max` steps, and up again in as many.
+
+    Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        self.T_max, self.eta_min = _positive("CosineAnnealingLR", T_max=T_max), eta_min
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        return self.eta_min + (base - self.eta_min) * (1 + cos(pi * t / self.T_max)) / 2
+
+
+class CosineAnnealingWarmRestarts(Schedule):
+    """Half a cosine down to `eta_min` in `T_0` steps, and again from the top, every time `T_mult` times as long.
+
+    `step(epoch + i / batches)` anneals within epochs. Source: as `CosineAnnealingLR`.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
+        self.T_0, self.T_mult = _positive("CosineAnnealingWarmRestarts", T_0=T_0), _positive("CosineAnnealingWarmRestarts", T_mult=T_mult)
+        self.eta_min = eta_min
+        super().__init__(optimizer)
+
+    def rate(self, base: float, t: float) -> float:
+        since, length = (t % self.T_0, self.T_0) if self.T_mult == 1 else (t, self.T_0)
+        while since >= length:
+            since, length = since - length, length * self.T_mult
+        return self.eta_min + (base - self.eta_min) * (1 + cos(pi * since / length)) / 2
+
+
+class LambdaLR(Schedule):
+    """The rate times lr_lambda(t), a function or one per group."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[Any], float] | Sequence[Callable[[Any], float]]) -> None:
+        groups = len(optimizer.param_groups)
+        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        if len(self.lr_lambdas) != groups:
+            raise ValueError(f"LambdaLR: the optimiser has {groups} groups, but there are {len(self.lr_lambdas)} functions")
+        super().__init__(optimizer)
+
+    def rates(self, t: float) -> list[float]:
+        return [base * f(t) for base, f in zip(self.base_lrs, self.lr_lambdas)]
+
+
+class SequentialLR(Schedule):
+    """One schedule after the other: the next begins, at its step 0, at each of the `milestones`."""
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
+        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        if len(self.schedulers) != len(self.milestones) + 1 or self.milestones != sorted(self.milestones):
+            given = f"{len(self.schedulers)} schedules and the milestones {self.milestones}"
+            raise ValueError(f"SequentialLR: n schedules need n - 1 milestones in ascending order, but got {given}")
+        for s in self.schedulers:
+            if not isinstance(s, Schedule) or s.optimizer is not optimizer:
+                raise ValueError(f"SequentialLR: every part must be a schedule of the same optimiser, but got {s!r}")
+        super().__init__(optimizer)
+
+    def _set(self, t: float) -> None:
+        k = bisect_right(self.milestones, t)
+        self.schedulers[k].step(t - (self.milestones[k - 1] if k else 0))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "schedulers": [s.state_dict() for s in self.schedulers]}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        self._check_state(saved)
+        super().load_state_dict(saved)
+        for s, own in zip(self.schedulers, saved["schedulers"]):
+            s.load_state_dict(own)
+
+    def _check_state(self, saved: Mapping[str, Any]) -> None:
+        super()._check_state(saved)
+        if len(saved["schedulers"]) != len(self.schedulers):
+            given = f"{len(saved['schedulers'])} schedules were saved, but there are {len(self.schedulers)}"
+            raise ValueError(f"SequentialLR.load_state_dict: {given}")
+        for s, own in zip(self.schedulers, saved["schedulers"]):
+            s._check_state(own)
+
+
+def _positive(who: str, **named: int) -> int:
+    ((name, n),) = named.items()
+    if n < 1:
+        raise ValueError(f"{who}: {name}={n} must be at least 1")
+    return n
