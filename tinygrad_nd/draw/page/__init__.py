@@ -36,7 +36,7 @@ def page(graph: Graph, rankdir: str, with_legend: bool) -> str:
     style, script = _resource("page.css"), "\n".join(map(_resource, SCRIPTS))
     title = f"Graph of {', '.join(v.name or v.title for v in graph.vertices if v.output)}"
     data = {"rankdir": rankdir, "start": start, **_data(levels), "notices": [notice for _, notice in pictures]}
-    said = [*([_cut(graph, whole)] if whole is not graph else []), *totals(whole)]
+    said = [*([_cut(graph, whole)] if whole is not graph else []), *totals(graph)]
     text = Template(_resource("page.html")).substitute(
         title=_plain(title),
         summary=_plain(summary(graph)),
@@ -99,8 +99,9 @@ def _edge(graph: Graph, numbers: list[int], e: Edge) -> dict[str, Any]:
 
 def _cut(graph: Graph, kept: Graph) -> str:
     """What a page that does not hold the whole graph says."""
-    how = "the oldest nodes are left out" if kept.left_out > graph.left_out else "its deepest scopes stay folded"
-    return f"This page holds at most {MOST:,} nodes of the graph's {len(graph.vertices):,}: {how}. Pass depth= or max_nodes= to nd.draw."
+    left_out = "the oldest are left out; inside nd.scope they would fold instead"
+    how = left_out if kept.left_out > graph.left_out else "the deepest scopes stay folded"
+    return f"This page holds {MOST:,} nodes at most, and the graph has {len(graph.vertices):,}: {how}."
 
 
 def _plain(text: str) -> str:

@@ -114,7 +114,7 @@ def _lines(v: Vertex) -> list[tuple[str, int, str]]:
     head = f"{name} = {v.title}" if name and v.kind == "op" else name or v.title
     shape = [] if v.shape is None else [(f"{v.shape} {v.dtype or ''}", 11, "plain")]
     details = v.details if v.kind == "fold" else [" · ".join(v.details)] if v.details else []
-    return [(head, 13, ""), *((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
+    return [(head, 10 if v.kind == "rest" else 13, ""), *((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
 
 
 def _height(v: Vertex) -> int:

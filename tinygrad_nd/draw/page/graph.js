@@ -50,6 +50,6 @@ const whole = levels.at(-1);
 const isWork = id => ["op", "fold", "rest"].includes(nodes[id].kind);
 const inside = id => nodes[id].folds ? whole.nodes.filter(inner => holds(id, inner)) : [];
 
-// What is known of a node as one text; a fold is found by what it holds, too.
-const words = id => [nodes[id], ...inside(id).map(inner => nodes[inner])].map(said => `${said.label} ${said.scope ?? ""} ${said.rows.flat().join(" ")}`).join(" ").toLowerCase();
+// What a node is found by; a fold by what it holds, too.
+const words = nodes.map((_, id) => [id, ...inside(id)].map(one => `${nodes[one].label} ${nodes[one].rows.flat().join(" ")}`).join(" ").toLowerCase());
 const spoken = id => [nodes[id].label, nodes[id].kind === "op" ? "" : nodes[id].kind, nodes[id].shape, nodes[id].mark].filter(Boolean).join(", ");

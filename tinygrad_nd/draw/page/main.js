@@ -53,7 +53,7 @@ function unfold(id) {
 
 function search() {
   const terms = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  matches = terms.length ? level.nodes.filter(id => terms.every(term => words(id).includes(term))) : [];
+  matches = terms.length ? level.nodes.filter(id => terms.every(term => words[id].includes(term))) : [];
   picture.mark(["found"], id => matches.includes(id) ? ["found"] : [], () => []);
   $("found").textContent = terms.length ? `${matches.length} found` : "";
 }

@@ -50,7 +50,7 @@ function links(heading, edges, other, choose) {
 }
 
 function holding(id) {
-  const members = inside(id), most = 30;
+  const members = inside(id), most = 12;
   const items = members.slice(0, most).map(inner => element("li", {}, nodes[inner].label, " ", element("span", { class: "soft" }, nodes[inner].shape ?? "")));
   if (members.length > most) items.push(element("li", {}, `and ${members.length - most} more`));
   return element("ul", {}, ...items);

@@ -38,15 +38,17 @@ class Picture {
     for (const [ends, group] of this.lines) toggle(group, names, ofEdge(...ends.split(" ").map(Number)));
   }
 
-  // Labels in the middle of edges: [edge, words].
+  // Labels beside the middle of edges, above those that run across: pairs of [edge, lines of text].
   tag(pairs) {
     for (const group of this.svg.querySelectorAll(".tag")) group.remove();
     for (const [{ tail, head }, text] of pairs) {
       const line = this.lines.get(`${tail} ${head}`), path = line?.querySelector("path");
-      if (!path || !text) continue;
-      const { x, y } = path.getPointAtLength(path.getTotalLength() / 2), width = text.length * 4.7 + 8;
-      const box = drawn("rect", { x: x - width / 2, y: y - 8, width, height: 14, rx: 4 });
-      line.parentNode.append(drawn("g", { class: "tag" }, box, drawn("text", { x, y: y + 2.5 }, text)));
+      if (!path || !text.length) continue;
+      const length = path.getTotalLength(), [from, { x, y }, to] = [0, 0.5, 1].map(part => path.getPointAtLength(part * length));
+      const width = Math.max(...text.map(words => words.length)) * 4.7 + 8, height = text.length * 11 + 4;
+      const across = Math.abs(to.x - from.x) > 2 * Math.abs(to.y - from.y), left = across ? x - width / 2 : x + 5, top = across ? y - height - 4 : y - height / 2;
+      const rows = text.map((words, i) => drawn("text", { x: left + 4, y: top + 10.5 + i * 11 }, words));
+      line.parentNode.append(drawn("g", { class: "tag" }, drawn("rect", { x: left, y: top, width, height, rx: 4 }), ...rows));
     }
   }
 }

@@ -11,12 +11,12 @@ function stepsOf(level) {
 const learns = id => inside(id).filter(inner => nodes[inner].kind === "leaf");
 
 // What flows along an edge at a step, in words.
-const flow = (edge, way) => [edge.shape, way === "forward" ? edge.value : edge.grad && `norm ${edge.grad}`].filter(Boolean).join(" · ");
+const flow = (edge, way) => [edge.shape, way === "forward" ? edge.value : edge.grad && `norm ${edge.grad}`].filter(Boolean);
 
 function sentence(level, { way, id, edges }) {
   const { label, shape = "" } = nodes[id], out = level.leaving.get(id)[0];
-  const each = edges.map(edge => `${nodes[edge.tail].label} ${flow(edge, way)}`.trim());
-  if (way === "forward") return `${label} ${each.length ? `reads ${each.join("; ")} and ` : ""}makes ${out ? flow(out, way) : shape}.`;
+  const each = edges.map(edge => `${nodes[edge.tail].label} ${flow(edge, way).join(" · ")}`.trim());
+  if (way === "forward") return `${label} ${each.length ? `reads ${each.join("; ")} and ` : ""}makes ${out ? flow(out, way).join(" · ") : shape}.`;
   const leaves = learns(id).length, own = leaves ? [`${leaves} ${leaves === 1 ? "leaf" : "leaves"} inside`] : [];
   return `${label} ${out ? "" : "starts with ones and "}passes the gradient on to ${[...each, ...own].join("; ")}.`;
 }

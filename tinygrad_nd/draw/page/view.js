@@ -21,8 +21,8 @@ class View {
     this.stage.replaceChildren(svg);
   }
 
-  // The whole picture, but no smaller than `least`: then its beginning.
-  fit(least = 0) {
+  // The whole picture; or its beginning, where it would be smaller than `least`.
+  fit(least = 0.1) {
     const { clientWidth, clientHeight } = this.stage, { width, height } = this.size;
     this.scale = Math.max(least, Math.min(1.25, clientWidth / width, clientHeight / height));
     this.x = Math.max((clientWidth - width * this.scale) / 2, 0);

@@ -39,7 +39,7 @@ def _label(v: Vertex) -> str:
 
 
 def _rows(v: Vertex) -> Iterator[tuple[str, str]]:
-    yield ("operation", v.title) if v.kind == "op" else ("kind", {"fold": "folded scope", "rest": ""}.get(v.kind, v.title))
+    yield ("operation", v.title) if v.kind == "op" else ("kind", {"fold": "folded scope", "rest": "left out"}.get(v.kind, v.title))
     if v.shape is not None:
         yield "shape", f"{v.shape}" + (f" {v.dtype}" if v.dtype else "")
         yield "values", f"{prod(v.shape):,}"
