@@ -7,7 +7,7 @@ a bar at the left, constants dashed, folded scopes double, outputs thick.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from textwrap import wrap
 
@@ -28,23 +28,35 @@ COLORS = {
 }
 INK = {"plain": "#3A424D", "grey": "#6B7280", "red": "#B00020"}
 SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
+BESIDE = {"TB": "we", "BT": "we", "LR": "ns", "RL": "ns"}
 _MOST_CHARACTERS = 48  # of a line on a card
 _remembered = lru_cache(1 << 12)  # most of the words in a large graph are the same few
 
 
-def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False) -> str:
-    """An HTML-like table: operand slots where edges enter, then the rows. What `flows` on along edges is told there."""
+def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False, sides: Mapping[int, str] | None = None) -> str:
+    """An HTML-like table: operand slots where edges enter, ahead or at `sides` (compass points by slot), and in the middle the rows. What
+    `flows` on along edges is told there."""
     rows = [f"<TR><TD>{row}</TD></TR>" for row in _rows(v, flows)]
-    body = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
-    if not v.operands:
-        return frame(v, f'<TR><TD CELLPADDING="3">{body}</TD></TR>', fill)
+    body = f'<TD CELLPADDING="3"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE></TD>'
     slots = [f'<TD PORT="s{i}" CELLPADDING="1">{font(escaped(name), 8, "grey")}</TD>' for i, name in enumerate(v.operands)]
-    if rankdir in ("TB", "BT"):
-        wide, strip = f'<TR><TD COLSPAN="{len(slots)}" CELLPADDING="3">{body}</TD></TR>', f"<TR>{''.join(slots)}</TR>"
-        return frame(v, strip + wide if rankdir == "TB" else wide + strip, fill)
-    tall = f'<TD ROWSPAN="{len(slots)}">{body}</TD>'
-    first = slots[0] + tall if rankdir == "LR" else tall + slots[0]
-    return frame(v, f"<TR>{first}</TR>" + "".join(f"<TR>{slot}</TR>" for slot in slots[1:]), fill)
+    for side, tall in ((s, s in "we") for s in (*BESIDE[rankdir], SLOT_SIDES[rankdir])):
+        here = [slot for i, slot in enumerate(slots) if (sides or {}).get(i, SLOT_SIDES[rankdir]) == side]
+        if here:
+            parts = _strip(here, tall), body
+            body = _joined(*(parts if side in "wn" else parts[::-1]), not tall)
+    return frame(v, f"<TR>{body}</TR>", fill)
+
+
+def _strip(slots: Sequence[str], tall: bool) -> str:
+    """Slots in a column or a row, as one cell."""
+    rows = "".join(f"<TR>{slot}</TR>" for slot in slots) if tall else f"<TR>{''.join(slots)}</TR>"
+    return f'<TD CELLPADDING="0"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE></TD>'
+
+
+def _joined(first: str, second: str, down: bool) -> str:
+    """Two cells, one below or beside the other, as one."""
+    rows = f"<TR>{first}</TR><TR>{second}</TR>" if down else f"<TR>{first}{second}</TR>"
+    return f'<TD CELLPADDING="0"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE></TD>'
 
 
 def frame(v: Vertex, rows: str, fill: str = "") -> str:

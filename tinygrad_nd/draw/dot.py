@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .card import SLOT_SIDES, card, escaped, quoted, tooltip
-from .graph import Graph
+from .card import BESIDE, SLOT_SIDES, card, escaped, quoted, tooltip
+from .graph import Edge, Graph, Vertex
 from .style import Heat, edge_style, legend
 
 RANKDIRS = tuple(SLOT_SIDES)
@@ -44,6 +44,7 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
         inner.setdefault(scope, [])
         inner[scope.rpartition("/")[0]].append(scope)
     passed_on = {e.tail for e in graph.edges if e.value}
+    beside = _beside(graph, rankdir)
     stack: list[tuple[str, bool]] = [("", False)]
     number = 0
     while stack:
@@ -61,21 +62,26 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
             number += 1
             stack.append((scope, True))
         for i in members.get(scope, ()):
-            v = graph.vertices[i]
-            yield f'    n{i} [label=<{card(v, rankdir, heat.fill(v), i in passed_on)}> tooltip="{quoted(tooltip(v))}"];'
+            v, near = graph.vertices[i], beside.get(i, {})
+            table = card(v, rankdir, heat.fill(v), i in passed_on, {slot: side for slot, (_, side) in near.items()})
+            yield f'    n{i} [label=<{table}> tooltip="{quoted(tooltip(v))}"];'
+            if near:
+                yield f"    {{rank=same; n{i} {' '.join(f'n{leaf}' for leaf, _ in near.values())}}}"
+                yield from (f"    n{i} -> n{leaf} [style=invis];" for leaf, side in near.values() if side == BESIDE[rankdir][1])
         stack += [(s, False) for s in reversed(inner[scope])]
 
 
 def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
     """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it.
 
-    Inside a scope a weight stands above the operation that reads it. Where the stream enters the scope it leaves that much room, or the
-    box would reach up beside the one before it and be pushed aside: a long network would become a staircase.
+    Inside a scope, what is computed from weights stands above the operation that reads it. Where the stream enters the scope it leaves that
+    much room, or the box would reach up beside the one before it and be pushed aside: a long network would become a staircase.
     """
     room = _side_depths(graph)
     above = [0] * len(graph.vertices)
+    beside = _beside(graph, rankdir)
     for e in graph.edges:
-        if graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
+        if e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
             above[e.head] = max(above[e.head], room[e.tail])
     for e in graph.edges:
         tail, head = graph.vertices[e.tail], graph.vertices[e.head]
@@ -84,9 +90,35 @@ def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
             attributes.append("weight=6")
         if above[e.head] and not f"{tail.scope}/".startswith(f"{head.scope}/"):
             attributes.append(f"minlen={min(1 + above[e.head], 6)}")
-        port = f":s{e.slot}:{SLOT_SIDES[rankdir]}" if e.slot is not None and head.operands else ""
+        side = SLOT_SIDES[rankdir]
+        if e.head in beside and e.slot in beside[e.head]:
+            side = beside[e.head][e.slot][1]
+            attributes += ["constraint=false"] if side == BESIDE[rankdir][1] else []  # it stands on the far side, against the order
+        port = f":s{e.slot}:{side}" if e.slot is not None and head.operands else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""
         yield f"  n{e.tail} -> n{e.head}{port}{options};"
+
+
+def _beside(graph: Graph, rankdir: str) -> dict[int, dict[int, tuple[int, str]]]:
+    """{operation: {slot: (leaf, side)}} where the weights of an operation stand to its sides instead of above it: only so can the main
+    stream enter their box from above."""
+    readers = [0] * len(graph.vertices)
+    operands: dict[int, list[Edge]] = {}
+    for e in graph.edges:
+        readers[e.tail] += 1
+        operands.setdefault(e.head, []).append(e)
+    found: dict[int, dict[int, tuple[int, str]]] = {}
+    for head, edges in operands.items():
+        scope = graph.vertices[head].scope
+        near = [e for e in edges if _is_leaf(graph.vertices[e.tail]) and graph.vertices[e.tail].scope == scope and readers[e.tail] == 1]
+        if scope and near and len(near) == len(edges) - 1 and all(e.slot is not None for e in edges):
+            half = (len(near) + 1) // 2
+            found[head] = {e.slot: (e.tail, BESIDE[rankdir][k >= half]) for k, e in enumerate(near) if e.slot is not None}
+    return found
+
+
+def _is_leaf(v: Vertex) -> bool:
+    return v.kind in ("leaf", "constant")
 
 
 def _side_depths(graph: Graph) -> list[int]:
