@@ -339,9 +339,196 @@ def test_a_state_dict_goes_to_pytorch_and_back():
     theirs.load_state_dict({k: torch.from_numpy(v) for k, v in ours.state_dict().items()})
 
 
+class Lazy(nn.Module):
+    """Widths that only a call can tell."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.features = nn.Sequential(nn.Conv2d(None, 6, 3, groups=2, rng=rng), nn.BatchNorm(None), nn.GroupNorm(3, None), nd.relu)
+        self.up = nn.ConvTranspose2d(None, 4, 2, groups=2, rng=rng)
+        self.last = nn.Conv2d(None, 3, 1, layout="N*C", rng=rng)
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(None, 5, rng=rng))
+
+    def forward(self, x):
+        return self.head(self.last(nd.moveaxis(self.up(self.features(x)), 1, -1)))
+
+
+X4 = np.random.default_rng(1).standard_normal((2, 4, 5, 5)).astype(np.float32)
+
+
+def test_a_lazy_model_is_made_by_its_first_call():
+    net = Lazy()
+    y = net(X4)
+    assert net.features[0].weight.shape == (6, 2, 3, 3) and net.features[0].in_channels == 4
+    assert net.up.weight.shape == (6, 2, 2, 2) and net.last.weight.shape == (3, 4, 1, 1) and net.head[1].weight.shape == (5, 48)
+    assert y.shape == (2, 5) and net.up.weight.name == "up.weight"
+    nd.sum(y).backward()
+    nd.optim.SGD(net.parameters(), 0.1).step()
+    again = Lazy()
+    np.testing.assert_array_equal(again(X4).data, y.data)  # the same generator, drawn in order of use
+
+
+def test_a_state_makes_a_lazy_model():
+    net, other = Lazy(), Lazy()
+    y = net(X4)
+    state = net.state_dict()
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(other.eval()(X4).data, net.eval()(X4).data)
+    assert y.shape == (2, 5) and other.up.in_channels == 6
+    with pytest.raises(ValueError, match="missing: up.*all parameters of a ConvTranspose2d"):
+        Lazy().load_state_dict({k: v for k, v in state.items() if not k.startswith("up")})
+
+
+def test_a_wrong_state_leaves_a_lazy_model_waiting():
+    net = Lazy()
+    state = Lazy()
+    state(X4)
+    state = state.state_dict()
+    for change in ({"head.1.bias": np.zeros(4, np.float32)}, {"up.weight": np.zeros(4, np.float32)}, {"up.weight": np.zeros((5, 2, 2, 2))}):
+        with pytest.raises(ValueError, match=f"mismatched: {next(iter(change))[:2]}"):
+            net.load_state_dict({**state, **change})
+        with pytest.raises(ValueError, match=r"features.0 \(Conv2d\) has no parameters yet"):
+            net.parameters()
+    net.load_state_dict({}, strict=False)
+    assert net(X4).shape == (2, 5)
+
+
+def test_an_unmade_model_says_what_to_do():
+    net = Lazy()
+    for ask in (net.parameters, net.state_dict, lambda: net.requires_grad_(False)):
+        with pytest.raises(ValueError, match=r"Lazy\.\w+: features.0 \(Conv2d\) .* in_channels=None .* call the model once"):
+            ask()
+    with pytest.raises(AttributeError, match="in_channels is found at the first call"):
+        _ = net.up.weight
+    assert "0: Conv2d(None, 6, (3, 3), groups=2)" in repr(net) and "in_channels is found at the first call" in repr(net)
+    net.zero_grad()
+    with pytest.raises(ValueError, match=r"features/0 \(Conv2d\): Conv2d: groups=2 must divide both 3 input"):
+        net(X4[:, :3])
+    with pytest.raises(ValueError, match=r"features/0 \(Conv2d\): Conv2d: x \(5,\) has no axis -3"):
+        net(X4[0, 0, 0])
+    assert copy.deepcopy(net).train().astype(np.float64)(X4.astype(float)).dtype == np.float64
+    assert net(X4).dtype == np.float32
+
+
+def test_a_wrong_shape_names_the_path_once():
+    with pytest.raises(ValueError) as error:
+        Net()(np.ones((1, 3, 4, 4), np.float32))
+    assert (
+        str(error.value).startswith("Net/blocks.0/conv (Conv2d): conv_nd: weight takes 2 channels") and str(error.value).count("Net") == 1
+    )
+    with pytest.raises(TypeError, match=r"^Net: .*forward\(\) missing 1 required"):
+        Net()()
+
+    class Odd(nn.Module):
+        def forward(self, x):
+            raise KeyError("kept as it is")
+
+    with pytest.raises(KeyError) as error:
+        nn.Sequential(Odd())(1)
+    assert error.value.args == ("kept as it is",) and error.value.__notes__ == ["in Sequential/0 (Odd)"]
+
+
+def test_hooks_see_and_change_calls_until_they_are_removed():
+    net, seen = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU()), []
+    x = np.ones((1, 2), np.float32)
+    y = net(x).data
+    first = net[0].register_forward_pre_hook(lambda m, args: seen.append((m, args)))
+    with net[0].register_forward_hook(lambda m, args, out: -out) as second, net[0].register_forward_hook(lambda m, args, out: out * 2):
+        np.testing.assert_array_equal(net(x).data, np.maximum(net[0].bias.data - 2 * (net[0].weight.data @ x[0]), 0)[None])
+        assert seen == [(net[0], (x,))]
+        second.remove(), second.remove()
+    with net[0].register_forward_pre_hook(lambda m, args: np.zeros((1, 2), np.float32)):
+        assert not net(x).data.any()
+    first.remove()
+    np.testing.assert_array_equal(net(x).data, y)
+    assert len(seen) == 2
+    net.register_forward_hook(lambda m, args, out: out.register_hook(lambda g: seen.append(g)) and None)
+    nd.sum(copy.deepcopy(net)(x)).backward()
+    assert len(seen) == 2  # copies have no hooks
+    nd.sum(net(x)).backward()
+    np.testing.assert_array_equal(seen[2].data, np.ones((1, 3)))
+
+
+def test_frozen_parameters_stay_as_they_are():
+    net = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Linear(3, 1, rng=1))
+    assert net[0].requires_grad_(False) is net[0]
+    optimiser, before = nd.optim.SGD(net.parameters(), 0.1), net.state_dict()
+    nd.sum(net(np.ones((1, 2), np.float32))).backward()
+    optimiser.step()
+    moved = [name for name, a in net.state_dict().items() if (a != before[name]).any()]
+    assert net[0].weight.grad is None and moved == ["1.weight", "1.bias"] and len(net.parameters()) == 4
+    assert net.requires_grad_()[0].weight.requires_grad
+
+
+def test_buffers_children_and_apply():
+    net = Net()
+    assert [name for name, _ in net.named_buffers()] == ["mean"]
+    assert net.children() == [*net.blocks, *net.heads.values()]
+    order = []
+    assert net.apply(lambda m: order.append(type(m).__name__)) is net
+    assert order[-1] == "Net" and sorted(order) == sorted(type(m).__name__ for m in net.modules())
+
+
+def test_astype_turns_a_model_and_keeps_its_tensors():
+    net = nn.Sequential(nn.Conv2d(2, 3, 3, rng=0), nn.BatchNorm2d(3))
+    before, tensors = net.state_dict(), dict(net._state())
+    optimiser = nd.optim.SGD(net.parameters(), 0.1)
+    y = net(X)
+    assert net.astype(np.float64) is net and net(X.astype(float)).dtype == np.float64 and y.dtype == np.float32
+    assert all(t is tensors[name] for name, t in net._state()) and tensors["0.weight"].name == "0.weight"
+    assert {name: a.dtype for name, a in net.state_dict().items()} == {
+        k: np.float64 if v.dtype.kind == "f" else v.dtype for k, v in before.items()
+    }
+    nd.sum(nd.square(net(X.astype(float)))).backward()
+    optimiser.step()
+    assert tensors["1.bias"].grad.dtype == tensors["1.bias"].dtype == np.float64
+    with pytest.raises(TypeError, match="real floating dtype, but got int64"):
+        net.astype(int)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "message"),
+    [
+        (nn.ReLU(), "register_buffer", "assign it"),
+        (nn.ReLU(), "nothing", "'ReLU' object has no attribute 'nothing'"),
+        (nn, "ModuleList", "a plain list"),
+        (nn, "LazyConv2d", r"Conv2d\(None"),
+        (nn, "Nothing", "nn has no 'Nothing'$"),
+    ],
+)
+def test_names_of_other_libraries_point_to_ours(owner, name, message):
+    with pytest.raises(AttributeError, match=message):
+        getattr(owner, name)
+
+
+def test_layers_of_a_rank_refuse_others():
+    for layer in (nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.Dropout2d()):
+        with pytest.raises(ValueError, match=r"2d: x needs 4 axes, but has shape \(3, 4, 4\)"):
+            layer(np.ones((3, 4, 4), np.float32))
+    assert nn.Dropout2d(0.5, rng=0)(np.ones((2, 3, 4, 4))).shape == (2, 3, 4, 4)
+    with pytest.raises(ValueError, match="MaxPool2d: kernel_size"):
+        nn.MaxPool2d((2, 2, 2))
+    assert repr(nn.MaxPool2d(2)).startswith("MaxPool2d((2, 2))")
+    pickle.loads(pickle.dumps(nn.Sequential(nn.MaxPool2d(2), nn.BatchNorm1d(3), nn.Dropout3d())))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: nn.Conv2d(3, None, 3), TypeError, "out_channels must be an int"),
+        (lambda: nn.Flatten(2)(np.ones((2, 3))), ValueError, r"Flatten: x \(2, 3\) has no axes from 2 to -1"),
+        (lambda: nn.Unflatten(1, (2, 2))(np.ones((2, 3))), ValueError, r"Unflatten: axis 1 of x \(2, 3\) does not hold the 4"),
+        (lambda: nn.Pad(1, "mirror"), ValueError, "zeros, reflect, replicate, circular"),
+        (lambda: nn.Pad((1, 1, 1, 1))(np.ones((1, 1, 3, 3))), ValueError, "Pad: "),
+        (lambda: nn.MultiHeadAttention(5, 2), ValueError, "num_heads=2 must divide embed_dim=5"),
+        (
+            lambda: nn.MultiHeadAttention(4, 2)(*[np.ones((3, 2, 4))] * 3, np.ones((3, 2))),
+            ValueError,
+            r"key_padding_mask needs shape \(2, 3\)",
+        ),
+        (lambda: nn.MultiHeadAttention(4, 2)(*[np.ones((3, 2, 4))] * 3, attn_mask=np.ones((2, 3))), ValueError, r"\(3, 3\) or \(4, 3, 3\)"),
+        (lambda: nn.TransformerEncoderLayer(4, 2, activation="sin"), ValueError, "relu, gelu"),
+        (lambda: nn.ReLU().register_forward_hook(3), TypeError, "a hook must be a function"),
         (lambda: nn.Conv(3, 4, 3), TypeError, r"kernel_size=3 .*\(3, 3\)"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2"),
         (lambda: nn.ConvTranspose(3, 4, 3), TypeError, "ConvTranspose2d"),

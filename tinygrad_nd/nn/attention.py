@@ -104,7 +104,7 @@ class MultiHeadAttention(Module):
             y = scaled_dot_product_attention(q, k, v, mask)
         y = self.out_proj(reshape(swapaxes(y, 1, 2), (y.shape[0], y.shape[2], self.embed_dim)))
         if not batched:
-            y, weights = squeeze(y, 0), weights and squeeze(weights, 0)
+            y, weights = squeeze(y, 0), None if weights is None else squeeze(weights, 0)
         elif not self.batch_first:
             y = swapaxes(y, 0, 1)
         return y, weights if need_weights else None

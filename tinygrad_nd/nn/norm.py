@@ -73,14 +73,6 @@ class _Tracking(_ByChannel):
             self.running_var = tensor(np.ones(self.num_features, recipe.dtype))
             self.num_batches_tracked = tensor(0)
 
-    def _weight_of_this_batch(self) -> float:
-        """How much of the running statistics it becomes; counts the batch."""
-        if self.num_batches_tracked is None or not self.training:
-            return self.momentum or 0.0
-        count = self.num_batches_tracked.data + 1
-        self.num_batches_tracked.data = count
-        return 1 / float(count) if self.momentum is None else self.momentum
-
 
 class BatchNorm(_Tracking):
     """`batch_norm` over any spatial rank: (N, num_features, *n), normalised by the batch while training, else by running statistics.
@@ -93,6 +85,14 @@ class BatchNorm(_Tracking):
             self._meet(x)
         running, by_batch = (self.running_mean, self.running_var), self.training or not self.track_running_stats
         return batch_norm(x, *running, self.weight, self.bias, by_batch, self._weight_of_this_batch(), self.eps, layout=self.layout)
+
+    def _weight_of_this_batch(self) -> float:
+        """How much of the running statistics it becomes; counts the batch."""
+        if self.num_batches_tracked is None or not self.training:
+            return self.momentum or 0.0
+        count = self.num_batches_tracked.data + 1
+        self.num_batches_tracked.data = count
+        return 1 / float(count) if self.momentum is None else self.momentum
 
 
 class InstanceNorm(_Tracking):
@@ -118,7 +118,7 @@ class InstanceNorm(_Tracking):
         if self._awaited:
             self._meet(x)
         running, by_input = (self.running_mean, self.running_var), self.training or not self.track_running_stats
-        return instance_norm(x, *running, self.weight, self.bias, by_input, self._weight_of_this_batch(), self.eps, layout=self.layout)
+        return instance_norm(x, *running, self.weight, self.bias, by_input, self.momentum or 0.0, self.eps, layout=self.layout)
 
 
 BatchNorm1d, BatchNorm2d, BatchNorm3d = of_ranks(BatchNorm)
