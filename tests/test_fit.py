@@ -301,6 +301,11 @@ def generator_of_batches():
     yield X, Y
 
 
+class Closed(nd.optim.SGD):
+    def step(self, closure):
+        raise NotImplementedError
+
+
 ERRORS = {
     "no epochs": (dict(epochs=0), ValueError, "epochs=0"),
     "half an epoch": (dict(epochs=1.5), TypeError, "1.5"),
@@ -318,6 +323,9 @@ ERRORS = {
     "metric for metrics": (dict(metrics=nd.accuracy), TypeError, r"\[accuracy\]"),
     "metric no function": (dict(metrics=["accuracy"]), TypeError, "accuracy"),
     "metrics of one name": (dict(metrics=[lambda p, t: 1, lambda p, t: 2]), ValueError, "names of their own"),
+    "metric no number": (dict(metrics=[lambda p, t: p]), TypeError, "must give one number"),
+    "metrics of no prediction": (dict(loss=lambda model, batch: 0, metrics=[nd.accuracy]), ValueError, "callback"),
+    "optimiser with a closure": (dict(optimiser=Closed(network().parameters(), 0.1)), TypeError, "Closed.step asks"),
     "clip 0": (dict(clip=0.0), ValueError, "clip=0.0"),
     "accumulate 0": (dict(accumulate=0), ValueError, "accumulate=0"),
     "patience 0": (dict(early_stopping=0), ValueError, "patience=0"),

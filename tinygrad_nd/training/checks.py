@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..nn.module import Module
 from ..tensor import Tensor
-from .run import length, parameters_of, takes_model
+from .forms import asks, length, parameters_of, takes_model
 from .stopping import EarlyStopping
 
+if TYPE_CHECKING:
+    from .run import Run
 
-def check_model(model: Any, loss: Any, optimiser: Any) -> None:
+ORDER = "fit(model, loss, data, optimiser, epochs)"
+HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")
+
+
+def check(run: Run) -> None:
+    """Raises ValueError or TypeError for what cannot be trained with."""
+    check_number("epochs", run.epochs)
+    check_number("accumulate", run.accumulate)
+    if run.clip is not None:
+        check_number("clip", run.clip, whole=False)
+    _check_model(run.model, run.loss, run.optimiser)
+    _check_data("data", run.data, run.loss, run.epochs)
+    if run.validation is not None:
+        _check_data("validation", run.validation, run.loss, run.epochs)
+    if run.metrics and takes_model(run.loss):
+        raise ValueError(
+            "fit: metrics are of predictions, which loss(model, batch) keeps to itself; let a callback return a dict"
+        )
+    if run.schedule_every not in ("epoch", "step"):
+        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {run.schedule_every!r}")
+    _check_method("schedule", run.schedule, "step")
+    _check_method("ema", run.ema, "update")
+    for callback in run.callbacks:
+        if isinstance(callback, type) or not (callable(callback) or any(hasattr(callback, hook) for hook in HOOKS)):
+            raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(HOOKS)}, but got {callback!r}")
+    _check_early_stopping(run.early_stopping, run)
+
+
+def _check_model(model: Any, loss: Any, optimiser: Any) -> None:
     for name, f in (("model", model), ("loss", loss)):
         if not callable(f):
             raise TypeError(f"fit: {name} must be a function or module, but is a {type(f).__name__}; the order is {ORDER}")
     if isinstance(optimiser, type) or not (hasattr(optimiser, "step") and hasattr(optimiser, "param_groups")):
         told = f"the class {optimiser.__name__}" if isinstance(optimiser, type) else f"a {type(optimiser).__name__}"
         raise TypeError(f"fit: optimiser must be an object such as nd.optim.Adam(model.parameters()), but is {told}; the order is {ORDER}")
+    if asks(optimiser.step):
+        raise TypeError(f"fit: {type(optimiser).__name__}.step asks for a function that it calls many times; write that loop yourself")
     stepped = {id(p) for p in parameters_of(optimiser)}
     learned = model.parameters() if isinstance(model, Module) else []
     if learned and not any(id(p) in stepped for p in learned):
@@ -29,7 +61,7 @@ def check_model(model: Any, loss: Any, optimiser: Any) -> None:
         )
 
 
-def check_data(name: str, data: Any, loss: Any, epochs: int) -> None:
+def _check_data(name: str, data: Any, loss: Any, epochs: int) -> None:
     arrays = isinstance(data, (tuple, list)) and any(isinstance(a, (np.ndarray, Tensor)) for a in data) and not takes_model(loss)
     if arrays or isinstance(data, (np.ndarray, Tensor, Mapping, str)) or not isinstance(data, Iterable):
         raise TypeError(f"fit: {name} must give batches, but is a {type(data).__name__}; pass nd.data.batches(({name}_x, {name}_y), 32)")
@@ -51,27 +83,16 @@ def check_number(name: str, value: Any, whole: bool = True) -> None:
         raise ValueError(f"fit: {name}={value} must be {'at least 1' if whole else 'above 0'}")
 
 
-def check_callbacks(callbacks: Any, hooks: tuple[str, ...]) -> list[Any]:
-    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-    for c in found:
-        if isinstance(c, type) or not (callable(c) or any(hasattr(c, hook) for hook in hooks)):
-            raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(hooks)}, but got {c!r}")
-    return found
-
-
-def check_early_stopping(given: Any, known: set[str], callbacks: Any) -> EarlyStopping | None:
-    """The rule; its monitor must be known, unless callbacks may add it."""
-    rule = EarlyStopping(given) if isinstance(given, int) else given
+def _check_early_stopping(rule: Any, run: Run) -> None:
+    """A rule, whose monitor must be known unless callbacks may add it."""
     if not isinstance(rule, EarlyStopping | None):
-        raise TypeError(f"fit: early_stopping must be an nd.EarlyStopping or its patience in epochs, but is {given!r}")
-    if rule is not None and rule.monitor is not None and rule.monitor not in known and not callbacks:
-        raise ValueError(f"fit: EarlyStopping is to monitor {rule.monitor!r}, but the history will have {', '.join(sorted(known))}")
-    return rule
+        raise TypeError(f"fit: early_stopping must be an nd.EarlyStopping or its patience in epochs, but is {rule!r}")
+    names = ["loss", *run.metrics]
+    names += [f"val_{name}" for name in names] if run.validation is not None else []
+    if rule is not None and rule.monitor is not None and rule.monitor not in names and not run.callbacks:
+        raise ValueError(f"fit: EarlyStopping is to monitor {rule.monitor!r}, but the history will have {', '.join(names)}")
 
 
-def check_method(name: str, given: Any, method: str) -> None:
+def _check_method(name: str, given: Any, method: str) -> None:
     if given is not None and (isinstance(given, type) or not callable(getattr(given, method, None))):
         raise TypeError(f"fit: {name} must be an object with a method {method}(), but is {given!r}")
-
-
-ORDER = "fit(model, loss, data, optimiser, epochs)"

@@ -20,7 +20,7 @@ class NotFiniteError(FloatingPointError, ValueError):
 
 def all_finite(a: np.ndarray) -> bool:
     """np.isfinite(a).all(), by one product: the sum of squares is finite if they all are, unless they are huge."""
-    flat = a.transpose(memory_order(a)).reshape(-1)
+    flat = a if a.flags.c_contiguous else a.transpose(memory_order(a)).reshape(-1)
     return isfinite(abs(np.vdot(flat, flat))) or bool(np.isfinite(a).all())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from inspect import signature
 from itertools import islice
 from math import isfinite
 from os import PathLike
@@ -12,17 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .checks import check_callbacks, check_data, check_early_stopping, check_method, check_model, check_number
 from .clipping import clip_grad_norm_
 from .finite import all_finite, refuse
+from .forms import count
 from .history import History
 from .keeping import Keeper
-from .metrics import Metric, named
+from .metrics import Metric
+from .modes import training
 from .progress import Progress
-from .run import Run, count, training
+from .run import Run
 from .stopping import EarlyStopping, interruptible
-
-HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")
 
 
 def fit(
@@ -70,25 +68,9 @@ def fit(
     >>> print(line(np.float32([[3]])).item().__round__(3), history["loss"][-1] < 1e-6)
     7.0 True
     """
-    check_number("epochs", epochs)
-    check_model(model, loss, optimiser)
-    check_data("data", data, loss, epochs)
-    if validation is not None:
-        check_data("validation", validation, loss, epochs)
-    if schedule_every not in ("epoch", "step"):
-        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {schedule_every!r}")
-    for name, value in (("accumulate", accumulate), ("checkpoint_every", checkpoint_every)):
-        if value is not None:
-            check_number(name, value)
-    if clip is not None:
-        check_number("clip", clip, whole=False)
-    check_method("schedule", schedule, "step")
-    check_method("ema", ema, "update")
-    scores, hooked = named(metrics), check_callbacks(callbacks, HOOKS)
-    known = {"loss", *scores} | ({"val_loss", *(f"val_{name}" for name in scores)} if validation is not None else set())
-    rule = check_early_stopping(early_stopping, known, hooked)
     run = Run(
-        model, loss, data, optimiser, int(epochs), validation, scores, schedule, schedule_every, clip, accumulate, ema, hooked, rule
+        model, loss, data, optimiser, epochs,
+        validation, metrics, schedule, schedule_every, clip, accumulate, ema, callbacks, early_stopping,
     )  # fmt: skip
     keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)
     told = Progress(run, progress)
@@ -112,7 +94,7 @@ def fit(
 
 def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
     run.call("on_train_begin")
-    _look_for_best(run)
+    run.look_for_best()
     while run.epoch < run.epochs and not run.stopped:
         began = perf_counter()
         told.begin()
@@ -130,8 +112,8 @@ def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
         run.complete(validated, perf_counter() - began)
         run.call("on_epoch_end")
         if run.schedule is not None and run.schedule_every == "epoch":
-            _advance(run)
-        _look_for_best(run)
+            run.advance()
+        run.look_for_best()
         told.end()
         if keeper is not None:
             keeper.epoch()
@@ -156,13 +138,13 @@ def _step(run: Run, group: Sequence[Any]) -> None:
     if run.clip is not None:
         clip_grad_norm_(run.parameters, run.clip)
     run.optimiser.step()
-    if run.ema is not None:
-        run.ema.update()
-    if run.schedule is not None and run.schedule_every == "step":
-        run.schedule.step()
     run.step += 1
     run.batch += len(group)
     run.history.steps.append(sum(loss * weight for loss, weight in zip(losses, weights)) / sum(weights))
+    if run.ema is not None:
+        run.ema.update()
+    if run.schedule is not None and run.schedule_every == "step":
+        run.advance()
     run.call("on_step_end")
 
 
@@ -172,25 +154,3 @@ def _groups(data: Iterable[Any], size: int) -> Iterator[list[Any]]:
     while group := list(islice(batches, size)):
         yield group
         del group
-
-
-def _advance(run: Run) -> None:
-    """The schedule's step after an epoch, with the loss for those that ask for one, as ReduceLROnPlateau does."""
-    asks = any(p.default is p.empty for p in signature(run.schedule.step).parameters.values())
-    losses = run.history["val_loss" if run.validation is not None else "loss"]
-    run.schedule.step(losses[-1]) if asks else run.schedule.step()
-
-
-def _look_for_best(run: Run) -> None:
-    """Keeps the values of the best epoch, and stops when that is too long ago."""
-    rule = run.early_stopping
-    if rule is None or run.epoch == 0:
-        return
-    name = rule.monitor or ("val_loss" if run.validation is not None else "loss")
-    if name not in run.history:
-        raise ValueError(f"fit: EarlyStopping is to monitor {name!r}, but the history has {', '.join(run.history)}")
-    best = rule.best(run.history[name])
-    if rule.restore_best and best == run.epoch - 1:
-        run.keep_best()
-    if run.epoch - 1 - best >= rule.patience:
-        run.stop(f"early stopping: {name} was best in epoch {best + 1}, {run.history[name][best]:.4g}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..files import Checkpoint, ensure_writable
 from ..nn.module import Module
+from .checks import check_number
 from .run import Run
 
 
@@ -21,6 +22,8 @@ class Keeper:
     ) -> None:
         self.path, self.every, self.run = Path(path), every, run
         self.midway = hasattr(run.data, "state_dict")  # so that a training can go on within an epoch
+        if every is not None:
+            check_number("checkpoint_every", every)
         if every is not None and not self.midway:
             kind = type(run.data).__name__
             raise TypeError(

@@ -39,6 +39,14 @@ def named(metrics: Mapping[str, Metric] | Sequence[Metric]) -> dict[str, Metric]
     return found
 
 
+def number(name: str, value: Any) -> float:
+    """What a metric gave."""
+    a = value.data if isinstance(value, Tensor) else np.asarray(value)
+    if a.size != 1 or a.dtype.kind not in "biuf":
+        raise TypeError(f"fit: the metric {name!r} must give one number, but gave {type(value).__name__} of shape {a.shape}")
+    return float(a.item())
+
+
 def _name(f: Any) -> str:
     return str(f if isinstance(f, str) else getattr(f, "__name__", type(f).__name__))
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from .run import Run, count, length
+from .forms import count, length
+from .run import Run
 
 PAUSE = 0.1  # seconds between two looks of the bar
 
@@ -46,15 +47,15 @@ class Progress:
         self.bar.refresh()
 
     def trained(self) -> None:
-        """The epoch's last step is done; validation follows, which does not count in the rate."""
+        """The epoch's last step is done; the bar makes room for what validation and callbacks may print."""
         self.rate = self._rate(perf_counter())
+        self.close()
 
     def end(self) -> None:
         """An epoch is complete."""
         run = self.run
         told = {name: values[-1] for name, values in run.history.items() if name not in ("lr", "seconds")}
         left = "" if run.stopped or run.epoch == run.epochs else f"  {_clock(self._left(perf_counter()))} left"
-        self.close()
         self.say(f"{self._place(0)}  {_listed(told)}  {self.rate}{left}")
 
     def close(self) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +11,11 @@ import numpy as np
 from ..nn.module import Module
 from ..node import no_grad
 from ..tensor import Tensor
-from ..tree import leaves
+from .checks import check
+from .forms import asks, count, pair, parameters_of, takes_model
 from .history import History
-from .metrics import Means, Metric
+from .metrics import Means, named, number
+from .modes import evaluating
 from .stopping import EarlyStopping
 
 
@@ -33,16 +33,21 @@ class Run:
     optimiser: Any
     epochs: int
     validation: Iterable[Any] | None
-    metrics: Mapping[str, Metric]
+    metrics: Any
     schedule: Any
     schedule_every: str
     clip: float | None
     accumulate: int
     ema: Any
-    callbacks: Sequence[Any]
-    early_stopping: EarlyStopping | None
+    callbacks: Any
+    early_stopping: Any
 
     def __post_init__(self) -> None:
+        self.metrics = named(self.metrics)
+        self.callbacks = list(self.callbacks) if isinstance(self.callbacks, Iterable) else [self.callbacks]
+        if isinstance(self.early_stopping, int):
+            self.early_stopping = EarlyStopping(self.early_stopping)
+        check(self)
         self.loss_takes_model = takes_model(self.loss)
         self.parameters = parameters_of(self.optimiser)
         self.buffers = [b for _, b in self.model.named_buffers()] if isinstance(self.model, Module) else []
@@ -79,10 +84,10 @@ class Run:
         """Adds the loss and the metrics of a batch, weighted by its examples."""
         examples = count(batch)
         means.add("loss", loss, examples)
-        if self.metrics and prediction is not None:
+        if self.metrics:
             with no_grad():
                 for name, metric in self.metrics.items():
-                    means.add(name, float(metric(prediction, batch[1])), examples)
+                    means.add(name, number(name, metric(prediction, batch[1])), examples)
 
     def validate(self) -> dict[str, float]:
         """The means of loss and metrics over the validation data, if there are any, in eval mode, without recording."""
@@ -107,6 +112,29 @@ class Run:
         self.history.add({**self.means.read(), **validated, **lr, "seconds": seconds})
         self.epoch, self.batch, self.means = self.epoch + 1, 0, Means()
 
+    def advance(self) -> None:
+        """The schedule's step, with the latest loss for those that ask for one, as ReduceLROnPlateau does."""
+        if not asks(self.schedule.step):
+            self.schedule.step()
+        elif self.schedule_every == "step":
+            self.schedule.step(self.history.steps[-1])
+        else:
+            self.schedule.step(self.history["loss" if self.validation is None else "val_loss"][-1])
+
+    def look_for_best(self) -> None:
+        """Keeps the values of the best epoch, and stops when that is too long ago."""
+        rule = self.early_stopping
+        if rule is None or self.epoch == 0:
+            return
+        name = rule.monitor or ("loss" if self.validation is None else "val_loss")
+        if name not in self.history:
+            raise ValueError(f"fit: EarlyStopping is to monitor {name!r}, but the history has {', '.join(self.history)}")
+        best = rule.best(self.history[name])
+        if rule.restore_best and best == self.epoch - 1:
+            self.keep_best()
+        if self.epoch - 1 - best >= rule.patience:
+            self.stop(f"early stopping: {name} was best in epoch {best + 1}, {self.history[name][best]:.4g}")
+
     def keep_best(self) -> None:
         self.best = [t.data.copy(order="K") for t in (*self.parameters, *self.buffers)]
 
@@ -117,71 +145,15 @@ class Run:
     def state_dict(self) -> dict[str, Any]:
         """Where it is and what came of it; what it was given has states of its own."""
         counts = {"epoch": self.epoch, "batch": self.batch, "step": self.step}
-        best = {str(i): a for i, a in enumerate(self.best)}
-        return {**counts, "means": {k: list(v) for k, v in self.means.sums.items()}, "history": self.history.state_dict(), "best": best}
+        means = {name: list(sums) for name, sums in self.means.sums.items()}
+        return {**counts, "means": means, "history": self.history.state_dict(), "best": list(self.best)}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         means = {str(k): [float(total), float(weight)] for k, (total, weight) in saved["means"].items()}
-        best = [np.asarray(saved["best"][str(i)]) for i in range(len(saved["best"]))]
+        best = [np.asarray(a) for a in saved["best"]]
         shapes = [t.shape for t in (*self.parameters, *self.buffers)]
         if best and [a.shape for a in best] != shapes:
             raise ValueError(f"fit: the best values saved have shapes {[a.shape for a in best]}, but those to learn have {shapes}")
         epoch, batch, step = (int(saved[name]) for name in ("epoch", "batch", "step"))
         self.history.load_state_dict(saved["history"])
         self.epoch, self.batch, self.step, self.means.sums, self.best = epoch, batch, step, means, best
-
-
-def takes_model(loss: Callable[..., Any]) -> bool:
-    """Whether a loss is written loss(model, batch) rather than loss(prediction, target): by the name of its first parameter."""
-    try:
-        return next(iter(inspect.signature(loss).parameters), "") == "model"
-    except (TypeError, ValueError):  # builtins tell nothing
-        return False
-
-
-def parameters_of(optimiser: Any) -> list[Tensor]:
-    return [p for group in optimiser.param_groups for p in group["params"]]
-
-
-def pair(batch: Any) -> tuple[Any, Any]:
-    if isinstance(batch, (tuple, list)) and len(batch) == 2:
-        return batch[0], batch[1]
-    told = f"{len(batch)} things" if isinstance(batch, (tuple, list, dict)) else f"a {type(batch).__name__}"
-    raise TypeError(f"fit: a batch must be a pair (x, y), but is {told}; for others write the loss as `def loss(model, batch)`")
-
-
-def count(batch: Any) -> int:
-    """The number of examples in a batch: the length of its first array."""
-    _, first = next(leaves(batch), ("", None))
-    shape = getattr(first, "shape", ())
-    return int(shape[0]) if shape else 1
-
-
-def length(data: Any) -> int | None:
-    """The number of batches, where it can be known."""
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def training(model: Any) -> AbstractContextManager[None]:
-    """In train mode inside, parts that were set to eval in a model that trains excepted; then as found."""
-    return _in_mode(model, None if getattr(model, "training", True) else True)
-
-
-def evaluating(model: Any) -> AbstractContextManager[None]:
-    """In eval mode inside, then as found."""
-    return _in_mode(model, False)
-
-
-@contextmanager
-def _in_mode(model: Any, mode: bool | None) -> Iterator[None]:
-    found = [(m, m.training) for m in model.modules()] if isinstance(model, Module) else []
-    for m, before in found:
-        m.training = before if mode is None else mode
-    try:
-        yield
-    finally:
-        for m, before in found:
-            m.training = before

@@ -1,0 +1,49 @@
+"""What losses, optimisers, data and batches look like to a training."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..tensor import Tensor
+from ..tree import leaves
+
+
+def takes_model(loss: Callable[..., Any]) -> bool:
+    """Whether a loss is written loss(model, batch) rather than loss(prediction, target): by the name of its first parameter."""
+    try:
+        return next(iter(inspect.signature(loss).parameters), "") == "model"
+    except (TypeError, ValueError):  # builtins tell nothing
+        return False
+
+
+def asks(function: Callable[..., Any]) -> bool:
+    """Whether a function must be given something."""
+    return any(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
+
+
+def parameters_of(optimiser: Any) -> list[Tensor]:
+    return [p for group in optimiser.param_groups for p in group["params"]]
+
+
+def pair(batch: Any) -> tuple[Any, Any]:
+    if isinstance(batch, (tuple, list)) and len(batch) == 2:
+        return batch[0], batch[1]
+    told = f"{len(batch)} things" if isinstance(batch, (tuple, list, dict)) else f"a {type(batch).__name__}"
+    raise TypeError(f"fit: a batch must be a pair (x, y), but is {told}; for others write the loss as `def loss(model, batch)`")
+
+
+def count(batch: Any) -> int:
+    """The number of examples in a batch: the length of its first array."""
+    _, first = next(leaves(batch), ("", None))
+    shape = getattr(first, "shape", ())
+    return int(shape[0]) if shape else 1
+
+
+def length(data: Any) -> int | None:
+    """The number of batches, where it can be known."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
