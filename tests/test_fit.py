@@ -200,27 +200,23 @@ def test_a_schedule_steps_every_epoch_or_every_step(every, calls):
 
 
 def test_a_schedule_that_asks_for_the_loss_gets_it():
-    class Plateau:
-        losses = []
-
-        def step(self, metric):
-            self.losses.append(metric)
-
-    assert fit(None, epochs=2, schedule=Plateau())["loss"] == Plateau.losses
-    Plateau.losses.clear()
-    assert fit(None, epochs=2, schedule=Plateau(), validation=batches())["val_loss"] == Plateau.losses
+    for every, seen in (("epoch", "val_loss"), ("step", None)):
+        model = network()
+        optimiser = nd.optim.SGD(model.parameters(), lr=0.0)
+        plateau = nd.optim.ReduceLROnPlateau(optimiser, patience=0)
+        history = fit(model, [(X, Y)], 3, optimiser=optimiser, schedule=plateau, schedule_every=every, validation=batches())
+        assert plateau.best == min(history[seen] if seen else history.steps)
 
 
-def test_an_average_of_weights_follows_every_step():
-    class Count:
-        calls = 0
-
-        def update(self):
-            self.calls += 1
-
-    ema = Count()
-    fit(None, batches(20), 3, ema=ema)
-    assert ema.calls == 6
+def test_the_average_of_the_weights_is_validated_and_put_back():
+    line = Scale(1.0, lr=0.25 / 9)  # w goes to 1.5, 1.75, ...
+    history = line.fit([LINE[1]], 3, validation=[LINE[1]], ema=nd.optim.EMA([line.w], decay=0.5))
+    averages = [1.25, 1.5, 1.6875]
+    np.testing.assert_allclose(history["val_loss"], [9 * (2 - a) ** 2 for a in averages], rtol=1e-5)
+    np.testing.assert_allclose(line.w.data, 1.875, rtol=1e-6)
+    line = Scale(1.0, lr=0.25 / 9)
+    line.fit([LINE[1]], 3, validation=[LINE[1]], ema=nd.optim.EMA([line.w], decay=0.5), early_stopping=1)
+    np.testing.assert_allclose(line.w.data, averages[-1], rtol=1e-6)
 
 
 class CtrlC:
@@ -331,7 +327,7 @@ ERRORS = {
     "patience 0": (dict(early_stopping=0), ValueError, "patience=0"),
     "monitor of nothing": (dict(callbacks=(), early_stopping=nd.EarlyStopping(monitor="val_acc")), ValueError, "val_acc"),
     "schedule no schedule": (dict(schedule=3), TypeError, "schedule"),
-    "average no average": (dict(ema=0.9), TypeError, r"update\(\)"),
+    "average no average": (dict(ema=0.9), TypeError, r"averaged\(\)"),
     "stopping at random": (dict(early_stopping="soon"), TypeError, "soon"),
     "rng a seed": (dict(rng=3, checkpoint="x.npz"), TypeError, "Generator"),
     "schedule every": (dict(schedule_every="batch"), ValueError, "batch"),
@@ -366,24 +362,7 @@ class KillAt:
             raise Killed
 
 
-class Rate:
-    """A schedule with a state."""
-
-    def __init__(self, optimiser):
-        self.optimiser, self.count = optimiser, 0
-
-    def step(self):
-        self.count += 1
-        self.optimiser.lr = 0.01 / (1 + self.count)
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, saved):
-        self.count = saved["count"]
-
-
-def everything(path=None, kill=0, every=None, stop=None, **options):
+def everything(path=None, kill=0, every=None, stop=None):
     """A training in which all that can change does; its model and its history."""
     model, rng = network(), np.random.default_rng(3)
 
@@ -397,9 +376,10 @@ def everything(path=None, kill=0, every=None, stop=None, **options):
     optimiser = nd.optim.Adam(model.parameters(), lr=0.01)
     callbacks = [KillAt(kill)] + ([stop] if stop else [])
     nd.random.seed(11)
+    schedule, ema = nd.optim.CosineAnnealingLR(optimiser, 20), nd.optim.EMA(model, 0.9)
     history = fit(
-        model, data, 4, optimiser=optimiser, loss=loss, validation=batches(16, None), metrics=[nd.accuracy], schedule=Rate(optimiser),
-        clip=1.0, early_stopping=2, checkpoint=path, checkpoint_every=every, rng=rng, callbacks=callbacks, **options,
+        model, data, 4, optimiser=optimiser, loss=loss, validation=batches(16, None), metrics=[nd.accuracy], schedule=schedule,
+        schedule_every="step", ema=ema, clip=1.0, early_stopping=2, checkpoint=path, checkpoint_every=every, rng=rng, callbacks=callbacks,
     )  # fmt: skip
     return model, history
 

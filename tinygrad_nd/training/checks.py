@@ -30,13 +30,11 @@ def check(run: Run) -> None:
     if run.validation is not None:
         _check_data("validation", run.validation, run.loss, run.epochs)
     if run.metrics and takes_model(run.loss):
-        raise ValueError(
-            "fit: metrics are of predictions, which loss(model, batch) keeps to itself; let a callback return a dict"
-        )
+        raise ValueError("fit: metrics are of predictions, which loss(model, batch) keeps to itself; let a callback return a dict")
     if run.schedule_every not in ("epoch", "step"):
         raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {run.schedule_every!r}")
     _check_method("schedule", run.schedule, "step")
-    _check_method("ema", run.ema, "update")
+    _check_method("ema", run.ema, "averaged")
     for callback in run.callbacks:
         if isinstance(callback, type) or not (callable(callback) or any(hasattr(callback, hook) for hook in HOOKS)):
             raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(HOOKS)}, but got {callback!r}")

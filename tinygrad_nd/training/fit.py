@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .clipping import clip_grad_norm_
+from ..optim import clip_grad_norm_
 from .finite import all_finite, refuse
 from .forms import count
 from .history import History
@@ -44,21 +44,22 @@ def fit(
     rng: np.random.Generator | Sequence[np.random.Generator] = (),
     progress: bool = True,
 ) -> History:
-    """Trains: for every batch (x, y) of `data`, epoch after epoch, moves the optimiser's parameters down loss(model(x), y).
+    """Trains: for every batch (x, y) of `data`, epoch after epoch, the optimiser takes a step down the gradient of loss(model(x), y).
 
-    A loss whose first parameter is called `model` is given (model, batch) instead, a batch of any form. Metrics are functions of prediction
-    and target, for training and validation; `validation` is gone through after every epoch, in eval mode.
+    loss: a function of prediction and target; or, if its first parameter is called `model`, of the model and a batch of any form.
+    validation: data to judge by after every epoch, in eval mode. metrics: functions of prediction and target, or a dict of them by name.
+    schedule: its `step()` is called after every epoch or step; those that ask for a loss get the validation's, or else the training's.
+    clip: what the norm of the gradient is held to. accumulate: as many batches are taken as one.
+    ema: an `nd.optim.EMA`; the averaged weights are then those validated, and those that early stopping puts back.
+    callbacks: functions of the `Run`, called after every epoch, or objects with any of on_train_begin, on_step_end, on_epoch_end,
+        on_train_end. A dict that comes back after an epoch joins the history; `run.stop(reason)` ends the training.
+    early_stopping: an `nd.EarlyStopping`, or its patience in epochs.
+    checkpoint: a file, written after every epoch and `checkpoint_every` so many steps. A training that finds it goes on from there, bit for
+        bit, if the data know their place as `nd.data.batches` do and `rng` names the generators that neither data nor modules own.
 
-    `schedule.step()` is called after every epoch or step. `clip` bounds the norm of the gradient, `accumulate` takes as many batches as
-    one, `ema.update()` follows every step. A callback is a function of the `Run`, called after every epoch, or an object with any of
-    on_train_begin, on_step_end, on_epoch_end, on_train_end; a dict that it returns after an epoch joins the history, and `run.stop(reason)`
-    ends. `early_stopping` is an `EarlyStopping` or its patience.
-
-    `checkpoint` is a file, written after every epoch (and every `checkpoint_every` steps): a training that finds it goes on from there, bit
-    for bit, if the data have a state as `nd.data.batches` do and `rng` names the generators used elsewhere than in data and model.
-
-    Ctrl-C ends after the step, keeping what was learned. A loss or gradient that is not finite raises FloatingPointError (a ValueError,
-    too) that tells where; parameters and buffers are as before that step. What can be refused, is refused before the first step.
+    Ctrl-C ends after the step and keeps what was learned; a second one raises. A loss or gradient that is not finite raises
+    FloatingPointError (a ValueError, too), which tells the operation that made it; parameters and buffers are as before that step.
+    What can be refused is refused before the first step.
 
     >>> import tinygrad_nd as nd
     >>> x = np.linspace(-1, 1, 32, dtype=np.float32)[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,11 +91,11 @@ class Run:
                     means.add(name, number(name, metric(prediction, batch[1])), examples)
 
     def validate(self) -> dict[str, float]:
-        """The means of loss and metrics over the validation data, if there are any, in eval mode, without recording."""
+        """The means of loss and metrics over the validation data, if there are any, in eval mode and unrecorded."""
         if self.validation is None:
             return {}
         means = Means()
-        with evaluating(self.model), no_grad():
+        with evaluating(self.model), self.averaged(), no_grad():
             for batch in self.validation:
                 value, prediction = self.judge(batch)
                 self.measure(means, batch, value.item(), prediction)
@@ -131,12 +132,14 @@ class Run:
             raise ValueError(f"fit: EarlyStopping is to monitor {name!r}, but the history has {', '.join(self.history)}")
         best = rule.best(self.history[name])
         if rule.restore_best and best == self.epoch - 1:
-            self.keep_best()
+            with self.averaged():
+                self.best = [t.data.copy(order="K") for t in (*self.parameters, *self.buffers)]
         if self.epoch - 1 - best >= rule.patience:
             self.stop(f"early stopping: {name} was best in epoch {best + 1}, {self.history[name][best]:.4g}")
 
-    def keep_best(self) -> None:
-        self.best = [t.data.copy(order="K") for t in (*self.parameters, *self.buffers)]
+    def averaged(self) -> AbstractContextManager[Any]:
+        """Inside, the parameters have their averages as values, if averages are kept."""
+        return nullcontext() if self.ema is None else self.ema.averaged()
 
     def restore_best(self) -> None:
         for t, value in zip((*self.parameters, *self.buffers), self.best):
