@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(FOLDER))
-HELPERS = {"photographs", "pictures"}
+HELPERS = {"gallery", "photographs", "pictures"}
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ class Browser:
         os.write(self._write, json.dumps(message).encode() + b"\0")
         return self._wait(lambda m: m.get("id") == self._number)
 
-    def open(self, path: Path, width: int = 1400, height: int = 900, **emulated) -> None:
+    def open(self, path: Path, width: int = 1400, height: int = 900) -> None:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.send("Page.navigate", url=path.as_uri())
         self._wait(lambda m: m.get("method") == "Page.loadEventFired")
@@ -52,7 +52,8 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """A real click in the middle of the element."""
-        x, y = self.run(f"(() => {{ const b = document.querySelector({selector!r}).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] }})()")
+        box = self.run(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 

@@ -142,6 +142,7 @@ def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
 
 
 @_remembered
-def quoted(text: str) -> str:
-    """Text inside a double-quoted DOT string. Programs disagree on how to escape a backslash there, so it becomes a look-alike."""
-    return "\\n".join(clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))
+def quoted(text: str, before: str = "") -> str:
+    """Text inside a double-quoted DOT string, with something `before` each line. Programs disagree on how to escape a backslash there, so
+    it becomes a look-alike."""
+    return "\\n".join(before + clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))

@@ -14,7 +14,7 @@ from .dot import to_dot
 from .graph import Graph
 from .page import page
 from .plain import as_dict
-from .render import DotNotFound, render
+from .render import DotNotFound, render, slim
 from .tree import brief, tree
 
 MOST = 20_000  # vertices that Graphviz is asked to place; it takes minutes for a tenth of that
@@ -40,8 +40,7 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture as an SVG element, ready to stand in a page."""
-        whole = self._rendered("svg").decode()
-        return whole[whole.index("<svg") :].replace('font-family="Helvetica,sans-Serif"', 'font-family="Helvetica,Arial,sans-serif"')
+        return slim(self._rendered("svg").decode())
 
     def png(self) -> bytes:
         """The picture as a PNG file's bytes, at twice the resolution of a plain screen."""
@@ -60,8 +59,8 @@ class Drawing:
         return render(to_dot(self.graph, self.rankdir, self.legend, dpi), format)
 
     def html(self) -> str:
-        """A page that needs nothing else, to explore the graph in a browser: pan, zoom, search, fold and unfold scopes, click a node for all
-        that is known of it, and step through the operations forward and backward. Without Graphviz the nodes stand in one column.
+        """A page that needs nothing else, to explore the graph in a browser: pan, zoom, search, fold and unfold scopes, click a node for
+        all that is known of it, and step through the operations forward and backward. Without Graphviz the nodes stand in one column.
         """
         return page(self.graph, self.rankdir, self.legend)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import sysconfig
@@ -48,6 +49,15 @@ def render(source: str, format: str) -> bytes:
             raise RuntimeError(f"draw: {program} failed to make {format}: {said.strip()[-500:]}") from error
         finally:
             dot_command.DOT_BINARY = before
+
+
+def slim(svg: str) -> str:
+    """The svg element alone, at two thirds of its size: what is said on every text is said once, and shapes are not drawn twice."""
+    svg = re.sub(r"<!--.*?-->\n| font-family=\"[^\"]*\"| xml:space=\"preserve\"", "", svg[svg.index("<svg") :])
+    svg = re.sub(
+        r'<(path|polygon) fill="([^"]*)" stroke="none" (\w+="[^"]*")/>\n<\1 fill="none" (.*?) ?\3/>', r'<\1 fill="\2" \4 \3/>', svg
+    )
+    return svg.replace("<svg ", '<svg font-family="Helvetica,Arial,sans-serif" ', 1)
 
 
 def _pdf_by_pygraphviz(source: str, program: str | None) -> bytes:

@@ -46,7 +46,8 @@ def edge_style(e: Edge) -> list[str]:
         lines.append(value_words(e.value))
     if e.grad:
         lines.append(gradient_words(e.grad))
-    style = [f'label=" {quoted(chr(10).join(lines))}"']
+    words = quoted("\n".join(lines), "\u00a0")  # a little away from the line
+    style = [f'label="{words}"']
     if (e.value and e.value.bad) or (e.grad and e.grad.bad):
         style += [f'color="{INK["red"]}:{INK["red"]}" fontcolor="{INK["red"]}" penwidth=2']
     elif e.grad and e.grad.norm is None:
@@ -74,10 +75,12 @@ def legend(graph: Graph, heat: Heat) -> str:
         samples.append(Vertex("op", MEANING["output"], family="elementwise", output=True))
     cells = "".join(f"<TD>{frame(s, f'<TR><TD>{font(s.title, 9)}</TD></TR>')}</TD>" for s in samples)
     below = "".join(
-        f'<TR><TD COLSPAN="{len(samples)}">{line}</TD></TR>'
+        f"<TR><TD>{line}</TD></TR>"
         for line in [*_shades(heat), *(font(escaped(line, 160), 9, "plain") for line in [*_lines(graph), *totals(graph)])]
     )
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="6" CELLPADDING="0"><TR>{cells}</TR>{below}</TABLE>'
+    plain = 'BORDER="0" CELLBORDER="0" CELLPADDING="0"'
+    kinds = f'<TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE>'
+    return f'<TABLE {plain} CELLSPACING="4"><TR><TD>{kinds}</TD></TR>{below}</TABLE>'
 
 
 def _shades(heat: Heat) -> list[str]:
@@ -96,7 +99,7 @@ def _lines(graph: Graph) -> list[str]:
         said.append("on an edge: mean ± deviation of the value")
     grads = [e.grad for e in graph.edges if e.grad]
     if any(g.norm is not None for g in grads):
-        said.append("grad: norm of the gradient, which flows against the arrow; every step in width is a factor of 100")
+        said += ["grad: norm of the gradient, which flows against the arrow", "every step in width is a factor of 100"]
     if any(g.norm is None for g in grads):
         said.append("grey dashes: no gradient")
     if any(f and f.bad for e in graph.edges for f in (e.value, e.grad)):
