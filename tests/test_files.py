@@ -4,7 +4,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import stat
 import struct
 import threading
@@ -41,16 +40,26 @@ ONLY_NPZ = {
     "long": np.array([np.pi], np.longdouble),
     "no text": np.array([""], "U0"),
 }
-NAMES = ["", "a/b.weight", "../../etc/passwd", "/absolute", "a.npy", "a", "naïve 模型 🙂", "x" * 5000, "C:\\w", "line\nbreak", " ", "self", "file"]
+NAMES = [
+    "",
+    "a/b.weight",
+    "../../etc/passwd",
+    "/absolute",
+    "a.npy",
+    "a",
+    "naïve 模型 🙂",
+    "x" * 5000,
+    "C:\\w",
+    "line\nbreak",
+    " ",
+    "self",
+    "file",
+]
 
 
 def same(found, expected):
     assert found.dtype.newbyteorder("=") == expected.dtype.newbyteorder("=") and found.shape == expected.shape
     assert found.tobytes() == expected.astype(found.dtype).tobytes() and found.flags.writeable
-
-
-def content(path):
-    return path.read_bytes() if path.exists() else None
 
 
 @pytest.fixture(params=SUFFIXES)
@@ -360,6 +369,7 @@ def test_a_path_that_cannot_be_written_says_so_before_anything_is_done(tmp_path,
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(path):
+    resource = pytest.importorskip("resource")
     nd.save(path, {"x": 1})
     before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))

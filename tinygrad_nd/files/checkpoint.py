@@ -59,13 +59,15 @@ class Checkpoint:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes all parts to a .npz or .safetensors file, as `nd.save` does: whole or not at all. Returns the path.
 
-        Raises TypeError, naming it, for a part that cannot be saved; ValueError and OSError as `nd.save`.
+        Raises TypeError, naming it, for a part that cannot be saved; ValueError for one that holds itself; and what `nd.save` does.
         """
         arrays: Arrays = {STATE: np.empty(0, np.uint8)}
         try:
             states = {name: encode(_captured(part), name, arrays) for name, part in self._parts().items()}
         except TypeError as error:
             raise TypeError(f"Checkpoint.save: {error}; nothing was written") from None
+        except RecursionError:
+            raise ValueError("Checkpoint.save: a part is nested too deeply, or holds itself; nothing was written") from None
         document = json.dumps({"version": VERSION, "parts": states})
         return save(path, {**arrays, STATE: np.frombuffer(document.encode(), np.uint8)})
 
