@@ -1,4 +1,4 @@
-"""One file to explore a graph with, without a server or a network: the picture at every depth, what is known of every node, and a script."""
+"""One file to explore a graph with, without a server or a network: the picture at every depth, what is known of each node, a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from ..dot import to_dot
 from ..fold import fold, limit
 from ..graph import Edge, Graph
-from ..render import INSTALL, DotNotFound, render
+from ..render import INSTALL, DotNotFound, render, slim
 from ..text import clean, gradient_words, summary, totals, value_words
 from ..tree import tree
 from .column import column
@@ -59,11 +59,10 @@ def _picture(graph: Graph, rankdir: str) -> tuple[str, str]:
     if len(graph.vertices) > PLACED:
         return column(graph), f"More than {PLACED:,} nodes: they stand in the order of computation."
     try:
-        svg = render(to_dot(graph, rankdir, legend=False), "svg").decode()
+        svg = slim(render(to_dot(graph, rankdir, legend=False), "svg").decode())
     except DotNotFound:
         return column(graph), f"Without Graphviz the nodes stand in the order of computation; for a better picture {INSTALL}."
-    svg = svg[svg.index("<svg") :]
-    return re.sub(r"<!--.*?-->\n|<title>(?:tinygrad_nd|cluster_\d+)</title>\n| font-family=\"[^\"]*\"| xml:space=\"preserve\"", "", svg), ""
+    return re.sub(r"<title>(?:tinygrad_nd|cluster_\d+)</title>\n", "", svg), ""
 
 
 def _data(levels: list[Graph]) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def _data(levels: list[Graph]) -> dict[str, Any]:
     Folding passes on the vertices that it leaves as they are.
     """
     numbers: dict[int, int] = {}
-    nodes = []
+    nodes: list[dict[str, Any]] = []
     for level in levels:
         for v in level.vertices:
             if id(v) not in numbers:

@@ -112,9 +112,10 @@ def _lines(v: Vertex) -> list[tuple[str, int, str]]:
     """(words, size, tone) of every line on a card."""
     name = short_name(v)
     head = f"{name} = {v.title}" if name and v.kind == "op" else name or v.title
+    details = v.details if v.kind == "fold" else filter(None, [" · ".join(v.details)])
     shape = [] if v.shape is None else [(f"{v.shape} {v.dtype or ''}", 11, "plain")]
-    details = v.details if v.kind == "fold" else [" · ".join(v.details)] if v.details else []
-    return [(head, 10 if v.kind == "rest" else 13, ""), *((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
+    below = [*((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
+    return [(head, 10 if v.kind == "rest" else 13, ""), *below]
 
 
 def _height(v: Vertex) -> int:
@@ -148,8 +149,8 @@ def _edge(places: list[Place], e: Edge) -> str:
         path, tip = f"M{a[0]},{a[1]:g}C{out:g},{a[1]:g} {out:g},{b[1]:g} {b[0] + 5:g},{b[1]:g}", _tip(*b, across=-1)
     color = INK["red"] if any(f and f.bad for f in (e.value, e.grad)) else "#5B6470"
     dashes = ' stroke-dasharray="5 3"' if e.grad and e.grad.norm is None else ""
-    line = f'<path fill="none" stroke="{color}" stroke-width="1.1"{dashes} d="{path}"/><polygon fill="{color}" stroke="none" points="{tip}"/>'
-    return f'<g class="edge"><title>n{e.tail}-&gt;n{e.head}</title>{line}</g>'
+    line = f'<path fill="none" stroke="{color}" stroke-width="1.1"{dashes} d="{path}"/>'
+    return f'<g class="edge"><title>n{e.tail}-&gt;n{e.head}</title>{line}<polygon fill="{color}" points="{tip}"/></g>'
 
 
 def _tip(x: float, y: float, across: int) -> str:

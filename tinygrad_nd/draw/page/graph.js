@@ -7,6 +7,7 @@ class Level {
   constructor(number) {
     this.number = number;
     this.notice = data.notices[number];
+    this.rankdir = this.notice ? "TB" : data.rankdir;  // what Graphviz has not placed stands in a column
     this.nodes = data.levels[number].nodes;  // in the order of computation
     this.arriving = new Map(this.nodes.map(id => [id, []]));
     this.leaving = new Map(this.nodes.map(id => [id, []]));

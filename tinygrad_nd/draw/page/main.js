@@ -84,7 +84,7 @@ function played(steps) {
 
 // From a node to the next one in the direction of an arrow key: along the stream, or to one that shares an operand or a reader.
 function neighbour(id, key) {
-  const along = { TB: "ArrowDown", BT: "ArrowUp", LR: "ArrowRight", RL: "ArrowLeft" }[level.notice ? "TB" : data.rankdir];
+  const along = { TB: "ArrowDown", BT: "ArrowUp", LR: "ArrowRight", RL: "ArrowLeft" }[level.rankdir];
   const against = { ArrowDown: "ArrowUp", ArrowUp: "ArrowDown", ArrowRight: "ArrowLeft", ArrowLeft: "ArrowRight" }[along];
   if (key === along) return level.readers(id)[0];
   if (key === against) return level.operands(id)[0];
@@ -93,8 +93,10 @@ function neighbour(id, key) {
   return beside[(beside.indexOf(id) + by + beside.length) % beside.length];
 }
 
+const activate = id => id === chosen ? unfold(id) : choose(id);
 const keys = {
-  "Enter": id => id === chosen ? unfold(id) : choose(id),
+  "Enter": activate,
+  " ": activate,
   "Escape": () => { player.stop(); choose(undefined); },
   "+": () => view.zoom(1.25),
   "=": () => view.zoom(1.25),
@@ -102,7 +104,7 @@ const keys = {
   "0": () => view.fit(),
   "[": () => show(Math.max(level.number - 1, 0)),
   "]": () => show(Math.min(level.number + 1, levels.length - 1)),
-  " ": () => player.toggle(),
+  "p": () => player.toggle(),
   ",": () => player.go(player.now - 1),
   ".": () => player.go(player.now + 1),
   "/": () => $("search").focus(),

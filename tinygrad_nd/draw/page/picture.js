@@ -10,7 +10,10 @@ class Picture {
       const title = group.querySelector("title"), [id, head] = title.textContent.match(/n\d+/g).map(n => level.nodes[n.slice(1)]);
       title.textContent = head === undefined ? spoken(id) : `${nodes[id].label} → ${nodes[head].label}`;
       if (head === undefined) this.shapes.set(id, this.prepared(group, id, act));
-      else this.lines.set(`${id} ${head}`, group);
+      else {
+        this.lines.set(`${id} ${head}`, group);
+        group.setAttribute("aria-hidden", true);  // the panel tells edges as links
+      }
     }
     this.visit(level.nodes[0]);
   }

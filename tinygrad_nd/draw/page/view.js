@@ -47,24 +47,24 @@ class View {
     this.place(smoothly);
   }
 
-  // Moves no more than it must to bring elements into sight.
+  // Moves no more than it must to bring elements into sight; the first of them, where they are too far apart.
   reveal(elements, margin = 40) {
-    const stage = this.stage.getBoundingClientRect();
-    const boxes = elements.map(element => this.box(element));
-    const low = Math.min(...boxes.map(b => b.y)), left = Math.min(...boxes.map(b => b.x));
-    const high = Math.max(...boxes.map(b => b.y + b.height)), right = Math.max(...boxes.map(b => b.x + b.width));
-    const shift = (from, to, room) => to - from > room - 2 * margin ? (room - from - to) / 2 : Math.max(margin - from, 0) + Math.min(room - margin - to, 0);
-    this.x += shift(left, right, stage.width);
-    this.y += shift(low, high, stage.height);
+    const boxes = elements.map(element => this.box(element)), { clientWidth, clientHeight } = this.stage;
+    const shift = (from, size, room) => {
+      const ends = some => [Math.min(...some.map(box => box[from])), Math.max(...some.map(box => box[from] + box[size]))];
+      const [low, high] = [boxes, boxes.slice(0, 1)].map(ends).find(([low, high]) => high - low <= room - 2 * margin) ?? ends(boxes.slice(0, 1));
+      return high - low > room - 2 * margin ? (room - low - high) / 2 : Math.max(margin - low, 0) + Math.min(room - margin - high, 0);
+    };
+    this.x += shift("x", "width", clientWidth);
+    this.y += shift("y", "height", clientHeight);
     this.place(true);
   }
 
   // Where an element will be on the stage when the picture has come to rest.
   box(element) {
-    const inner = element.getBBox(), matrix = this.svg.getCTM().inverse().multiply(element.getCTM());
-    const corner = new DOMPoint(inner.x, inner.y).matrixTransform(matrix), unit = this.scale * this.size.width / this.svg.viewBox.baseVal.width;
-    const { x, y } = this.svg.viewBox.baseVal;
-    return { x: this.x + (corner.x - x) * unit, y: this.y + (corner.y - y) * unit, width: inner.width * unit, height: inner.height * unit };
+    const inner = element.getBBox(), matrix = element.getCTM(), corner = new DOMPoint(inner.x, inner.y).matrixTransform(matrix);
+    const unit = matrix.a * this.scale;
+    return { x: this.x + corner.x * this.scale, y: this.y + corner.y * this.scale, width: inner.width * unit, height: inner.height * unit };
   }
 
   wheeled(event) {

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..graph import Graph, Vertex
 from ..style import MEANING, SHADES, Heat
-from ..text import costs, gradient_words, scaled, times
+from ..text import clean, costs, gradient_words, scaled, times
 from .column import swatch
 
 
@@ -33,9 +33,9 @@ def describe(v: Vertex) -> dict[str, Any]:
 def _label(v: Vertex) -> str:
     """What a vertex is called where its surroundings are not seen: without a name of its own, with the scope that it stands in."""
     if v.name:
-        return f"{v.name} = {v.title}" if v.kind == "op" else v.name
+        return clean(f"{v.name} = {v.title}" if v.kind == "op" else v.name)
     scope = v.scope.rpartition("/")[2]
-    return f"{scope}/{v.title}" if scope and v.kind == "op" else v.title
+    return clean(f"{scope}/{v.title}") if scope and v.kind == "op" else v.title
 
 
 def _rows(v: Vertex) -> Iterator[tuple[str, str]]:
@@ -53,7 +53,7 @@ def _rows(v: Vertex) -> Iterator[tuple[str, str]]:
         yield "zeros", f"{s.zeros:.1%}"
         yield "nan or inf", f"{s.bad:,}" if s.bad else "none"
     if g := v.grad:
-        yield "gradient", "none" if g.norm is None else f"norm {gradient_words(g).removeprefix('grad ')}" if not g.bad else gradient_words(g)
+        yield "gradient", "none" if g.norm is None else gradient_words(g).replace("grad", "" if g.bad else "norm").strip()
     if v.cost:
         yield "cost", costs(v.cost)
         yield "time", times(v.cost) if v.cost.seconds else ""
