@@ -17,8 +17,9 @@ from .. import memory, parallel, phases
 from ..geometry import ConvSpec
 from ..phases import Target, wide_dtype
 from ..slabs import Box, fetch, lengths, split
-from . import llvm, products, runs
-from .products import copy
+from . import crew, llvm, products, programs, runs
+from .crew import Call
+from .products import copy, moved
 
 Array = NDArray[Any]
 
@@ -39,17 +40,28 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, p), dtype = kernels.shape, kernels.dtype
     weights = np.ascontiguousarray(np.moveaxis(kernels, (-1, 0), (0, -1)))  # (P, *k, C/G, G)
 
+    boxes = _boxes(spec, x.shape, kernels.size, dtype)
+
+    def written() -> list[list[Call]]:
+        return [runs.correlate(*_seen(x, spec, box, groups, dtype), weights[0], y[box][..., None, :]) for box in boxes]
+
     def work(box: Box) -> None:
-        seen, inside, ranges = _seen(x, spec, box, groups, dtype)
+        seen = _seen(x, spec, box, groups, dtype)
         tile = target.tile(box)
         sums = tile[..., None, :] if p == 1 else memory.scratch("sums", (*tile.shape[:-1], p, groups), dtype)
         for j in range(p):
-            runs.correlate(seen, weights[j], inside, ranges, sums[..., j : j + 1, :])
+            crew.run([runs.correlate(*seen, weights[j], sums[..., j : j + 1, :])])
         if p > 1:
             copy(sums.swapaxes(-1, -2), tile.reshape(*tile.shape[:-1], groups, p))
         target.put(box, tile)
 
-    parallel.run(_boxes(spec, x.shape, kernels.size, dtype), work)
+    y = target.y
+    if y is not None and p == 1 and _in_order(x, groups, dtype):
+        programs.run(("depthwise", spec), (x, weights, y), written)
+        if (bias := target.bias) is not None:
+            parallel.run(boxes, lambda box: np.add(y[box], bias, out=y[box]))
+    else:
+        parallel.run(boxes, work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -58,18 +70,33 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     wide = wide_dtype(dtype)
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    sums: dict[int, Array] = {}
+    boxes = _boxes(spec, last.shape, g.shape[1] * c * prod(spec.kernel), wide)
+    parts = min(parallel.num_threads(), len(boxes))
+    sums = memory.empty((max(parts, 1), m, *spec.kernel, c, groups), wide)
+
+    def written() -> list[list[Call]]:
+        tasks = []
+        for total, share in zip(sums, shares):
+            tasks.append([moved(None, total)])
+            for box in share:
+                tasks[-1] += runs.weight_grad(*_seen(last, spec, box, groups, wide), cotangents[box][..., None, :], total[0])
+        return tasks
 
     def share(boxes: Sequence[Box], part: int) -> None:
-        total = sums[part] = np.zeros((m, *spec.kernel, c, groups), wide)
         for box in boxes:
             seen = _seen(last, spec, box, groups, wide)
             given = _grouped(cotangents[box], groups, wide, "given")
             for j in range(m):
-                runs.weight_grad(seen[0], given[..., j : j + 1, :], *seen[1:], total[j])
+                crew.run([runs.weight_grad(*seen, given[..., j : j + 1, :], sums[part, j])])
 
-    parallel.run_parts(_boxes(spec, last.shape, g.shape[1] * c * prod(spec.kernel), wide), share)
-    return phases.as_weight(np.moveaxis(phases.total(sums), (-1, 0), (0, -1)), dtype)
+    if _in_order(last, groups, wide) and _in_order(cotangents, groups, wide):
+        cuts = [len(boxes) * i // parts for i in range(parts + 1)]
+        shares = [boxes[start:end] for start, end in zip(cuts, cuts[1:])]
+        programs.run(("depthwise weight_grad", spec), (last, cotangents, sums), written)
+    else:
+        sums[...] = 0
+        parallel.run_parts(boxes, share)
+    return phases.as_weight(np.moveaxis(sums.sum(0), (-1, 0), (0, -1)), dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:

@@ -16,8 +16,10 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from .. import memory
 from ..geometry import ConvSpec
 from . import llvm
+from .crew import Call
 from .llvm import Kernel, integer
 from .products import places
 
@@ -28,26 +30,27 @@ RUN = 32  # points of a run, at most: what their windows see stays in a core's f
 SUMS = 9  # points, or taps, that are summed at once
 
 
-def correlate(x: Array, w: Array, spec: ConvSpec, ranges: Ranges, y: Array) -> None:
-    """y (N, *o, G) of x (N, *n, G) and w (*k, G), for the outputs in `ranges`. Channels lie side by side in all of them."""
-    for work in _plan(spec, ranges, _steps(x), _steps(y)):
-        _call(_correlate, x, w, y, work, work.height)
+def correlate(x: Array, spec: ConvSpec, ranges: Ranges, w: Array, y: Array) -> list[Call]:
+    """Calls for y (N, *o, G) of x (N, *n, G) and w (*k, G), for the outputs in `ranges`. Channels lie side by side in all of them."""
+    return [_call(_correlate, x, w, y, work, work.height) for work in _plan(spec, ranges, _steps(x), _steps(y))]
 
 
-def weight_grad(x: Array, g: Array, spec: ConvSpec, ranges: Ranges, dw: Array) -> None:
-    """dw (*k, G) += for each tap, the sum over the outputs in `ranges` of g (N, *o, G) times what the tap sees of x (N, *n, G)."""
+def weight_grad(x: Array, spec: ConvSpec, ranges: Ranges, g: Array, dw: Array) -> list[Call]:
+    """Calls for dw (*k, G) += for each tap, the sum over the outputs in `ranges` of g (N, *o, G) times what the tap sees of x (N, *n, G)."""
+    calls = []
     for work in _plan(spec, ranges, _steps(x), _steps(g)):
         together = max(1, SUMS // (work.width * _vectors(g.shape[-1], g.dtype)))
-        _call(_weight_grad, x, dw, g, work, _even(prod(spec.kernel) // work.width, together))
+        calls.append(_call(_weight_grad, x, dw, g, work, _even(prod(spec.kernel) // work.width, together)))
+    return calls
 
 
-def _call(body: Callable[..., None], x: Array, w: Array, y: Array, work: _Work, height: int) -> None:
+def _call(body: Callable[..., None], x: Array, w: Array, y: Array, work: _Work, height: int) -> Call:
     n, dtype = w.shape[-1], w.dtype
     vectors = _vectors(n, dtype)
     whole = n % (vectors * llvm.lanes(dtype)) == 0
     f = llvm.function(f"depthwise{body.__name__}", "ppprriiiii", dtype, body, work.width, height, vectors, whole)
-    addresses = [a.ctypes.data for a in (x, w, y, work.runs, work.rows)]
-    f(*addresses, len(work.runs), n, len(x), x.strides[0] // x.itemsize, y.strides[0] // y.itemsize)
+    steps = x.strides[0] // x.itemsize, y.strides[0] // y.itemsize
+    return f.address, x, w, y, work.runs, work.rows, len(work.runs), n, len(x), *steps
 
 
 def _vectors(n: int, dtype: np.dtype[Any]) -> int:
@@ -97,7 +100,7 @@ def _plan(spec: ConvSpec, ranges: Ranges, x_steps: Sequence[int], y_steps: Seque
         y_start = y_origin + _dot(first, y_steps) + places(grid, _with(y_steps, line, y_steps[line] * points), 1)
         run = (x_start, y_start, steps[line], y_steps[line], number[line], np.minimum(left, points), known, known + len(rows[-1]))
         runs.append(np.stack(np.broadcast_arrays(*run), 1))
-    return [_Work(*key, np.concatenate(runs), np.concatenate(rows)) for key, (runs, rows) in found.items()]
+    return [_Work(*key, *(memory.table(np.concatenate(a)) for a in both)) for key, both in found.items()]
 
 
 def _alike(outputs: tuple[int, int], n: int, k: int, s: int, padding: tuple[int, int], d: int) -> list[tuple[int, int, int, int]]:
