@@ -20,6 +20,7 @@ Array = NDArray[Any]
 BLOCK = 1 << 18  # bytes of the left operand worked on at a time
 LANES = 64  # of columns, that are cut between two
 LONG = 1 << 13  # places in a table; fewer of such are remembered
+SMALL = 1 << 15  # bytes that NumPy copies before a loop is written down
 ROWS = 6  # of a tile of the widest panel
 
 
@@ -71,7 +72,7 @@ def dense(a: Array) -> Array:
 
 def copy(a: Array, out: Array) -> None:
     """out[...] = a, by squares where the last two axes of `a` lie the other way round in memory."""
-    if (call := turned(a, out)) is not None:
+    if a.nbytes >= SMALL and (call := turned(a, out)) is not None:
         crew.run([[call]])
     else:
         out[...] = a
