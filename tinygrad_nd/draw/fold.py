@@ -89,11 +89,8 @@ def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None]
     inner = [_count(operations, "operation"), *([f"{_count(leaves, 'leaf', 'leaves')} ({_count(values, 'value')})"] if leaves else [])]
     dtypes = {v.dtype for v in inside if v.kind != "constant"}
     vertex = Vertex("fold", last, None, shapes[0] if len(shapes) == 1 else None, dtypes.pop() if len(dtypes) == 1 else None, outer)
-    vertex.details = (
-        " · ".join(inner),
-        *(f"in {s}" for s in arriving if len(arriving) > 1),
-        *(f"out {s}" for s in shapes if len(shapes) > 1),
-    )
+    several = [(way, s) for way, found in (("in", arriving), ("out", shapes)) if len(found) > 1 for s in found]
+    vertex.details = (" · ".join(inner), *(f"{way} {s}" for way, s in several))
     vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
     vertex.parameters, vertex.flops = sum(v.parameters for v in inside), sum(v.flops for v in inside)
     vertex.memory, vertex.folds = sum(map(held, inside)), (key,)
