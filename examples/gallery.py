@@ -105,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> list[Path]:
     for name, picture in PICTURES.items():
         path = out / f"{name}.svg"
         drawn = picture()
-        path.write_text(drawn.svg() if isinstance(drawn, nd.Drawing) else drawn, encoding="utf-8")
+        svg = drawn.svg() if isinstance(drawn, nd.Drawing) else drawn
+        path.write_text(svg.replace(f"{HERE}/", ""), encoding="utf-8")
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         paths.append(path)
     return paths
