@@ -52,10 +52,15 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """A real click in the middle of the element."""
+        self.drag(selector, 0, 0)
+
+    def drag(self, selector: str, right: int, down: int) -> None:
+        """From the middle of the element by so many pixels."""
         box = self.run(f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()")
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        for kind in ("mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        for kind, far in (("mousePressed", 0), *([("mouseMoved", 0.5), ("mouseMoved", 1)] if right or down else []), ("mouseReleased", 1)):
+            at = {"x": x + far * right, "y": y + far * down}
+            self.send("Input.dispatchMouseEvent", type=kind, **at, button="left", buttons=1, clickCount=1)
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -172,10 +172,28 @@ def test_the_page_is_explored_in_a_browser(browser, photographs, tmp_path):
     browser.click("#play")
     assert text("#play") == "Play"
 
-    before = see("document.querySelector('#stage > svg').style.transform")
-    browser.click("#in")
-    assert see("document.querySelector('#stage > svg').style.transform") != before
     assert browser.errors == []
+
+
+def test_the_picture_is_moved_by_pointer_and_wheel(browser, photographs):
+    place = lambda: browser.run("(({e, f, a}) => [e, f, a])(new DOMMatrix(document.querySelector('#stage > svg').style.transform))")
+    heading = lambda: browser.run("document.querySelector('#node h2').textContent")
+    browser.open(photographs)
+    browser.click("#stage .node")
+    x, y, scale = place()
+    browser.drag("#stage .node.after", 60, 45)
+    assert place() == pytest.approx([x + 60, y + 45, scale])
+    assert heading() == "images"  # a drag is no click
+
+    top = browser.run("document.querySelector('#stage').getBoundingClientRect().y")
+    under = lambda x, y, scale: ((300 - x) / scale, (400 - top - y) / scale)
+    before = place()
+    browser.send("Input.dispatchMouseEvent", type="mouseWheel", x=300, y=400, deltaX=0, deltaY=-200)
+    assert place()[2] > 1.2 * scale
+    assert under(*place()) == pytest.approx(under(*before))  # what lies under the pointer stays there
+    browser.click("#out")
+    browser.click("#fit")
+    assert place()[2] < scale
 
 
 def test_the_graph_is_walked_with_keys(browser, photographs):

@@ -16,7 +16,7 @@ from ..text import clean, notes
 
 WIDTH, GAP = 200, 26  # of a card; between cards
 INSET = 12  # of a scope's box from the one around it
-_LETTERS = 32  # of 9 px that fit on a card
+_LETTERS = 40  # of 9 px that fit on a card
 _KIND_STROKE = {"constant": ' stroke-dasharray="5 3"', "rest": ' stroke-dasharray="1 3"'}
 
 
