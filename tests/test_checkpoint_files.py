@@ -132,7 +132,7 @@ VALUES = {
     "nested": {"tuple": (1, (2.0,), []), "empty": {}, "list": [[], [{}]]},
     "keys": {1: "one", False: "no", None: 0, (1, 2): 3, "$tuple": 4, 1.5: 5},
     "complex": [1j, complex("nan+infj")],
-    "numpy": [np.float32(0.1), np.int64(3), np.complex64(2j), np.bool_(True)],
+    "numpy": [np.float32(0.1), np.int64(3), np.complex64(2j), np.bool_(True), np.longdouble(1) / 3, np.str_("a")],
     "arrays": [
         np.arange(6.0).reshape(2, 3),
         np.array(1.5),
@@ -201,6 +201,10 @@ def another_model():
     return {"model": model, "optimiser": nd.optim.SGD(model.parameters(), 0.1)}
 
 
+def without_dropout(model):
+    return nd.nn.Sequential(*[nd.nn.ReLU() if isinstance(layer, nd.nn.Dropout) else layer for layer in model])
+
+
 MISFITS = {
     "a part more": (lambda p: p | {"average": 0}, ["missing: average"]),
     "a part less": (lambda p: {k: v for k, v in p.items() if k != "step"}, ["unexpected: step"]),
@@ -211,7 +215,8 @@ MISFITS = {
     "another generator": (lambda p: p | {"noise": np.random.Generator(np.random.MT19937(0))}, ["mismatched: noise:"]),
     "another tensor": (lambda p: p | {"more": p["more"] | {"slope": nd.Parameter([1.0])}}, ["mismatched: more:", r"\(1,\)"]),
     "other names": (lambda p: p | {"more": {"tilt": nd.Parameter([1.0])}}, ["mismatched: more: has tilt, but the file has slope, adam"]),
-    "no dropout": (lambda p: p | {"model": nd.nn.Sequential(*list(p["model"])[:3])}, ["mismatched: model:"]),
+    "no dropout": (lambda p: p | {"model": without_dropout(p["model"])}, ["mismatched: model: has nothing, but the file has 3.generator"]),
+    "fewer layers": (lambda p: p | {"model": nd.nn.Sequential(*list(p["model"])[:3])}, ["mismatched: model:"]),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from errno import EINVAL
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from ..tensor import Tensor
 from . import npz, safetensors
 from .atomic import replacing
 
-__all__ = ["format_of", "load", "save"]
+__all__ = ["ensure_writable", "load", "save"]
 
 FORMATS = {".npz": npz, ".safetensors": safetensors}
 
@@ -40,7 +41,7 @@ def save(path: str | os.PathLike[str], mapping: Any) -> Path:
     {'slope': array(2., dtype=float32), 'points': array([0, 1, 2])}
     """
     path = Path(path)
-    form = format_of("save", path)
+    form = _format_of("save", path)
     arrays = _arrays(mapping)
     with replacing(path) as file:
         try:
@@ -54,11 +55,11 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The arrays of a .npz or .safetensors file by name, in the order they were saved; `model.load_state_dict(nd.load(path))`.
 
     The file may be another program's. What it says is checked against its checksums and its size; nothing is unpickled. bfloat16, which
-    NumPy does not have, becomes float32.
+    NumPy does not have, becomes float32. The arrays are yours to change; they are views of one piece of memory, the file's bytes.
 
     Raises ValueError, saying what is wrong, for a file that is damaged, cut short or hostile, OSError where it cannot be read.
     """
-    form = format_of("load", Path(path))
+    form = _format_of("load", Path(path))
     with open(path, "rb") as file:
         try:
             return form.read(file)  # type: ignore[no-any-return]
@@ -70,7 +71,18 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             raise ValueError(f"load: {os.fspath(path)} is damaged, or no {Path(path).suffix} file: {error}; nothing was loaded") from error
 
 
-def format_of(where: str, path: Path) -> ModuleType:
+def ensure_writable(path: str | os.PathLike[str]) -> None:
+    """Raises the ValueError or OSError that `save(path, ...)` would; to say so before hours of work, not after."""
+    _format_of("save", Path(path))
+    with suppress(_Enough), replacing(path):
+        raise _Enough
+
+
+class _Enough(Exception):
+    pass
+
+
+def _format_of(where: str, path: Path) -> ModuleType:
     """What writes and reads files of this suffix."""
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{where}: {path.name!r} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}")

@@ -16,7 +16,7 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be removed
     fcntl = None
 
-__all__ = ["replacing", "ensure_writable", "write"]
+__all__ = ["replacing", "write"]
 
 
 @contextmanager
@@ -60,16 +60,6 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file of these bytes, whole or not at all."""
     with replacing(path) as file:
         file.write(data)
-
-
-def ensure_writable(path: str | os.PathLike[str]) -> None:
-    """Raises the OSError that `replacing(path)` would begin with; for saying so before hours of work, not after."""
-    with suppress(_Enough), replacing(path):
-        raise _Enough
-
-
-class _Enough(Exception):
-    pass
 
 
 def _mode(target: Path) -> int | None:

@@ -90,7 +90,8 @@ class Checkpoint:
                 try:
                     after[name] = _restored(parts[name], saved[name])
                 except Exception as error:
-                    problems.append(f"mismatched: {name}: {str(error) or type(error).__name__}")
+                    told = error if isinstance(error, (ValueError, TypeError)) else repr(error)
+                    problems.append(f"mismatched: {name}: {told}")
             if problems:
                 raise ValueError("\n  ".join([f"Checkpoint.load: {os.fspath(path)}: nothing was loaded", *problems]))
         except BaseException:
@@ -129,7 +130,8 @@ def _captured(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {key: _captured(item) for key, item in part.items()}
     if isinstance(part, (list, tuple)):
-        return tuple(map(_captured, part)) if isinstance(part, tuple) else [*map(_captured, part)]
+        captured = list(map(_captured, part))
+        return tuple(captured) if isinstance(part, tuple) else captured
     return part
 
 
@@ -140,8 +142,8 @@ def _restored(part: Any, state: Any) -> Any:
     elif isinstance(part, np.random.Generator):
         part.bit_generator.state = state
     elif hasattr(part, "state_dict"):
-        _restored(_generators(part), state["generators"])
         part.load_state_dict(state["state"])
+        _restored_items(_generators(part), state["generators"])
     elif isinstance(part, (Mapping, list, tuple)) and _holds_state(part):
         return _restored_items(part, state)
     else:
@@ -152,11 +154,13 @@ def _restored(part: Any, state: Any) -> Any:
 def _restored_items(parts: Any, states: Any) -> Any:
     if isinstance(parts, Mapping):
         if not isinstance(states, Mapping) or parts.keys() != states.keys():
-            raise ValueError(f"has {', '.join(map(str, parts))}, but the file has {', '.join(map(str, states))}")
+            here, there = (", ".join(map(str, names)) or "nothing" for names in (parts, states))
+            raise ValueError(f"has {here}, but the file has {there}")
         return {key: _restored(part, states[key]) for key, part in parts.items()}
     if not isinstance(states, (list, tuple)) or len(parts) != len(states):
         raise ValueError(f"has {len(parts)} items, but the file has {len(states)}")
-    return type(parts)(map(_restored, parts, states))
+    restored = list(map(_restored, parts, states))
+    return tuple(restored) if isinstance(parts, tuple) else restored
 
 
 def _holds_state(part: Any) -> bool:

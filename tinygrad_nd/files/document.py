@@ -16,6 +16,7 @@ import numpy as np
 __all__ = ["decode", "encode", "parse"]
 
 Arrays = dict[str, np.ndarray]
+NUMBERS = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split()  # dtypes of NumPy's numbers that Python's hold exactly
 
 
 def parse(text: bytes | bytearray) -> Any:
@@ -34,6 +35,8 @@ def encode(value: Any, path: str, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         return _encode_array(value, path, arrays)
     if isinstance(value, np.generic):
+        if (kind := value.dtype.str[1:]) in NUMBERS:
+            return {"$number": [kind, encode(value.item(), path, arrays)]}
         return {"$scalar": _put(np.asarray(value), path, arrays)}
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -66,6 +69,8 @@ def decode(document: Any, arrays: Mapping[str, np.ndarray]) -> Any:
             return _get(name, arrays).transpose(np.argsort(axes))
         case {"$array": str(name)}:
             return _get(name, arrays)
+        case {"$number": [kind, number]} if kind in NUMBERS:
+            return np.dtype(kind).type(decode(number, arrays))
         case {"$scalar": str(name)}:
             return _get(name, arrays)[()]
         case {"$float": "nan" | "inf" | "-inf" as text}:
