@@ -1,8 +1,12 @@
-"""Optimisers against their formulas, and step for step against PyTorch where it is installed."""
+"""Optimisers, averages and clipping: formulas, who owns which array, state, and what is refused. `test_optim_peers` holds PyTorch's."""
+
+import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
+import tinygrad_nd as nd
 from tinygrad_nd import optim
 from tinygrad_nd.kernels import engines
 from tinygrad_nd.tensor import Parameter, astensor, tensor
@@ -14,45 +18,37 @@ SGDS = [
     {"lr": 0.1},
     {"lr": 0.1, "momentum": 0.9},
     {"lr": 0.1, "momentum": 0.9, "dampening": 0.3},
-    {"lr": 0.1, "momentum": 0.9, "nesterov": True},
-    {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.05},
     {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
 ]
-ADAMS = [
-    {},
-    {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4},
-    {"lr": 0.02, "weight_decay": 0.1},
-    {"lr": 0.02, "weight_decay": 0.1, "amsgrad": True},
+CASES = [
+    *(("SGD", o) for o in SGDS),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.02, "weight_decay": 0.1, "amsgrad": True}),
+    ("AdamW", {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4}),
+    ("Adamax", {}),
+    ("NAdam", {"weight_decay": 0.1}),
+    ("RAdam", {"lr": 0.02, "betas": (0.8, 0.9)}),
+    ("Adagrad", {"lr_decay": 0.1}),
+    ("Adadelta", {}),
+    ("RMSprop", {}),
+    ("RMSprop", {"momentum": 0.9, "maximize": True}),
+    ("RMSprop", {"centered": True}),
+    ("Lion", {"lr": 0.02, "weight_decay": 0.1}),
 ]
-CASES = [("SGD", o) for o in SGDS] + [(name, o) for name in ("Adam", "AdamW") for o in ADAMS]
 
 
-def run(name, options, dtype="f8", steps=STEPS):
+def run(name, options, dtype="f8", steps=STEPS, apart=False):
     """Parameters after a few steps on seeded gradients; the last parameter has none in the second step."""
     rng = np.random.default_rng(0)
     params = [Parameter(rng.standard_normal(s).astype(dtype)) for s in SHAPES]
-    opt = getattr(optim, name)(params, **options)
+    opts = [getattr(optim, name)(ps, **options) for ps in ([[p] for p in params] if apart else [params])]
     for i in range(steps):
         for p in params:
             g = rng.standard_normal(p.shape).astype(dtype)
             p.grad = None if p is params[-1] and i == 1 else astensor(np.asarray(g))
-        opt.step()
-    return params, opt
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_same_steps_as_pytorch(name, options):
-    torch = pytest.importorskip("torch")
-    rng = np.random.default_rng(0)
-    params = [torch.tensor(rng.standard_normal(s), requires_grad=True) for s in SHAPES]
-    opt = getattr(torch.optim, name)(params, **({"lr": 1e-3} | options))
-    for i in range(STEPS):
-        for p in params:
-            g = rng.standard_normal(p.shape)
-            p.grad = None if p is params[-1] and i == 1 else torch.tensor(g)
-        opt.step()
-    for ours, theirs in zip(run(name, options)[0], params):
-        np.testing.assert_allclose(ours.data, theirs.detach().numpy(), rtol=1e-12, atol=1e-14)
+        for opt in opts:
+            opt.step()
+    return params, opts[0]
 
 
 @pytest.mark.parametrize("options", SGDS)
@@ -93,16 +89,41 @@ def test_adam_is_its_formula(decoupled, amsgrad):
     np.testing.assert_allclose(param.data, p, rtol=1e-13)
 
 
-def test_adam_treats_a_complex_number_as_two():
+def test_lion_is_its_formula():
+    lr, b1, b2, wd = 0.03, 0.7, 0.9, 0.2
+    rng = np.random.default_rng(1)
+    p = rng.standard_normal((3, 2))
+    param, m = Parameter(p), np.zeros((3, 2))
+    opt = optim.Lion([param], lr, (b1, b2), wd)
+    for _ in range(4):
+        g = rng.standard_normal(p.shape)
+        param.grad = astensor(g)
+        opt.step()
+        p = p - lr * (np.sign(b1 * m + (1 - b1) * g) + wd * p)
+        m = b2 * m + (1 - b2) * g
+    np.testing.assert_allclose(param.data, p, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_a_complex_number_is_treated_as_two(name, options):
     z = np.array([[1 + 2j, -3 + 0.5j]]).T.repeat(3, 1).T  # not contiguous
     g = z * (0.3 - 1j)
     one, two = Parameter(z), Parameter(np.stack([z.real, z.imag], -1))
     for p, grad in ((one, g), (two, np.stack([g.real, g.imag], -1))):
-        opt = optim.Adam([p], 0.1)
+        opt = getattr(optim, name)([p], **options)
         for _ in range(3):
             p.grad = astensor(grad)
             opt.step()
     np.testing.assert_allclose(one.data, two.data[..., 0] + 1j * two.data[..., 1], rtol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_parameters_step_together_as_they_do_alone(name, options):
+    """Also where gradients come and go, so that some are further than others."""
+    together, _ = run(name, options)
+    alone, _ = run(name, options, apart=True)
+    for p, q in zip(together, alone):
+        np.testing.assert_array_equal(p.data, q.data)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
@@ -170,6 +191,115 @@ def test_a_saved_value_outlives_a_step():
     np.testing.assert_array_equal(x.grad.data, 2.0)
 
 
+@pytest.mark.parametrize("hold", [lambda p: p.data, lambda p: p.data[1:], lambda p: np.asarray(p).T, lambda p: p * 1, memoryview])
+def test_a_held_value_costs_one_new_array_and_then_none(hold):
+    p = Parameter(np.ones((4, 3)))
+    opt = optim.SGD([p, Parameter([1.0])], 0.5)
+    p.grad = astensor(np.ones((4, 3)))
+    opt.step()
+    held = hold(p) if hold is not memoryview else memoryview(p.data)
+    before, address = np.array(held), p.data.ctypes.data
+    opt.step()
+    np.testing.assert_array_equal(np.array(held), before)
+    moved = p.data.ctypes.data
+    assert (moved == address) == isinstance(held, nd.Tensor)
+    opt.step()
+    assert p.data.ctypes.data == moved
+    np.testing.assert_array_equal(p.data, -0.5)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jit"])
+def test_steps_allocate_nothing_after_the_first(engine, monkeypatch):
+    if engine == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", engine)
+    params = [Parameter(np.ones(n, "f4")) for n in (1_000_000, 10, 20_000, 30)]
+    opt = optim.Adam(params)
+    for p in params:
+        p.grad = astensor(np.ones(p.shape, "f4"))
+    for _ in range(2):
+        opt.step()
+    places = [p.data.ctypes.data for p in params]
+    tracemalloc.start()
+    opt.step()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [p.data.ctypes.data for p in params] == places
+    assert peak < (20_000 if engine == "jit" else 1_500_000)  # NumPy alone: tiles of one operation's result
+
+
+def test_a_new_value_from_outside_is_what_moves():
+    p, fixed = Parameter(np.zeros(3)), np.full(3, 5.0)
+    opt = optim.SGD([p], 1.0)
+    p.grad = astensor(np.ones(3))
+    opt.step()
+    fixed.flags.writeable = False
+    p.data = fixed
+    opt.step()
+    opt.step()
+    np.testing.assert_array_equal([p.data, fixed], [[3.0] * 3, [5.0] * 3])
+
+
+def test_two_backwards_before_a_step_are_one_of_their_sum():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8, 3)), rng.standard_normal((8, 1))
+    ends = []
+    for parts in (1, 4):
+        w = Parameter(np.ones((3, 1)))
+        opt = optim.Adam([w], 0.1)
+        for _ in range(3):
+            opt.zero_grad()
+            for xs, ys in zip(np.split(x, parts), np.split(y, parts)):
+                (nd.mse_loss(xs @ w, ys) / parts).backward()
+            opt.step()
+        ends.append(w.data)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-12)
+
+
+def test_users_write_optimisers_in_a_line():
+    class Signs(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, lr=lr)
+
+        def update(self, p, g, state, *, lr):
+            state["steps"] = state.get("steps", 0) + 1
+            p -= lr * np.sign(g)
+
+    class Rows(Signs):
+        elementwise = True
+
+        def update(self, p, g, state, *, lr):
+            seen.append(p.shape)
+            super().update(p, g, state, lr=lr)
+
+    seen = []
+    for kind in (Signs, Rows):
+        params = [Parameter(np.zeros((2, 3))), Parameter(0.0)]
+        opt = kind(params, 0.5)
+        for p in params:
+            p.grad = nd.full(p.shape, 3.0, dtype=p.dtype)
+        assert opt.step(lambda: 7) == 7
+        assert [p.data.tolist() for p in params] == [[[-0.5] * 3] * 2, -0.5] and opt.state[1]["steps"] == 1
+    assert seen == [(6,), (1,)]  # of two dtypes, so not together
+
+
+def test_groups_can_be_added_and_frozen_parameters_wait():
+    a, b = Parameter([1.0]), Parameter([1.0])
+    b.requires_grad = False
+    opt = optim.SGD([a], 0.1)
+    opt.add_param_group({"params": b, "lr": 0.5})
+    a.grad = astensor(np.float32([1]))
+    opt.step()
+    assert (a.item(), b.item()) == (pytest.approx(0.9), 1)
+    b.requires_grad = True
+    b.grad = astensor(np.float32([1]))
+    opt.step()
+    assert (a.item(), b.item()) == (pytest.approx(0.8), pytest.approx(0.5))
+    with pytest.raises(ValueError, match="twice"):
+        opt.add_param_group({"params": [a]})
+    assert len(opt.param_groups) == 2
+
+
 def test_groups_have_options_of_their_own():
     a, b = Parameter([1.0]), Parameter([1.0])
     opt = optim.SGD([{"params": [a]}, {"params": b, "lr": 0.01}], lr=0.1)
@@ -193,6 +323,7 @@ def test_zero_grad_clears_and_no_grad_is_skipped():
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_state_dict_continues_where_it_was(name, options):
     params, opt = run(name, options)
+    json.dumps(opt.state_dict(), default=np.ndarray.tolist)  # plain numbers, strings, lists, dicts and arrays
     copies = [Parameter(p.data) for p in params]
     other = getattr(optim, name)(copies, lr=1.0)
     other.load_state_dict(opt.state_dict())
@@ -206,12 +337,102 @@ def test_state_dict_continues_where_it_was(name, options):
 
 def test_a_state_that_does_not_fit_changes_nothing():
     _, opt = run("SGD", {"lr": 0.1, "momentum": 0.9})
-    a, b = optim.SGD([Parameter([1.0])], 0.5), optim.SGD([Parameter([1.0]), Parameter([1.0]), Parameter([1.0])], 0.5)
-    with pytest.raises(ValueError, match=r"\[3\].*\[1\]"):
-        a.load_state_dict(opt.state_dict())
-    with pytest.raises(ValueError, match=r"momentum_buffer of parameter 0 is \(3, 4\).*\(1,\)"):
-        b.load_state_dict(opt.state_dict())
-    assert b.lr == 0.5 and b.state == [{}, {}, {}]
+    saved = opt.state_dict()
+    group = saved["param_groups"][0]
+    wrong = [
+        ({}, "'state' and 'param_groups'"),
+        ({**saved, "param_groups": []}, r"groups of \[\]"),
+        ({**saved, "param_groups": [{**group, "params": [0]}]}, r"\[1\].*\[3\]"),
+        ({**saved, "param_groups": [{**group, "betas": (0.9, 0.9)}]}, "unknown: betas"),
+        ({**saved, "param_groups": [{**group, "lr": -1.0}]}, "lr=-1"),
+        ({**saved, "param_groups": [{**group, "lr": "fast"}]}, "must be a number"),
+        ({**saved, "state": {3: {}}}, "state for parameter 3"),
+        ({**saved, "state": {1: {"momentum_buffer": np.zeros((3, 4))}}}, r"momentum_buffer of parameter 1 is \(3, 4\)"),
+        ({**saved, "state": {1: {"momentum_buffer": "none"}}}, "must be an array or a number"),
+    ]
+    for state, message in wrong:
+        with pytest.raises(ValueError, match=f"SGD.load_state_dict: .*{message}"):
+            opt.load_state_dict(state)
+    after = opt.state_dict()
+    assert after["param_groups"] == saved["param_groups"]
+    for i in range(3):
+        np.testing.assert_array_equal(after["state"][i]["momentum_buffer"], saved["state"][i]["momentum_buffer"])
+
+
+def rosenbrock(x):
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+
+
+def minimise(opt, x, steps):
+    def closure():
+        opt.zero_grad()
+        loss = rosenbrock(x)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        opt.step(closure)
+
+
+def test_lbfgs_finds_the_valley_and_goes_on_where_it_was():
+    x = Parameter(np.array([-1.2, 1.0]))
+    opt = optim.LBFGS([x], max_iter=4, line_search_fn="strong_wolfe")
+    minimise(opt, x, 2)
+    y = Parameter(x.data)
+    other = optim.LBFGS([y], lr=0.3)
+    other.load_state_dict(opt.state_dict())
+    minimise(opt, x, 10)
+    minimise(other, y, 10)
+    np.testing.assert_array_equal(x.data, y.data)
+    np.testing.assert_allclose(x.data, 1, atol=1e-4)
+    with pytest.raises(ValueError, match="a vector of shape"):
+        optim.LBFGS([Parameter([1.0])]).load_state_dict(opt.state_dict())
+
+
+def test_clipping_passes_over_what_has_no_gradient_and_changes_no_array():
+    a, b, none = Parameter([0.0, 0.0]), Parameter(0.0), Parameter([1.0])
+    held = np.float32([3.0, 0.0])
+    a.grad, b.grad = astensor(held), astensor(np.float32(4.0))
+    assert optim.clip_grad_norm_([a, b, none], 10.0) == 5.0 and a.grad.data is not held and a.grad.tolist() == [3, 0]
+    assert optim.clip_grad_norm_([a, b, none], 1.0) == 5.0
+    np.testing.assert_allclose([*a.grad.data, b.grad.item()], [0.6, 0, 0.8], rtol=1e-5)
+    assert held.tolist() == [3, 0] and none.grad is None and optim.clip_grad_norm_([none], 1.0) == 0
+    a.grad = astensor(np.float32([3e30, 4e30]))  # whose squares overflow
+    assert optim.clip_grad_norm_(a, np.inf) == pytest.approx(5e30)
+    optim.clip_grad_value_([a, none], 2.0)
+    assert a.grad.tolist() == [2, 2]
+    a.grad = astensor(np.float32([np.nan, 1]))
+    with pytest.raises(ValueError, match="the norm of the gradients is nan"):
+        optim.clip_grad_norm_([a], 1.0, error_if_nonfinite=True)
+    assert a.grad.data[1] == 1
+
+
+@pytest.mark.parametrize("decay", [0.9, None])
+def test_averages_are_their_formula_and_swap_in_and_out(decay):
+    rng = np.random.default_rng(0)
+    model = nd.nn.Linear(300, 4)
+    ema = optim.EMA(model, decay)
+    expected = [p.data.copy() for p in model.parameters()]
+    for t in range(1, 5):
+        for i, p in enumerate(model.parameters()):
+            p.data = rng.standard_normal(p.shape).astype("f4")
+            expected[i] += (1 / t if decay is None else 1 - decay) * (p.data - expected[i])
+        ema.update()
+    learned = [p.data for p in model.parameters()]
+    with pytest.raises(RuntimeError), ema.averaged():
+        for p, e in zip(model.parameters(), expected):
+            np.testing.assert_allclose(p.data, e, rtol=1e-5, atol=1e-6)
+        raise RuntimeError
+    assert all(p.data is a for p, a in zip(model.parameters(), learned))
+    other = optim.EMA(nd.nn.Linear(300, 4), 0.5)
+    other.load_state_dict(ema.state_dict())
+    ema.copy_to()
+    ema.update()  # the parameters hold what the averages held: those move away
+    assert (other.decay, other.updates) == (decay, 4)
+    for p, a in zip(model.parameters(), other.averages):
+        np.testing.assert_array_equal(p.data, a.data)
+    with pytest.raises(ValueError, match="were saved, but"):
+        optim.EMA([Parameter([1.0])]).load_state_dict(ema.state_dict())
 
 
 def test_repr_counts():
@@ -237,6 +458,15 @@ P = Parameter([1.0])
         (lambda: optim.SGD([{"lr": 1}], 0.1), ValueError, "needs 'params'"),
         (lambda: optim.Adam([P], betas=(0.9, 1.0)), ValueError, "betas"),
         (lambda: optim.Adam([P], eps=-1), ValueError, "eps"),
+        (lambda: optim.Adam([P], lr="fast"), TypeError, "lr='fast' must be a number"),
+        (lambda: optim.Adadelta([P], rho=1), ValueError, "rho=1"),
+        (lambda: optim.LBFGS([{"params": [P]}, {"params": [Parameter([1.0])]}]), ValueError, "one group only"),
+        (lambda: optim.LBFGS([P], line_search_fn="armijo"), ValueError, "'armijo'"),
+        (lambda: optim.EMA(P), TypeError, "tensors or a model"),
+        (lambda: optim.EMA([P], 1.5), ValueError, "decay=1.5"),
+        (lambda: optim.clip_grad_norm_(nd.nn.Linear(1, 1), 1.0), TypeError, r"model\.parameters\(\)"),
+        (lambda: optim.clip_grad_norm_([P], -1.0), ValueError, "max_norm=-1"),
+        (lambda: optim.clip_grad_value_([P], -1.0), ValueError, "clip_value=-1"),
     ],
 )
 def test_errors_say_what_came(call, error, message):

@@ -64,16 +64,14 @@ class LBFGS(Optimizer):
             raise ValueError("LBFGS: all parameters are one vector, so there can be one group only")
         super().add_param_group(group)
 
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Goes on from where it stands; returns the loss before the first iteration."""
-        if closure is None:
-            raise TypeError("LBFGS: step(closure) needs a function that computes the loss and its gradients and returns the loss")
-        evaluate, group, m = closure, self.param_groups[0], self._memory
+        group, m = self.param_groups[0], self._memory
 
         def measure() -> tuple[Tensor, np.ndarray]:
             m["func_evals"] += 1
             with enable_grad():
-                loss = evaluate()
+                loss = closure()
             return loss, np.concatenate([_row(np.zeros_like(p._data) if p.grad is None else p.grad._data) for p in group["params"]])
 
         def at(t: float) -> Point:

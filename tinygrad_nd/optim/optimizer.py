@@ -162,7 +162,7 @@ class Optimizer:
         if sizes != expected:
             raise ValueError(f"{where}: groups of {sizes} parameters were saved, but this optimiser has groups of {expected}")
         options = [self._loaded_options(where, group) for group in groups]
-        states = {int(i): s for i, s in saved["state"].items()}
+        states = {int(i): s for i, s in saved["state"].items()}  # keys that went through a file are strings
         if stray := [i for i in states if not 0 <= i < len(owns)]:
             raise ValueError(f"{where}: there is state for parameter {stray[0]}, but this optimiser has {len(owns)} parameters")
         loaded = [self._loaded_state(where, i, own.parameter, states.get(i, {})) for i, own in enumerate(owns)]
@@ -183,28 +183,35 @@ class Optimizer:
     def _check_options(self, group: Mapping[str, Any]) -> None:
         """Raises ValueError for options out of range."""
         for name, below in LIMITS.items():
-            for value in np.atleast_1d(group.get(name, 0)):
+            given = group.get(name, 0)
+            for value in given if isinstance(given, (tuple, list)) else (given,):
+                if not isinstance(value, (int, float, np.number)):
+                    raise TypeError(f"{type(self).__name__}: {name}={given!r} must be a number{'' if below is None else ' or two'}")
                 if not value >= 0 or (below is not None and value >= below):
                     limit = "" if below is None else f" and below {below:g}"
-                    raise ValueError(f"{type(self).__name__}: {name}={group[name]} must be at least 0{limit}")
+                    raise ValueError(f"{type(self).__name__}: {name}={given} must be at least 0{limit}")
 
     def _loaded_options(self, where: str, group: Mapping[str, Any]) -> dict[str, Any]:
         known = set(self._defaults)
         if wrong := (set(group) ^ known) - {"params", "initial_lr"}:
             raise ValueError(f"{where}: {type(self).__name__} has the options {', '.join(known)}; missing or unknown: {', '.join(wrong)}")
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in group.items() if k != "params"}
-        self._check_options(options)
+        try:
+            self._check_options(options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: {error}") from error
         return options
 
     def _loaded_state(self, where: str, i: int, p: Tensor, state: Mapping[str, Any]) -> State:
         loaded = copied(state)
-        for key, value in loaded.items():
-            if key == "step":
-                loaded[key] = int(value)
-            elif self.elementwise and isinstance(value, np.ndarray):
-                if value.shape != p.shape:
-                    raise ValueError(f"{where}: {key} of parameter {i} is {value.shape}, but the parameter is {p.shape}")
+        for key, value in loaded.items() if self.elementwise else ():
+            if isinstance(value, np.ndarray):
+                if value.shape != p.shape or value.dtype.kind not in "fc":
+                    given = f"{value.shape} {value.dtype}, but the parameter is {p.shape} {p.dtype}"
+                    raise ValueError(f"{where}: {key} of parameter {i} is {given}")
                 loaded[key] = value.astype(p.dtype, copy=False)
+            elif not isinstance(value, (int, float)):
+                raise ValueError(f"{where}: {key} of parameter {i} must be an array or a number, but is {type(value).__name__}")
         return loaded
 
 

@@ -78,6 +78,8 @@ class ReduceLROnPlateau:
         if set(saved) != set(PROGRESS):
             given = ", ".join(map(str, saved)) or "nothing"
             raise ValueError(f"ReduceLROnPlateau.load_state_dict: needs {', '.join(PROGRESS)}, but got {given}")
+        if wrong := [name for name in PROGRESS if not isinstance(saved[name], (int, float))]:
+            raise ValueError(f"ReduceLROnPlateau.load_state_dict: {wrong[0]}={saved[wrong[0]]!r} must be a number")
         for name in PROGRESS:
             setattr(self, name, saved[name])
 

@@ -70,6 +70,11 @@ class Schedule:
             raise ValueError(f"{who}.load_state_dict: needs {', '.join(own)}, but got {', '.join(map(str, saved)) or 'nothing'}")
         if saved["schedule"] != who:
             raise ValueError(f"{who}.load_state_dict: this is the state of a {saved['schedule']}")
+        wrong = [v for v in (saved["last_epoch"], *saved["base_lrs"]) if not isinstance(v, (int, float))]
+        if wrong or not saved["last_epoch"] >= 0:
+            raise ValueError(
+                f"{who}.load_state_dict: last_epoch={saved['last_epoch']!r} and base_lrs={saved['base_lrs']!r} must be numbers"
+            )
         if len(saved["base_lrs"]) != len(self.base_lrs):
             given = f"{len(saved['base_lrs'])} groups were saved, but this optimiser has {len(self.base_lrs)}"
             raise ValueError(f"{who}.load_state_dict: {given}")
