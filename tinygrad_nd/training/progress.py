@@ -31,7 +31,7 @@ class Progress:
         self.examples = 0
         make = _tqdm() if self.shown else None
         if make is not None:
-            layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}"
+            layout = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
             self.bar = make(desc=self._place(1), total=self.batches, leave=False, bar_format=layout if self.batches else None)
 
     def step(self, group: Sequence[Any]) -> None:
