@@ -40,7 +40,7 @@ def scoped(blocks: int, names: tuple[str, ...] = ()) -> nd.Drawing:
 
 def test_what_runs_is_named_by_its_hash_and_nothing_is_fetched():
     text = scoped(2).html()
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    policy = re.search(r'Content-Security-Policy"\s+content="([^"]*)"', text)[1]
     assert policy.startswith("default-src 'none'; ")
     for element in ("style", 'script type="module"'):
         inside = re.search(rf"<{element}>(.*?)</{element.split()[0]}>", text, re.S)[1]

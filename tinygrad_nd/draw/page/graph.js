@@ -52,5 +52,11 @@ const isWork = id => ["op", "fold", "rest"].includes(nodes[id].kind);
 const inside = id => nodes[id].folds ? whole.nodes.filter(inner => holds(id, inner)) : [];
 
 // What a node is found by; a fold by what it holds, too.
-const words = nodes.map((_, id) => [id, ...inside(id)].map(one => `${nodes[one].label} ${nodes[one].rows.flat().join(" ")}`).join(" ").toLowerCase());
-const spoken = id => [nodes[id].label, nodes[id].kind === "op" ? "" : nodes[id].kind, nodes[id].shape, nodes[id].mark].filter(Boolean).join(", ");
+const text = id => `${nodes[id].label} ${nodes[id].rows.flat().join(" ")}`;
+const words = nodes.map((_, id) => [id, ...inside(id)].map(text).join(" ").toLowerCase());
+
+// What a node is called aloud.
+const spoken = id => {
+  const { label, kind, shape, mark } = nodes[id];
+  return [label, kind === "op" ? "" : kind, shape, mark].filter(Boolean).join(", ");
+};

@@ -88,7 +88,8 @@ function neighbour(id, key) {
   const against = { ArrowDown: "ArrowUp", ArrowUp: "ArrowDown", ArrowRight: "ArrowLeft", ArrowLeft: "ArrowRight" }[along];
   if (key === along) return level.readers(id)[0];
   if (key === against) return level.operands(id)[0];
-  const beside = [...new Set([...level.readers(id).flatMap(next => level.operands(next)), ...level.operands(id).flatMap(next => level.readers(next))])];
+  const sharing = [...level.readers(id).flatMap(next => level.operands(next)), ...level.operands(id).flatMap(next => level.readers(next))];
+  const beside = [...new Set(sharing)];
   const by = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
   return beside[(beside.indexOf(id) + by + beside.length) % beside.length];
 }

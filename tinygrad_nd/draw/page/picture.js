@@ -22,7 +22,7 @@ class Picture {
   prepared(group, id, act) {
     const { x, y, width, height } = group.getBBox();
     group.append(drawn("rect", { class: "halo", x: x - 3, y: y - 3, width: width + 6, height: height + 6, rx: 8 }));
-    for (const [name, value] of Object.entries({ id: `node-${id}`, role: "button", tabindex: -1, "aria-label": spoken(id) })) group.setAttribute(name, value);
+    set(group, { id: `node-${id}`, role: "button", tabindex: -1, "aria-label": spoken(id) });
     group.addEventListener("click", () => act.clicked(id));
     group.addEventListener("dblclick", () => act.opened(id));
     return group;
@@ -49,7 +49,8 @@ class Picture {
       if (!path || !text.length) continue;
       const length = path.getTotalLength(), [from, { x, y }, to] = [0, 0.5, 1].map(part => path.getPointAtLength(part * length));
       const width = Math.max(...text.map(words => words.length)) * 4.7 + 8, height = text.length * 11 + 4;
-      const across = Math.abs(to.x - from.x) > 2 * Math.abs(to.y - from.y), left = across ? x - width / 2 : x + 5, top = across ? y - height - 4 : y - height / 2;
+      const across = Math.abs(to.x - from.x) > 2 * Math.abs(to.y - from.y);
+      const [left, top] = across ? [x - width / 2, y - height - 4] : [x + 5, y - height / 2];
       const rows = text.map((words, i) => drawn("text", { x: left + 4, y: top + 10.5 + i * 11 }, words));
       line.parentNode.append(drawn("g", { class: "tag" }, drawn("rect", { x: left, y: top, width, height, rx: 4 }), ...rows));
     }

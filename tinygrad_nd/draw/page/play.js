@@ -4,11 +4,11 @@ function stepsOf(level) {
   const work = level.nodes.filter(isWork), gets = edge => nodes[edge.tail].kind !== "constant" && edge.grad !== "none";
   const forward = work.map(id => ({ way: "forward", id, edges: level.arriving.get(id) }));
   const backward = work.toReversed().map(id => ({ way: "backward", id, edges: level.arriving.get(id).filter(gets) }));
-  return [...forward, ...backward.filter(({ id, edges }) => edges.length || learns(id).length)];
+  return [...forward, ...backward.filter(({ id, edges }) => edges.length || leavesIn(id).length)];
 }
 
 // The leaves that a fold holds: in a folded picture no edge leads to them.
-const learns = id => inside(id).filter(inner => nodes[inner].kind === "leaf");
+const leavesIn = id => inside(id).filter(inner => nodes[inner].kind === "leaf");
 
 // What flows along an edge at a step, in words.
 const flow = (edge, way) => [edge.shape, way === "forward" ? edge.value : edge.grad && `norm ${edge.grad}`].filter(Boolean);
@@ -16,9 +16,13 @@ const flow = (edge, way) => [edge.shape, way === "forward" ? edge.value : edge.g
 function sentence(level, { way, id, edges }) {
   const { label, shape = "" } = nodes[id], out = level.leaving.get(id)[0];
   const each = edges.map(edge => `${nodes[edge.tail].label} ${flow(edge, way).join(" · ")}`.trim());
-  if (way === "forward") return `${label} ${each.length ? `reads ${each.join("; ")} and ` : ""}makes ${out ? flow(out, way).join(" · ") : shape}.`;
-  const leaves = learns(id).length, own = leaves ? [`${leaves} ${leaves === 1 ? "leaf" : "leaves"} inside`] : [];
-  return `${label} ${out ? "" : "starts with ones and "}passes the gradient on to ${[...each, ...own].join("; ")}.`;
+  if (way === "forward") {
+    const reads = each.length ? `reads ${each.join("; ")} and ` : "";
+    return `${label} ${reads}makes ${out ? flow(out, way).join(" · ") : shape}.`;
+  }
+  const leaves = leavesIn(id).length;
+  if (leaves) each.push(`${leaves} ${leaves === 1 ? "leaf" : "leaves"} inside`);
+  return `${label} ${out ? "" : "starts with ones and "}passes the gradient on to ${each.join("; ")}.`;
 }
 
 class Player {

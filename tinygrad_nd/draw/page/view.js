@@ -49,14 +49,9 @@ class View {
 
   // Moves no more than it must to bring elements into sight; the first of them, where they are too far apart.
   reveal(elements, margin = 40) {
-    const boxes = elements.map(element => this.box(element)), { clientWidth, clientHeight } = this.stage;
-    const shift = (from, size, room) => {
-      const ends = some => [Math.min(...some.map(box => box[from])), Math.max(...some.map(box => box[from] + box[size]))];
-      const [low, high] = [boxes, boxes.slice(0, 1)].map(ends).find(([low, high]) => high - low <= room - 2 * margin) ?? ends(boxes.slice(0, 1));
-      return high - low > room - 2 * margin ? (room - low - high) / 2 : Math.max(margin - low, 0) + Math.min(room - margin - high, 0);
-    };
-    this.x += shift("x", "width", clientWidth);
-    this.y += shift("y", "height", clientHeight);
+    const boxes = elements.map(element => this.box(element));
+    this.x += shift(boxes.map(box => [box.x, box.x + box.width]), this.stage.clientWidth, margin);
+    this.y += shift(boxes.map(box => [box.y, box.y + box.height]), this.stage.clientHeight, margin);
     this.place(true);
   }
 
@@ -76,10 +71,11 @@ class View {
 
   pressed(event) {
     this.dragged = false;
-    this.fingers.set(event.pointerId, event);
+    if (event.button === 0) this.fingers.set(event.pointerId, event);
   }
 
   moved(event) {
+    if (!event.buttons) this.released(event);  // it was released somewhere else
     if (!this.fingers.has(event.pointerId)) return;
     const before = spread(this.fingers);
     if (!this.dragged && this.fingers.size === 1 && Math.hypot(event.clientX - before.x, event.clientY - before.y) < 4) return;
@@ -99,8 +95,15 @@ class View {
   }
 }
 
+// How far to move spans [low, high] so that they lie inside `room`.
+function shift(spans, room, margin) {
+  const low = Math.min(...spans.map(span => span[0])), high = Math.max(...spans.map(span => span[1]));
+  if (high - low <= room - 2 * margin) return Math.max(margin - low, 0) + Math.min(room - margin - high, 0);
+  return spans.length > 1 ? shift(spans.slice(0, 1), room, margin) : (room - low - high) / 2;
+}
+
 // The middle of all fingers and how far apart the first two are.
 function spread(fingers) {
-  const at = [...fingers.values()], mean = of => at.reduce((sum, finger) => sum + finger[of], 0) / at.length;
-  return { x: mean("clientX"), y: mean("clientY"), size: at[1] ? Math.hypot(at[0].clientX - at[1].clientX, at[0].clientY - at[1].clientY) : 0 };
+  const at = [...fingers.values()], [a, b] = at, mean = of => at.reduce((sum, finger) => sum + finger[of], 0) / at.length;
+  return { x: mean("clientX"), y: mean("clientY"), size: b ? Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) : 0 };
 }
