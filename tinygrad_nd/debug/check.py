@@ -87,8 +87,9 @@ class Report:
 
     def __str__(self) -> str:
         right, skipped = (sum(r.status == s for r in self.rows) for s in ("right", "skipped"))
-        counts = f"{len(self.rows)} rules of {len({r.index for r in self.rows})} operations: {right} right, {len(self.wrong)} wrong, "
-        lines = [f"{counts}{skipped} skipped"]
+        rules, operations = len(self.rows), len({r.index for r in self.rows})
+        counts = f"{rules} rule{'s' * (rules != 1)} of {operations} operation{'s' * (operations != 1)}"
+        lines = [f"{counts}: {right} right, {len(self.wrong)} wrong, {skipped} skipped"]
         if self.first_wrong:
             lines.append(f"First, {self.first_wrong}.")
         head = ("node", "operation", "argument", "status", "expected", "found", "where", "note")

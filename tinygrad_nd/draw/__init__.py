@@ -81,7 +81,8 @@ def _tensors(outputs: Any) -> Iterator[Tensor]:
         elif isinstance(t, (list, tuple)):
             yield from _tensors(t)
         else:
-            raise TypeError(f"draw: draws tensors, or lists and tuples of them, but got {type(t).__name__}")
+            hint = "; call it, and draw its result" if callable(t) else "; only what is computed from tensors has a graph"
+            raise TypeError(f"draw: draws tensors, or lists and tuples of them, but got {type(t).__name__}{hint}")
 
 
 def _count(what: str, value: int | None, least: int) -> int | None:

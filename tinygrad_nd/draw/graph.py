@@ -142,7 +142,9 @@ class Builder:
 
     def operation(self, node: Node) -> None:
         assert node.op is not None
-        vertex = Vertex("op", labels.title(node.op.name), self.names.of(node), node.shape, _spelled(node.dtype), node.scope, operations=1)
+        vertex = Vertex(
+            "op", labels.title(node.op.name), self.names.of(node), node.shape, _spelled(node.dtype), tidy(node.scope), operations=1
+        )
         vertex.family = labels.family(node.op.name)
         kept = saved_operands(node)
         args = labels.operand_names(node.op, len(node.parents))
@@ -152,7 +154,7 @@ class Builder:
         unknown: list[int] = []
         for i, parent in enumerate(node.parents):
             # What a product reads first is data, and data comes from outside the layer.
-            home = "" if vertex.family == "product" and i == 0 else node.scope
+            home = "" if vertex.family == "product" and i == 0 else vertex.scope
             at: int | None = None
             if parent is not None:
                 at = self.place(parent)
@@ -185,7 +187,7 @@ class Builder:
             name, dtype = self.names.of(node), _spelled(node.dtype)
             if isinstance(node, Node):
                 title = "parameter" if isinstance(node.handle, Parameter) else "leaf"
-                vertex = Vertex("leaf", title, name, node.shape, dtype, node.scope, leaves=1)
+                vertex = Vertex("leaf", title, name, node.shape, dtype, tidy(node.scope), leaves=1)
                 vertex.parameters = prod(node.shape) if title == "parameter" else 0
             else:
                 vertex = Vertex("constant", "constant", name, node.shape, dtype)
@@ -209,6 +211,12 @@ class Builder:
 def _spelled(dtype: np.dtype[Any]) -> str:
     """str(dtype), for which NumPy takes 4 µs."""
     return str(dtype)
+
+
+@cache
+def tidy(scope: str) -> str:
+    """A scope without parts that have no name, as in "a//b" or "/"."""
+    return "/".join(filter(None, scope.split("/")))
 
 
 def _settle(graph: Graph) -> None:

@@ -79,8 +79,8 @@ def legend(graph: Graph, heat: Heat) -> str:
         for line in [*_shades(heat), *(font(escaped(line, 160), 9, "plain") for line in [*_lines(graph), *totals(graph)])]
     )
     plain = 'BORDER="0" CELLBORDER="0" CELLPADDING="0"'
-    kinds = f'<TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE>'
-    return f'<TABLE {plain} CELLSPACING="4"><TR><TD>{kinds}</TD></TR>{below}</TABLE>'
+    kinds = f'<TR><TD><TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE></TD></TR>' if samples else ""
+    return f'<TABLE {plain} CELLSPACING="4">{kinds}{below or "<TR><TD></TD></TR>" * (not samples)}</TABLE>'
 
 
 def _shades(heat: Heat) -> list[str]:

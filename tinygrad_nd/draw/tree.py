@@ -63,7 +63,7 @@ def tree(graph: Graph) -> str:
 def brief(graph: Graph, most: int = MOST_LINES) -> str:
     """The tree for a terminal: as deep as fits into so many lines, each cut at its width. Without a terminal, lines are whole."""
     rows = kept = list(_Tree(graph).rows())
-    for depth in range(max(r.depth for r in rows) - 1, -1, -1):
+    for depth in range(max((r.depth for r in rows), default=0) - 1, -1, -1):
         if len(kept) <= most:
             break
         kept = [r for r in rows if r.depth <= depth]
@@ -142,7 +142,8 @@ class _Tree:
                 yield item
             else:
                 stack.append(self.inside(*item))
-        yield replace(self.root.sums, label="total", result=None)
+        total = replace(self.root.sums, label="total", result=None)
+        yield from [total] if total.parameters or total.flops or total.bytes else []
 
     def inside(self, items: Sequence[int | _Scope], depth: int) -> Iterator[Row | tuple[Sequence[int | _Scope], int]]:
         """The rows of items; a pair (more items, their depth) stands for the rows of those."""

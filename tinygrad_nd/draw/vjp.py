@@ -24,7 +24,7 @@ def draw_vjp(of: Tensor | Node, *, rankdir: str = "TB") -> Drawing:
     A convolution, at any rank, is drawn as it is defined: dilate by the stride, pad, rotate the kernel, correlate; every step with its
     shape. Of any other operation its rules are recorded and drawn; that reads what it saved, so it must come before `backward()`.
 
-    Raises TypeError for what is neither tensor nor node; ValueError for a leaf or a constant; RuntimeError for freed values.
+    Raises TypeError for what is neither tensor nor node; ValueError for a leaf, a constant or a checkpoint; RuntimeError for freed values.
 
     >>> import numpy as np, tinygrad_nd as nd
     >>> x = nd.tensor(np.ones((1, 1, 7)), requires_grad=True)
@@ -190,6 +190,10 @@ def _recorded(node: Node, op: Op) -> Graph:
     """The graph that the rules of an operation record, from leaves that stand for its operands."""
     if node.saved is FREED:
         raise RuntimeError(f"draw_vjp: backward() freed the values that {op.name} saved; draw before it, or pass it retain_graph=True")
+    if type(op) is not Op:
+        raise ValueError(
+            f"draw_vjp: {op.name} has no rule of its own: it sweeps the operations inside, which are made anew; draw one of those"
+        )
     names = Names()
     parents = tuple(_stand_in(p) if isinstance(p, Node) else None for p in node.parents)
     result = _stand_in(node)
