@@ -17,7 +17,7 @@ Transform = Callable[[Any, np.random.Generator], Any]
 def batches(
     arrays: Any, size: int, *, shuffle: bool = False, rng: Rng = None, drop_last: bool = False, transform: Transform | None = None
 ) -> Batches:
-    """Successive batches of `size` along the first axis, in the form given: an array (or tensor) gives arrays, a tuple tuples, a dict dicts.
+    """Successive batches of `size` along the first axis, as given: an array or tensor gives arrays, a tuple tuples, a dict dicts.
 
     The result can be iterated again, epoch after epoch, each in a new order if `shuffle`; its `len` is the number of batches. Unshuffled
     batches are views, of memory-mapped arrays too; shuffled ones keep the order of axes in memory. A last, smaller batch is dropped with
