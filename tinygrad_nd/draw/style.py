@@ -76,7 +76,7 @@ def legend(graph: Graph, heat: Heat) -> str:
     cells = "".join(f"<TD>{frame(s, f'<TR><TD>{font(s.title, 9)}</TD></TR>')}</TD>" for s in samples)
     below = "".join(
         f"<TR><TD>{line}</TD></TR>"
-        for line in [*_shades(heat), *(font(escaped(line, 160), 9, "plain") for line in [*_lines(graph), *totals(graph)])]
+        for line in [*_shades(heat), *(font(escaped(line, 160), 9, "plain") for line in [*reading(graph), *totals(graph)])]
     )
     plain = 'BORDER="0" CELLBORDER="0" CELLPADDING="0"'
     kinds = f'<TR><TD><TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE></TD></TR>' if samples else ""
@@ -92,7 +92,7 @@ def _shades(heat: Heat) -> list[str]:
     return [f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="0"><TR>{scale}</TR></TABLE>']
 
 
-def _lines(graph: Graph) -> list[str]:
+def reading(graph: Graph) -> list[str]:
     """How to read the edges."""
     said = []
     if any(e.value for e in graph.edges):

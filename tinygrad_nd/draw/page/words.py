@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ..graph import Graph, Vertex
-from ..style import MEANING, SHADES, Heat
+from ..style import MEANING, SHADES, Heat, reading
 from ..text import clean, costs, gradient_words, scaled, times
 from .column import swatch
 
@@ -69,7 +69,7 @@ def _code(source: str | None) -> str:
 
 
 def legend(graph: Graph, levels: list[Graph]) -> str:
-    """List items for the borders and colours that occur at any depth, and the scale of costs."""
+    """List items for the borders and colours that occur at any depth, the scale of costs, and how to read the edges."""
     present = {v.family or v.kind: v for level in levels for v in level.vertices}
     samples = [Vertex(v.kind, "", family=v.family) for key in MEANING if (v := present.get(key))]
     items = [(swatch(s), MEANING[s.family or s.kind]) for s in samples]
@@ -79,4 +79,5 @@ def legend(graph: Graph, levels: list[Graph]) -> str:
         scale = "".join(f'<rect x="{12 * i}" width="12" height="18" fill="{shade}" stroke="#AEB4BD"/>' for i, shade in enumerate(SHADES))
         most = "most time, forward and backward" if heat.timed else "most operations"
         items.append((f'<svg class="swatch" width="72" height="18" aria-hidden="true">{scale}</svg>', f"none to {most}"))
+    items += [("", words) for words in reading(graph)]
     return "".join(f"<li>{picture}{words}</li>" for picture, words in items)
