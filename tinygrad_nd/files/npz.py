@@ -22,7 +22,7 @@ MARK = b"tinygrad_nd "
 SUFFIX = ".npy"
 ALIGN = 64  # bytes; arrays begin at multiples, so that they can be used where they lie
 PADDING = 0xD935  # the kind of extra field that zipalign uses for this
-ROOMY = 1 << 30, 100  # bytes, times the file: what unpacks to more than both is a trap
+ROOMY = 1 << 28, 100  # bytes, times the file: what unpacks to more than both is a trap
 
 
 def write(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
