@@ -4,8 +4,8 @@ Shapes: z (T, N, G·H), the gates' inputs from outside, T steps of N sequences; 
 before; s (S, N, H), the states at first. Forward gives the states of all steps (T, S, N, H), and what the sweep back can use again.
 
 The sweeps back are written with operators and NumPy's functions alone, so that they also run on what only behaves like arrays. From the
-cotangent g of all states they give those of z, of the products with w, and of s. What does not depend on the later steps is computed for
-all steps at once; σ(a) is ½ + ½ tanh(a/2) throughout, which cannot overflow.
+cotangent g of all states they give those of z, of the products with w, and of s. What does not depend on later steps is computed for
+many at once; σ(a) is ½ + ½ tanh(a/2) throughout, which cannot overflow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .memory import empty
+
 Array = np.ndarray
+_nothing: Any = 0  # what comes back from behind the last step
+BLOCK = 1 << 16  # bytes of one array of a block of steps
 
 
 class Cell(NamedTuple):
@@ -29,16 +33,18 @@ class Cell(NamedTuple):
 
 def previous(s: Any, out: Any) -> Any:
     """The states before each step, (T, S, N, H)."""
-    return np.concatenate([s[None], out[:-1]])
+    parts = [s[None], out[:-1]]
+    return np.concatenate(parts, out=empty(out.shape, out.dtype)) if isinstance(out, Array) else np.concatenate(parts)
 
 
 def _lstm(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
     """i, f, o = σ, g = tanh of z + b + h w'; c' = f c + i g, h' = o tanh c'. Keeps (T, N, 4H): i, f, g, o."""
     steps, n, size = len(z), z.shape[1], w.shape[1]
-    out = np.empty((steps, 2, n, size), np.result_type(z, w, b, s))
+    out = empty((steps, 2, n, size), np.result_type(z, w, b, s))
     half = np.repeat(np.asarray([0.5, 0.5, 1, 0.5], out.dtype), size)
     rest, turned = 1 - half, np.ascontiguousarray(w.T * half)
-    gates = ((z + b) * half).astype(out.dtype, copy=False)
+    gates = np.add(z, b, out=empty((steps, n, 4 * size), out.dtype))
+    gates *= half
     product, fresh = np.empty((n, 4 * size), out.dtype), np.empty((n, size), out.dtype)
     h, c = s.astype(out.dtype)
     for a, (new_h, new_c) in zip(gates, out):
@@ -57,32 +63,32 @@ def _lstm(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
 
 def _lstm_back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, gates: Any) -> tuple[Any, Any, Any]:
     n, size = z.shape[1], w.shape[1]
-    if gates is None:
-        i, f, k, o = _cut(z + b + np.matmul(before[:, 0], w.T), 4)
-        i, f, k, o = _sigmoid(i), _sigmoid(f), np.tanh(k), _sigmoid(o)
-    else:
-        i, f, k, o = _cut(gates, 4)
-    tanh_c = np.tanh(out[:, 1])
-    by_c = np.stack([k * i * (1 - i), before[:, 1] * f * (1 - f), i * (1 - k * k)], 2)  # (T, N, 3, H)
-    by_h, through = tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c)
-    rows: list[Any] = []
-    dh: Any = 0
-    dc: Any = 0
-    for t in range(len(z) - 1, -1, -1):
-        dh = g[t, 0] + dh
-        dc = g[t, 1] + dh * through[t] + dc
-        rows.append(np.concatenate([(by_c[t] * dc[:, None]).reshape(n, 3 * size), dh * by_h[t]], 1))
-        dh, dc = np.matmul(rows[-1], w), dc * f[t]
-    d = np.stack(rows[::-1])
+    d, dh, dc = _rows(g, (len(z), n, 4 * size)), _nothing, _nothing
+    for at in _blocks(g):
+        if gates is None:
+            i, f, k, o = _cut(z[at] + b + np.matmul(before[at, 0], w.T), 4)
+            i, f, k, o = _sigmoid(i), _sigmoid(f), np.tanh(k), _sigmoid(o)
+        else:
+            i, f, k, o = _cut(gates[at], 4)
+        tanh_c = np.tanh(out[at, 1])
+        by_c = np.stack([k * i * (1 - i), before[at, 1] * f * (1 - f), i * (1 - k * k)], 2)  # (block, N, 3, H)
+        by_h, through = tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c)
+        for t in range(at.stop - 1, at.start - 1, -1):
+            j = t - at.start
+            dh = g[t, 0] + dh
+            dc = g[t, 1] + dh * through[j] + dc
+            d[t] = np.concatenate([(by_c[j] * dc[:, None]).reshape(n, 3 * size), dh * by_h[j]], 1)
+            dh, dc = np.matmul(d[t], w), dc * f[j]
+    d = _joined(d)
     return d, d, np.stack([dh, dc])
 
 
 def _gru(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
     """r, u = σ(z + q), k = tanh(z + r q) with q = b + h w'; h' = k + u (h - k). Keeps (T, N, 4H): r, u, k, q of k."""
     steps, n, size = len(z), z.shape[1], w.shape[1]
-    out = np.empty((steps, 1, n, size), np.result_type(z, w, b, s))
+    out = empty((steps, 1, n, size), np.result_type(z, w, b, s))
     turned, two = np.ascontiguousarray(w.T, out.dtype), 2 * size
-    kept, q = np.empty((steps, n, 4 * size), out.dtype), np.empty((n, 3 * size), out.dtype)
+    kept, q = empty((steps, n, 4 * size), out.dtype), np.empty((n, 3 * size), out.dtype)
     h = s[0].astype(out.dtype)
     for x, a, (new,) in zip(z, kept, out):
         np.matmul(h, turned, out=q)
@@ -105,29 +111,31 @@ def _gru(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
 
 
 def _gru_back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, kept: Any) -> tuple[Any, Any, Any]:
-    n, size, h = z.shape[1], w.shape[1], before[:, 0]
-    if kept is None:
-        (zr, zu, zk), (qr, qu, q) = _cut(z, 3), _cut(b + np.matmul(h, w.T), 3)
-        r, u = _sigmoid(zr + qr), _sigmoid(zu + qu)
-        k = np.tanh(zk + r * q)
-    else:
-        r, u, k, q = _cut(kept, 4)
-    of_k = (1 - u) * (1 - k * k)
-    by_h = np.stack([of_k * q * r * (1 - r), (h - k) * u * (1 - u), of_k * r, of_k], 2)  # (T, N, 4, H)
-    rows: list[Any] = []
-    dh: Any = 0
-    for t in range(len(z) - 1, -1, -1):
-        dh = g[t, 0] + dh
-        rows.append((by_h[t] * dh[:, None]).reshape(n, 4 * size))
-        dh = np.matmul(rows[-1][:, : 3 * size], w) + dh * u[t]
-    d = np.stack(rows[::-1])
+    n, size = z.shape[1], w.shape[1]
+    d, dh = _rows(g, (len(z), n, 4 * size)), _nothing
+    for at in _blocks(g):
+        h = before[at, 0]
+        if kept is None:
+            (zr, zu, zk), (qr, qu, q) = _cut(z[at], 3), _cut(b + np.matmul(h, w.T), 3)
+            r, u = _sigmoid(zr + qr), _sigmoid(zu + qu)
+            k = np.tanh(zk + r * q)
+        else:
+            r, u, k, q = _cut(kept[at], 4)
+        of_k = (1 - u) * (1 - k * k)
+        by_h = np.stack([of_k * q * r * (1 - r), (h - k) * u * (1 - u), of_k * r, of_k], 2)  # (block, N, 4, H)
+        for t in range(at.stop - 1, at.start - 1, -1):
+            j = t - at.start
+            dh = g[t, 0] + dh
+            d[t] = (by_h[j] * dh[:, None]).reshape(n, 4 * size)
+            dh = np.matmul(d[t][:, : 3 * size], w) + dh * u[j]
+    d = _joined(d)
     return np.concatenate([d[..., : 2 * size], d[..., 3 * size :]], 2), d[..., : 3 * size], dh[None]
 
 
 def _rnn(activate: Callable[..., Any]) -> Callable[..., tuple[Array, None]]:
     def forward(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, None]:
         """h' = activate(z + b + h w')."""
-        out = np.empty((len(z), 1, *s.shape[1:]), np.result_type(z, w, b, s))
+        out = empty((len(z), 1, *s.shape[1:]), np.result_type(z, w, b, s))
         turned, h = np.ascontiguousarray(w.T, out.dtype), s[0].astype(out.dtype)
         for x, (new,) in zip(z + b, out):
             np.matmul(h, turned, out=new)
@@ -140,13 +148,11 @@ def _rnn(activate: Callable[..., Any]) -> Callable[..., tuple[Array, None]]:
 
 def _rnn_back(slope: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any, Any]]:
     def back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, kept: None) -> tuple[Any, Any, Any]:
-        slopes = slope(out[:, 0])
-        rows: list[Any] = []
-        dh: Any = 0
+        slopes, d, dh = slope(out[:, 0]), _rows(g, z.shape), _nothing
         for t in range(len(z) - 1, -1, -1):
-            rows.append((g[t, 0] + dh) * slopes[t])
-            dh = np.matmul(rows[-1], w)
-        d = np.stack(rows[::-1])
+            d[t] = (g[t, 0] + dh) * slopes[t]
+            dh = np.matmul(d[t], w)
+        d = _joined(d)
         return d, d, dh[None]
 
     return back
@@ -154,6 +160,22 @@ def _rnn_back(slope: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any, Any]
 
 def _sigmoid(a: Any) -> Any:
     return 0.5 * np.tanh(0.5 * a) + 0.5
+
+
+def _blocks(g: Any) -> list[slice]:
+    """The steps in blocks whose arrays stay in the cache, the last block first; all in one where there are no arrays."""
+    steps, one = len(g), g[0, 0]
+    block = max(1, BLOCK // max(1, one.nbytes)) if isinstance(g, Array) else steps
+    return [slice(i, min(i + block, steps)) for i in range(0, steps, block)][::-1]
+
+
+def _rows(g: Any, shape: tuple[int, ...]) -> Any:
+    """Places for so many rows, to be filled one by one."""
+    return empty(shape, g.dtype) if isinstance(g, Array) else [None] * shape[0]
+
+
+def _joined(rows: Any) -> Any:
+    return rows if isinstance(rows, Array) else np.stack(rows)
 
 
 def _cut(a: Any, parts: int) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.blas import single_blas
 from ..kernels.recurrent import CELLS, Cell, previous
 from ..node import recording
 from ..tape import primitive
@@ -30,7 +31,8 @@ class _Run:
         self.found: dict[str, np.ndarray] = {}
 
     def forward(self, z: Any, w: Any, b: Any, s: Any) -> Any:
-        out, self.kept = self.cell.forward(z, w, b, s)
+        with single_blas():  # a step's product is too small for two threads
+            out, self.kept = self.cell.forward(z, w, b, s)
         return out
 
     def cotangent(self, of: str, g: Tensor, *operands: Tensor) -> Tensor:
@@ -40,7 +42,8 @@ class _Run:
             return found
         if self.of() is not g.data or of not in self.found:
             kept, self.kept = self.kept, None
-            self.of, self.found = weakref.ref(g.data), self._back(kept, g.data, *(t.data for t in operands))
+            with single_blas():
+                self.of, self.found = weakref.ref(g.data), self._back(kept, g.data, *(t.data for t in operands))
         return astensor(self.found.pop(of))
 
     def _back(self, kept: Any, g: Any, z: Any, w: Any, b: Any, s: Any, out: Any) -> dict[str, Any]:
