@@ -30,6 +30,28 @@ def test_strange_names_are_escaped():
 
 
 @needs_dot
+@pytest.mark.parametrize("scope", ["/", "a//b", "/a/", " ", "\n", '<b>"x"</b>', "\\N", "]]>-->", "%0", "x" * 300, "a" + "/b" * 40])
+def test_strange_scopes_are_drawn_and_told(scope):
+    with nd.scope(scope):
+        y = nd.exp(nd.tensor([1.0], requires_grad=True))
+    for depth in (None, 0):
+        drawing = nd.draw(y, depth=depth)
+        xml.dom.minidom.parseString(drawing.svg())
+        assert len(drawing.summary().splitlines()) <= 46 and "�" not in drawing.summary()
+
+
+@needs_dot
+@pytest.mark.parametrize("options", [{"max_nodes": 1}, {"stats": True, "grads": True, "cost": True, "source": True}])
+@pytest.mark.parametrize("value", [1.0, [[]], [1j], np.float16(2)])
+def test_leaves_constants_and_little_things_are_drawn(value, options):
+    x = nd.tensor(value, requires_grad=np.asarray(value).size > 0)
+    for y in (x, nd.exp(x), nd.abs(nd.tensor(value))):
+        drawing = nd.draw(y, **options)
+        xml.dom.minidom.parseString(drawing.svg())
+        assert json.dumps(drawing.json(), allow_nan=False) and str(drawing)
+
+
+@needs_dot
 def test_a_backslash_is_drawn_as_one():
     assert "back\\Nslash" in nd.draw(small("back\\Nslash")).svg()
 

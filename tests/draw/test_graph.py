@@ -94,6 +94,19 @@ def test_operand_order_is_drawn_where_it_matters():
     assert ":s0" not in nd.draw(a + b).dot
 
 
+def test_weights_stand_beside_the_operation_that_alone_reads_them():
+    x, w = leaf(4, 3, name="x"), leaf(2, 3, name="w")
+    with nd.scope("layer"):
+        weight, bias = w * 1.0, nd.Parameter(np.zeros(2))
+        y = nd.linear(x, nd.Parameter(np.ones((2, 3))), bias)
+        z = nd.linear(x, weight, bias)
+    dot = nd.draw(y, grads=True).dot
+    assert "{rank=same; n3 n1 n2}" in dot and "n3 -> n2 [style=invis]" in dot
+    assert "n1 -> n3:s1:w [penwidth" in dot and "n2 -> n3:s2:e" in dot and "constraint=false" in dot
+    assert "n2 -> n3:s2:n" in nd.draw(y, rankdir="LR").dot
+    assert "rank=same" not in nd.draw(y + z).dot  # bias is read twice
+
+
 def test_names_come_from_the_callers_variables():
     weight, bias = leaf(2), leaf(2)
     hidden = weight * bias
@@ -290,7 +303,8 @@ def test_a_long_chain_is_drawn_in_linear_time_without_recursion():
     ("call", "error", "says"),
     [
         (lambda: nd.draw(), TypeError, "at least one tensor"),
-        (lambda: nd.draw(np.ones(2)), TypeError, "ndarray"),
+        (lambda: nd.draw(np.ones(2)), TypeError, "ndarray; only what is computed from tensors"),
+        (lambda: nd.draw(nd.nn.Linear(2, 3)), TypeError, "Linear; call it"),
         (lambda: nd.draw([3.0]), TypeError, "float"),
         (lambda: nd.draw(leaf(1), rankdir="UP"), ValueError, "TB, BT, LR, RL.*'UP'"),
         (lambda: nd.draw(leaf(1), depth=-1), ValueError, "depth must be at least 0"),

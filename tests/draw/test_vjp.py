@@ -75,6 +75,7 @@ def test_other_operations_show_what_their_rules_record():
         (lambda: nd.draw_vjp(np.ones(2)), TypeError, "ndarray"),
         (lambda: nd.draw_vjp(leaf(2)), ValueError, "is a leaf"),
         (lambda: nd.draw_vjp(nd.tensor([1.0])), ValueError, "is a constant"),
+        (lambda: nd.draw_vjp(nd.checkpoint(nd.exp)(leaf(2))), ValueError, "no rule of its own"),
         (lambda: nd.explain_vjp(np.ones(2)), TypeError, "ndarray"),
         (lambda: nd.explain_vjp(nd.exp(leaf(2))), ValueError, "made by exp"),
         (lambda: nd.explain_vjp(nd.tensor([1.0])), ValueError, "no recorded operation"),

@@ -28,7 +28,7 @@ COLORS = {
 }
 INK = {"plain": "#3A424D", "grey": "#6B7280", "red": "#B00020"}
 SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
-BESIDE = {"TB": "we", "BT": "we", "LR": "ns", "RL": "ns"}
+BESIDE = {"TB": "we", "BT": "we", "LR": "sn", "RL": "sn"}  # where what comes first in a rank stands, and what comes after
 _MOST_CHARACTERS = 48  # of a line on a card
 _remembered = lru_cache(1 << 12)  # most of the words in a large graph are the same few
 

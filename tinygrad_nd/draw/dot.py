@@ -43,8 +43,8 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
     for scope in graph.scopes:
         inner.setdefault(scope, [])
         inner[scope.rpartition("/")[0]].append(scope)
-    passed_on = {e.tail for e in graph.edges if e.value}
     beside = _beside(graph, rankdir)
+    passed_on = {e.tail for e in graph.edges if e.value and e.slot not in beside.get(e.head, ())}
     stack: list[tuple[str, bool]] = [("", False)]
     number = 0
     while stack:
@@ -85,14 +85,15 @@ def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
             above[e.head] = max(above[e.head], room[e.tail])
     for e in graph.edges:
         tail, head = graph.vertices[e.tail], graph.vertices[e.head]
-        attributes = edge_style(e) if e.label or e.value or e.grad else []
+        near = beside.get(e.head, {}).get(-1 if e.slot is None else e.slot)
+        attributes = edge_style(e, silent=near is not None) if e.label or e.value or e.grad else []
         if not room[e.tail]:
             attributes.append("weight=6")
         if above[e.head] and not f"{tail.scope}/".startswith(f"{head.scope}/"):
             attributes.append(f"minlen={min(1 + above[e.head], 6)}")
         side = SLOT_SIDES[rankdir]
-        if e.head in beside and e.slot in beside[e.head]:
-            side = beside[e.head][e.slot][1]
+        if near:  # its card tells what flows
+            side = near[1]
             attributes += ["constraint=false"] if side == BESIDE[rankdir][1] else []  # it stands on the far side, against the order
         port = f":s{e.slot}:{side}" if e.slot is not None and head.operands else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""

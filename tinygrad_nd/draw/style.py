@@ -39,15 +39,16 @@ class Heat:
         return SHADES[round(share * (len(SHADES) - 1))]
 
 
-def edge_style(e: Edge) -> list[str]:
-    """Words for what flows; width by the gradient's norm, a decade to a step; red and bold from a nan or inf on, grey dashes for none."""
+def edge_style(e: Edge, silent: bool = False) -> list[str]:
+    """Words for what flows, unless `silent`; width by the gradient's norm, two decades to a step; red and bold from a nan or inf on, grey
+    dashes for none."""
     lines = [e.label] if e.label else []
     if e.value:
         lines.append(value_words(e.value))
     if e.grad:
         lines.append(gradient_words(e.grad))
     words = quoted("\n".join(lines), "\u00a0")  # a little away from the line
-    style = [f'label="{words}"']
+    style = [] if silent else [f'label="{words}"']
     if (e.value and e.value.bad) or (e.grad and e.grad.bad):
         style += [f'color="{INK["red"]}:{INK["red"]}" fontcolor="{INK["red"]}" penwidth=2']
     elif e.grad and e.grad.norm is None:
