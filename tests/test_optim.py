@@ -225,7 +225,7 @@ def test_steps_allocate_nothing_after_the_first(engine, monkeypatch):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [p.data.ctypes.data for p in params] == places
-    assert peak < (20_000 if engine == "jit" else 1_500_000)  # NumPy alone: tiles of one operation's result
+    assert peak < (20_000 if engine == "jit" else 3_900_000)  # NumPy alone: results of operations on tiles, less than the large parameter
 
 
 def test_a_new_value_from_outside_is_what_moves():

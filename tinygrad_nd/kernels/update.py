@@ -8,6 +8,7 @@ float64 of float32 in a compiled loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from .memory import Array
 
 COMPILED = 1 << 12  # numbers; with fewer a compiled loop saves nothing
 ALONE = 1 << 18  # numbers; fewer are stepped before a second thread is awake
-TILE = 1 << 15  # numbers of a tile in NumPy: what lies between its calls stays in cache
+TILE = 1 << 17  # bytes of a tile in NumPy: what lies between its calls stays in a core's cache
+SHARED = 1 << 19  # bytes of a tile in NumPy on several threads: between shorter calls they would wait for one another
 
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -50,9 +52,14 @@ def run(steps: Sequence[Step]) -> None:
             own = tasks.setdefault(loops.loop(s.rule, len(s.states), len(s.numbers)), [])
             own.extend([(*[a[box] for a in arrays], constants) for box in parallel.boxes(s.p.shape, share)])
         else:
-            # On one thread: between calls as short as these, two would wait for one another.
-            for box in parallel.boxes(s.p.shape, TILE):
-                _tile(s.rule, [a[box] for a in arrays], s.numbers, s.decay, sign)
+            nbytes = SHARED if s.p.nbytes >= 4 * SHARED and parallel.num_threads() > 1 else TILE
+            boxes = parallel.boxes(s.p.shape, nbytes // s.p.itemsize)
+            work = partial(_tile, s.rule, arrays, s.numbers, s.decay, sign)
+            if nbytes == SHARED:
+                parallel.run(boxes, work)
+            else:
+                for box in boxes:
+                    work(box)
     for loop, own in tasks.items():
         if size <= ALONE:
             for arguments in own:
@@ -61,8 +68,8 @@ def run(steps: Sequence[Step]) -> None:
             engines.run(loop, own)
 
 
-def _tile(rule: Rule, arrays: Sequence[Array], numbers: Sequence[float], decay: float, sign: float) -> None:
-    p, g, *states = arrays
+def _tile(rule: Rule, arrays: Sequence[Array], numbers: Sequence[float], decay: float, sign: float, box: Any) -> None:
+    p, g, *states = [a[box] for a in arrays]
     for a, new in zip((p, *states), rule(p, slope(g, p, sign, decay), *states, *numbers)):
         if new is not a:
             np.copyto(a, new)
