@@ -33,7 +33,8 @@ def tell_place(error: Exception, module: Module, scope: str) -> None:
         return
     error.module_path = scope  # type: ignore[attr-defined]
     if type(error) in (ValueError, TypeError) and len(error.args) == 1:
-        error.args = (f"{told(module, scope)}: {error}",)
+        message = str(error).removeprefix(f"{type(module).__name__}: ")
+        error.args = (f"{told(module, scope)}: {message}",)
     else:  # such as a KeyError, whose argument is no message
         error.add_note(f"in {told(module, scope)}")
 
