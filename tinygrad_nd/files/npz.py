@@ -22,6 +22,7 @@ MARK = b"tinygrad_nd "
 SUFFIX = ".npy"
 ALIGN = 64  # bytes; arrays begin at multiples, so that they can be used where they lie
 PADDING = 0xD935  # the kind of extra field that zipalign uses for this
+ENCRYPTED, UTF8 = 1, 1 << 11  # flags of a member
 ROOMY = 1 << 28, 100  # bytes, times the file: what unpacks to more than both is a trap
 
 
@@ -45,7 +46,7 @@ def read(file: BinaryIO) -> dict[str, np.ndarray]:
     data, arrays = whole(file), {}
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        _check_end(data, archive.comment)
+        _check_end(data, archive.comment, len(members))
         _check_sizes(members, data.size)
         if archive.comment.startswith(MARK):
             check(archive.comment.removeprefix(MARK), _described(archive))
@@ -76,11 +77,13 @@ def _described(archive: zipfile.ZipFile) -> Any:
     return [(info.filename, info.file_size, info.CRC) for info in archive.infolist()]
 
 
-def _check_end(data: np.ndarray, comment: bytes) -> None:
-    """The file ends where its directory does: with the length of the comment, and the comment."""
+def _check_end(data: np.ndarray, comment: bytes, count: int) -> None:
+    """The file ends where its directory does: with the number of its members, ..., the length of the comment, and the comment."""
     end = bytes(data[max(0, data.size - 22 - len(comment)) :])
     if end[:4] != b"PK\x05\x06" or end[20:22] != len(comment).to_bytes(2, "little"):
         raise ValueError("it was cut short, or something follows its end")
+    if end[10:12] != min(count, 0xFFFF).to_bytes(2, "little") or (not count and len(end) < data.size):
+        raise ValueError(f"its directory has {count} members, but its end says otherwise")
 
 
 def _check_sizes(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -97,13 +100,14 @@ def _check_sizes(members: list[zipfile.ZipInfo], size: int) -> None:
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, data: np.ndarray) -> np.ndarray:
     """The bytes of a member of the archive whose bytes are `data`, checked."""
-    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-        return np.frombuffer(bytearray(archive.read(info)), np.uint8)  # checked there; what is encrypted is refused
     header = bytes(data[info.header_offset : info.header_offset + 30])
-    name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    flags, name, extra = (int.from_bytes(header[i : i + 2], "little") for i in (6, 26, 28))
     start = info.header_offset + 30
-    if bytes(data[start : start + name]) != info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"):
+    text = info.orig_filename.encode("utf-8" if info.flag_bits & UTF8 else "cp437")
+    if bytes(data[start : start + name]) != text or (flags ^ info.flag_bits) & UTF8:
         raise ValueError(f"{info.filename!r} is not where its directory says")
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & ENCRYPTED:
+        return np.frombuffer(bytearray(archive.read(info)), np.uint8)  # checked there; what is encrypted is refused
     start += name + extra
     part = data[start : start + info.file_size]
     if part.size != info.file_size or crc32(part.data) != info.CRC:
