@@ -94,6 +94,15 @@ def test_without_graphviz_the_nodes_stand_in_a_column(monkeypatch, tmp_path):
     assert [t for kind, t in drawn if kind == "edge"] == [f"n{e['tail']}-&gt;n{e['head']}" for e in whole["edges"]]
 
 
+def test_what_takes_graphviz_too_long_stands_in_a_column(monkeypatch):
+    monkeypatch.setattr(pages, "render", None)  # it is not called
+    h = [nd.tensor(np.ones(3), requires_grad=True)]
+    for _ in range(40):
+        h.append(nd.sin(nd.concatenate(h))[:3])
+    text = nd.draw(h[-1]).html()
+    assert "Too much for Graphviz" in text and text.count('<g class="node">') == 121
+
+
 def test_a_large_graph_is_cut_and_the_page_says_so():
     h = nd.tensor(np.ones(3), requires_grad=True)
     for _ in range(5000):
@@ -182,7 +191,7 @@ def test_the_picture_is_moved_by_pointer_and_wheel(browser, photographs):
     browser.click("#stage .node")
     x, y, scale = place()
     browser.drag("#stage .node.after", 60, 45)
-    assert place() == pytest.approx([x + 60, y + 45, scale])
+    assert place() == pytest.approx([x + 60, y + 45, scale], abs=0.01)
     assert heading() == "images"  # a drag is no click
 
     top = browser.run("document.querySelector('#stage').getBoundingClientRect().y")
@@ -190,7 +199,7 @@ def test_the_picture_is_moved_by_pointer_and_wheel(browser, photographs):
     before = place()
     browser.send("Input.dispatchMouseEvent", type="mouseWheel", x=300, y=400, deltaX=0, deltaY=-200)
     assert place()[2] > 1.2 * scale
-    assert under(*place()) == pytest.approx(under(*before))  # what lies under the pointer stays there
+    assert under(*place()) == pytest.approx(under(*before), abs=0.01)  # what lies under the pointer stays there
     browser.click("#out")
     browser.click("#fit")
     assert place()[2] < scale
