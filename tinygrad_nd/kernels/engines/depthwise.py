@@ -40,10 +40,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, p), dtype = kernels.shape, kernels.dtype
     weights = np.ascontiguousarray(np.moveaxis(kernels, (-1, 0), (0, -1)))  # (P, *k, C/G, G)
 
-    boxes = _boxes(spec, x.shape, kernels.size, dtype)
-
-    def written() -> list[list[Call]]:
-        return [runs.correlate(*_seen(x, spec, box, groups, dtype), weights[0], y[box][..., None, :]) for box in boxes]
+    boxes, y = _boxes(spec, x.shape, kernels.size, dtype), target.y
 
     def work(box: Box) -> None:
         seen = _seen(x, spec, box, groups, dtype)
@@ -55,9 +52,11 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
             copy(sums.swapaxes(-1, -2), tile.reshape(*tile.shape[:-1], groups, p))
         target.put(box, tile)
 
-    y = target.y
+    def written(y: Array) -> list[list[Call]]:
+        return [runs.correlate(*_seen(x, spec, box, groups, dtype), weights[0], y[box][..., None, :]) for box in boxes]
+
     if y is not None and p == 1 and _in_order(x, groups, dtype):
-        programs.run(("depthwise", spec), (x, weights, y), written)
+        programs.run(("depthwise", spec), (x, weights, y), lambda: written(y))
         if (bias := target.bias) is not None:
             parallel.run(boxes, lambda box: np.add(y[box], bias, out=y[box]))
     else:

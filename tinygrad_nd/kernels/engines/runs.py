@@ -36,7 +36,7 @@ def correlate(x: Array, spec: ConvSpec, ranges: Ranges, w: Array, y: Array) -> l
 
 
 def weight_grad(x: Array, spec: ConvSpec, ranges: Ranges, g: Array, dw: Array) -> list[Call]:
-    """Calls for dw (*k, G) += for each tap, the sum over the outputs in `ranges` of g (N, *o, G) times what the tap sees of x (N, *n, G)."""
+    """Calls for dw (*k, G) += per tap, the sum over the outputs in `ranges` of g (N, *o, G) times what the tap sees of x (N, *n, G)."""
     calls = []
     for work in _plan(spec, ranges, _steps(x), _steps(g)):
         together = max(1, SUMS // (work.width * _vectors(g.shape[-1], g.dtype)))
