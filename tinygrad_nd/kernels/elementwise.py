@@ -111,9 +111,8 @@ def looped(name: str, x: Any, *others: Any) -> Array | None:
     out = memory.empty_like(x)
     if out.strides != x.strides:
         return None
-    flat = [a.ravel("K") for a in (out, x, *others)]
-    boxes = parallel.boxes((x.size,), engines.share(x.size))
-    engines.run(getattr(loops, name), [tuple([a[box] for a in flat]) for box in boxes])
+    flat, share = [a.ravel("K") for a in (out, x, *others)], engines.share(x.size)
+    engines.repeat(getattr(loops, name), flat, lambda: [tuple([a[box] for a in flat]) for box in parallel.boxes((x.size,), share)])
     return out
 
 

@@ -50,6 +50,11 @@ def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
         parallel.run(tasks, lambda arguments: f(*arguments))
 
 
+def repeat(f: Callable[..., object], operands: Sequence[Any], tasks: Callable[[], Sequence[tuple[Any, ...]]], key: Any = None) -> None:
+    """`run` for one of numba's functions, written down once: its tasks follow from the layout of the operands and `key`."""
+    _load("native").repeat(f, operands, tasks, key)
+
+
 def share(size: int) -> int:
     """How many of so many elements a task of a compiled loop takes: as many tasks as threads, but none for too little."""
     return max(ALONE, -(-size // parallel.num_threads()))
