@@ -14,7 +14,9 @@ from ..graph import Edge, Graph, Vertex, short_name
 from ..style import Heat
 from ..text import clean, notes
 
-WIDTH, GAP = 200, 26  # of a card; between cards
+WIDTH, GAP = 200, 26  # of a card; between cards, one above the other
+SIDE = 46  # between the column and what stands at its left
+LANE = 6  # between edges that run side by side
 INSET = 12  # of a scope's box from the one around it
 _LETTERS = 40  # of 9 px that fit on a card
 _KIND_STROKE = {"constant": ' stroke-dasharray="5 3"', "rest": ' stroke-dasharray="1 3"'}
@@ -24,13 +26,14 @@ def column(graph: Graph) -> str:
     """The picture as an SVG element."""
     places, boxes, bottom = _placed(graph)
     deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
-    left, right = -(WIDTH + GAP + deepest * INSET + 20), WIDTH + deepest * INSET + 20
-    reach = max((_bulge(places, e) for e in graph.edges), default=0.0)
+    left, right = -(WIDTH + SIDE + deepest * INSET + 20), WIDTH + deepest * INSET + 20
+    lanes = _lanes(graph.edges, places)
+    right += LANE * max(lanes.values(), default=0)
     heat = Heat(graph)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} 0 {right + reach - left:g} {bottom:g}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} 0 {right - left} {bottom:g}">',
         *_boxes(boxes, deepest),
-        *(_edge(places, e) for e in graph.edges),
+        *(_edge(places, lanes, e) for e in graph.edges),
         *(_node(f"n{i}", v, places[i], heat.fill(v)) for i, v in enumerate(graph.vertices)),
         "</svg>",
     ]
@@ -54,7 +57,7 @@ def _placed(graph: Graph) -> tuple[list[Place], list[tuple[str, float, float]], 
     for i, v in enumerate(graph.vertices):
         height = _height(v)
         if v.kind in ("leaf", "constant") and i + 1 < len(graph.vertices):
-            places.append((-(WIDTH + GAP), beside, height))
+            places.append((-(WIDTH + SIDE), beside, height))
             beside += height + 6
             continue
         while open_ and not f"{v.scope}/".startswith(f"{open_[-1][0]}/"):
@@ -79,7 +82,7 @@ def _boxes(boxes: list[tuple[str, float, float]], deepest: int) -> Iterator[str]
     for scope, top, bottom in sorted(boxes, key=lambda box: box[0].count("/")):
         depth = scope.count("/")
         margin = (deepest - depth) * INSET
-        x, right = -(WIDTH + GAP + margin), WIDTH + margin
+        x, right = -(WIDTH + SIDE + margin), WIDTH + margin
         fill = ("#F6F7F9", "#EEF0F3", "#E7EAEE")[min(depth, 2)]
         yield f'<rect x="{x}" y="{top:g}" width="{right - x}" height="{bottom - top:g}" rx="8" fill="{fill}" stroke="#AEB4BD"/>'
         yield _text(right - 8, top + 16, scope.rpartition("/")[2], 12, "plain", ' font-weight="bold" text-anchor="end"')
@@ -129,24 +132,44 @@ def _text(x: float, y: float, words: str, size: int, tone: str, more: str) -> st
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}"{color}{more}>{html.escape(clean(words))}</text>'
 
 
-def _bulge(places: list[Place], e: Edge) -> float:
-    """How far an edge between operations that do not follow one another runs out to the right."""
-    (x, y, height), (_, end, _) = places[e.tail], places[e.head]
-    far = end - y - height
-    return 0.0 if x < 0 or far <= GAP * 4 else min(24 + far / 12, 260)
+def _lanes(edges: list[Edge], places: list[Place]) -> dict[int, int]:
+    """For every vertex that is read again further down: the lane beside the column in which all these edges run. Lanes are used again."""
+    near: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for e in edges:
+        near[e.tail] = min(near.get(e.tail, e.head), e.head)
+        last[e.tail] = max(last.get(e.tail, e.head), e.head)
+    lanes: dict[int, int] = {}
+    ends: dict[bool, list[int]] = {True: [], False: []}  # by side, where each lane becomes free
+    for tail in sorted(last):
+        beside = places[tail][0] < 0
+        if last[tail] > near[tail] or not (beside or _adjacent(places, tail, near[tail])):
+            taken = ends[beside]
+            lanes[tail] = next((k for k, end in enumerate(taken) if end <= tail), len(taken))
+            taken[lanes[tail] : lanes[tail] + 1] = [last[tail]]
+    return lanes
 
 
-def _edge(places: list[Place], e: Edge) -> str:
+def _adjacent(places: list[Place], tail: int, head: int) -> bool:
+    """Whether nothing of the column stands between two of its cards."""
+    return all(places[i][0] < 0 for i in range(tail + 1, head))
+
+
+def _edge(places: list[Place], lanes: dict[int, int], e: Edge) -> str:
     (x, y, height), (_, top, tall) = places[e.tail], places[e.head]
-    if x < 0:  # from the left: across, or down beside the column
-        a, b = (x + WIDTH, y + height / 2), (-1.0, top + tall / 2)
-        path, tip = f"M{a[0]:g},{a[1]:g}C{a[0] + 18:g},{a[1]:g} {b[0] - 18:g},{b[1]:g} {b[0] - 5:g},{b[1]:g}", _tip(*b, across=1)
-    elif not (bulge := _bulge(places, e)):
-        path, tip = f"M{WIDTH / 2:g},{y + height:g}V{top - 6:g}", _tip(WIDTH / 2, top - 1, across=0)
-    else:
-        a, b = (WIDTH, y + height * 0.7), (WIDTH + 1.0, top + tall * 0.3)
-        out = WIDTH + bulge
-        path, tip = f"M{a[0]},{a[1]:g}C{out:g},{a[1]:g} {out:g},{b[1]:g} {b[0] + 5:g},{b[1]:g}", _tip(*b, across=-1)
+    beside = x < 0
+    if _adjacent(places, e.tail, e.head):
+        if beside:  # across to its row
+            a, b = y + height / 2, top + tall / 2
+            path, tip = f"M{-SIDE},{a:g}C{-SIDE / 2:g},{a:g} {-SIDE / 2:g},{b:g} -6,{b:g}", _tip(-1, b, across=1)
+        else:
+            path, tip = f"M{WIDTH / 2:g},{y + height:g}V{top - 6:g}", _tip(WIDTH / 2, top - 1, across=0)
+    elif beside:  # down between the leaves and the column
+        lane = LANE * (lanes[e.tail] % (SIDE // LANE - 3)) + 2 * LANE - SIDE
+        path, tip = f"M{-SIDE},{y + height * 0.8:g}H{lane}V{top + tall * 0.8:g}H-6", _tip(-1, top + tall * 0.8, across=1)
+    else:  # down at the right of the column
+        lane = WIDTH + LANE * (lanes[e.tail] + 2)
+        path, tip = f"M{WIDTH},{y + height * 0.7:g}H{lane}V{top + tall * 0.3:g}H{WIDTH + 6}", _tip(WIDTH + 1, top + tall * 0.3, across=-1)
     color = INK["red"] if any(f and f.bad for f in (e.value, e.grad)) else "#5B6470"
     dashes = ' stroke-dasharray="5 3"' if e.grad and e.grad.norm is None else ""
     line = f'<path fill="none" stroke="{color}" stroke-width="1.1"{dashes} d="{path}"/>'
