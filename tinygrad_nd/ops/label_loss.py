@@ -6,43 +6,110 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import softmax as kernel
+from ..kernels import labels as kernel
 from ..kernels.memory import freeze
+from ..kernels.softmax import log_sum_exp
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .activation import _softmax, _softmax_grad, log_softmax
+from .activation import _softmax_grad, log_softmax, softmax
 from .curves import log_sigmoid, real
 from .elementwise import relu
 from .index import take
 from .loss import check_reduction, pair, reduced, same_shape
 from .parts import astype
 from .reduce import mean, sum
-from .shape import expand_dims, reshape
+from .shape import expand_dims, reshape, stack
 from .sort import _pick
 
 __all__ = ["cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss"]
 
 
-@primitive(x=lambda g, x, labels, total, axis: _label_loss_grad(g, labels, total, x, axis=axis))
-def _label_loss(x: Any, labels: Any, total: Any, *, axis: int) -> Any:
-    """-log(softmax(x)) at one label per row; `total`, the row's maximum and the logarithm of what else it sums to, serves both ways."""
-    top, rest = np.split(total, 2, axis)
-    return (top - np.take_along_axis(x, labels, axis)) + rest
+@primitive(
+    x=lambda g, x, labels, weights, total, axis, ignore, scale: _label_loss_grad(
+        g, x, labels, weights, total, axis=axis, ignore=ignore, scale=scale
+    ),
+    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -log_softmax(x, axis), labels, axis, ignore, scale),
+)
+def _label_loss(x: Any, labels: Any, weights: Any, total: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
+    """The loss of every row, or their sum times `scale`. `total`, the row's maximum and the logarithm of what else it sums to, serves both ways."""
+    return _reduced(kernel.loss(x, labels, weights, total, axis, ignore), axis, scale)
 
 
 @primitive(
-    g=lambda h, labels, x, axis: sum(h * (_softmax(x, axis=axis) - _one_hot(labels, x, axis)), axis, keepdims=True),
-    x=lambda h, g, x, axis: _softmax_grad(h * g, _softmax(x, axis=axis), axis=axis),
+    g=lambda h, x, labels, weights, axis, ignore, scale: _to_rows(
+        h * _slopes(softmax(x, axis), labels, weights, axis, ignore), axis, scale
+    ),
+    x=lambda h, g, x, labels, weights, axis, ignore, scale: _softmax_grad(
+        h * _each(g, axis, scale) * sum(_targets(labels, weights, x.shape, axis, ignore), axis, keepdims=True), softmax(x, axis), axis=axis
+    ),
+    weights=lambda h, g, x, labels, axis, ignore, scale: _to_weights(
+        g, sum(h * softmax(x, axis), axis, keepdims=True) - h, labels, axis, ignore, scale
+    ),
 )
-def _label_loss_grad(g: Any, labels: Any, total: Any, x: Any, *, axis: int) -> Any:
-    """g (softmax(x) - 1 at the label)."""
-    return kernel.label_grad(g, labels, total, x, axis)
+def _label_loss_grad(g: Any, x: Any, labels: Any, weights: Any, total: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
+    """g (w softmax(x) - p), p what each class counts in a row and w their sum."""
+    return kernel.grad(_each(g, axis, scale), x, labels, weights, total, axis, ignore)
 
 
-def _one_hot(labels: Tensor, x: Tensor, axis: int) -> np.ndarray:
-    hot = np.zeros(x.shape, x.dtype)
-    np.put_along_axis(hot, labels.data, 1, axis)
-    return hot
+@primitive(
+    x=lambda g, x, labels, weights, axis, ignore, scale: _nll_transposed(
+        g, x.detach(), labels, weights, axis=axis, ignore=ignore, scale=scale
+    ),
+    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -x, labels, axis, ignore, scale),
+)
+def _nll(x: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
+    return _reduced(kernel.picked(x, labels, weights, axis, ignore), axis, scale)
+
+
+@primitive(
+    g=lambda h, labels, weights, axis, ignore, scale: _nll(h, labels, weights, axis=axis, ignore=ignore, scale=scale),
+    weights=lambda h, g, labels, axis, ignore, scale: _to_weights(g, -h, labels, axis, ignore, scale),
+)
+def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
+    return kernel.put(_each(g, axis, scale), like, labels, weights, axis, ignore)
+
+
+def _reduced(rows: np.ndarray, axis: int, scale: float | None) -> Any:
+    with np.errstate(over="ignore"):
+        return rows.squeeze(axis) if scale is None else rows.dtype.type(rows.sum(dtype=np.float64) * scale)
+
+
+def _each(g: Any, axis: int, scale: float | None) -> Any:
+    """The cotangent of every row: what `_reduced` pulls back."""
+    if scale is not None:
+        return g * scale
+    return expand_dims(g, axis) if isinstance(g, Tensor) else np.expand_dims(g, axis)
+
+
+def _to_rows(h: Tensor, axis: int, scale: float | None) -> Tensor:
+    return sum(h, axis) if scale is None else sum(h) * scale
+
+
+def _slopes(y: Tensor, labels: Tensor, weights: Tensor, axis: int, ignore: int) -> Tensor:
+    """The slope of every row's loss, where softmax is y."""
+    p = _targets(labels, weights, y.shape, axis, ignore)
+    return y * sum(p, axis, keepdims=True) - p
+
+
+def _targets(labels: Tensor, weights: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> Tensor:
+    """What each class counts in each row."""
+    hot, counted = _hot(labels, shape, axis, ignore)
+    there, everywhere = (reshape(w, (-1, *[1] * (len(shape) - axis - 1))) for w in (weights[0], weights[1]))
+    return there * hot + everywhere * counted
+
+
+def _to_weights(g: Tensor, losses: Tensor, labels: Tensor, axis: int, ignore: int, scale: float | None) -> Tensor:
+    """What comes back to the weights, where `losses` is what each would be multiplied by."""
+    hot, counted = _hot(labels, losses.shape, axis, ignore)
+    rows, others = _each(g, axis, scale) * losses, tuple(i for i in range(losses.ndim) if i != axis)
+    return stack([sum(rows * hot, others), sum(rows * counted, others)])
+
+
+def _hot(labels: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> tuple[np.ndarray, np.ndarray]:
+    """1 at every label, and for every row that counts."""
+    counted = labels.data != ignore
+    classes = np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - axis - 1))
+    return (classes == labels.data) & counted, counted
 
 
 def cross_entropy(
@@ -67,15 +134,11 @@ def cross_entropy(
     t = astensor(target)
     if t.dtype.kind in "fc":
         return _against_probabilities(input, t, axis, w, label_smoothing, reduction)
-    labels = _Labels(where, t.data, input, axis, w, ignore_index)
-    total = kernel.log_sum_exp(input.data, axis)
+    place, ignore, scale, divisor = _rows(where, t.data, input, axis, w, ignore_index, reduction)
+    total = log_sum_exp(input.data, axis)
     freeze(total)
-    loss = labels.weighted(reshape(_label_loss(input, labels.place, total, axis=axis), labels.shape))
-    if label_smoothing:
-        logs = log_softmax(input, axis)
-        uniform = -sum(logs if w is None else logs * _along(w, input, axis), axis) * (label_smoothing / input.shape[axis])
-        loss = loss * (1 - label_smoothing) + (uniform if labels.all else uniform * labels.counted.astype(input.dtype))
-    return labels.reduced(loss, reduction)
+    loss = _label_loss(input, place, _weights(w, input, axis, label_smoothing), total, axis=axis, ignore=ignore, scale=scale)
+    return loss if divisor is None else loss / divisor
 
 
 def nll_loss(
@@ -87,9 +150,9 @@ def nll_loss(
     """
     input, axis, w = _scores("nll_loss", input, weight)
     check_reduction(reduction, "nll_loss")
-    labels = _Labels("nll_loss", astensor(target).data, input, axis, w, ignore_index)
-    picked = reshape(_pick(input, index=labels.place, axis=axis), labels.shape)
-    return labels.reduced(labels.weighted(-picked), reduction)
+    place, ignore, scale, divisor = _rows("nll_loss", astensor(target).data, input, axis, w, ignore_index, reduction)
+    loss = _nll(input, place, _weights(w, input, axis, 0.0), axis=axis, ignore=ignore, scale=scale)
+    return loss if divisor is None else loss / divisor
 
 
 def multi_margin_loss(
@@ -105,12 +168,13 @@ def multi_margin_loss(
         raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {input.shape}")
     if p not in (1, 2):
         raise ValueError(f"{where}: p must be 1 or 2, but is {p!r}")
-    labels = _Labels(where, astensor(target).data, input, axis, w, None)
-    short = relu(margin - _pick(input, index=labels.place, axis=axis) + input)
+    labels = astensor(target).data
+    place, _ = _checked(where, labels, input, axis, kernel.NONE)
+    short = relu(margin - _pick(input, index=place, axis=axis) + input)
     wrong = np.ones(input.shape, input.dtype)
-    np.put_along_axis(wrong, labels.place, 0, axis)
+    np.put_along_axis(wrong, place, 0, axis)
     loss = sum((short if p == 1 else short * short) * wrong, axis) / input.shape[axis]
-    return reduced(labels.weighted(loss), reduction, where)
+    return reduced(loss if w is None else loss * take(w, labels, 0), reduction, where)
 
 
 def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
@@ -147,34 +211,49 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     return reduced(mean(loss, -1), reduction, where)
 
 
-class _Labels:
-    """Checked class indices: where they point, which count, and how much."""
+def _rows(
+    where: str, labels: np.ndarray, input: Tensor, axis: int, weight: Tensor | None, ignore: int, reduction: str
+) -> tuple[np.ndarray, int, float | None, Tensor | None]:
+    """The labels, checked, with an axis for the classes; the one to ignore; what their sum is to be multiplied by; and divided by.
 
-    def __init__(self, where: str, labels: np.ndarray, input: Tensor, axis: int, weight: Tensor | None, ignore: int | None) -> None:
-        shape, classes = input.shape[:axis] + input.shape[axis + 1 :], input.shape[axis]
-        _whole(where, labels)
-        if labels.shape != shape:
-            raise ValueError(f"{where}: input {input.shape} needs a target of shape {shape}, but got {labels.shape}")
-        self.counted = np.ones(shape, bool) if ignore is None else labels != ignore
-        wrong = labels[self.counted & ((labels < 0) | (labels >= classes))]
-        if wrong.size:
-            raise ValueError(f"{where}: target holds class {wrong[0]}, but input {input.shape} has classes 0 to {classes - 1}")
-        self.shape, self.all = shape, bool(self.counted.all())
-        safe = np.where(self.counted, labels, 0)
-        self.place = np.expand_dims(safe, axis)
-        freeze(self.place)
-        counted = astensor(self.counted.astype(input.dtype))
-        self.share = take(weight, safe, 0) * counted if weight is not None else None if self.all else counted
+    The mean divides by the weights met, a tensor if these need a gradient.
+    """
+    place, every = _checked(where, labels, input, axis, ignore)
+    if reduction == "none":
+        return place, ignore if not every else kernel.NONE, None, None
+    scale, divisor = 1.0, None
+    if reduction == "mean":
+        if weight is None:
+            met: Any = labels.size if every else np.count_nonzero(labels != ignore)
+        else:
+            counts = np.bincount((labels if every else labels[labels != ignore]).reshape(-1), minlength=input.shape[axis])
+            met = sum(weight * counts.astype(weight.dtype)) if weight.requires_grad else float(weight.data @ counts)
+        scale, divisor = (1.0, met) if isinstance(met, Tensor) else (1 / met if met else np.nan, None)
+    return place, kernel.NONE if every else ignore, scale, divisor
 
-    def weighted(self, loss: Tensor) -> Tensor:
-        return loss if self.share is None else loss * self.share
 
-    def reduced(self, loss: Tensor, reduction: str) -> Tensor:
-        """The mean divides by the weights met."""
-        if reduction != "mean" or (self.share is None and loss.size):
-            return reduced(loss, reduction, "loss")
-        divisor = None if self.share is None else sum(self.share)
-        return sum(loss) / divisor if divisor is not None and divisor.data else sum(loss) * float("nan")
+def _checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: int) -> tuple[np.ndarray, bool]:
+    """The labels with an axis for the classes, and whether all count."""
+    shape, classes = input.shape[:axis] + input.shape[axis + 1 :], input.shape[axis]
+    _whole(where, labels)
+    if labels.shape != shape:
+        raise ValueError(f"{where}: input {input.shape} needs a target of shape {shape}, but got {labels.shape}")
+    every, wrong = kernel.check(labels, classes, ignore)
+    if wrong is not None:
+        raise ValueError(f"{where}: target holds class {wrong}, but input {input.shape} has classes 0 to {classes - 1}")
+    place = np.expand_dims(labels.astype(np.int64, copy=False), axis)
+    freeze(place)
+    return place, every
+
+
+def _weights(weight: Tensor | None, input: Tensor, axis: int, smoothing: float) -> Any:
+    """What a class counts as the label, and what it counts everywhere."""
+    classes = input.shape[axis]
+    if weight is None:
+        return kernel.even(classes, smoothing, input.dtype)
+    if weight.requires_grad:
+        return stack([weight * (1 - smoothing), weight * (smoothing / classes)])
+    return kernel.even(classes, smoothing, input.dtype) * weight.data
 
 
 def _whole(where: str, labels: np.ndarray) -> np.ndarray:

@@ -16,7 +16,8 @@ _LEAST, _MOST = _f(-88.02969), _f(88.722839)  # -127 log 2 and 128 log 2, whose 
 _C0, _C1, _C2, _C3, _C4 = _f(0.49999993), _f(0.16666515), _f(0.041668457), _f(0.008369419), _f(0.0013813145)
 _ODD = tuple(_f(1 / k) for k in range(3, 18, 2))  # the series of the inverse hyperbolic tangent
 _L3, _L5, _L7, _L9, _L11, _L13, _L15, _L17 = _ODD
-_ZERO, _ONE, _TWO = _f(0), _f(1), _f(2)
+_ZERO, _ONE, _TWO, _INFINITY = _f(0), _f(1), _f(2), _f(np.inf)
+_ROOT = np.int32(0x3F3504F3)  # the bits of 1/√2
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 
 
@@ -53,6 +54,19 @@ def log1p(x):
     q = s * s
     series = (((((((_L17 * q + _L15) * q + _L13) * q + _L11) * q + _L9) * q + _L7) * q + _L5) * q + _L3) * q
     return _TWO * (s + s * series)
+
+
+@_jit
+def log(x):
+    """log(x) for x from 2^-126 on: x is m 2^e, 1/√2 <= m < √2, and log(m) twice the inverse hyperbolic tangent of (m - 1) / (m + 1)."""
+    bits = np.int32(np.float32(x).view(np.int32))
+    e = np.int32(np.int32(bits - _ROOT) >> np.int32(23))
+    m = np.int32(bits - np.int32(e << np.int32(23))).view(np.float32)
+    s = (m - _ONE) / (m + _ONE)
+    q = s * s
+    series = (((_L9 * q + _L7) * q + _L5) * q + _L3) * q
+    power = np.float32(e)
+    return x if not x < _INFINITY else power * _HIGH + (_TWO * (s + s * series) + power * _LOW)
 
 
 @_jit

@@ -1,13 +1,17 @@
-"""Compiled loops along rows, for float32: f(out, *operands), matrices in C order. What they compute is told in the NumPy kernels."""
+"""Compiled loops of `kernels.softmax`, for float32 in C order: f_rows(out, *operands) of matrices, f_lanes(out, *operands, begin, end) of arrays
+(outer, n, inner), whose blocks of LANES neighbours are counted from `begin` to `end`. What they compute is told in the NumPy kernels.
+"""
 
 # mypy: ignore-errors
 import numpy as np
 from numba import njit
 
-from .exponential import exp
+from ..softmax import LANES
+from .exponential import exp, log
 
 # Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+_exact = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _BITS = np.int32(0x7FFFFFFF)
 
 
@@ -22,7 +26,7 @@ def _largest(x):
 
 
 @_jit
-def softmax(out, x):
+def softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, total = _largest(x[r]), np.float32(0)
         for i in range(x.shape[1]):
@@ -35,7 +39,7 @@ def softmax(out, x):
 
 
 @_jit
-def softmax_grad(out, g, y):
+def softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
         for i in range(y.shape[1]):
@@ -53,32 +57,27 @@ def _row_log_sum_exp(x):
 
 
 @_jit
-def log_sum_exp(out, x):
+def log_sum_exp_rows(out, x):
     for r in range(x.shape[0]):
         out[r, 0], out[r, 1] = _row_log_sum_exp(x[r])
 
 
 @_jit
-def log_softmax(out, x):
+def log_softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
         _less(out[r], x[r], top, rest)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})  # said, for a callee would inherit what its caller allows
+@_exact  # said, for a callee would inherit what its caller allows
 def _less(out, x, top, rest):
     """(x - top) - rest, in this order: exact near the top."""
     for i in range(x.size):
         out[i] = (x[i] - top) - rest
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})
-def _share(x, top, rest):
-    return exp((x - top) - rest)
-
-
 @_jit
-def log_softmax_grad(out, g, y):
+def log_softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
         for i in range(y.shape[1]):
@@ -87,9 +86,152 @@ def log_softmax_grad(out, g, y):
             out[r, i] = g[r, i] - exp(y[r, i]) * total
 
 
+# Lanes.
+
+
 @_jit
-def label_grad(out, g, labels, total, x):
-    for r in range(x.shape[0]):
-        for i in range(x.shape[1]):
-            out[r, i] = _share(x[r, i], total[r, 0], total[r, 1]) * g[r, 0]
-        out[r, labels[r, 0]] -= g[r, 0]
+def block(b, inner):
+    """(outer index, first neighbour, end) of block b."""
+    blocks = (inner + LANES - 1) // LANES
+    low = b % blocks * LANES
+    return b // blocks, low, min(low + LANES, inner)
+
+
+@_exact
+def _raise(top, x):
+    """NaN wins."""
+    for i in range(x.size):
+        u, v = top[i], x[i]
+        top[i] = v if (v > u) | (v != v) else u
+
+
+@_exact
+def _add_powers(total, x, top):
+    for i in range(x.size):
+        total[i] += exp(x[i] - top[i])
+
+
+@_exact
+def _logs(a, n):
+    for i in range(n):
+        a[i] = log(a[i])
+
+
+@_jit
+def _tops(top, x, p, low, high):
+    top[:] = -np.inf
+    for c in range(x.shape[1]):
+        _raise(top, x[p, c, low:high])
+
+
+@_jit
+def _sums(total, x, top, p, low, high):
+    total[:] = 0
+    for c in range(x.shape[1]):
+        _add_powers(total, x[p, c, low:high], top)
+
+
+@_exact
+def _powers(out, x, top, total):
+    for i in range(x.size):
+        power = exp(x[i] - top[i])
+        out[i] = power
+        total[i] += power
+
+
+@_exact
+def _scale(out, part):
+    for i in range(out.size):
+        out[i] *= part[i]
+
+
+@_exact
+def _add_product(total, a, b):
+    for i in range(a.size):
+        total[i] += a[i] * b[i]
+
+
+@_exact
+def _pulled(out, g, y, total):
+    for i in range(y.size):
+        out[i] = y[i] * (g[i] - total[i])
+
+
+@_exact
+def _less_lanes(out, x, top, rest):
+    for i in range(x.size):
+        out[i] = (x[i] - top[i]) - rest[i]
+
+
+@_exact
+def _add(total, a):
+    for i in range(a.size):
+        total[i] += a[i]
+
+
+@_exact
+def _log_pulled(out, g, y, total):
+    for i in range(y.size):
+        out[i] = g[i] - exp(y[i]) * total[i]
+
+
+@_jit
+def softmax_lanes(out, x, begin, end):
+    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        _tops(top, x, p, low, high)
+        total[:] = 0
+        for c in range(x.shape[1]):
+            _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+        for i in range(LANES):
+            total[i] = np.float32(1) / total[i]
+        for c in range(x.shape[1]):
+            _scale(out[p, c, low:high], total)
+
+
+@_jit
+def softmax_grad_lanes(out, g, y, begin, end):
+    total = np.empty(LANES, y.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, y.shape[2])
+        total[:] = 0
+        for c in range(y.shape[1]):
+            _add_product(total, g[p, c, low:high], y[p, c, low:high])
+        for c in range(y.shape[1]):
+            _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
+
+
+@_jit
+def log_sum_exp_lanes(out, x, begin, end):
+    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        _tops(top, x, p, low, high)
+        _sums(total, x, top, p, low, high)
+        _logs(total, high - low)
+        out[p, 0, low:high], out[p, 1, low:high] = top[: high - low], total[: high - low]
+
+
+@_jit
+def log_softmax_lanes(out, x, begin, end):
+    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        _tops(top, x, p, low, high)
+        _sums(total, x, top, p, low, high)
+        _logs(total, high - low)
+        for c in range(x.shape[1]):
+            _less_lanes(out[p, c, low:high], x[p, c, low:high], top, total)
+
+
+@_jit
+def log_softmax_grad_lanes(out, g, y, begin, end):
+    total = np.empty(LANES, y.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, y.shape[2])
+        total[:] = 0
+        for c in range(y.shape[1]):
+            _add(total, g[p, c, low:high])
+        for c in range(y.shape[1]):
+            _log_pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
