@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .resample import Taps, taps
+from .resample import Taps, same, taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,6 +25,8 @@ def bounds(n: int, o: int) -> tuple[Array, Array]:
 @lru_cache(256)
 def means(n: int, o: int) -> Taps:
     """The mean of every window, as weighted taps."""
+    if n == o:
+        return same(n)
     start, end = bounds(n, o)
     length = end - start
     rows = np.repeat(np.arange(o), length)
@@ -47,5 +49,7 @@ def places(n: int, o: int) -> Array:
 @lru_cache(256)
 def copies(n: int, o: int) -> Taps:
     """The axis that lays these places side by side."""
+    if n == o:
+        return same(n)
     seen = places(n, o)
     return taps(np.arange(len(seen)), seen, None, len(seen), n)

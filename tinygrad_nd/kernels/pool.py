@@ -27,7 +27,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     if fast := _engine(x):
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     lowest = _lowest(x.dtype)
-    source, layout = spread(x, spec)
+    source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))) if want_index else None
 
@@ -50,8 +50,8 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if fast := _engine(x):
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
-    source, layout = spread(x, spec)
-    codes, _ = spread(winner, spec, layout)
+    source, layout = spread(x, spec.rank)
+    codes, _ = spread(winner, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
 
     def work(part: Part) -> None:
@@ -69,8 +69,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if fast := _engine(g):
         return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
-    codes, layout = spread(winner, spec)
-    source, _ = spread(g, spec, layout)
+    codes, layout = spread(winner, spec.rank)
+    source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     disjoint = all(apart(spec, axis) for axis in range(spec.rank))
     few = disjoint and prod(spec.kernel) <= FEW
@@ -110,7 +110,7 @@ def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
     if fast := _engine(x):
         return fast.window_sum(x, spec, factor)  # type: ignore[no-any-return]
-    source, layout = spread(x, spec)
+    source, layout = spread(x, spec.rank)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
 
@@ -131,7 +131,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
     if fast := _engine(g):
         return fast.window_sum_adjoint(g, spec, factor)  # type: ignore[no-any-return]
-    source, layout = spread(g, spec)
+    source, layout = spread(g, spec.rank)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     wide = np.float32 if g.dtype == np.float16 else g.dtype
 

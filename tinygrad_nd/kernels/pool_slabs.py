@@ -52,21 +52,21 @@ class Layout:
         return a.reshape([shape[i] for i in order]).transpose(back)
 
 
-def spread(a: Array, spec: PoolSpec, layout: Layout | None = None) -> tuple[Array, Layout]:
+def spread(a: Array, rank: int, layout: Layout | None = None) -> tuple[Array, Layout]:
     """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule).
 
     Where none does, channels are taken all the same: turning a slab round as it is loaded costs less than working on short rows.
     """
-    lead, space = a.shape[: a.ndim - spec.rank], a.shape[a.ndim - spec.rank :]
+    lead, space = a.shape[: a.ndim - rank], a.shape[a.ndim - rank :]
     if layout is None:
         order = memory.memory_order(a)
         spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
         last = max(spatial, default=len(order))
         inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
-        if spec.rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
+        if rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
             inner = (len(lead) - 1,)
         layout = Layout(tuple(axis for axis in order if axis < len(lead) and axis not in inner), inner, lead)
-    return a.transpose(layout.order(spec.rank)).reshape(layout.outer, *space, layout.inner), layout
+    return a.transpose(layout.order(rank)).reshape(layout.outer, *space, layout.inner), layout
 
 
 # Parts: which entries of the outer axis, and which outputs along the first spatial axis, one task takes.

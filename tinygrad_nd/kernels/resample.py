@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import engines, memory, parallel
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TILE = 1 << 16  # numbers written by one task
+COMPILED = 1 << 11  # numbers; with fewer a compiled loop saves nothing
 A = -0.75  # the slope of the cubic kernel at 1
 
 
@@ -26,9 +27,12 @@ class Taps:
     index: Array
     count: Array
     weight: Array | None
+    identity: bool = False
 
     @cached_property
     def transposed(self) -> Taps:
+        if self.identity:
+            return self
         used = np.arange(len(self.index))[:, None] < self.count
         t, j = np.nonzero(used)
         return taps(self.index[t, j], j, None if self.weight is None else self.weight[t, j], self.size, self.out)
@@ -47,6 +51,22 @@ def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int
     weight = np.zeros(index.shape)
     weight[number, rows] = weights[order]
     return Taps(out, size, index, count, weight)
+
+
+def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
+    """The last axes of x sampled, those that shrink first. What is no tap of an output never touches it, NaN and infinity included."""
+    if x.size >= COMPILED and x.dtype in (np.float32, np.float64) and len(taps) and (fast := engines.compiled("pools")):
+        return fast.sampled(x, taps)  # type: ignore[no-any-return]
+    for axis in sorted(range(len(taps)), key=lambda i: taps[i].out / max(taps[i].size, 1)):
+        if not taps[axis].identity:
+            x = along(x, taps[axis], x.ndim - len(taps) + axis)
+    return x.view()
+
+
+@lru_cache(256)
+def same(n: int) -> Taps:
+    """An axis as it is."""
+    return Taps(n, n, np.arange(n)[None], np.ones(n, np.intp), None, True)
 
 
 def along(x: Array, taps: Taps, axis: int) -> Array:

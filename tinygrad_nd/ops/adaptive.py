@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..kernels import adaptive as kernel
-from ..kernels import memory
+from ..kernels import places
+from ..kernels.memory import freeze
 from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -25,18 +26,15 @@ __all__ = ["adaptive_avg_pool_nd", "adaptive_max_pool_nd", "global_avg_pool", "g
 Sizes = int | Sequence[int | None]
 
 
-@primitive(x=lambda g, at: _unpool_gather(g, at=at))
-def _unpool(x: Any, *, at: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` with x at the flat places `at`, each named once."""
-    y = memory.empty(shape, x.dtype)
-    y[...] = 0
-    y.reshape(-1)[at.reshape(-1)] = x.reshape(-1)
-    return y
+@primitive(x=lambda g, at, rank: _unpool_gather(g, at=at, rank=rank))
+def _unpool(x: Any, *, at: Any, shape: tuple[int, ...], rank: int) -> Any:
+    """Zeros of `shape` with x at places `at` of their blocks, each named once."""
+    return places.put(x, at, shape, rank)
 
 
-@primitive(x=lambda g, at, x_shape: _unpool(g, at=at, shape=x_shape))
-def _unpool_gather(x: Any, *, at: Any) -> Any:
-    return x.reshape(-1).take(at)
+@primitive(x=lambda g, at, rank, x_shape: _unpool(g, at=at, shape=x_shape, rank=rank))
+def _unpool_gather(x: Any, *, at: Any, rank: int) -> Any:
+    return places.take(x, at, rank)
 
 
 def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = None) -> Tensor:
@@ -47,12 +45,11 @@ def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = Non
     x, rank, restore = space_last("adaptive_avg_pool_nd", x, output_size, "output_size", layout)
     x = floating(x)
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_avg_pool_nd", output_size, x, rank)
-    if (whole := _whole(n, o)) is not None:
-        return restore(avg_pool_nd(x, whole))
-    for axis in range(rank):
-        if n[axis] != o[axis]:
-            x = resample(x, taps=kernel.means(n[axis], o[axis]), axis=x.ndim - rank + axis)
-    return restore(x)
+    if rank and prod(o) == 1:
+        return restore(mean(x, tuple(range(x.ndim - rank, x.ndim)), keepdims=True))
+    if (even := _even(n, o)) is not None:
+        return restore(avg_pool_nd(x, *even))
+    return restore(resample(x, taps=tuple(map(kernel.means, n, o))))
 
 
 def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = False, *, layout: str | None = None) -> Any:
@@ -64,19 +61,20 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     if x.dtype.kind == "c":
         raise TypeError(f"adaptive_max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_max_pool_nd", output_size, x, rank)
-    if (whole := _whole(n, o)) is not None:
-        y = max_pool_nd(x, whole, return_indices=return_indices)
+    if rank and prod(o) == 1:
+        at = _largest(x, rank)
+        y = _unpool_gather(x, at=at, rank=rank)
+        return (restore(y), restore(astensor(at))) if return_indices else restore(y)
+    if (even := _even(n, o)) is not None:
+        y = max_pool_nd(x, *even, return_indices=return_indices)
         return (restore(y[0]), restore(y[1])) if return_indices else restore(y)
-    spread, taken = x, []
-    for axis, (m, parts) in enumerate(zip(n, o)):  # windows side by side, the last place of a shorter one again
-        taken.append(kernel.places(m, parts))
-        if m != parts:
-            spread = resample(spread, taps=kernel.copies(m, parts), axis=x.ndim - rank + axis)
-    pooled = max_pool_nd(spread, tuple(len(places) // parts for places, parts in zip(taken, o)), return_indices=return_indices)
+    taken = list(map(kernel.places, n, o))  # windows side by side, the last place of a shorter one again
+    spread = resample(x, taps=tuple(map(kernel.copies, n, o)))
+    pooled = max_pool_nd(spread, tuple(len(seen) // parts for seen, parts in zip(taken, o)), return_indices=return_indices)
     if not return_indices:
         return restore(pooled)
     at = np.unravel_index(pooled[1].data, tuple(map(len, taken)))
-    flat = np.ravel_multi_index(tuple(places[i] for places, i in zip(taken, at)), n)
+    flat = np.ravel_multi_index(tuple(seen[i] for seen, i in zip(taken, at)), n)
     return restore(pooled[0]), restore(astensor(flat))
 
 
@@ -91,13 +89,18 @@ def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
 
     Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
     """
-    x, axes = space("global_max_pool", x, layout)
-    lead, n = x.shape[:2], prod(x.shape[2:])
-    if x.data.flags.c_contiguous and axes and axes[0] == 2 and n and x.dtype.kind != "c":  # every block lies in one piece
-        at = x.data.reshape(-1, n).argmax(1) + np.arange(prod(lead)) * n
-        return _unpool_gather(x, at=at.reshape(*lead, *(1,) * len(axes)))
-    y: Tensor = max_pool_nd(x, tuple(x.shape[a] for a in axes), layout=layout)
-    return y
+    who = "global_max_pool"
+    x, axes = space(who, x, layout)
+    if not axes or not prod([x.shape[a] for a in axes]) or x.dtype.kind == "c":
+        return max_pool_nd(x, tuple(x.shape[a] for a in axes), layout=layout)  # type: ignore[no-any-return]
+    x, rank, restore = space_last(who, x, axes, "x", layout)
+    return restore(_unpool_gather(x, at=_largest(x, rank), rank=rank))
+
+
+def _largest(x: Tensor, rank: int) -> np.ndarray[Any, Any]:
+    at = places.largest(x.data, rank)
+    freeze(at)
+    return at
 
 
 def max_unpool_nd(
@@ -125,16 +128,15 @@ def max_unpool_nd(
         raise ValueError(f"{who}: x {x.shape} and indices {where.shape} must have the same shape")
     lead, o = x.shape[: x.ndim - rank], x.shape[x.ndim - rank :]
     n = _unpooled(o, kernel_size, stride, padding, output_size)
-    if where.size and (where.min() < 0 or where.max() >= prod(n)):
-        raise ValueError(
-            f"{who}: indices reach from {where.min()} to {where.max()}, but the result has {prod(n)} places {n}; give its output_size"
-        )
+    where = where.astype(np.int64, copy=False)
+    low, high = places.reach(where)
+    if low < 0 or high >= prod(n):
+        raise ValueError(f"{who}: indices reach from {low} to {high}, but the result has {prod(n)} places {n}; give its output_size")
+    if not places.repeated(where, prod(n), rank):
+        freeze(where := where.view())
+        return restore(_unpool(x, at=where, shape=(*lead, *n), rank=rank))
     at = (where.reshape(prod(lead), prod(o)) + np.arange(prod(lead))[:, None] * prod(n)).reshape(x.shape)
-    taken = np.zeros(prod(lead) * prod(n), np.bool_)
-    taken[at] = True
-    if np.count_nonzero(taken) == at.size:
-        return restore(_unpool(x, at=at, shape=(*lead, *n)))
-    empty = astensor(np.zeros(taken.size, x.dtype))
+    empty = astensor(np.zeros(prod(lead) * prod(n), x.dtype))
     return restore(reshape(setitem(empty, at, x), (*lead, *n)))
 
 
@@ -169,6 +171,14 @@ def _output_size(who: str, output_size: Sizes, x: Tensor, rank: int) -> tuple[in
     return o
 
 
-def _whole(n: tuple[int, ...], o: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The kernel of the pool that the windows are, where they lie side by side."""
-    return None if any(m % parts for m, parts in zip(n, o)) else tuple(m // parts for m, parts in zip(n, o))
+def _even(n: tuple[int, ...], o: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """The kernel and stride of the pool that the windows are, where all are equally long and equally far apart."""
+    kernels, strides = [], []
+    for m, parts in zip(n, o):
+        start, end = kernel.bounds(m, parts)
+        stride = int(start[1]) if parts > 1 else m
+        if not stride or (end - start != end[0]).any() or (np.diff(start) != stride).any():
+            return None
+        kernels.append(int(end[0]))
+        strides.append(stride)
+    return tuple(kernels), tuple(strides)

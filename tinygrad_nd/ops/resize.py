@@ -57,10 +57,11 @@ def interpolate(
     if mode.startswith("nearest") and o != n and all(p % m == 0 and step * p == m for m, p, step in zip(n, o, steps)):
         return restore(enlarge(x, tuple(p // m for m, p in zip(n, o))))
     x = x if mode.startswith("nearest") else floating(x)
-    for axis in sorted(range(rank), key=lambda a: o[a] / n[a]) if o != n else ():  # smaller ones first
-        if o[axis] != n[axis] or (steps[axis] != 1 and not align_corners):
-            x = resample(x, taps=_taps(mode, n[axis], o[axis], steps[axis], align_corners, x.dtype), axis=x.ndim - rank + axis)
-    return restore(x)
+    if o == n:
+        return restore(x)
+    moved = [p != m or (step != 1 and not align_corners) for m, p, step in zip(n, o, steps)]
+    taps = (_taps(mode, m, p, step, align_corners, x.dtype) if moves else kernel.same(m) for m, p, step, moves in zip(n, o, steps, moved))
+    return restore(resample(x, taps=tuple(taps)))
 
 
 def _taps(mode: str, n: int, o: int, step: float, align_corners: bool, dtype: np.dtype[Any]) -> kernel.Taps:

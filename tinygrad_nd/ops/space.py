@@ -1,4 +1,4 @@
-"""Which axes of x are space, and one of them sampled: what the functions of windows and sizes have in common."""
+"""Which axes of x are space, and these sampled: what the functions of windows and sizes have in common."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 Restore = Callable[[Tensor], Tensor]
 
 
-@primitive(x=lambda g, taps, axis: resample(g, taps=taps.transposed, axis=axis))
-def resample(x: Any, *, taps: kernel.Taps, axis: int) -> Any:
-    """An axis of x at another size: every output a weighted sum of a few inputs."""
-    return kernel.along(x, taps, axis)
+@primitive(x=lambda g, taps: resample(g, taps=tuple(t.transposed for t in taps)))
+def resample(x: Any, *, taps: tuple[kernel.Taps, ...]) -> Any:
+    """The last axes of x at another size: every output a weighted sum of a few inputs along each."""
+    return kernel.sampled(x, taps)
 
 
 def space_last(where: str, x: Any, sizes: Any, what: str, layout: str | None) -> tuple[Tensor, int, Restore]:

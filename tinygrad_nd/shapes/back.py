@@ -73,7 +73,7 @@ def phases(node: Node) -> int:
         return int(node.params["count"])
     if node.op.name == "reshape":
         return max([prod(node.parents[0].shape[a + 1 : b]) for (a, b), _ in _blocks(node.parents[0].shape, node.shape)], default=1)
-    return node.params["taps"].out // gcd(node.params["taps"].out, node.params["taps"].size) if node.op.name == "resample" else 1
+    return max([t.out // gcd(t.out, t.size) for t in node.params["taps"]]) if node.op.name == "resample" else 1
 
 
 def _along(params: dict[str, Any]) -> tuple[int, ...] | None:
@@ -132,17 +132,18 @@ def _through(node: Node, i: int, axes: Axes, step: Callable[[int], Fraction], mo
 
 def _resampled(node: Node, i: int, axes: Axes) -> Axes:
     """Interpolation and adaptive means: the inputs of each output are listed; those with weight 0 are not seen."""
-    taps, along = node.params["taps"], node.params["axis"] % len(axes)
-    used = np.arange(len(taps.index))[:, None] < taps.count
-    if taps.weight is not None:
-        used = used & (taps.weight != 0)
+    for along, taps in enumerate(node.params["taps"], len(axes) - len(node.params["taps"])):
+        used = np.arange(len(taps.index))[:, None] < taps.count
+        if taps.weight is not None:
+            used = used & (taps.weight != 0)
 
-    def to(at: Array) -> Array:
-        inside = at.clip(0, taps.out - 1)
-        there: Array = taps.index[:, inside][used[:, inside]]
-        return there
+        def to(at: Array, taps: Any = taps, used: Array = used) -> Array:
+            inside = at.clip(0, taps.out - 1)
+            there: Array = taps.index[:, inside][used[:, inside]]
+            return there
 
-    return _on(axes, along, axes[along].moved(to, Fraction(taps.size, taps.out)))
+        axes = _on(axes, along, axes[along].moved(to, Fraction(taps.size, taps.out)))
+    return axes
 
 
 def _reshape(node: Node, i: int, axes: Axes) -> Axes:

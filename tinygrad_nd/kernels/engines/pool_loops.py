@@ -230,6 +230,62 @@ def spread_lines(
                     x[at + i] += total[c * inner + i]
 
 
+# Weighted sums of a few rows, then of a few columns.
+
+
+@njit(**JIT)
+def sample_lines(
+    x, y, inner, row, row_source, row_weight, height, column, column_source, column_weight, width, begin, end
+):  # fmt: skip
+    """Output rows from begin to end."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    length = width * inner
+    line = np.empty(length, x.dtype)
+    for l in range(begin, end):
+        image, r = (l // rows) * height, l % rows
+        a, b, o = row[r], row[r + ONE], l * columns * inner
+        if a == b:
+            for i in range(columns * inner):
+                y[o + i] = 0
+            continue
+        _weigh(length, line, ZERO, x, length, image, row_source, row_weight, a, b)
+        if inner == ONE:
+            for c in range(columns):
+                total = x.dtype.type(0)
+                for j in range(column[c], column[c + ONE]):
+                    total += column_weight[j] * line[column_source[j]]
+                y[o + c] = total
+            continue
+        for c in range(columns):
+            if column[c] == column[c + ONE]:
+                for i in range(inner):
+                    y[o + c * inner + i] = 0
+            else:
+                _weigh(inner, y, o + c * inner, line, inner, ZERO, column_source, column_weight, column[c], column[c + ONE])
+
+
+@njit(**JIT)
+def _weigh(n, y, o, x, step, base, source, weight, a, b):
+    """y[o + i] = the sum over j from a to b of weight[j] x[(base + source[j]) step + i]."""
+    at, w = (base + source[a]) * step, weight[a]
+    if b == a + ONE:
+        for i in range(n):
+            y[o + i] = w * x[at + i]
+        return
+    bt, v = (base + source[a + ONE]) * step, weight[a + ONE]
+    for i in range(n):
+        y[o + i] = w * x[at + i] + v * x[bt + i]
+    for j in range(a + TWO, b, TWO):
+        at, w = (base + source[j]) * step, weight[j]
+        if j + ONE == b:
+            for i in range(n):
+                y[o + i] += w * x[at + i]
+        else:
+            bt, v = (base + source[j + ONE]) * step, weight[j + ONE]
+            for i in range(n):
+                y[o + i] += w * x[at + i] + v * x[bt + i]
+
+
 # Winners: from a window to where its maximum lies.
 
 

@@ -17,6 +17,7 @@ from .. import engines, memory, parallel
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
+from ..resample import Taps
 from . import native
 from . import pool_loops as loops
 from .turns import turn
@@ -28,7 +29,7 @@ TASKS = 4  # per thread
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
-    source, layout = spread(x, spec)
+    source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
         _over_lines(loops.fold_lines, spec, _tables(spec), source, values, (True, x.dtype.type(-np.inf), x.dtype.type(1)))
@@ -39,14 +40,14 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
 
 
 def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
-    source, layout = spread(x, spec)
+    source, layout = spread(x, spec.rank)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     _over_lines(loops.fold_lines, spec, _tables(spec), source, y, (False, x.dtype.type(0), x.dtype.type(factor)))
     return layout.restore(y, spec.out)
 
 
 def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
-    source, layout = spread(g, spec)
+    source, layout = spread(g, spec.rank)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     _, columns, plan = _tables(spec)
     _over_lines(loops.spread_lines, spec, (_transposed(spec), columns, plan), source, x, (g.dtype.type(factor),))
@@ -54,19 +55,27 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
 
 
 def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
-    codes, layout = spread(winner, spec)
-    source, _ = spread(x, spec, layout)
+    codes, layout = spread(winner, spec.rank)
+    source, _ = spread(x, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
     _over_images(loops.gather_images, spec, source, codes, y)
     return layout.restore(y, spec.out)
 
 
 def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
-    codes, layout = spread(winner, spec)
-    source, _ = spread(g, spec, layout)
+    codes, layout = spread(winner, spec.rank)
+    source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     _over_images(loops.scatter_images, spec, source, codes, x)
     return layout.restore(x, spec.size)
+
+
+def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
+    source, layout = spread(x, len(taps))
+    out = tuple(t.out for t in taps)
+    y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
+    _over_lines(loops.sample_lines, taps, _sampling(taps, x.dtype), source, y, ())
+    return layout.restore(y, out)
 
 
 # Tables.
@@ -127,6 +136,26 @@ def _table(spec: PoolSpec, axes: range, step: int) -> Table:
 
 
 @lru_cache(256)
+def _sampling(taps: tuple[Taps, ...], dtype: np.dtype[Any]) -> tuple[Table, Table]:
+    """The tables of rows and of columns, of weights instead of taps."""
+    return _weighted(taps[:-1], dtype), _weighted(taps[-1:], dtype)
+
+
+def _weighted(axes: tuple[Taps, ...], dtype: np.dtype[Any]) -> Table:
+    sources, weights, used = np.zeros((1, 1), np.intp), np.ones((1, 1)), np.ones((1, 1), np.bool_)
+    for t in axes:
+        shape = (len(sources) * t.out, sources.shape[1] * len(t.index))
+        known = (np.arange(len(t.index))[:, None] < t.count).T
+        weight = np.ones(known.shape) if t.weight is None else t.weight.T
+        sources = (sources[:, None, :, None] * t.size + t.index.T[:, None]).reshape(shape)
+        weights = (weights[:, None, :, None] * weight[:, None]).reshape(shape)
+        used = (used[:, None, :, None] & known[:, None]).reshape(shape)
+    start = np.concatenate([[0], np.cumsum(used.sum(1))])
+    begin, source = memory.table(start.astype(U)), memory.table(sources[used].astype(U))
+    return Table(begin, source, memory.table(weights[used].astype(dtype)), U(prod(t.size for t in axes)))
+
+
+@lru_cache(256)
 def _transposed(spec: PoolSpec) -> Table:
     """The rows' table read backwards: the output rows that see input row i."""
     rows = _tables(spec)[0]
@@ -155,7 +184,7 @@ def _places(spec: PoolSpec, inner: int) -> tuple[Array, Array, Array]:
 
 
 def _over_lines(
-    f: Callable[..., None], spec: PoolSpec, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
+    f: Callable[..., None], key: Any, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
 ) -> None:
     """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
@@ -175,7 +204,7 @@ def _over_lines(
     elif first:  # real numbers among the arguments
         engines.run(f, tasks())
     else:
-        native.repeat(f, (x, y, *more), tasks, spec)
+        native.repeat(f, (x, y, *more), tasks, key)
 
 
 def _over_images(f: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
