@@ -41,7 +41,7 @@ def largest(x: Array, rank: int) -> Array:
 
 def take(x: Array, at: Array, rank: int) -> Array:
     """The entries of x (*lead, *n) at places (*lead, *o)."""
-    order = _order(at, rank) if at.size >= COMPILED else _order(x, rank)
+    order = _order(at, rank)
     blocks, places = _blocks(x, rank, order), _blocks(at, rank, order)
     y = memory.empty(places.shape, x.dtype)
     loops = _loops(at)
@@ -54,14 +54,14 @@ def take(x: Array, at: Array, rank: int) -> Array:
 
 def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     """Zeros of `shape` (*lead, *n) with x (*lead, *o) at its places."""
-    order = _order(at, rank) if at.size >= COMPILED else _order(x, rank)
+    order = _order(at, rank)
     values, places = _blocks(x, rank, order), _blocks(at, rank, order)
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
         engines.run(loops.put, [(y[box], _constant(values[box]), _constant(places[box])) for box in _shares(y)])
     else:
-        _each(len(y), y.size, lambda box: _put(y[box], values[box], places[box]))
+        parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
     return _restored(y, shape, order)
 
 

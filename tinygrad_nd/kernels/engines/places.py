@@ -47,9 +47,13 @@ def _raise_twice(top, place, x, y, q):
 def take(y, x, at):
     outer, n, inner = y.shape
     for p in range(outer):
-        for q in range(n):
-            for i in range(inner):
-                y[p, q, i] = x[p, at[p, q, i], i]
+        if inner == 1:
+            for q in range(n):
+                y[p, q, 0] = x[p, at[p, q, 0], 0]
+        else:
+            for q in range(n):
+                for i in range(inner):
+                    y[p, q, i] = x[p, at[p, q, i], i]
 
 
 @_jit
@@ -57,22 +61,29 @@ def put(y, x, at):
     outer, n, inner = x.shape
     for p in range(outer):
         y[p] = 0
-        for q in range(n):
-            for i in range(inner):
-                y[p, at[p, q, i], i] = x[p, q, i]
+        if inner == 1:
+            for q in range(n):
+                y[p, at[p, q, 0], 0] = x[p, q, 0]
+        else:
+            for q in range(n):
+                for i in range(inner):
+                    y[p, at[p, q, i], i] = x[p, q, i]
 
 
 @_jit
 def repeated(twice, at, size):
     outer, n, inner = at.shape
-    seen = np.empty((size, inner), np.uint8)
+    seen = np.empty(size * inner, np.uint8)
     for p in range(outer):
         seen[:] = 0
+        if inner == 1:
+            for q in range(n):
+                seen[at[p, q, 0]] = 1
+        else:
+            for q in range(n):
+                for i in range(inner):
+                    seen[at[p, q, i] * inner + i] = 1
         count = 0
-        for q in range(n):
-            for i in range(inner):
-                seen[at[p, q, i], i] = 1
-        for q in range(size):
-            for i in range(inner):
-                count += seen[q, i]
+        for q in range(seen.size):
+            count += seen[q]
         twice[p] = count < n * inner
