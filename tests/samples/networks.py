@@ -13,6 +13,7 @@ from .rows import Sample, normal, positive, rng, rows, within
 
 X, T = (normal(3, 4) * 3,), normal(3, 4)
 PROBABILITY = 0.1 + 0.8 * rng.random((3, 4))
+LABELS = np.array([[[0, 3]], [[1, 1]]])
 SIGNS = np.where(rng.random((3, 4)) < 0.5, -1, 1)
 ALONE = ("celu", "elu", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu",
          "softplus", "softshrink", "softsign", "tanhshrink")  # fmt: skip
@@ -54,7 +55,15 @@ SAMPLES: list[Sample] = [
     *rows("clip", nd.normalize, (normal(3, 4),)),
     *rows("clip", nd.cosine_similarity, (normal(3, 4), T)),
     *rows("pnorm", nd.pairwise_distance, (normal(3, 4), T)),
-    *rows("pick", lambda x: nd.nll_loss(x, [0, 3, 1], np.arange(1.0, 5.0), ignore_index=3), (normal(3, 4),)),
+    *rows("nll", lambda x: nd.nll_loss(x, [0, 3, 1], np.arange(1.0, 5.0), ignore_index=3), (normal(3, 4),), linear=True),
+    *rows("nll", lambda x, w: nd.nll_loss(x, [[0, 3], [1, 1]], w, reduction="none"), (normal(2, 4, 2), positive(4)), promotes=False),
+    *rows("nll_transposed", lambda x, w: nd.grad(lambda x, w: nd.nll_loss(x * x, LABELS[:, 0], w, ignore_index=3))(x, w),
+          (normal(2, 4, 2), positive(4)), promotes=False),
+    *rows("label_loss_grad",
+          lambda x, w: nd.grad(lambda x, w: nd.cross_entropy(x, [0, 3, 1], w, label_smoothing=0.2, ignore_index=3))(x, w),
+          (normal(3, 4), positive(4)), promotes=False),
+    *rows("label_loss", lambda x, w: nd.cross_entropy(x, LABELS[:, 0], w, label_smoothing=0.2, reduction="none"),
+          (normal(2, 4, 2), positive(4)), promotes=False),
     *rows("label_loss", lambda x, w: nd.cross_entropy(x, [0, 3, 1], w, label_smoothing=0.2), (normal(3, 4), positive(4)), promotes=False),
     *rows("log_softmax", lambda x, t: nd.cross_entropy(x, t), (normal(3, 4, 2), positive(3, 4, 2))),
     *rows("pick", lambda x: nd.multi_margin_loss(x, [0, 3, 1], margin=2.0, p=2), (within(3, 4),)),

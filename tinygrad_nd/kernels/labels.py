@@ -85,7 +85,7 @@ def _rows(g: Array, labels: Array) -> Array:
     return out
 
 
-# Tiles (rows, n) or (outer, n, lanes).
+# Tiles (rows, n), (outer, n, lanes), or whatever has its classes second.
 
 
 def _loss(out: Array, labels: Array, total: Array, x: Array, weights: Array, ignore: int) -> None:
@@ -95,7 +95,7 @@ def _loss(out: Array, labels: Array, total: Array, x: Array, weights: Array, ign
     np.multiply(out, weights[0].take(safe), out=out)
     if weights[1].any():
         below = np.subtract(total[:, :1], x, out=memory.scratch("below", x.shape, x.dtype))
-        everywhere = weights[1] @ below if x.ndim > 2 else below @ weights[1]
+        everywhere = weights[1] @ below if x.ndim == 3 else np.tensordot(below, weights[1], (1, 0))
         np.add(out, np.expand_dims(everywhere, 1) + total[:, 1:] * weights[1].sum(), out=out)
     if counted is not None:
         out[~counted] = 0

@@ -85,7 +85,7 @@ def repeated(at: Array, n: int, rank: int) -> bool:
         taken = memory.scratch("taken", (len(places[box]) * n * inner,), np.bool_)
         taken[...] = False
         taken[_flat(places[box], n)] = True
-        found.append(np.count_nonzero(taken) < places[box].size)
+        found.append(int(np.count_nonzero(taken)) < places[box].size)
 
     loops = _loops(at)
     if loops is not None:
@@ -115,7 +115,8 @@ def _largest(x: Array, at: Array) -> None:
 def _flat(places: Array, n: int) -> Array:
     """Places as they are counted in a whole array of blocks of n."""
     outer, _, inner = places.shape
-    return places * inner + (np.arange(inner) + (np.arange(outer) * (n * inner))[:, None])[:, None]
+    flat: Array = places * inner + (np.arange(inner) + (np.arange(outer) * (n * inner))[:, None])[:, None]
+    return flat
 
 
 # Blocks as they lie in memory: (outer, n, inner).

@@ -68,7 +68,7 @@ def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
 def along(
     tile: Callable[..., None], axis: int, length: int | None, *operands: Array, constants: tuple[Any, ...] = (), loops: str = "softmax"
 ) -> Array:
-    """What tile(out, *operands, *constants) fills, on tiles (outer, n, inner), or the compiled loop of the same name; of `length` along the axis.
+    """What tile(out, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name; of `length` along the axis.
 
     The last operand, x, decides how the result lies in memory. Operands have its shape, but for their own length along the axis.
     """

@@ -73,8 +73,8 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     pooled = max_pool_nd(spread, tuple(len(seen) // parts for seen, parts in zip(taken, o)), return_indices=return_indices)
     if not return_indices:
         return restore(pooled)
-    at = np.unravel_index(pooled[1].data, tuple(map(len, taken)))
-    flat = np.ravel_multi_index(tuple(seen[i] for seen, i in zip(taken, at)), n)
+    found = np.unravel_index(pooled[1].data, tuple(map(len, taken)))
+    flat = np.ravel_multi_index(tuple(seen[i] for seen, i in zip(taken, found)), n)
     return restore(pooled[0]), restore(astensor(flat))
 
 

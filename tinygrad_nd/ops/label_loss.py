@@ -31,7 +31,7 @@ __all__ = ["cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "mult
     weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -log_softmax(x, axis), labels, axis, ignore, scale),
 )
 def _label_loss(x: Any, labels: Any, weights: Any, total: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    """The loss of every row, or their sum times `scale`. `total`, the row's maximum and the logarithm of what else it sums to, serves both ways."""
+    """The loss of every row, or their sum times `scale`. `total`, found beforehand by `log_sum_exp`, serves both ways."""
     return _reduced(kernel.loss(x, labels, weights, total, axis, ignore), axis, scale)
 
 

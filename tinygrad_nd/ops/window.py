@@ -13,10 +13,12 @@ from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
 from .linalg import operand
-from .shape import expand_dims, moveaxis, reshape, squeeze, swapaxes, transpose
+from .shape import expand_dims, moveaxis, squeeze, swapaxes
 from .space import Restore, fitting, space_last
 
 __all__ = ["fold_nd", "pixel_shuffle_nd", "pixel_unshuffle_nd", "unfold_nd"]
+
+Sizes = tuple[int, ...]
 
 
 @primitive(x=lambda g, spec: _fold(g, spec=spec))
@@ -27,6 +29,16 @@ def _unfold(x: Any, *, spec: ConvSpec) -> Any:
 @primitive(columns=lambda g, spec: _unfold(g, spec=spec))
 def _fold(columns: Any, *, spec: ConvSpec) -> Any:
     return kernel.fold(columns, spec)
+
+
+@primitive(x=lambda g, factors: _pixel_unshuffle(g, factors=factors))
+def _pixel_shuffle(x: Any, *, factors: Sizes) -> Any:
+    return kernel.shuffle(x, factors)
+
+
+@primitive(x=lambda g, factors: _pixel_shuffle(g, factors=factors))
+def _pixel_unshuffle(x: Any, *, factors: Sizes) -> Any:
+    return kernel.unshuffle(x, factors)
 
 
 def unfold_nd(
@@ -98,35 +110,26 @@ def pixel_shuffle_nd(x: Any, factor: IntN, *, layout: str | None = None) -> Tens
     Shapes: x (N, C * prod(f), *n) -> (N, C, *(n f)). An int factor speaks of all axes after (N, C), r factors of the last r.
     """
     who = "pixel_shuffle_nd"
-    x, lead, c, n, f, restore = _blocks(who, x, factor, layout)
+    x, c, n, f, restore = _blocks(who, x, factor, layout)
     if c % prod(f):
         last = x.ndim == len(n) + 2 and layout is None and len(n) and x.shape[-1] % prod(f) == 0
         hint = f"; x {x.shape} looks channels-last: pass layout='N*C'" if last else ""
         raise ValueError(f"{who}: {c} channels are no whole number of blocks {f} of {prod(f)}{hint}")
-    r, first = len(n), len(lead) + 1
-    y = reshape(x, (*lead, c // prod(f), *f, *n))
-    y = transpose(y, (*range(first), *(a for i in range(r) for a in (first + r + i, first + i))))
-    return restore(reshape(y, (*lead, c // prod(f), *(m * block for m, block in zip(n, f)))))
+    return restore(_pixel_shuffle(x, factors=f))
 
 
 def pixel_unshuffle_nd(x: Any, factor: IntN, *, layout: str | None = None) -> Tensor:
     """Blocks of pixels laid out as channels: the inverse of `pixel_shuffle_nd`. Shapes: x (N, C, *(n f)) -> (N, C * prod(f), *n)."""
     who = "pixel_unshuffle_nd"
-    x, lead, c, n, f, restore = _blocks(who, x, factor, layout)
+    x, _, n, f, restore = _blocks(who, x, factor, layout)
     if any(m % block for m, block in zip(n, f)):
         raise ValueError(f"{who}: space {n} of x {x.shape} does not divide into blocks {f}")
-    r, first = len(n), len(lead) + 1
-    small = tuple(m // block for m, block in zip(n, f))
-    y = reshape(x, (*lead, c, *(size for pair in zip(small, f) for size in pair)))
-    y = transpose(y, (*range(first), *(first + 2 * i + 1 for i in range(r)), *(first + 2 * i for i in range(r))))
-    return restore(reshape(y, (*lead, c * prod(f), *small)))
+    return restore(_pixel_unshuffle(x, factors=f))
 
 
-Sizes = tuple[int, ...]
 
-
-def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> tuple[Tensor, Sizes, int, Sizes, Sizes, Restore]:
-    """x, its leading axes, channels, space, the factors, and how to give channels their place back."""
+def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> tuple[Tensor, int, Sizes, Sizes, Restore]:
+    """x, channels, space, the factors, and how to give channels their place back."""
     x, rank, restore = space_last(who, x, factor, "factor", layout)
     f = per_axis(factor, rank, "factor", who)
     if min(f, default=1) < 1:
@@ -134,4 +137,4 @@ def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> tuple[Tensor,
     if x.ndim < rank + 1:
         raise ValueError(f"{who}: factor={factor} needs channels before {rank} spatial axes, but x has shape {x.shape}")
     home = x.ndim - rank - 1
-    return x, x.shape[:home], x.shape[home], x.shape[home + 1 :], f, restore
+    return x, x.shape[home], x.shape[home + 1 :], f, restore

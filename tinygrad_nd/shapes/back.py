@@ -69,6 +69,8 @@ def phases(node: Node) -> int:
         return 1
     if node.op.name in _SPREADING:
         return max(node.params["spec"].stride, default=1)
+    if node.op.name == "pixel_shuffle":
+        return max(node.params["factors"], default=1)
     if node.op.name == "repeat":
         return int(node.params["count"])
     if node.op.name == "reshape":
@@ -144,6 +146,19 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
 
         axes = _on(axes, along, axes[along].moved(to, Fraction(taps.size, taps.out)))
     return axes
+
+
+def _pixels(node: Node, i: int, axes: Axes) -> Axes:
+    """Channels as pixels, or back: all channels, and the block's place or its pixels."""
+    assert node.op is not None
+    factors, shape, together = node.params["factors"], node.parents[i].shape, node.op.name == "pixel_shuffle"
+    home = len(axes) - len(factors) - 1
+
+    def to(f: int) -> Move:
+        return lambda at: at // f if together else (at[:, None] * f + np.arange(f)).ravel()
+
+    space = [s.moved(to(f), Fraction(1, f) if together else Fraction(f)) for s, f in zip(axes[home + 1 :], factors)]
+    return [*axes[:home], _whole(shape[home]), *space]
 
 
 def _reshape(node: Node, i: int, axes: Axes) -> Axes:
@@ -292,6 +307,7 @@ _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
     **dict.fromkeys(("correlate", "max_pool", "lp_pool", "pool_gather", "window_sum"), _window),
     **dict.fromkeys(_SPREADING, _spread),
     "resample": _resampled,
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _pixels),
     "reshape": _reshape,
     "transpose": _transpose,
     "zero_pad": _padded,

@@ -1,5 +1,7 @@
-"""Compiled loops of `kernels.softmax`, for float32 in C order: f_rows(out, *operands) of matrices, f_lanes(out, *operands, begin, end) of arrays
-(outer, n, inner), whose blocks of LANES neighbours are counted from `begin` to `end`. What they compute is told in the NumPy kernels.
+"""Compiled loops of `kernels.softmax`, for float32 in C order; what they compute is told in the NumPy kernels.
+
+f_rows(out, *operands) takes matrices, f_lanes(out, *operands, begin, end) arrays (outer, n, inner): of their blocks of LANES neighbours,
+counted through all outer indices, those from `begin` to `end`.
 """
 
 # mypy: ignore-errors

@@ -1,0 +1,109 @@
+"""Losses of labels, places and samples: NumPy kernels and compiled loops against plain float64."""
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+from tinygrad_nd.kernels import engines, labels, places, resample, softmax, unfold
+
+RNG = np.random.default_rng(6)
+
+
+@pytest.fixture(params=["numpy", "jit"])
+def engine(request, monkeypatch):
+    if request.param == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", request.param)
+
+
+def lying(a, order):
+    return a if order == "C" or a.ndim < 3 else np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+@pytest.mark.parametrize("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (300, 4, 17)])
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_losses_of_labels(shape, order, engine):
+    x, classes = lying(RNG.standard_normal(shape).astype(np.float32) * 9, order), shape[1]
+    at = RNG.integers(0, classes, (shape[0], 1, *shape[2:]))
+    at[0] = 99  # ignored
+    weights = RNG.random((2, classes)).astype(np.float32)
+    wide = x.astype(np.float64)
+    logs = wide - wide.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    along = (-1, *(1,) * (len(shape) - 2))
+    hot = np.arange(classes).reshape(along) == at
+    p = (hot * weights[0].reshape(along) + weights[1].reshape(along)) * (at != 99)
+    total, g = softmax.log_sum_exp(x, 1), RNG.standard_normal(at.shape).astype(np.float32)
+    for got, expected in (
+        (labels.loss(x, at, weights, total, 1, 99), -(p * logs).sum(1, keepdims=True)),
+        (labels.grad(g, x, at, weights, total, 1, 99), g * (np.exp(logs) * p.sum(1, keepdims=True) - p)),
+        (labels.picked(x, at, weights, 1, 99), -(hot * weights[0].reshape(along) * wide).sum(1, keepdims=True)),
+        (labels.put(g, x, at, weights, 1, 99), hot * -weights[0].reshape(along) * g),
+    ):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=3e-5, atol=3e-5)
+
+
+@pytest.mark.parametrize("top", [1e4, -1e4])
+def test_a_sure_prediction_keeps_its_small_loss(top, engine):
+    x = np.full((300, 17), top, np.float32)
+    x[:, 3] += 16
+    loss = nd.cross_entropy(nd.tensor(x), np.full(300, 3), reduction="none").data
+    np.testing.assert_allclose(loss, np.log1p(16 * np.exp(-16.0)), atol=2e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape, rank", [((9, 5, 40, 50), 2), ((9, 40, 5, 7, 11), 3), ((30, 19, 7, 7), 2), ((20, 1000), 1)])
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_places_of_the_largest(shape, rank, order, dtype, engine):
+    x = RNG.integers(0, 50, shape).astype(dtype)
+    x.flat[5] = np.nan
+    x = lying(x, order)
+    lead = shape[: len(shape) - rank]
+    at = places.largest(x, rank)
+    expected = np.ascontiguousarray(x).reshape(*lead, -1).argmax(-1)
+    np.testing.assert_array_equal(at.reshape(lead), expected)
+    np.testing.assert_array_equal(places.take(x, at, rank), x.max(tuple(range(-rank, 0)), keepdims=True))
+    y = places.put(np.ones(at.shape, dtype), at, shape, rank)
+    assert y.sum() == at.size
+    assert np.take_along_axis(np.ascontiguousarray(y).reshape(*lead, -1), expected[..., None], -1).all()
+
+
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_values_put_at_places_are_found_there(order, engine):
+    x = lying(RNG.standard_normal((12, 9, 20, 24)).astype(np.float32), order)
+    values, at = nd.max_pool_nd(x, 2, return_indices=True)
+    y = places.put(values.data, at.data, x.shape, 2)
+    np.testing.assert_array_equal(places.take(y, at.data, 2), values.data)
+    assert np.count_nonzero(y) == values.size
+    assert not places.repeated(at.data, 480, 2)
+    twice = at.data.copy()
+    twice[3, 2, 1, 1] = twice[3, 2, 5, 7]
+    assert places.repeated(twice, 480, 2)
+    assert places.reach(at.data) == (at.data.min(), at.data.max())
+
+
+@pytest.mark.parametrize(
+    "shape, out", [((2, 9, 13, 17), (20, 11)), ((2, 3, 31, 29), (7, 64)), ((1, 12, 5, 7, 9), (8, 7, 3)), ((3, 1, 900), (413,))]
+)
+@pytest.mark.parametrize("kind", [resample.linear, resample.cubic])
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_sampling_all_axes_is_sampling_one_after_another(shape, out, kind, order, engine):
+    x = lying(RNG.standard_normal(shape), order)
+    taps = tuple(kind(n, o, n / o, False) for n, o in zip(shape[2:], out))
+    expected = x
+    for axis, t in enumerate(taps, 2):
+        expected = resample.along(expected, t, axis)
+    np.testing.assert_allclose(resample.sampled(x, taps), expected, atol=1e-12)
+    g = RNG.standard_normal(expected.shape)
+    back = resample.sampled(g, tuple(t.transposed for t in taps))
+    np.testing.assert_allclose((back * x).sum(), (expected * g).sum())
+
+
+@pytest.mark.parametrize("order", ["C", "last"])
+def test_large_blocks_of_pixels_are_channels_and_back(order):
+    x = lying(RNG.standard_normal((2, 90, 60, 55)).astype(np.float32), order)
+    y = unfold.shuffle(x, (2, 3))
+    apart = x.reshape(2, 15, 2, 3, 60, 55).transpose(0, 1, 4, 2, 5, 3)
+    np.testing.assert_array_equal(y, apart.reshape(2, 15, 120, 165))
+    np.testing.assert_array_equal(unfold.unshuffle(y, (2, 3)), x)
