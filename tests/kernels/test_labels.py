@@ -25,20 +25,20 @@ def lying(a, order):
 def test_losses_of_labels(shape, order, engine):
     x, classes = lying(RNG.standard_normal(shape).astype(np.float32) * 9, order), shape[1]
     at = RNG.integers(0, classes, (shape[0], 1, *shape[2:]))
-    at[0] = 99  # ignored
+    at[0] = 999  # ignored
     weights = RNG.random((2, classes)).astype(np.float32)
     wide = x.astype(np.float64)
     logs = wide - wide.max(1, keepdims=True)
     logs -= np.log(np.exp(logs).sum(1, keepdims=True))
     along = (-1, *(1,) * (len(shape) - 2))
     hot = np.arange(classes).reshape(along) == at
-    p = (hot * weights[0].reshape(along) + weights[1].reshape(along)) * (at != 99)
+    p = (hot * weights[0].reshape(along) + weights[1].reshape(along)) * (at != 999)
     total, g = softmax.log_sum_exp(x, 1), RNG.standard_normal(at.shape).astype(np.float32)
     for got, expected in (
-        (labels.loss(x, at, weights, total, 1, 99), -(p * logs).sum(1, keepdims=True)),
-        (labels.grad(g, x, at, weights, total, 1, 99), g * (np.exp(logs) * p.sum(1, keepdims=True) - p)),
-        (labels.picked(x, at, weights, 1, 99), -(hot * weights[0].reshape(along) * wide).sum(1, keepdims=True)),
-        (labels.put(g, x, at, weights, 1, 99), hot * -weights[0].reshape(along) * g),
+        (labels.loss(x, at, weights, total, 1, 999), -(p * logs).sum(1, keepdims=True)),
+        (labels.grad(g, x, at, weights, total, 1, 999), g * (np.exp(logs) * p.sum(1, keepdims=True) - p)),
+        (labels.picked(x, at, weights, 1, 999), -(hot * weights[0].reshape(along) * wide).sum(1, keepdims=True)),
+        (labels.put(g, x, at, weights, 1, 999), hot * -weights[0].reshape(along) * g),
     ):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, expected, rtol=3e-5, atol=3e-5)
