@@ -165,3 +165,15 @@ def test_a_malformed_call_says_so(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert all(word in str(caught.value) for word in words)
+
+
+def test_dropout_without_a_generator_takes_the_one_that_is_seeded():
+    x = np.ones((4, 5), np.float32)
+    for drop in (nd.dropout, nd.dropout_nd, nd.alpha_dropout):
+        nd.random.seed(3)
+        first, second = drop(x), drop(x)
+        nd.random.seed(3)
+        np.testing.assert_array_equal(drop(x).data, first.data)
+        np.testing.assert_array_equal(drop(x).data, second.data)
+    with pytest.raises(TypeError, match=r"^dropout: rng must be"):
+        nd.dropout(x, rng="seed")

@@ -115,7 +115,7 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
     if isinstance(cov, Tensor) and cov.requires_grad:
         raise TypeError("random.multivariate_normal: not differentiable in cov; use mean + normal(size=...) @ linalg.cholesky(cov).mT")
     kind = dtype_of(dtype, [mean])
-    source: Any = generator(rng, "multivariate_normal")
+    source: Any = generator(rng, "random.multivariate_normal")
     z = astensor(source.multivariate_normal(np.zeros(mean.shape), plain(cov), size, method=method), kind)
     sample: Tensor = mean + z
     return sample if sample.dtype == kind else sample.astype(kind)
@@ -123,7 +123,7 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
 
 def integers(low: Any, high: Any = None, size: Any = None, *, dtype: Any = np.int64, endpoint: bool = False, rng: Rng = None) -> Tensor:
     """Whole numbers from low to below high (to high with `endpoint`), or from 0 to below low. Carries no gradient."""
-    return astensor(generator(rng, "integers").integers(plain(low), plain(high), size, dtype, endpoint))
+    return astensor(generator(rng, "random.integers").integers(plain(low), plain(high), size, dtype, endpoint))
 
 
 def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
@@ -131,7 +131,7 @@ def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
     chance = np.asarray(plain(p))
     if not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError(f"random.bernoulli: p must be from 0 to 1, but got {p}")
-    return astensor(generator(rng, "bernoulli").random(chance.shape if size is None else size) < chance)
+    return astensor(generator(rng, "random.bernoulli").random(chance.shape if size is None else size) < chance)
 
 
 def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) -> Tensor:
@@ -140,7 +140,7 @@ def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) ->
     reached = np.cumsum(weights, -1)
     if (weights < 0).any() or not (reached[..., -1] > 0).all():
         raise ValueError("random.categorical: p must not be negative, and not all 0")
-    u = generator(rng, "categorical").random(weights.shape[:-1] if size is None else size)
+    u = generator(rng, "random.categorical").random(weights.shape[:-1] if size is None else size)
     return astensor((reached <= (u * reached[..., -1])[..., None]).sum(-1))
 
 
@@ -148,7 +148,7 @@ def choice(
     a: Any, size: Any = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True, *, rng: Rng = None
 ) -> Tensor:
     """Entries of a along an axis (or of the whole numbers below it), chosen with probabilities p. Gradients go to the entries chosen."""
-    a, source = astensor(a), generator(rng, "choice")
+    a, source = astensor(a), generator(rng, "random.choice")
     (axis,) = axes_of(axis, a.ndim, "random.choice") if a.ndim else (0,)
     count = a.shape[axis] if a.ndim else int(a)
     place = astensor(np.asarray(source.choice(count, size, replace, plain(p), shuffle=shuffle)))
@@ -157,7 +157,7 @@ def choice(
 
 def permutation(x: Any, axis: int = 0, *, rng: Rng = None) -> Tensor:
     """x with its entries along an axis in random order, gradients and all; or the whole numbers below x so."""
-    x, source = astensor(x), generator(rng, "permutation")
+    x, source = astensor(x), generator(rng, "random.permutation")
     if not x.ndim:
         return astensor(source.permutation(int(x)))
     (axis,) = axes_of(axis, x.ndim, "random.permutation")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.dropout import Rng, alpha_dropout, dropout, dropout_nd
+from ..ops.dropout import alpha_dropout, dropout, dropout_nd
+from ..ops.sampling import Rng
 from ..tensor import Tensor
 from .function import of_ranks
 from .module import Module

@@ -1,11 +1,11 @@
 """Dropout: entries, whole channels, or entries set to what keeps a self-normalising network so.
 
-`rng` is a Generator, a seed, or None for fresh randomness; the same seed drops the same entries.
+`rng` is a Generator, a seed, or None for the generator that `nd.random.seed` sets; the same seed drops the same entries.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +14,15 @@ from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import add, multiply
 from .parts import floating
+from .sampling import Rng, generator
 
 __all__ = ["alpha_dropout", "dropout", "dropout_nd"]
-
-Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 
 
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:
     """x with each entry zeroed with probability p and the rest scaled by 1 / (1 - p), so that the mean stays; x itself if not training.
 
-    `rng` is a Generator, a seed, or None for fresh randomness.
+    `rng` is a Generator, a seed, or None for the generator that `nd.random.seed` sets.
     """
     t = _checked("dropout", x, p)
     return _scaled(t, p, _kept(t.shape, p, rng)) if training and p else t
@@ -67,7 +66,7 @@ def _checked(where: str, x: Any, p: float) -> Tensor:
 
 
 def _kept(shape: tuple[int, ...], p: float, rng: Rng) -> np.ndarray:
-    return np.random.default_rng(rng).random(shape, np.float32) >= p
+    return generator(rng, "dropout").random(shape, np.float32) >= p
 
 
 def _scaled(t: Tensor, p: float, keep: np.ndarray) -> Tensor:

@@ -35,7 +35,7 @@ def generator(rng: Rng, where: str) -> np.random.Generator:
         return rng
     if isinstance(rng, (int, np.integer)):
         return np.random.default_rng(rng)
-    raise TypeError(f"random.{where}: rng must be a np.random.Generator, a seed or None, but got {type(rng).__name__}")
+    raise TypeError(f"{where}: rng must be a np.random.Generator, a seed or None, but got {type(rng).__name__}")
 
 
 def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter]) -> Sampler:
@@ -74,7 +74,7 @@ def formula(name: str, doc: str, noise: str, f: Sampler, positive: str = "", **d
         for p, value in given.items():
             if p in positive.split() and not (np.asarray(value) >= 0).all():
                 raise ValueError(f"random.{name}: {p} must not be negative, but got {value}")
-        z = astensor(getattr(generator(rng, name), noise)(size=size_of(name, size, parameters)))
+        z = astensor(getattr(generator(rng, f"random.{name}"), noise)(size=size_of(name, size, parameters)))
         kind = dtype_of(dtype, parameters)
         result: Tensor = f(z if z.dtype == kind else z.astype(kind), *parameters)
         return result if result.dtype == kind else result.astype(kind)
@@ -116,7 +116,7 @@ def constant(name: str, doc: str, *, whole: bool = False, **defaults: Any) -> Sa
             if not whole and isinstance(value, Tensor) and value.requires_grad:
                 raise TypeError(f"random.{name}: not differentiable in {p}; pass {p}.detach() if no gradient is meant")
         try:
-            drawn = getattr(generator(rng, name), name)(**{p: plain(v) for p, v in given.items()}, size=size)
+            drawn = getattr(generator(rng, f"random.{name}"), name)(**{p: plain(v) for p, v in given.items()}, size=size)
         except (ValueError, TypeError) as error:
             raise type(error)(f"random.{name}: {error}") from error
         return astensor(np.asarray(drawn, None if whole and dtype is None else dtype_of(dtype, list(given.values()))))
