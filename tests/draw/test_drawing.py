@@ -179,3 +179,11 @@ def test_the_legend_can_be_left_out():
     assert "gets a gradient" in drawing.dot
     drawing.legend = False
     assert "gets a gradient" not in drawing.dot
+
+
+def test_a_graph_of_long_edges_is_placed_in_good_time():
+    w, x = (nd.tensor(np.ones((n, 4)), requires_grad=True) for n in (4, 160))
+    h = nd.zeros((4,))
+    for i in range(40):  # a recurrence: every step reads the same weights
+        h = nd.tanh(x[i] + h @ w)
+    assert "nslimit" in nd.draw(h).dot and "nslimit" not in nd.draw(nd.tanh(x @ w)).dot

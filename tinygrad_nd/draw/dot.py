@@ -22,6 +22,8 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     yield f'  graph [rankdir={rankdir} fontname="{_FONT}" nodesep=0.22 ranksep=0.32 pad=0.15 bgcolor="white" labelloc=b tooltip=" "];'
     if dpi:
         yield f"  graph [dpi={dpi}];"
+    if graph.tangled:
+        yield "  graph [nslimit=0.5 mclimit=0.2 splines=line];"  # a picture in good time rather than the best
     yield f'  node [shape=plain fontname="{_FONT}" fontsize=11 fontcolor="#14181D"];'
     yield f'  edge [color="#5B6470" arrowsize=0.6 penwidth=1.1 fontname="{_FONT}" fontsize=8 fontcolor="#3A424D"];'
     # Layout starts from the nodes named first: with the inputs before the weights, the main stream keeps to the left of them.

@@ -85,6 +85,11 @@ class Graph:
                 found.setdefault("/".join(parts[: i + 1]))
         return list(found)
 
+    @property
+    def tangled(self) -> bool:
+        """Whether edges pass by so many vertices that Graphviz takes its time: a second for these, minutes for ten times as many."""
+        return sum(e.head - e.tail for e in self.edges) > 5_000
+
 
 def trace(
     outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, cost: bool, source: bool, marks: Mapping[int, str] | None = None

@@ -22,7 +22,6 @@ from .words import describe, legend
 
 MOST = 3_000  # vertices of one picture: 4 MB
 PLACED = 1_000  # vertices that Graphviz is asked to place; it takes a third of a second for a chain of these
-PASSED = 5_000  # vertices that edges pass by, all together; Graphviz takes a second for these, and minutes for ten times as many
 READABLE = 60  # vertices of the picture that is shown first, if folding gets there
 SCRIPTS = ("graph.js", "view.js", "panel.js", "picture.js", "play.js", "main.js")  # read from the first to the last
 
@@ -57,7 +56,7 @@ def page(graph: Graph, rankdir: str, with_legend: bool) -> str:
 
 def _picture(graph: Graph, rankdir: str) -> tuple[str, str]:
     """An SVG element, and what is to be said of how it was made."""
-    if len(graph.vertices) > PLACED or sum(e.head - e.tail for e in graph.edges) > PASSED:
+    if len(graph.vertices) > PLACED or graph.tangled:
         return column(graph), "Too much for Graphviz to place in good time: the nodes stand in the order of computation."
     try:
         svg = slim(render(to_dot(graph, rankdir, legend=False), "svg").decode())
