@@ -2,9 +2,10 @@
 
     python brain_unet.py [--quick]
 
-The average of 152 brains is so clean that intensity alone tells its tissues apart; so noise is added, as of a fast scan. The brain is cut into
-eight slabs from back to front: the network learns from random pieces of six, and is tested on the other two, which it never saw. Two rules
-are held against it: the likeliest tissue by intensity, and the same after Gaussian smoothing, its width chosen on the tested slabs.
+The average of 152 brains is so clean that intensity alone tells its tissues apart; so noise is added, as of a fast scan. The brain is
+cut into eight slabs from back to front: the network learns from random pieces of six, and is tested on the other two, which it never
+saw. Two rules are held against it: the likeliest tissue by intensity, and the same after Gaussian smoothing, its width chosen on the
+tested slabs.
 Source: Çiçek et al., 3D U-Net: learning dense volumetric segmentation from sparse annotation, 2016.
 """
 

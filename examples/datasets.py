@@ -13,7 +13,7 @@ import numpy as np
 
 
 def japanese_vowels(part: str, length: int = 29) -> tuple[np.ndarray, np.ndarray]:
-    """Nine men saying /ae/: x (270 or 370, 12, length) float32, cepstrum coefficients by frame, padded with zeros; the speaker of each, 0 to 8.
+    """Nine men saying /ae/: cepstrum coefficients by frame, x (270 or 370, 12, length) float32, padded with zeros, and the speaker, 0 to 8.
 
     `part` is "TRAIN" or "TEST", the standard split. Source: Kudo, Toyama and Shimbo, Multidimensional curve classification, 1999.
     """
@@ -41,7 +41,8 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
 def brain() -> tuple[np.ndarray, np.ndarray]:
     """The MNI152 average brain at 1 mm: T1 intensities (197, 233, 189) float32 from 0 to 1, and the tissue of each voxel.
 
-    Tissue is the likeliest of 0 (neither), 1 (grey matter) and 2 (white matter). Source: Fonov et al., Unbiased average brain templates, 2011.
+    Tissue is the likeliest of 0 (neither), 1 (grey matter) and 2 (white matter).
+    Source: Fonov et al., Unbiased average age-appropriate brain templates, 2011.
     """
     folder = _folder("nilearn") / "datasets/data"
     t1, grey, white = (_volume(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") / 255 for kind in ("t1", "gm", "wm"))
@@ -49,7 +50,7 @@ def brain() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fmri() -> np.ndarray:
-    """A piece of a functional MRI series: (17, 21, 3, 20) float32, three axes of space (4, 4, 8 mm) and one of time (2 s), mean 0, deviation 1."""
+    """A piece of a functional MRI series, mean 0, deviation 1: (17, 21, 3, 20) float32, three axes of space (4, 4, 8 mm), one of time (2 s)."""
     series = _volume(_folder("nibabel") / "tests/data/functional.nii")
     return (series - series.mean()) / series.std()
 

@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     errors = {name: error(f) for name, f in forecasts.items()}
     picture = save_figure(plot(signal, now, forecasts, errors), args.out / "ecg_forecast.png")
     print("error in mV, 22 ms ahead:", *(f"{name} {e:.3f}" for name, e in errors.items()), f"\nwrote {picture} and {graph}")
-    return {"losses": history["loss"], "network": errors["network"], "linear": errors["best autoregression"], "naive": errors["as it is now"]}
+    return {"losses": history["loss"], **dict(zip(("network", "linear", "naive"), errors.values()))}
 
 
 def plot(signal: np.ndarray, now: np.ndarray, forecasts: dict[str, np.ndarray], errors: dict[str, float]) -> Any:

@@ -2,9 +2,10 @@
 
     python fmri_denoise.py [--quick]
 
-The series has three axes of space and one of time; so have the kernels, 3x3x3x3. The network learns from the first 14 volumes, as windows of
-6, mirrored and with fresh noise each time, to give back what the scanner gave; it is tested on the last 6, which it never saw, of the same
-head. Held against it are Gaussian filters with a width for each axis, up to the mean over all time, chosen on the tested volumes themselves.
+The series has three axes of space and one of time; so have the kernels, 3x3x3x3. The network learns from the first 14 volumes, as windows
+of 6, mirrored and with fresh noise each time, to give back what the scanner gave; it is tested on the last 6, which it never saw. They are
+of the same head: what is learned of its anatomy helps, and would not help with another. Held against it are Gaussian filters with a width
+for each axis, up to the mean over all time, chosen on the tested volumes themselves.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def best_gaussian(noisy: np.ndarray, truth: np.ndarray, quick: bool) -> tuple[st
     error = lambda w: np.mean((gaussian_filter(noisy, (0, 0, w[0], w[0], w[1], w[2])) - truth) ** 2)
     slice_, across, time = best = min(grid, key=error)
     named = "mean over time" if time == 100 else f"{time} in time"
-    return f"{slice_} in the slice, {across} across, {named}", gaussian_filter(noisy, (0, 0, best[0], *best))
+    return f"{slice_} / {across} in space, {named}", gaussian_filter(noisy, (0, 0, best[0], *best))
 
 
 def plot(truth: np.ndarray, pictures: dict[str, np.ndarray], errors: Sequence[float]) -> Any:

@@ -2,9 +2,9 @@
 
     python oscillator.py [--quick]
 
-A plain network fits the measurements and knows nothing beyond them. The other is also held to x'' + friction x' + stiffness x = 0 at points all
-over the interval; x' and x'' are gradients of the network with respect to time, made with create_graph so that the loss, which contains
-them, can be differentiated once more. Friction is not given: it is learned along.
+A plain network fits the measurements and knows nothing beyond them. The other is also held to x'' + friction x' + stiffness x = 0 at
+points all over the interval; x' and x'' are gradients of the network with respect to time, made with create_graph so that the loss, which
+contains them, can be differentiated once more. Friction is not given: it is learned along.
 Source: Raissi, Perdikaris and Karniadakis, Physics-informed neural networks, 2019.
 """
 

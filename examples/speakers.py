@@ -60,12 +60,12 @@ def plot(features: np.ndarray, taken: np.ndarray, speaker: np.ndarray, accuracy:
     across, up = (centred @ directions[:2].T).T
     figure = new_figure(11, 5)
     left, right = figure.subplots(1, 2)
-    dots = left.scatter(across, up, c=speaker, cmap="Set1", s=14)
+    dots = left.scatter(across, up, c=speaker, cmap="Set1", s=14, vmin=-0.5, vmax=8.5)
     wrong = taken != speaker
     left.scatter(across[wrong], up[wrong], s=90, facecolors="none", edgecolors="black", label=f"{wrong.sum()} mistakes")
     left.set(title="what the network hears", xticks=[], yticks=[], xlabel="first principal component", ylabel="second")
     left.legend(frameon=False)
-    figure.colorbar(dots, ax=left, label="speaker")
+    figure.colorbar(dots, ax=left, label="speaker", ticks=range(9))
     counts = np.zeros((9, 9), int)
     np.add.at(counts, (speaker, taken), 1)
     right.imshow(counts, cmap="Blues")
