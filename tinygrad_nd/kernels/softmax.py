@@ -138,15 +138,20 @@ def _spread_compiled(loops: Any, name: str, n: int, target: Array, sources: list
     for a in sources:
         a.flags.writeable = False  # one kind of operand, one compilation
     outer, inner = target.shape[0], target.shape[2] if target.ndim > 2 else 1
-    if inner == 1:
-        f = getattr(loops, f"{name}_rows")
-        boxes = parallel.boxes((outer,), max(1, engines.share(outer * n) // n))
-        tasks: Any = [(target[box], *[a[box] for a in sources], *constants) for box in boxes]
-    else:
-        f, blocks = getattr(loops, f"{name}_lanes"), outer * -(-inner // LANES)
+    f = getattr(loops, f"{name}_rows" if inner == 1 else f"{name}_lanes")
+
+    def tasks() -> list[tuple[Any, ...]]:
+        if inner == 1:
+            boxes = parallel.boxes((outer,), max(1, engines.share(outer * n) // n))
+            return [(target[box], *[a[box] for a in sources], *constants) for box in boxes]
+        blocks = outer * -(-inner // LANES)
         each = max(1, -(-blocks * engines.share(outer * n * inner) // (outer * n * inner)))
-        tasks = [(target, *sources, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
-    engines.run(f, tasks)
+        return [(target, *sources, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
+
+    if constants:
+        engines.run(f, tasks())
+    else:
+        engines.repeat(f, (target, *sources), tasks, n)
 
 
 def _turned(a: Array) -> Array:
