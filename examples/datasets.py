@@ -50,7 +50,7 @@ def brain() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fmri() -> np.ndarray:
-    """A piece of a functional MRI series, mean 0, deviation 1: (17, 21, 3, 20) float32, three axes of space (4, 4, 8 mm), one of time (2 s)."""
+    """A piece of a functional MRI series, mean 0, deviation 1: (17, 21, 3, 20) float32, space (4, 4, 8 mm) and last time (2 s)."""
     series = _volume(_folder("nibabel") / "tests/data/functional.nii")
     return (series - series.mean()) / series.std()
 

@@ -32,7 +32,10 @@ def disc(diameter: int) -> np.ndarray:
 
 
 class Sharpener(nn.Module):
-    """Grey images (N, 1, n, n) to what is left of them when the blur is undone."""
+    """Grey images (N, 1, n, n) to the same with the blur undone: two convolutions, and nothing between that is not linear.
+
+    With a ReLU between, the left halves are fitted better, and the right halves worse.
+    """
 
     def __init__(self, channels: int, algorithm: str, rng: np.random.Generator) -> None:
         how = {"padding": "same", "padding_mode": "reflect", "algorithm": algorithm, "rng": rng}
@@ -40,15 +43,23 @@ class Sharpener(nn.Module):
         self.mend = nn.Conv2d(channels, 1, KERNEL, init=faint, **how)
 
     def forward(self, x: Any) -> nd.Tensor:
-        return x + self.mend(nd.leaky_relu(self.look(x), 0.2))
+        return x + self.mend(self.look(x))
 
 
 def faint(shape: tuple[int, ...], **how: Any) -> np.ndarray:
-    return nd.init.he_normal(shape, **how) / 3
+    """Weights so small that the image is nearly left as it is at first."""
+    return nd.init.he_normal(shape, **how) / 60
+
+
+def loss(found: nd.Tensor, sharp: np.ndarray) -> nd.Tensor:
+    """The squared error, and much more that of the differences between neighbours: there is little energy in fine detail."""
+    error = found - sharp
+    down, across = error[:, :, 1:] - error[:, :, :-1], error[..., 1:] - error[..., :-1]
+    return nd.mean(nd.square(error)) + 100 * (nd.mean(nd.square(down)) + nd.mean(nd.square(across)))
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    args = arguments(__doc__, argv, epochs=(12, 1), crops=(256, 16), channels=(8, 2))
+    args = arguments(__doc__, argv, epochs=(30, 1), crops=(256, 16), channels=(8, 2))
     rng = np.random.default_rng(args.seed)
     images = photographs.load()
     blur = disc(13)
@@ -61,14 +72,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
     net = Sharpener(args.channels, "auto", rng)
     data = nd.data.batches(pairs(args.crops, "left", rng), 8, shuffle=True, rng=args.seed)
-    optimiser = nd.optim.Adam(net.parameters(), lr=1e-3)
-    schedule = nd.optim.OneCycleLR(optimiser, max_lr=1e-3, total_steps=args.epochs * len(data))
-    history = nd.fit(net, nd.mse_loss, data, optimiser, args.epochs, schedule=schedule, schedule_every="step")
+    optimiser = nd.optim.Adam(net.parameters(), lr=6e-4)
+    schedule = nd.optim.OneCycleLR(optimiser, max_lr=6e-4, total_steps=args.epochs * len(data))
+    history = nd.fit(net, loss, data, optimiser, args.epochs, schedule=schedule, schedule_every="step")
 
     blurred, sharp = pairs(32, "right", np.random.default_rng(12345))
     with nd.no_grad():
         mended = net(blurred).data
-    graph = save_graph(args.out / "large_kernels_graph.svg", nd.mse_loss(net(blurred), sharp))
+    graph = save_graph(args.out / "large_kernels_graph.svg", loss(net(blurred), sharp))
     wiener = min((wiener_filter(blurred, blur, ratio) for ratio in np.logspace(-4, -1, 7)), key=lambda found: np.mean((found - sharp) ** 2))
     found = {"out of focus": blurred, "Wiener filter": wiener, "network": mended, "truth": sharp}
     psnr = {name: float(10 * np.log10(4 / np.mean((p - sharp) ** 2))) for name, p in found.items() if p is not sharp}
@@ -98,7 +109,7 @@ def step_time(net: Sharpener, x: np.ndarray, y: np.ndarray) -> float:
     best = np.inf
     for _ in range(3):
         start = time.perf_counter()
-        nd.mse_loss(net(x), y).backward()
+        loss(net(x), y).backward()
         best = min(best, time.perf_counter() - start)
     return best
 
