@@ -34,7 +34,7 @@ def disc(diameter: int) -> np.ndarray:
 class Sharpener(nn.Module):
     """Grey images (N, 1, n, n) to the same with the blur undone: two convolutions, and nothing between that is not linear.
 
-    With a ReLU between, the left halves are fitted better, and the right halves worse.
+    A leaky ReLU between them did worse on the right halves in as many steps, by 0.4 dB or more.
     """
 
     def __init__(self, channels: int, algorithm: str, rng: np.random.Generator) -> None:
