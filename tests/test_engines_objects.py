@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from tinygrad_nd.kernels.engines import llvm, objects, products
+from tinygrad_nd.kernels.engines import llvm, objects, products, programs
 
 PROCESS = """
 import logging, sys
@@ -43,6 +43,7 @@ def compilations(caplog, monkeypatch):
 
     def count():
         monkeypatch.setattr(llvm, "_loaded", dict(known))
+        monkeypatch.setattr(programs, "_known", {})
         caplog.clear()
         a, b, out = np.ones((3, 40)), np.ones((40, 20)), np.empty((3, 20))
         products.matmul(a, b, out)

@@ -48,7 +48,9 @@ TITLES = {
     "nll_transposed": "nll_loss gradient",
 }
 # Operands that an operation computes for itself; nobody passed them.
-OWN = {"winner", "best", "total", "found", "mean", "rstd"}
+OWN = {"winner", "best", "total", "found", "mean", "rstd", "weights"}
+# What an operation was told by the function that it is a part of; the user knows it by other names.
+TOLD = {"ignore", "scale"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul linear inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals "
@@ -99,7 +101,7 @@ def details(node: Node) -> Iterator[str]:
             yield f"to {np.dtype(value)}"
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
-        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed"):
+        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", *TOLD):
             yield from operand_value(key, value)
 
 

@@ -77,7 +77,7 @@ def along(
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
         return along(tile, axis, length, *wide, constants=constants, loops=loops).astype(np.float16)
     axis %= x.ndim
-    if x.size < COMPILED and axis == 1 and x.ndim == 2:
+    if 0 < x.size < COMPILED and axis == 1 and x.ndim == 2:
         out = np.empty(x.shape if length is None else (len(x), length), x.dtype)
         with np.errstate(invalid="ignore", under="ignore"):
             tile(out, *operands, *constants)
