@@ -192,6 +192,9 @@ def test_leaving_prefetch_early_stops_the_thread_and_closes_the_source():
     assert not [t for t in threading.enumerate() if t.name == "prefetch"]
 
 
+IMAGES = np.zeros((2, 1, 4, 4))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -206,6 +209,21 @@ def test_leaving_prefetch_early_stops_the_thread_and_closes_the_source():
         (lambda: data.train_test_split(X, test_size=1.0), ValueError, "0 to train"),
         (lambda: data.prefetch([1], 0), ValueError, "n=0"),
         (lambda: data.prefetch([1], 1.5), TypeError, "1.5"),
+        (lambda: data.prefetch(3), TypeError, "prefetch: takes something to iterate over"),
+        (lambda: data.one_hot([[0], [1, 2]]), ValueError, "rows differ in length"),
+        (lambda: data.batches(X, 2, rng="a"), TypeError, "batches: rng must be .* but is 'a'"),
+        (lambda: data.batches(X, 2).load_state_dict(None), TypeError, "batches.load_state_dict: takes what"),
+        (lambda: data.batches(X, 2).load_state_dict({**data.batches(X, 2).state_dict(), "rows": 3}), ValueError, "this is not what"),
+        (lambda: data.one_hot([0], 2.5), TypeError, "num_classes must be an int"),
+        (lambda: data.train_test_split(X, test_size=np.nan), ValueError, "test_size=nan"),
+        (lambda: data.train_test_split(X, stratify=X), ValueError, "one label for each row"),
+        (lambda: data.augment.flip(IMAGES, 0, p="a"), TypeError, "augment.flip: p must be a number"),
+        (lambda: data.augment.crop(IMAGES, 0, 2.5), TypeError, "augment.crop: size must be an int"),
+        (lambda: data.augment.shift(IMAGES[..., :0], 0, 1, padding_mode="reflect"), ValueError, "where there is nothing"),
+        (lambda: data.augment.noise(IMAGES, 0, -1), ValueError, "augment.noise: scale=-1"),
+        (lambda: data.augment.noise(IMAGES * 1j, 0, 1), TypeError, "augment.noise: x needs real numbers"),
+        (lambda: data.augment.contrast(IMAGES, "a", 1), TypeError, "augment.contrast: rng"),
+        (lambda: data.augment.compose(5), TypeError, "takes functions"),
     ],
 )
 def test_errors_say_what_came(call, error, message):

@@ -148,7 +148,7 @@ def test_a_step_past_the_last_changes_nothing():
     [
         (lambda o: optim.StepLR(o, 0), ValueError, "step_size=0"),
         (lambda o: optim.StepLR([0.1], 3), TypeError, "takes an optimiser first, but got list"),
-        (lambda o: optim.LinearLR(o, 0.0), ValueError, "factors lie between 0 and 1"),
+        (lambda o: optim.LinearLR(o, 0.0), ValueError, "start_factor=0.0 must be above 0"),
         (lambda o: optim.LambdaLR(o, [lambda t: t] * 3), ValueError, "1 groups, but there are 3"),
         (lambda o: optim.OneCycleLR(o, 0.1), ValueError, "total_steps, or epochs"),
         (lambda o: optim.OneCycleLR(o, 0.1, 10, anneal_strategy="log"), ValueError, "'log'"),

@@ -14,7 +14,12 @@ Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.r
 
 def as_array(a: Any) -> np.ndarray:
     """A plain array on the same memory where there is one: of a tensor its value, of a memory map the map."""
-    return a.data if isinstance(a, Tensor) else np.asarray(a)
+    if isinstance(a, Tensor):
+        return a.data
+    try:
+        return np.asarray(a)
+    except ValueError:
+        raise ValueError(f"a {type(a).__name__} whose rows differ in length is no array; pad them, or use them one by one") from None
 
 
 def common_length(where: str, arrays: Sequence[np.ndarray]) -> int:

@@ -13,10 +13,12 @@ Functions of (x, rng, ...): `rng` is a Generator, a seed or None. The dtype and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import generator, number, whole
 from ..kernels.memory import empty_like, memory_order
 from ..ops.conv import is_channels_last
 from .arrays import Rng, as_array
@@ -35,11 +37,13 @@ def flip(x: Any, rng: Rng, axes: IntN = -1, *, p: float = 0.5, layout: str | Non
     """
     x, space = _checked("flip", x, layout)
     mirrored = np.zeros((len(x), len(space)), bool)
-    generator = np.random.default_rng(rng)
-    for axis in (axes,) if isinstance(axes, int) else axes:
+    number("augment.flip", "p", p, least=0, most=1)
+    draw = generator("augment.flip", rng)
+    for axis in axes if isinstance(axes, Sequence) else (axes,):
+        whole("augment.flip", "an axis", axis, -inf)
         if not -len(space) <= axis < len(space):
             raise ValueError(f"augment.flip: there is no spatial axis {axis} in x {x.shape}, which has {len(space)}")
-        mirrored[:, axis] ^= generator.random(len(x)) < _probability(p)
+        mirrored[:, axis] ^= draw.random(len(x)) < p
     ways = slice(None), slice(None, None, -1)
     return _picked(x, space, [x.shape[a] for a in space], [[ways[m] for m in row] for row in mirrored.tolist()])
 
@@ -50,14 +54,16 @@ def crop(x: Any, rng: Rng, size: IntN, *, padding: IntN = 0, padding_mode: str =
     `padding_mode` is "zeros", "reflect", "replicate" or "circular". Raises ValueError where the window is larger than the padded axis.
     """
     x, space = _checked("crop", x, layout)
-    sizes, pads = _per_axis("size", size, len(space)), _per_axis("padding", padding, len(space))
+    sizes, pads = _per_axis("crop", "size", size, len(space)), _per_axis("crop", "padding", padding, len(space))
     if padding_mode not in MODES:
         raise ValueError(f"augment.crop: padding_mode={padding_mode!r} must be one of {', '.join(MODES)}")
     room = [x.shape[a] + 2 * p - k for a, p, k in zip(space, pads, sizes)]
     if min(room, default=0) < 0 or min(sizes, default=0) < 0 or min(pads, default=0) < 0:
         raise ValueError(f"augment.crop: a window of {sizes} does not fit into x {x.shape} with padding {pads}")
-    generator = np.random.default_rng(rng)
-    starts = np.stack([generator.integers(0, r, len(x), endpoint=True) for r in room], 1)
+    if any(pads) and padding_mode != "zeros" and 0 in [x.shape[a] for a in space]:
+        raise ValueError(f"augment.crop: padding_mode={padding_mode!r} repeats what is in x {x.shape}, where there is nothing")
+    draw = generator("augment.crop", rng)
+    starts = np.stack([draw.integers(0, r, len(x), endpoint=True) for r in room], 1)
     windows = [[slice(i, i + k) for i, k in zip(row, sizes)] for row in starts.tolist()]
     return _picked(_padded(x, space, pads, MODES[padding_mode]) if any(pads) else x, space, sizes, windows)
 
@@ -70,9 +76,10 @@ def shift(x: Any, rng: Rng, most: IntN, *, padding_mode: str = "zeros", layout: 
 
 def noise(x: Any, rng: Rng, scale: float) -> np.ndarray:
     """x plus normal noise of standard deviation `scale`; integers are rounded, and held to the range of their dtype."""
-    x, generator = as_array(x), np.random.default_rng(rng)
+    x, draw = _real("noise", x), generator("augment.noise", rng)
+    number("augment.noise", "scale", scale, least=0, below=inf)
     order = memory_order(x)
-    z = generator.standard_normal([x.shape[a] for a in order], _computed_in(x)).transpose(np.argsort(order))
+    z = draw.standard_normal([x.shape[a] for a in order], _computed_in(x)).transpose(np.argsort(order))
     z *= scale
     z += x
     return _as(x, z)
@@ -80,14 +87,16 @@ def noise(x: Any, rng: Rng, scale: float) -> np.ndarray:
 
 def brightness(x: Any, rng: Rng, most: float) -> np.ndarray:
     """x plus one number for each example, uniform between -most and most."""
-    x = as_array(x)
-    return _as(x, x + _amounts(x, rng, most))
+    x = _real("brightness", x)
+    return _as(x, x + _amounts("brightness", x, rng, most))
 
 
 def contrast(x: Any, rng: Rng, most: float) -> np.ndarray:
     """Each example's distance from its mean, times a number uniform between 1 - most and 1 + most."""
-    x = as_array(x)
-    factor, rest = 1 + _amounts(x, rng, most), tuple(range(1, x.ndim))
+    x = _real("contrast", x)
+    factor, rest = 1 + _amounts("contrast", x, rng, most), tuple(range(1, x.ndim))
+    if not x.size:
+        return np.array(x)
     return _as(x, x * factor + x.mean(rest, dtype=factor.dtype, keepdims=True) * (1 - factor))
 
 
@@ -99,10 +108,14 @@ def compose(*functions: Callable[[Any, np.random.Generator], np.ndarray]) -> Cal
     (2, 3, 4, 4)
     """
 
+    for f in functions:
+        if not callable(f):
+            raise TypeError(f"augment.compose: takes functions of (x, rng), one after the other, but got a {type(f).__name__}")
+
     def composed(x: Any, rng: Rng) -> np.ndarray:
-        generator = np.random.default_rng(rng)
+        draw = generator("augment.compose", rng)
         for f in functions:
-            x = f(x, generator)
+            x = f(x, draw)
         return as_array(x)
 
     return composed
@@ -118,17 +131,11 @@ def _checked(where: str, x: Any, layout: str | None) -> tuple[np.ndarray, list[i
     return a, list(range(1, a.ndim - 1) if last else range(2, a.ndim))
 
 
-def _per_axis(name: str, value: IntN, rank: int) -> list[int]:
-    values = [value] * rank if isinstance(value, int) else list(value)
+def _per_axis(where: str, name: str, value: IntN, rank: int) -> list[int]:
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * rank
     if len(values) != rank:
-        raise ValueError(f"augment: {name}={value} has {len(values)} numbers for {rank} spatial axes")
-    return [int(v) for v in values]
-
-
-def _probability(p: float) -> float:
-    if not 0 <= p <= 1:
-        raise ValueError(f"augment.flip: p must lie in [0, 1], but is {p}")
-    return p
+        raise ValueError(f"augment.{where}: {name}={value} has {len(values)} numbers for {rank} spatial axes")
+    return [whole(f"augment.{where}", name, v, 0) for v in values]
 
 
 def _picked(x: np.ndarray, space: Sequence[int], sizes: Sequence[int], windows: Iterable[Sequence[slice]]) -> np.ndarray:
@@ -150,9 +157,17 @@ def _padded(x: np.ndarray, space: Sequence[int], pads: Sequence[int], mode: Any)
     return padded.transpose(np.argsort(order))
 
 
-def _amounts(x: np.ndarray, rng: Rng, most: float) -> np.ndarray:
+def _real(where: str, x: Any) -> np.ndarray:
+    a = as_array(x)
+    if a.dtype.kind not in "iuf" or not a.ndim:
+        raise TypeError(f"augment.{where}: x needs real numbers and a first axis of examples, but is {a.dtype} of shape {a.shape}")
+    return a
+
+
+def _amounts(where: str, x: np.ndarray, rng: Rng, most: float) -> np.ndarray:
     """A number for each example, uniform between -most and most, to broadcast against x."""
-    return np.random.default_rng(rng).uniform(-most, most, (len(x),) + (1,) * (x.ndim - 1)).astype(_computed_in(x))
+    number(f"augment.{where}", "most", most, least=0, below=inf)
+    return generator(f"augment.{where}", rng).uniform(-most, most, (len(x),) + (1,) * (x.ndim - 1)).astype(_computed_in(x))
 
 
 def _computed_in(x: np.ndarray) -> Any:
@@ -162,6 +177,9 @@ def _computed_in(x: np.ndarray) -> Any:
 def _as(x: np.ndarray, changed: np.ndarray) -> np.ndarray:
     """What came out, in the dtype of what went in."""
     if x.dtype.kind not in "iu":
-        return changed.astype(x.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            return changed.astype(x.dtype, copy=False)
     limits = np.iinfo(x.dtype)
-    return np.clip(np.rint(changed, out=changed), limits.min, limits.max, out=changed).astype(x.dtype)
+    most = changed.dtype.type(limits.max)
+    most = np.nextafter(most, 0) if int(most) > limits.max else most
+    return np.clip(np.rint(changed, out=changed), limits.min, most, out=changed).astype(x.dtype)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..arguments import generator, reading, whole
 from ..tree import leaves, mapped
 from .arrays import Rng, as_array, common_length
 
@@ -39,16 +39,13 @@ class Batches:
     """What `batches` returns: a sized iterable that knows its place."""
 
     def __init__(self, arrays: Any, size: int, shuffle: bool, rng: Rng, drop_last: bool, transform: Transform | None) -> None:
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise TypeError(f"batches: size must be an int, but got {size!r}")
-        if size < 1:
-            raise ValueError(f"batches: size={size} must be at least 1")
+        self.size = whole("batches", "size", size)
         if transform is not None and not callable(transform):
             raise TypeError(f"batches: transform must be a function of a batch and a Generator, but got a {type(transform).__name__}")
         self.arrays = mapped(as_array, dict(arrays) if isinstance(arrays, Mapping) else arrays)
         self.count = common_length("batches", [a for _, a in leaves(self.arrays)])
-        self.size, self.shuffle, self.drop_last, self.transform = operator.index(size), shuffle, drop_last, transform
-        self.rng = np.random.default_rng(rng)
+        self.shuffle, self.drop_last, self.transform = shuffle, drop_last, transform
+        self.rng = generator("batches", rng)
         self._before = self.rng.bit_generator.state  # the generator's state before the latest pass drew from it
         self._given = 0  # batches of that pass given so far
         self._drawn: tuple[np.ndarray | None, int] | None = None  # what a pass that is to go on had drawn
@@ -71,6 +68,9 @@ class Batches:
             yield batch
         self._before, self._given = self.rng.bit_generator.state, 0
 
+    def __repr__(self) -> str:
+        return f"batches({self.count:,} rows in {len(self):,} of {self.size}, shuffle={self.shuffle})"
+
     def _draw(self) -> tuple[np.ndarray | None, int]:
         """A pass's order, and the seed of its transforms."""
         order = self.rng.permutation(self.count) if self.shuffle else None
@@ -82,13 +82,17 @@ class Batches:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Makes the next pass the rest of the one that `state_dict` was asked in; ValueError, and no change, for batches of other rows."""
+        with reading("batches.load_state_dict", saved):
+            self._load(saved)
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
         missing = {"given", "before", "now", "rows"} - set(saved)
         if missing:
             raise ValueError(f"batches.load_state_dict: there is no {', '.join(sorted(missing))} in what was given")
-        rows, given = [int(n) for n in saved["rows"]], int(saved["given"])
-        if rows != [self.count, self.size] or not 0 <= given <= len(self):
+        (count, size), given = saved["rows"], int(saved["given"])
+        if [count, size] != [self.count, self.size] or not 0 <= given <= len(self):
             raise ValueError(
-                f"batches.load_state_dict: saved after {given} batches of {rows[0]} rows in {rows[1]}s, "
+                f"batches.load_state_dict: saved after {given} batches of {count} rows in {size}s, "
                 f"but these are {len(self)} batches of {self.count} rows in {self.size}s"
             )
         now = self.rng.bit_generator.state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import whole
 from ..tensor import default_dtype
 from .arrays import as_array
 
@@ -22,7 +23,7 @@ def one_hot(labels: npt.ArrayLike, num_classes: int | None = None, *, dtype: npt
         raise TypeError(f"one_hot: labels must be integers, but got {index.dtype}")
     index = index.astype(np.intp)
     largest = int(index.max(initial=-1))
-    classes = largest + 1 if num_classes is None else num_classes
+    classes = largest + 1 if num_classes is None else whole("one_hot", "num_classes", num_classes, 0)
     if index.min(initial=0) < 0 or largest >= classes:
         raise ValueError(f"one_hot: labels run from {index.min()} to {largest}, outside the {classes} classes 0 to {classes - 1}")
     out = np.zeros((*index.shape, classes), default_dtype() if dtype is None else dtype)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
+from ..arguments import whole
+
 T = TypeVar("T")
 
 
@@ -18,11 +20,9 @@ def prefetch(iterable: Iterable[T], n: int = 2) -> Prefetched[T]:
     loop early stops the thread and closes `iterable`'s iterator. `state_dict()` is that of `iterable` after the item given last, whatever
     has been loaded since.
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"prefetch: n must be an int, but got {n!r}")
-    if n < 1:
-        raise ValueError(f"prefetch: n={n} must be at least 1")
-    return Prefetched(iterable, n)
+    if not isinstance(iterable, Iterable):
+        raise TypeError(f"prefetch: takes something to iterate over, such as nd.data.batches, but got a {type(iterable).__name__}")
+    return Prefetched(iterable, whole("prefetch", "n", n))
 
 
 class Prefetched(Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import generator, number, whole
 from .arrays import Rng, as_array, common_length
 
 
@@ -21,14 +22,17 @@ def train_test_split(
     """
     columns = [as_array(a) for a in arrays]
     count = common_length("train_test_split", columns)
-    tests = round(test_size * count) if isinstance(test_size, float) else int(test_size)
+    number("train_test_split", "test_size", test_size, above=0)
+    fraction = isinstance(test_size, (float, np.floating))
+    tests = round(min(test_size, 1.0) * count) if fraction else whole("train_test_split", "test_size", test_size)
     if not 0 < tests < count:
         raise ValueError(f"train_test_split: test_size={test_size} of {count} leaves {count - tests} to train and {tests} to test")
-    generator = np.random.default_rng(rng)
-    order = generator.permutation(count) if shuffle else np.arange(count)
+    order = generator("train_test_split", rng).permutation(count) if shuffle else np.arange(count)
     if stratify is not None:
         labels = as_array(stratify)
         common_length("train_test_split", [*columns, labels])
+        if labels.ndim > 1:
+            raise ValueError(f"train_test_split: stratify needs one label for each row, but has shape {labels.shape}")
         order = _interleaved(order, labels[order])
     return tuple(part for a in columns for part in (a[order[: count - tests]], a[order[count - tests :]]))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number, reading, whole
 from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
 from .optimizer import Optimizer, State
@@ -35,12 +36,14 @@ class EMA:
     """
 
     def __init__(self, parameters: Any, decay: float | None = 0.999) -> None:
-        given: Iterable[Tensor] = parameters.parameters() if hasattr(parameters, "parameters") else parameters
-        if isinstance(given, Tensor) or not isinstance(given, Iterable):
-            raise TypeError(f"EMA: takes tensors or a model, but got {type(parameters).__name__}")
-        if decay is not None and not 0 <= decay <= 1:
-            raise ValueError(f"EMA: decay={decay} must be from 0 to 1")
-        self.parameters, self.decay, self.updates = list(given), decay, 0
+        model = hasattr(parameters, "parameters") and not isinstance(parameters, type)
+        given: Any = parameters.parameters() if model else parameters
+        tensors = list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else []
+        if not tensors or not all(isinstance(p, Tensor) for p in tensors):
+            raise TypeError(f"EMA: takes tensors or a model that has parameters, but got a {type(parameters).__name__}")
+        if decay is not None:
+            number("EMA", "decay", decay, least=0, most=1)
+        self.parameters, self.decay, self.updates = tensors, decay, 0
         self.averages = [Parameter(p.data) for p in self.parameters]
         self._steps = _Toward(self.averages, part=0.0)
 
@@ -78,13 +81,18 @@ class EMA:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
-        if missing := {"decay", "updates", "averages"} ^ set(saved):
-            raise ValueError(f"EMA.load_state_dict: missing or unknown: {', '.join(map(str, missing))}")
-        arrays = [np.asarray(a) for a in saved["averages"]]
-        shapes, expected = [a.shape for a in arrays], [a.shape for a in self.averages]
-        if shapes != expected:
-            raise ValueError(f"EMA.load_state_dict: averages of shapes {shapes} were saved, but the parameters have {expected}")
-        self.decay, self.updates = saved["decay"], int(saved["updates"])
+        where = "EMA.load_state_dict"
+        with reading(where, saved):
+            if missing := {"decay", "updates", "averages"} ^ set(saved):
+                raise ValueError(f"{where}: missing or unknown: {', '.join(map(str, missing))}")
+            arrays = [np.asarray(a) for a in saved["averages"]]
+            if [(a.shape, a.dtype.kind) for a in arrays] != [(a.shape, a.dtype.kind) for a in self.averages]:
+                told, expected = (", ".join(f"{a.shape} {a.dtype}" for a in several) for several in (arrays, self.averages))
+                raise ValueError(f"{where}: averages {told} were saved, but the parameters are {expected}")
+            updates = whole(where, "updates", saved["updates"], 0)
+            if saved["decay"] is not None:
+                number(where, "decay", saved["decay"], least=0, most=1)
+        self.decay, self.updates = saved["decay"], updates
         for a, array in zip(self.averages, arrays):
             a.data = array.astype(a.dtype, copy=False)
 

@@ -7,6 +7,7 @@ from math import inf, isfinite
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels.elementwise import apply
 from ..tensor import Tensor, frozen, handle
 
@@ -29,8 +30,8 @@ def clip_grad_norm_(
     [0.6 0.8]
     """
     moving = _with_gradients("clip_grad_norm_", parameters)
-    if not max_norm >= 0 or not norm_type > 0:
-        raise ValueError(f"clip_grad_norm_: max_norm={max_norm} must be at least 0 and norm_type={norm_type} above 0")
+    number("clip_grad_norm_", "max_norm", max_norm, least=0)
+    number("clip_grad_norm_", "norm_type", norm_type, above=0)
     norm = _norm([g._data for _, g in moving], float(norm_type))
     if error_if_nonfinite and not isfinite(norm):
         raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}; nd.debug.anomaly() names the operation that made it so")
@@ -44,8 +45,7 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clips every number of every gradient to [-clip_value, clip_value]."""
     moving = _with_gradients("clip_grad_value_", parameters)
-    if not clip_value >= 0:
-        raise ValueError(f"clip_grad_value_: clip_value={clip_value} must be at least 0")
+    number("clip_grad_value_", "clip_value", clip_value, least=0)
     for p, g in moving:
         p._grad = handle(frozen(np.clip(g._data, -clip_value, clip_value)), None)
 
@@ -53,6 +53,8 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 def _with_gradients(where: str, parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
     if hasattr(parameters, "parameters"):
         raise TypeError(f"{where}: takes tensors, but got a {type(parameters).__name__}; pass model.parameters()")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"{where}: takes tensors, but got a {type(parameters).__name__}")
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for p in tensors:
         if not isinstance(p, Tensor):

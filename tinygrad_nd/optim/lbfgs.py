@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..node import enable_grad
 from ..tensor import Tensor, frozen
 from .line_search import Point, strong_wolfe
-from .optimizer import Optimizer, Params, State
+from .optimizer import Optimizer, Params, State, check_closure
 
 CURVED = 1e-10  # a pair with a smaller y·s is not remembered
 
@@ -50,6 +51,10 @@ class LBFGS(Optimizer):
     ) -> None:
         if line_search_fn not in (None, "strong_wolfe"):
             raise ValueError(f"LBFGS: line_search_fn is None or 'strong_wolfe', but got {line_search_fn!r}")
+        whole("LBFGS", "max_iter", max_iter)
+        whole("LBFGS", "history_size", history_size)
+        if max_eval is not None:
+            whole("LBFGS", "max_eval", max_eval)
         options = {"max_iter": max_iter, "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval, "history_size": history_size}
         tolerances = {"tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change}
         super().__init__(params, lr=lr, **options, **tolerances, line_search_fn=line_search_fn)
@@ -66,12 +71,18 @@ class LBFGS(Optimizer):
 
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Goes on from where it stands; returns the loss before the first iteration."""
+        check_closure(self, closure)
         group, m = self.param_groups[0], self._memory
 
         def measure() -> tuple[Tensor, np.ndarray]:
-            m["func_evals"] += 1
             with enable_grad():
                 loss = closure()
+            try:
+                float(loss)
+            except (TypeError, ValueError):
+                told = f"a tensor of shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+                raise TypeError(f"LBFGS.step: the closure must return the loss, a tensor of one number, but gave {told}") from None
+            m["func_evals"] += 1
             return loss, np.concatenate([_row(np.zeros_like(p._data) if p.grad is None else p.grad._data) for p in group["params"]])
 
         def at(t: float) -> Point:
@@ -108,16 +119,17 @@ class LBFGS(Optimizer):
         kept = {k: [a.copy() for a in v] if isinstance(v, list) else v for k, v in self._memory.items()}
         return {**super().state_dict(), "state": {0: kept}}
 
-    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+    def _load(self, where: str, saved: Mapping[str, Any]) -> None:
         state = {int(i): s for i, s in saved.get("state", {}).items()}.get(0, {})
         if missing := {"func_evals", "n_iter", "old_dirs", "old_stps"} - set(state):
-            raise ValueError(f"LBFGS.load_state_dict: the state lacks {', '.join(sorted(missing))}")
+            raise ValueError(f"{where}: the state lacks {', '.join(sorted(missing))}")
         size = sum(p.size * (2 if p.dtype.kind == "c" else 1) for p in self.parameters)
         vectors = [*state["old_dirs"], *state["old_stps"], *(state[k] for k in ("d", "prev_flat_grad") if k in state)]
         if wrong := [np.shape(v) for v in vectors if np.shape(v) != (size,)]:
-            raise ValueError(f"LBFGS.load_state_dict: a vector of shape {wrong[0]} was saved, but the parameters are {size} numbers")
-        super().load_state_dict({**saved, "state": {}})
-        self._memory = {k: [np.array(a) for a in v] if isinstance(v, (list, tuple)) else v for k, v in state.items()}
+            raise ValueError(f"{where}: a vector of shape {wrong[0]} was saved, but the parameters are {size} numbers")
+        memory = {k: [np.array(a) for a in v] if isinstance(v, (list, tuple)) else v for k, v in state.items()}
+        super()._load(where, {**saved, "state": {}})
+        self._memory = memory
 
     def _learn(self, g: np.ndarray) -> None:
         """The next direction d, from the last step and what it did to the gradient, by the two loops of the method."""

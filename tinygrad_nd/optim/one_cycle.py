@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, pi
+from math import cos, inf, pi
 
+from ..arguments import number, whole
 from .optimizer import Optimizer
-from .schedules import Schedule
+from .schedules import Schedule, check_optimizer, per_group
 
 
 class OneCycleLR(Schedule):
@@ -37,18 +38,21 @@ class OneCycleLR(Schedule):
         final_div_factor: float = 1e4,
         three_phase: bool = False,
     ) -> None:
+        check_optimizer("OneCycleLR", optimizer)
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("OneCycleLR: needs total_steps, or epochs and steps_per_epoch")
-            total_steps = epochs * steps_per_epoch
-        peaks = [float(m) for m in ([max_lr] * len(optimizer.param_groups) if isinstance(max_lr, (int, float)) else max_lr)]
+            total_steps = whole("OneCycleLR", "epochs", epochs) * whole("OneCycleLR", "steps_per_epoch", steps_per_epoch)
+        whole("OneCycleLR", "total_steps", total_steps)
+        number("OneCycleLR", "pct_start", pct_start, least=0, most=1)
+        for name, part in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
+            number("OneCycleLR", name, part, above=0, below=inf)
+        for name, part in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
+            number("OneCycleLR", name, part, least=0, below=1)
+        peaks = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
         momentum = "momentum" if "momentum" in optimizer.param_groups[0] else "betas"
-        if total_steps < 1 or not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: total_steps={total_steps} must be above 0, and pct_start={pct_start} from 0 to 1")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"OneCycleLR: anneal_strategy is 'cos' or 'linear', but got {anneal_strategy!r}")
-        if len(peaks) != len(optimizer.param_groups):
-            raise ValueError(f"OneCycleLR: the optimiser has {len(optimizer.param_groups)} groups, but max_lr has {len(peaks)} values")
         if cycle_momentum and momentum not in optimizer.param_groups[0]:
             raise ValueError(f"OneCycleLR: {type(optimizer).__name__} has neither momentum nor betas to cycle; pass cycle_momentum=False")
         self.max_lrs, self.total_steps, self.anneal_strategy = peaks, total_steps, anneal_strategy

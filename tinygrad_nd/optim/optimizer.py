@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..arguments import number, reading
 from ..kernels.update import Step, run
 from ..node import enable_grad
 from ..tensor import Parameter, Tensor
@@ -14,8 +16,9 @@ from .rows import Own, Row, joined
 from .rows import State as State
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
-LIMITS = {  # options that are numbers at least 0, and below what else
-    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "initial_accumulator_value", "alpha"), None),
+LIMITS = {  # options that are numbers at least 0 (betas: two of them), and below what
+    **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "initial_accumulator_value", "alpha"), inf),
+    **dict.fromkeys(("tolerance_grad", "tolerance_change"), inf),
     "betas": 1.0,
     "rho": 1.0,
 }
@@ -74,6 +77,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: float) -> None:
+        number(type(self).__name__, "lr", lr, least=0, below=inf)
         for group in self.param_groups:
             group["lr"] = lr
 
@@ -88,16 +92,22 @@ class Optimizer:
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """One more group: "params", and options that differ from the optimiser's."""
         who = type(self).__name__
+        if not isinstance(group, Mapping):
+            raise TypeError(f"{who}: a group is a dict such as {{'params': [p], 'lr': 0.1}}, but got a {type(group).__name__}")
         unknown = set(group) - set(self._defaults) - {"params", "initial_lr"}
         if unknown or "params" not in group:
             raise ValueError(f"{who}: a group needs 'params' and may set {', '.join(self._defaults)}, but got {', '.join(map(str, group))}")
-        tensors = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        given = [group["params"]] if isinstance(group["params"], Tensor) else group["params"]
+        if not isinstance(given, Iterable):
+            raise TypeError(f"{who}: the 'params' of a group are tensors, but got a {type(given).__name__}")
+        tensors = list(given)
         complete = {**self._defaults, **group, "params": tensors}
         self._check_options(complete)
         seen = {id(p) for p in self.parameters}
         for i, p in enumerate(tensors, len(seen)):
             if not isinstance(p, Tensor):
-                raise TypeError(f"{who}: parameter {i} is no tensor but a {type(p).__name__}")
+                hint = "; of (name, tensor) pairs pass the tensors alone" if isinstance(p, tuple) else ""
+                raise TypeError(f"{who}: parameter {i} must be a tensor, but is a {type(p).__name__}{hint}")
             named = f"parameter {i} {p.name or ''}{p.shape}"
             if not p.is_leaf or not (p.requires_grad or isinstance(p, Parameter)):  # a frozen Parameter waits
                 raise ValueError(f"{who}: {named} is not a leaf that requires grad; make it with nd.Parameter")
@@ -113,6 +123,7 @@ class Optimizer:
         """Moves every parameter that has a gradient. A `closure`, which computes the loss and its gradients, is called first."""
         loss = None
         if closure is not None:
+            check_closure(self, closure)
             with enable_grad():
                 loss = closure()
         for i, group in enumerate(self.param_groups):
@@ -154,6 +165,10 @@ class Optimizer:
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave, for as many parameters in the same order; else raises ValueError and changes nothing."""
         where = f"{type(self).__name__}.load_state_dict"
+        with reading(where, saved):
+            self._load(where, saved)
+
+    def _load(self, where: str, saved: Mapping[str, Any]) -> None:
         missing = {"state", "param_groups"} - set(saved)
         if missing:
             raise ValueError(f"{where}: needs 'state' and 'param_groups', but got {', '.join(map(repr, saved)) or 'nothing'}")
@@ -181,15 +196,14 @@ class Optimizer:
         return "\n".join(lines)
 
     def _check_options(self, group: Mapping[str, Any]) -> None:
-        """Raises ValueError for options out of range."""
+        """Raises TypeError or ValueError for options of the wrong kind or out of range."""
+        who = type(self).__name__
+        if "betas" in group and not (isinstance(group["betas"], (tuple, list)) and len(group["betas"]) == 2):
+            raise TypeError(f"{who}: betas must be a pair of numbers such as (0.9, 0.999), but is {group['betas']!r}")
         for name, below in LIMITS.items():
-            given = group.get(name, 0)
-            for value in given if isinstance(given, (tuple, list)) else (given,):
-                if not isinstance(value, (int, float, np.number)):
-                    raise TypeError(f"{type(self).__name__}: {name}={given!r} must be a number{'' if below is None else ' or two'}")
-                if not value >= 0 or (below is not None and value >= below):
-                    limit = "" if below is None else f" and below {below:g}"
-                    raise ValueError(f"{type(self).__name__}: {name}={given} must be at least 0{limit}")
+            if name in group:
+                for value in group[name] if name == "betas" else (group[name],):
+                    number(who, name, value, least=0, below=below)
 
     def _loaded_options(self, where: str, group: Mapping[str, Any]) -> dict[str, Any]:
         known = set(self._defaults)
@@ -213,6 +227,12 @@ class Optimizer:
             elif not isinstance(value, (int, float)):
                 raise ValueError(f"{where}: {key} of parameter {i} must be an array or a number, but is {type(value).__name__}")
         return loaded
+
+
+def check_closure(optimizer: Optimizer, closure: Any) -> None:
+    if not callable(closure):
+        who, given = type(optimizer).__name__, type(closure).__name__
+        raise TypeError(f"{who}.step: takes a function that computes the loss and its gradients, but got a {given}")
 
 
 def zeros(state: State, p: np.ndarray, *keys: str) -> list[np.ndarray]:

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
+
+from ..arguments import number, reading, whole
+from ..tensor import Tensor
 from .optimizer import Optimizer
+from .schedules import check_optimizer, per_group
 
 PROGRESS = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
 
@@ -31,17 +36,16 @@ class ReduceLROnPlateau:
         min_lr: float | Sequence[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"ReduceLROnPlateau: takes an optimiser first, but got {type(optimizer).__name__}")
-        if not factor < 1:
-            raise ValueError(f"ReduceLROnPlateau: factor={factor} must be below 1, to reduce")
+        check_optimizer("ReduceLROnPlateau", optimizer)
+        number("ReduceLROnPlateau", "factor", factor, least=0, below=1)
+        number("ReduceLROnPlateau", "threshold", threshold, least=0, below=inf)
+        number("ReduceLROnPlateau", "eps", eps, least=0, below=inf)
+        for name, epochs in (("patience", patience), ("cooldown", cooldown)):
+            whole("ReduceLROnPlateau", name, epochs, 0)
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             given = f"{mode!r} and {threshold_mode!r}"
             raise ValueError(f"ReduceLROnPlateau: mode is 'min' or 'max' and threshold_mode 'rel' or 'abs', but got {given}")
-        groups = len(optimizer.param_groups)
-        self.min_lrs = [float(lr) for lr in ([min_lr] * groups if isinstance(min_lr, (int, float)) else min_lr)]
-        if len(self.min_lrs) != groups:
-            raise ValueError(f"ReduceLROnPlateau: the optimiser has {groups} groups, but min_lr has {len(self.min_lrs)} values")
+        self.min_lrs = per_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)
         self.optimizer, self.mode, self.factor, self.patience, self.eps = optimizer, mode, factor, patience, eps
         self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown
         self.last_epoch, self.num_bad_epochs, self.cooldown_counter = 0, 0, 0
@@ -49,7 +53,10 @@ class ReduceLROnPlateau:
 
     def step(self, metric: Any) -> None:
         """Counts one epoch that ended with this metric, a number or a tensor of one element."""
-        value = float(metric)
+        value = metric.item() if isinstance(metric, (Tensor, np.ndarray)) and metric.size == 1 else metric
+        if not isinstance(value, (float, np.floating)):  # of which nan is no improvement
+            number("ReduceLROnPlateau.step", "metric", value)
+        value = float(value)
         self.last_epoch += 1
         if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0
@@ -75,13 +82,17 @@ class ReduceLROnPlateau:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
-        if set(saved) != set(PROGRESS):
-            given = ", ".join(map(str, saved)) or "nothing"
-            raise ValueError(f"ReduceLROnPlateau.load_state_dict: needs {', '.join(PROGRESS)}, but got {given}")
-        if wrong := [name for name in PROGRESS if not isinstance(saved[name], (int, float))]:
-            raise ValueError(f"ReduceLROnPlateau.load_state_dict: {wrong[0]}={saved[wrong[0]]!r} must be a number")
+        where = "ReduceLROnPlateau.load_state_dict"
+        with reading(where, saved):
+            if set(saved) != set(PROGRESS):
+                raise ValueError(f"{where}: needs {', '.join(PROGRESS)}, but got {', '.join(map(str, saved)) or 'nothing'}")
+            if wrong := [name for name in PROGRESS if not isinstance(saved[name], (int, float))]:
+                raise ValueError(f"{where}: {wrong[0]}={saved[wrong[0]]!r} must be a number")
         for name in PROGRESS:
             setattr(self, name, saved[name])
+
+    def __repr__(self) -> str:
+        return f"ReduceLROnPlateau(after {self.last_epoch} steps, lr={self.get_last_lr()})"
 
     def _is_better(self, value: float) -> bool:
         sign = 1 if self.mode == "min" else -1

@@ -7,10 +7,11 @@ there, and `step(epoch)` may go anywhere. Names and values are PyTorch's.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from math import cos, pi
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import cos, inf, pi
 from typing import Any
 
+from ..arguments import number, reading, whole
 from .optimizer import Optimizer
 
 
@@ -30,8 +31,7 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(self).__name__}: takes an optimiser first, but got {type(optimizer).__name__}")
+        check_optimizer(type(self).__name__, optimizer)
         self.optimizer = optimizer
         self.last_epoch: float = 0
         self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
@@ -48,6 +48,7 @@ class Schedule:
     def step(self, epoch: float | None = None) -> None:
         """Sets the rates of the next epoch, or of the one given (counted from 0)."""
         t = self.last_epoch + 1 if epoch is None else epoch
+        number(f"{type(self).__name__}.step", "epoch", t, least=0, below=inf)
         self._set(t)
         self.last_epoch = t
 
@@ -61,7 +62,8 @@ class Schedule:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
-        self._check_state(saved)
+        with reading(f"{type(self).__name__}.load_state_dict", saved):
+            self._check_state(saved)
         self.last_epoch, self.base_lrs = saved["last_epoch"], [float(lr) for lr in saved["base_lrs"]]
 
     def _check_state(self, saved: Mapping[str, Any]) -> None:
@@ -91,7 +93,8 @@ class StepLR(Schedule):
     """The rate times `gamma` every `step_size` steps."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = _positive("StepLR", step_size=step_size), gamma
+        number("StepLR", "gamma", gamma, least=0, below=inf)
+        self.step_size, self.gamma = whole("StepLR", "step_size", step_size), gamma
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -102,7 +105,8 @@ class MultiStepLR(Schedule):
     """The rate times `gamma` at every one of the `milestones`."""
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
-        self.milestones, self.gamma = sorted(milestones), gamma
+        number("MultiStepLR", "gamma", gamma, least=0, below=inf)
+        self.milestones, self.gamma = sorted(_milestones("MultiStepLR", milestones)), gamma
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -113,7 +117,8 @@ class ConstantLR(Schedule):
     """The rate times `factor` for the first `total_iters` steps."""
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5) -> None:
-        self.factor, self.total_iters = factor, total_iters
+        number("ConstantLR", "factor", factor, least=0, most=1)
+        self.factor, self.total_iters = factor, whole("ConstantLR", "total_iters", total_iters, 0)
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -124,10 +129,10 @@ class LinearLR(Schedule):
     """Warm-up: the rate times a factor that goes in a line from `start_factor` to `end_factor` in `total_iters` steps, and stays there."""
 
     def __init__(self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5) -> None:
-        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR: factors lie between 0 and 1, the first above 0, but got {start_factor} and {end_factor}")
+        number("LinearLR", "start_factor", start_factor, above=0, most=1)
+        number("LinearLR", "end_factor", end_factor, least=0, most=1)
         self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = _positive("LinearLR", total_iters=total_iters)
+        self.total_iters = whole("LinearLR", "total_iters", total_iters)
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -138,6 +143,7 @@ class ExponentialLR(Schedule):
     """The rate times `gamma` at every step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        number("ExponentialLR", "gamma", gamma, least=0, below=inf)
         self.gamma = gamma
         super().__init__(optimizer)
 
@@ -149,7 +155,8 @@ class PolynomialLR(Schedule):
     """The rate times (1 - t / total_iters) ** power, and 0 from then on."""
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
-        self.total_iters, self.power = _positive("PolynomialLR", total_iters=total_iters), power
+        number("PolynomialLR", "power", power, least=0, below=inf)
+        self.total_iters, self.power = whole("PolynomialLR", "total_iters", total_iters), power
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -163,7 +170,8 @@ class CosineAnnealingLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max, self.eta_min = _positive("CosineAnnealingLR", T_max=T_max), eta_min
+        number("CosineAnnealingLR", "eta_min", eta_min, least=0, below=inf)
+        self.T_max, self.eta_min = whole("CosineAnnealingLR", "T_max", T_max), eta_min
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -177,8 +185,9 @@ class CosineAnnealingWarmRestarts(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
-        self.T_0, self.T_mult = _positive("CosineAnnealingWarmRestarts", T_0=T_0), _positive("CosineAnnealingWarmRestarts", T_mult=T_mult)
-        self.eta_min = eta_min
+        who = "CosineAnnealingWarmRestarts"
+        number(who, "eta_min", eta_min, least=0, below=inf)
+        self.T_0, self.T_mult, self.eta_min = whole(who, "T_0", T_0), whole(who, "T_mult", T_mult), eta_min
         super().__init__(optimizer)
 
     def rate(self, base: float, t: float) -> float:
@@ -192,21 +201,29 @@ class LambdaLR(Schedule):
     """The rate times lr_lambda(t), a function or one per group."""
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[Any], float] | Sequence[Callable[[Any], float]]) -> None:
+        check_optimizer("LambdaLR", optimizer)
         groups = len(optimizer.param_groups)
-        self.lr_lambdas = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, Sequence) else [lr_lambda] * groups
+        if not all(callable(f) for f in self.lr_lambdas):
+            raise TypeError(f"LambdaLR: lr_lambda must be a function of the step, or one per group, but is {lr_lambda!r}")
         if len(self.lr_lambdas) != groups:
             raise ValueError(f"LambdaLR: the optimiser has {groups} groups, but there are {len(self.lr_lambdas)} functions")
         super().__init__(optimizer)
 
     def rates(self, t: float) -> list[float]:
-        return [base * f(t) for base, f in zip(self.base_lrs, self.lr_lambdas)]
+        factors = [f(t) for f in self.lr_lambdas]
+        for factor in factors:
+            number("LambdaLR", "what lr_lambda gave", factor, least=0, below=inf)
+        return [base * factor for base, factor in zip(self.base_lrs, factors)]
 
 
 class SequentialLR(Schedule):
     """One schedule after the other: the next begins, at its step 0, at each of the `milestones`."""
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
-        self.schedulers, self.milestones = list(schedulers), list(milestones)
+        if not isinstance(schedulers, Sequence):
+            raise TypeError(f"SequentialLR: schedulers must be a list of schedules, but are {schedulers!r}")
+        self.schedulers, self.milestones = list(schedulers), _milestones("SequentialLR", milestones)
         if len(self.schedulers) != len(self.milestones) + 1 or self.milestones != sorted(self.milestones):
             given = f"{len(self.schedulers)} schedules and the milestones {self.milestones}"
             raise ValueError(f"SequentialLR: n schedules need n - 1 milestones in ascending order, but got {given}")
@@ -223,7 +240,6 @@ class SequentialLR(Schedule):
         return {**super().state_dict(), "schedulers": [s.state_dict() for s in self.schedulers]}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        self._check_state(saved)
         super().load_state_dict(saved)
         for s, own in zip(self.schedulers, saved["schedulers"]):
             s.load_state_dict(own)
@@ -237,8 +253,23 @@ class SequentialLR(Schedule):
             s._check_state(own)
 
 
-def _positive(who: str, **named: int) -> int:
-    ((name, n),) = named.items()
-    if n < 1:
-        raise ValueError(f"{who}: {name}={n} must be at least 1")
-    return n
+def check_optimizer(who: str, optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{who}: takes an optimiser first, but got {type(optimizer).__name__}")
+
+
+def per_group(who: str, name: str, given: float | Sequence[float], optimizer: Optimizer) -> list[float]:
+    """A rate for every group, from one or as many."""
+    groups = len(optimizer.param_groups)
+    rates = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * groups
+    if len(rates) != groups:
+        raise ValueError(f"{who}: the optimiser has {groups} groups, but {name} has {len(rates)} values")
+    for rate in rates:
+        number(who, name, rate, least=0, below=inf)
+    return [float(rate) for rate in rates]
+
+
+def _milestones(who: str, given: Sequence[int]) -> list[int]:
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise TypeError(f"{who}: milestones must be a list of ints, but are {given!r}")
+    return [whole(who, "a milestone", step, 0) for step in given]

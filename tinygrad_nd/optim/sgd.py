@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import update as rules
 from ..kernels.update import Step
 from .optimizer import Optimizer, Params, State, zeros
@@ -58,6 +60,7 @@ class SGD(Optimizer):
 
     def _check_options(self, group: Mapping[str, Any]) -> None:
         super()._check_options(group)
+        number("SGD", "dampening", group["dampening"], below=inf)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             given = f"{group['momentum']} and {group['dampening']}"
             raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but got {given}")
