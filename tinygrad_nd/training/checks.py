@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import number, whole
 from ..nn.module import Module
 from ..tensor import Tensor
-from .forms import asks, length, parameters_of, takes_model
+from .forms import asks, length, parameters_of, refuses, takes_model
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")
 
 def check(run: Run) -> None:
     """Raises ValueError or TypeError for what cannot be trained with."""
-    check_number("epochs", run.epochs)
-    check_number("accumulate", run.accumulate)
+    whole("fit", "epochs", run.epochs)
+    whole("fit", "accumulate", run.accumulate)
     if run.clip is not None:
-        check_number("clip", run.clip, whole=False)
+        number("fit", "clip", run.clip, above=0)
     _check_model(run.model, run.loss, run.optimiser)
     _check_data("data", run.data, run.loss, run.epochs)
     if run.validation is not None:
@@ -33,11 +34,21 @@ def check(run: Run) -> None:
         raise ValueError("fit: metrics are of predictions, which loss(model, batch) keeps to itself; let a callback return a dict")
     if run.schedule_every not in ("epoch", "step"):
         raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {run.schedule_every!r}")
+    for name, metric in run.metrics.items():
+        _check_takes(f"the metric {name!r}", metric, "(prediction, target)")
     _check_method("schedule", run.schedule, "step")
+    if getattr(run.schedule, "optimizer", run.optimiser) is not run.optimiser:
+        raise ValueError(f"fit: schedule is that of another optimiser: {run.schedule!r}; make it with the one given here")
     _check_method("ema", run.ema, "averaged")
+    stepped = {id(p) for p in parameters_of(run.optimiser)}
+    if not any(id(p) in stepped for p in getattr(run.ema, "parameters", parameters_of(run.optimiser))):
+        raise ValueError("fit: ema averages none of the parameters that the optimiser moves; make it with nd.optim.EMA(model)")
     for callback in run.callbacks:
-        if isinstance(callback, type) or not (callable(callback) or any(hasattr(callback, hook) for hook in HOOKS)):
+        hooks = any(hasattr(callback, hook) for hook in HOOKS)
+        if isinstance(callback, type) or not (callable(callback) or hooks):
             raise TypeError(f"fit: a callback is a function of the run, or has one of {', '.join(HOOKS)}, but got {callback!r}")
+        if not hooks:
+            _check_takes("a callback", callback, "(run)")
     _check_early_stopping(run.early_stopping, run)
 
 
@@ -48,6 +59,8 @@ def _check_model(model: Any, loss: Any, optimiser: Any) -> None:
     if isinstance(optimiser, type) or not (hasattr(optimiser, "step") and hasattr(optimiser, "param_groups")):
         told = f"the class {optimiser.__name__}" if isinstance(optimiser, type) else f"a {type(optimiser).__name__}"
         raise TypeError(f"fit: optimiser must be an object such as nd.optim.Adam(model.parameters()), but is {told}; the order is {ORDER}")
+    if not takes_model(loss):
+        _check_takes("loss", loss, "(prediction, target)", " or loss(model, batch)")
     if asks(optimiser.step):
         raise TypeError(f"fit: {type(optimiser).__name__}.step asks for a function that it calls many times; write that loop yourself")
     stepped = {id(p) for p in parameters_of(optimiser)}
@@ -72,15 +85,6 @@ def _check_data(name: str, data: Any, loss: Any, epochs: int) -> None:
         )
 
 
-def check_number(name: str, value: Any, whole: bool = True) -> None:
-    """A number above 0, an int of at least 1 if `whole`."""
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"fit: {name} must be {'an int' if whole else 'a number'}, but is {value!r}")
-    if not value > 0:
-        raise ValueError(f"fit: {name}={value} must be {'at least 1' if whole else 'above 0'}")
-
-
 def _check_early_stopping(rule: Any, run: Run) -> None:
     """A rule, whose monitor must be known unless callbacks may add it."""
     if not isinstance(rule, EarlyStopping | None):
@@ -89,6 +93,12 @@ def _check_early_stopping(rule: Any, run: Run) -> None:
     names += [f"val_{name}" for name in names] if run.validation is not None else []
     if rule is not None and rule.monitor is not None and rule.monitor not in names and not run.callbacks:
         raise ValueError(f"fit: EarlyStopping is to monitor {rule.monitor!r}, but the history will have {', '.join(names)}")
+
+
+def _check_takes(what: str, function: Any, arguments: str, otherwise: str = "") -> None:
+    """Refuses a function that cannot be called with so many arguments, as far as its signature tells."""
+    if (own := refuses(function, arguments.count(",") + 1)) is not None:
+        raise TypeError(f"fit: {what} is called with {arguments}{otherwise}, but takes {own}")
 
 
 def _check_method(name: str, given: Any, method: str) -> None:

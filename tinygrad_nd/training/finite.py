@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from ..debug import anomaly
 from ..kernels.memory import memory_order
-from ..tensor import Tensor
 from .run import Run
 
 
@@ -24,23 +24,28 @@ def all_finite(a: np.ndarray) -> bool:
     return isfinite(abs(np.vdot(flat, flat))) or bool(np.isfinite(a).all())
 
 
-def refuse(run: Run, what: str, batch: Any, buffers: Sequence[np.ndarray]) -> NoReturn:
-    """Raises NotFiniteError, with parameters and buffers as before the step; the batch is run again to find what made the number."""
+def refuse(run: Run, what: str, batch: Any) -> NoReturn:
+    """Raises NotFiniteError; the batch is run again to find what made the number."""
     report = "Run the step inside `with nd.debug.anomaly():` to find the operation that made it."
     try:
         with anomaly():
             run.judge(batch)[0].backward()
     except FloatingPointError as found:
         report = f"Inside `with nd.debug.anomaly():` the step stops where it was made:\n{found}"
-    finally:
-        put_back(run.buffers, buffers)
-        run.optimiser.zero_grad()
     where = f"in epoch {run.epoch + 1}, step {run.batch // run.accumulate + 1} ({run.step} steps were done)"
     error = NotFiniteError(f"fit: {what} {where}; the parameters are as before this step.\n{report}")
     error.history = run.history  # type: ignore[attr-defined]
     raise error
 
 
-def put_back(tensors: Sequence[Tensor], values: Sequence[np.ndarray]) -> None:
-    for t, value in zip(tensors, values):
-        t.data = value
+@contextmanager
+def undone_if_broken_off(run: Run) -> Iterator[None]:
+    """Buffers are as before, and gradients none, if the forward and backward sweeps inside do not end."""
+    before = [(b, b.data) for b in run.buffers]
+    try:
+        yield
+    except BaseException:
+        for b, value in before:
+            b.data = value
+        run.optimiser.zero_grad()
+        raise

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..optim import clip_grad_norm_
-from .finite import all_finite, refuse
+from .finite import all_finite, refuse, undone_if_broken_off
 from .forms import count
 from .history import History
 from .keeping import Keeper
@@ -58,7 +58,8 @@ def fit(
         bit, if the data know their place as `nd.data.batches` do and `rng` names the generators that neither data nor modules own.
 
     Ctrl-C ends after the step and keeps what was learned; a second one raises. A loss or gradient that is not finite raises
-    FloatingPointError (a ValueError, too), which tells the operation that made it; parameters and buffers are as before that step.
+    FloatingPointError (a ValueError, too), which tells the operation that made it. Whatever error ends a step, it leaves parameters and
+    buffers as before.
     What can be refused is refused before the first step.
 
     >>> import tinygrad_nd as nd
@@ -73,6 +74,8 @@ def fit(
         model, loss, data, optimiser, epochs,
         validation, metrics, schedule, schedule_every, clip, accumulate, ema, callbacks, early_stopping,
     )  # fmt: skip
+    if checkpoint is None and checkpoint_every is not None:
+        raise ValueError(f"fit: checkpoint_every={checkpoint_every} needs checkpoint, the file to write")
     keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)
     told = Progress(run, progress)
     with training(model), interruptible(run.stop):
@@ -122,20 +125,19 @@ def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
 
 def _step(run: Run, group: Sequence[Any]) -> None:
     """One move of the parameters, by the mean gradient over the examples in a group of batches."""
-    buffers = [b.data for b in run.buffers]
-    weights = [count(batch) for batch in group]
-    losses = []
-    run.optimiser.zero_grad()
-    for batch, weight in zip(group, weights):
-        value, prediction = run.judge(batch)
-        losses.append(value.item())
-        if not isfinite(losses[-1]):
-            refuse(run, f"the loss is {losses[-1]}", batch, buffers)
-        value.backward(None if len(group) == 1 else np.full(value.shape, weight / sum(weights), value.dtype))
-        run.measure(run.means, batch, losses[-1], prediction)
-        del value, prediction  # the memory of one batch may serve the next
-    if not all(all_finite(p.grad.data) for p in run.parameters if p.grad is not None):
-        refuse(run, "a gradient is not finite", group[-1], buffers)
+    with undone_if_broken_off(run):
+        weights, losses = [count(batch) for batch in group], []
+        run.optimiser.zero_grad()
+        for batch, weight in zip(group, weights):
+            value, prediction = run.judge(batch)
+            losses.append(value.item())
+            if not isfinite(losses[-1]):
+                refuse(run, f"the loss is {losses[-1]}", batch)
+            value.backward(None if len(group) == 1 else np.full(value.shape, weight / sum(weights), value.dtype))
+            run.measure(run.means, batch, losses[-1], prediction)
+            del value, prediction  # the memory of one batch may serve the next
+        if not all(all_finite(p.grad.data) for p in run.parameters if p.grad is not None):
+            refuse(run, "a gradient is not finite", group[-1])
     if run.clip is not None:
         clip_grad_norm_(run.parameters, run.clip)
     run.optimiser.step()

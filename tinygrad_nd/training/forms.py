@@ -23,6 +23,19 @@ def asks(function: Callable[..., Any]) -> bool:
     return any(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in inspect.signature(function).parameters.values())
 
 
+def refuses(function: Callable[..., Any], count: int) -> inspect.Signature | None:
+    """The signature of a function that cannot be called with so many arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # builtins tell nothing
+        return None
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return signature
+    return None
+
+
 def parameters_of(optimiser: Any) -> list[Tensor]:
     return [p for group in optimiser.param_groups for p in group["params"]]
 

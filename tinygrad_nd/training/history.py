@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import reading
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -60,12 +62,15 @@ class History(Mapping[str, list[float]]):
         return losses(self)
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything, as arrays and plain values."""
         columns = {name: np.array(values) for name, values in self.columns.items()}
         return {"columns": columns, "epochs": self.epochs, "steps": np.array(self.steps), "stopped": self.stopped}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        columns = {str(name): np.asarray(values, float).tolist() for name, values in saved["columns"].items()}
-        epochs, steps, stopped = int(saved["epochs"]), np.asarray(saved["steps"], float).tolist(), str(saved["stopped"])
+        """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
+        with reading("History.load_state_dict", saved):
+            columns = {str(name): np.asarray(values, float).tolist() for name, values in saved["columns"].items()}
+            epochs, steps, stopped = int(saved["epochs"]), np.asarray(saved["steps"], float).tolist(), str(saved["stopped"])
         if any(len(values) != epochs for values in columns.values()):
             lengths = {name: len(values) for name, values in columns.items()}
             raise ValueError(f"History.load_state_dict: {epochs} epochs need as many numbers each, but there are {lengths}")

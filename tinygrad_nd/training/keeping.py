@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import whole
 from ..files import Checkpoint, ensure_writable
 from ..nn.module import Module
-from .checks import check_number
 from .run import Run
 
 
@@ -20,10 +20,10 @@ class Keeper:
     def __init__(
         self, run: Run, path: str | PathLike[str], every: int | None, rng: np.random.Generator | Sequence[np.random.Generator]
     ) -> None:
-        self.path, self.every, self.run = Path(path), every, run
+        self.every, self.run = every, run
         self.midway = hasattr(run.data, "state_dict")  # so that a training can go on within an epoch
         if every is not None:
-            check_number("checkpoint_every", every)
+            whole("fit", "checkpoint_every", every)
         if every is not None and not self.midway:
             kind = type(run.data).__name__
             raise TypeError(
@@ -33,6 +33,7 @@ class Keeper:
         if not all(isinstance(g, np.random.Generator) for g in generators):
             raise TypeError(f"fit: rng must be a np.random.Generator or several, but got {rng!r}")
         ensure_writable(path)
+        self.path = Path(path)
         learned = {id(p) for p in run.model.parameters()} if isinstance(run.model, Module) else set()
         stateful = {"model": run.model, "optimiser": run.optimiser, "schedule": run.schedule, "ema": run.ema}
         stateful |= {"data": run.data, "validation": run.validation, "run": run}

@@ -19,8 +19,8 @@ def accuracy(scores: Any, labels: Any) -> float:
     0.5
     """
     s, y = (a.data if isinstance(a, Tensor) else np.asarray(a) for a in (scores, labels))
-    if s.ndim < 2 or s.shape[:1] + s.shape[2:] != y.shape:
-        raise ValueError(f"accuracy: scores are (N, C, *n) and labels (N, *n), but got {s.shape} and {y.shape}")
+    if not y.size or s.ndim < 2 or s.shape[:1] + s.shape[2:] != y.shape:
+        raise ValueError(f"accuracy: scores are (N, C, *n) and labels (N, *n), none of them empty, but got {s.shape} and {y.shape}")
     return float((s.argmax(1) == y).mean())
 
 
@@ -30,6 +30,8 @@ def named(metrics: Mapping[str, Metric] | Sequence[Metric]) -> dict[str, Metric]
         raise TypeError(f"fit: metrics must be a list of functions or a dict of them by name, but got {metrics!r}; pass [{_name(metrics)}]")
     found = dict(metrics) if isinstance(metrics, Mapping) else {_name(f): f for f in metrics}
     for name, f in found.items():
+        if not isinstance(name, str):
+            raise TypeError(f"fit: metrics have names, but one is {name!r}")
         if not callable(f):
             raise TypeError(f"fit: the metric {name!r} must be a function of prediction and target, but is a {type(f).__name__}")
     if len(found) < len(metrics) or "loss" in found:
@@ -39,11 +41,11 @@ def named(metrics: Mapping[str, Metric] | Sequence[Metric]) -> dict[str, Metric]
     return found
 
 
-def number(name: str, value: Any) -> float:
-    """What a metric gave."""
+def number(what: str, value: Any) -> float:
+    """What a metric or a callback gave."""
     a = value.data if isinstance(value, Tensor) else np.asarray(value)
     if a.size != 1 or a.dtype.kind not in "biuf":
-        raise TypeError(f"fit: the metric {name!r} must give one number, but gave {type(value).__name__} of shape {a.shape}")
+        raise TypeError(f"fit: {what} must give one number, but gave {type(value).__name__} of shape {a.shape}")
     return float(a.item())
 
 

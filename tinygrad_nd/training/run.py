@@ -66,7 +66,7 @@ class Run:
             act = getattr(callback, hook, callback if hook == "on_epoch_end" and callable(callback) else None)
             told = act(self) if act is not None else None
             if hook == "on_epoch_end" and isinstance(told, Mapping):
-                self.history.put(told)
+                self.history.put({str(name): number(f"a callback, for {name!r},", value) for name, value in told.items()})
 
     def judge(self, batch: Any) -> tuple[Tensor, Any]:
         """The loss of a batch, and the prediction if the loss was of one."""
@@ -88,7 +88,7 @@ class Run:
         if self.metrics:
             with no_grad():
                 for name, metric in self.metrics.items():
-                    means.add(name, number(name, metric(prediction, batch[1])), examples)
+                    means.add(name, number(f"the metric {name!r}", metric(prediction, batch[1])), examples)
 
     def validate(self) -> dict[str, float]:
         """The means of loss and metrics over the validation data, if there are any, in eval mode and unrecorded."""
