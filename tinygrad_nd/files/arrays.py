@@ -40,8 +40,8 @@ def save(path: str | os.PathLike[str], mapping: Any) -> Path:
     ...     nd.load(path)
     {'slope': array(2., dtype=float32), 'points': array([0, 1, 2])}
     """
-    path = Path(path)
     form = _format_of("save", path)
+    path = Path(path)
     arrays = _arrays(mapping)
     with replacing(path) as file:
         try:
@@ -59,7 +59,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     Raises ValueError, saying what is wrong, for a file that is damaged, cut short or hostile, OSError where it cannot be read.
     """
-    form = _format_of("load", Path(path))
+    form = _format_of("load", path)
     with open(path, "rb") as file:
         try:
             return form.read(file)  # type: ignore[no-any-return]
@@ -73,7 +73,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 def ensure_writable(path: str | os.PathLike[str]) -> None:
     """Raises the ValueError or OSError that `save(path, ...)` would; to say so before hours of work, not after."""
-    _format_of("save", Path(path))
+    _format_of("save", path)
     with suppress(_Enough), replacing(path):
         raise _Enough
 
@@ -82,8 +82,11 @@ class _Enough(Exception):
     pass
 
 
-def _format_of(where: str, path: Path) -> ModuleType:
+def _format_of(where: str, path: str | os.PathLike[str]) -> ModuleType:
     """What writes and reads files of this suffix."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{where}: a path, such as 'weights.npz', comes first, but is a {type(path).__name__}")
+    path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{where}: {path.name!r} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()]
@@ -91,6 +94,8 @@ def _format_of(where: str, path: Path) -> ModuleType:
 
 def _arrays(mapping: Any) -> dict[str, np.ndarray]:
     """What is to be saved, as arrays, checked as far as every format must."""
+    if isinstance(mapping, type):
+        raise TypeError(f"save: needs a dict of arrays by name, or a model, but got the class {mapping.__name__}")
     if callable(getattr(mapping, "state_dict", None)):
         mapping = mapping.state_dict()
     if not isinstance(mapping, Mapping):

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import number
 from ..ops import activation, curves
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..tensor import Parameter, Tensor, default_dtype
 from .function import module_of
+from .lazy import check_counts
 from .module import Module
 
 CELU = module_of("CELU", curves.celu)
@@ -46,8 +48,8 @@ class PReLU(Module):
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, *, layout: str | None = None, dtype: npt.DTypeLike | None = None
     ) -> None:
-        if num_parameters < 1:
-            raise ValueError(f"PReLU: num_parameters must be at least 1, but is {num_parameters}")
+        check_counts(self, num_parameters=num_parameters)
+        number("PReLU", "init", init)
         self.num_parameters, self.layout = num_parameters, layout
         self.weight = Parameter(np.full(num_parameters, init, dtype or default_dtype()))
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import number
 from ..ops.activation import gelu, softmax
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.dropout import dropout as drop
@@ -57,8 +58,7 @@ class MultiHeadAttention(Module):
         check_counts(self, embed_dim=embed_dim, num_heads=num_heads, kdim=kdim or embed_dim, vdim=vdim or embed_dim)
         if embed_dim % num_heads:
             raise ValueError(f"{type(self).__name__}: num_heads={num_heads} must divide embed_dim={embed_dim}")
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout must lie in [0, 1], but is {dropout}")
+        number(type(self).__name__, "dropout", dropout, least=0, most=1)
         self.in_proj_weight: Parameter
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = kdim, vdim

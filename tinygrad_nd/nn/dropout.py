@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..ops.dropout import alpha_dropout, dropout, dropout_nd
 from ..ops.sampling import Rng
 from ..tensor import Tensor
@@ -17,8 +18,7 @@ class Dropout(Module):
     """`dropout` of single entries."""
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], but is {p}")
+        number(type(self).__name__, "p", p, least=0, most=1)
         self.p, self.generator = p, np.random.default_rng(rng)
 
     def forward(self, x: Any) -> Tensor:

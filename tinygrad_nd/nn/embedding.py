@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .. import init as initialisers
 from ..ops.layers import embedding
 from ..tensor import Parameter, Tensor
-from .lazy import Initialiser, Rng
+from .lazy import Initialiser, Rng, check_counts
 from .module import Module
 
 
@@ -29,8 +29,7 @@ class Embedding(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(f"Embedding: num_embeddings={num_embeddings} and embedding_dim={embedding_dim} must be at least 1")
+        check_counts(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx

@@ -28,7 +28,10 @@ class Recipe:
     bias: bool = True
 
     def weight(self, *shape: int) -> Parameter:
-        return Parameter(self.init(shape, dtype=self.dtype, rng=self.rng))
+        drawn = self.init(shape, dtype=self.dtype, rng=self.rng)
+        if np.shape(drawn) != shape:
+            raise ValueError(f"nn: init must give an array of the shape it is called with, {shape}, but gave {np.shape(drawn)}")
+        return Parameter(drawn)
 
     def zeros(self, *shape: int) -> Parameter | None:
         return Parameter(np.zeros(shape, self.dtype)) if self.bias else None
@@ -102,7 +105,20 @@ class Lazy(Module):
 
 def recipe(init: Initialiser, dtype: npt.DTypeLike | None, rng: Rng = None, bias: bool = True) -> Recipe:
     """A Recipe whose dtype is that of parameters made now, if none is given."""
-    return Recipe(init, default_dtype() if dtype is None else np.dtype(dtype), rng, bias)
+    if not callable(init):
+        raise TypeError(f"nn: init must be a function (shape, *, dtype, rng) such as nd.init.he_normal, but is {init!r}")
+    return Recipe(init, floating(dtype), rng, bias)
+
+
+def floating(dtype: npt.DTypeLike | None) -> np.dtype[Any]:
+    """The dtype of parameters: the default for None."""
+    try:
+        kind = default_dtype() if dtype is None else np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"nn: dtype must be a floating one such as np.float32, but is {dtype!r}") from None
+    if kind.kind not in "fc":
+        raise TypeError(f"nn: dtype must be a floating one such as np.float32, but is {kind}")
+    return kind
 
 
 def channel_axis(layer: Module, layout: str | None, rank: int) -> int:

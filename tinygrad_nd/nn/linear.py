@@ -109,6 +109,7 @@ class Conv(_Convolution):
     ) -> None:
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.dilation = stride, padding, dilation
+        _check_steps(self, stride, dilation)
         self.padding_mode, self.algorithm = padding_mode, algorithm
         self._begin(recipe(init, dtype, rng, bias))
 
@@ -184,6 +185,7 @@ class ConvTranspose(_Convolution):
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.output_padding, self.output_size = stride, padding, output_padding, output_size
         self.dilation, self.algorithm = dilation, algorithm
+        _check_steps(self, stride, dilation)
         self._begin(recipe(init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
@@ -230,6 +232,12 @@ class ConvTranspose3d(ConvTranspose):
     """`ConvTranspose` over three spatial axes; kernel_size=3 means (3, 3, 3)."""
 
     rank = 3
+
+
+def _check_steps(layer: _Convolution, stride: IntN, dilation: IntN) -> None:
+    for name, given in (("kernel_size", layer.kernel_size), ("stride", stride), ("dilation", dilation)):
+        if min(per_axis(given, len(layer.kernel_size), name, type(layer).__name__), default=1) < 1:
+            raise ValueError(f"{type(layer).__name__}: {name}={given} must be at least 1 on every axis")
 
 
 def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import number, whole
 from ..ops.conv import is_channels_last
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
-from ..tensor import Parameter, Tensor, default_dtype, tensor
+from ..tensor import Parameter, Tensor, astensor, tensor
 from .function import module_of, of_ranks
-from .lazy import Lazy, Recipe, check_counts, recipe
+from .lazy import Lazy, Recipe, check_counts, floating, recipe
 from .module import Module
 
 LocalResponseNorm = module_of("LocalResponseNorm", local_response_norm)
@@ -58,6 +59,9 @@ class _Tracking(_ByChannel):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         check_counts(self, num_features=num_features)
+        number(type(self).__name__, "eps", eps, least=0)
+        if momentum is not None:
+            number(type(self).__name__, "momentum", momentum, least=0, most=1)
         self.num_features, self.eps, self.momentum, self.layout = num_features, eps, momentum, layout
         self.affine, self.track_running_stats = affine, track_running_stats
         self._begin(recipe(initialisers.zeros, dtype, None, affine))
@@ -117,6 +121,9 @@ class InstanceNorm(_Tracking):
     def forward(self, x: Any) -> Tensor:
         if self._awaited:
             self._meet(x)
+        x, axis = astensor(x), self._width_axis()
+        if x.ndim > 1 and x.shape[axis] != self.num_features:
+            raise ValueError(f"{type(self).__name__}: num_features is {self.num_features}, but x {x.shape} has {x.shape[axis]} channels")
         running, by_input = (self.running_mean, self.running_var), self.training or not self.track_running_stats
         return instance_norm(x, *running, self.weight, self.bias, by_input, self.momentum or 0.0, self.eps, layout=self.layout)
 
@@ -141,6 +148,7 @@ class GroupNorm(_ByChannel):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         check_counts(self, num_groups=num_groups, num_channels=num_channels)
+        number("GroupNorm", "eps", eps, least=0)
         self.num_groups, self.num_channels, self.eps, self.affine, self.layout = num_groups, num_channels, eps, affine, layout
         self._begin(recipe(initialisers.zeros, dtype, None, affine))
 
@@ -168,8 +176,8 @@ class LayerNorm(Module):
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
-        kind = default_dtype() if dtype is None else np.dtype(dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape, eps), eps, elementwise_affine
+        kind = floating(dtype)
         self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, kind)) if elementwise_affine and bias else None
 
@@ -188,13 +196,18 @@ class RMSNorm(Module):
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(normalized_shape), eps, elementwise_affine
-        kind = default_dtype() if dtype is None else np.dtype(dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape, eps), eps, elementwise_affine
+        kind = floating(dtype)
         self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
 
     def forward(self, x: Any) -> Tensor:
         return rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
 
-def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return tuple(normalized_shape) if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+def _shape(layer: Module, normalized_shape: int | Sequence[int], eps: float | None) -> tuple[int, ...]:
+    """The lengths of the last axes, checked as the other numbers are."""
+    who = type(layer).__name__
+    if eps is not None:
+        number(who, "eps", eps, least=0)
+    several = isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, str)
+    return tuple(whole(who, "normalized_shape", n) for n in (normalized_shape if several else (normalized_shape,)))  # type: ignore[union-attr]

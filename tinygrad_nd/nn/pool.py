@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
+from ..arguments import whole
 from ..kernels.padding import IntN, Padding, resolve_padding
 from ..ops import adaptive, resize, window
 from ..ops.conv import is_channels_last
@@ -88,7 +89,8 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
-        first, last = (axis + x.ndim if axis < 0 else axis for axis in (self.start_axis, self.end_axis))
+        axes = [whole("Flatten", "an axis", axis, -inf) for axis in (self.start_axis, self.end_axis)]
+        first, last = (axis + x.ndim if axis < 0 else axis for axis in axes)
         if not 0 <= first <= last < max(x.ndim, 1):
             raise ValueError(f"Flatten: x {x.shape} has no axes from {self.start_axis} to {self.end_axis}")
         return reshape(x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import number
 from ..ops.dropout import dropout
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..ops.join import split
@@ -49,8 +50,7 @@ class _Recurrent(Lazy):
         rng: Rng = None,
     ) -> None:
         check_counts(self, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout must lie in [0, 1], but is {dropout}")
+        number(type(self).__name__, "dropout", dropout, least=0, most=1)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         generator = np.random.default_rng(rng)

@@ -18,10 +18,14 @@ _OPTIONAL = "num_batches_tracked"  # which PyTorch does without, too
 
 def load(module: Module, mapping: Mapping[str, Any], strict: bool) -> None:
     """Takes all the values of `mapping`, or, if something is wrong, none."""
+    where = f"{type(module).__name__}.load_state_dict"
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"{where}: takes a dict of arrays by path, such as nd.load(path) reads, but got a {type(mapping).__name__}")
+    mapping = {path: _array(where, path, value) for path, value in mapping.items()}
     waiting = [(path, m, dict(vars(m))) for path, m in module.named_modules() if m._awaited]
     problems = [p for path, m, _ in waiting for p in m._fit_to(path, mapping, strict)]
     own = dict(module._state())
-    values = {k: v.data if isinstance(v, Tensor) else np.asarray(v) for k, v in mapping.items() if k in own}
+    values = {path: a for path, a in mapping.items() if path in own}
     if strict:
         problems += [f"missing: {path} {t.shape}" for path, t in own.items() if path not in mapping and not path.endswith(_OPTIONAL)]
         problems += [f"unexpected: {path}" for path in mapping if path not in own]
@@ -33,9 +37,18 @@ def load(module: Module, mapping: Mapping[str, Any], strict: bool) -> None:
         for _, m, before in waiting:
             vars(m).clear()
             vars(m).update(before)
-        raise ValueError("\n  ".join([f"{type(module).__name__}.load_state_dict: nothing was loaded", *problems]))
+        raise ValueError("\n  ".join([f"{where}: nothing was loaded", *problems]))
     for path, a in values.items():
         own[path].data = a
+
+
+def _array(where: str, path: str, value: Any) -> np.ndarray:
+    if not isinstance(path, str):
+        raise TypeError(f"{where}: paths are strings, but one is {path!r}; nothing was loaded")
+    try:
+        return value.data if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{where}: {path} is no array but a {type(value).__name__}; nothing was loaded") from None
 
 
 def turn(t: Tensor, dtype: np.dtype[Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels import norm as kernel
 from ..kernels.memory import freeze
 from ..tape import primitive
@@ -212,8 +213,7 @@ def local_response_norm(
     Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks" (2012).
     """
     x, axis = _with_channels("local_response_norm", x, layout)
-    if size < 1:
-        raise ValueError(f"local_response_norm: size must be at least 1, but is {size}")
+    size = whole("local_response_norm", "size", size)
     wide = astype(x, np.float32) if x.dtype == np.float16 else x
     squares = moveaxis(square(wide), axis, -1)
     means = moveaxis(avg_pool_nd(squares, (size,), 1, ((size // 2, (size - 1) // 2),)), -1, axis)
@@ -259,15 +259,15 @@ def _by_channel(
         )
         return _standardise(x, reshape(weight, shape), reshape(bias, shape), middle, 1 / np.sqrt(variance + eps))
     count = prod(x.shape[a] for a in axes)
-    if count == 1:
-        raise ValueError(f"{where}: x {x.shape} has one value per channel, and statistics of x need more; use the running ones")
+    if count < 2:
+        told = f"{where}: x {x.shape} has {'one value' if count else 'no values'} per channel"
+        raise ValueError(f"{told}, and statistics of x need more; use the running ones")
     y, middle, rstd = _normalised(x, weight, bias, shape, axes, eps)
-    if count:
-        variance = np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
-        for old, new in zip(running.values(), (middle, variance)):
-            if isinstance(old, Tensor):
-                fresh = new.reshape(channels) if new.size == channels else np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
-                old.data = ((1 - momentum) * old.data + momentum * fresh).astype(old.dtype)
+    variance = np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
+    for old, new in zip(running.values(), (middle, variance)):
+        if isinstance(old, Tensor):
+            fresh = new.reshape(channels) if new.size == channels else np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
+            old.data = ((1 - momentum) * old.data + momentum * fresh).astype(old.dtype)
     return y
 
 
