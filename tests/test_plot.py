@@ -93,7 +93,7 @@ def test_gradient_norms_of_a_loss_are_computed_without_touching_it():
         (lambda: nd.plot.filters(np.ones(3)), ValueError, r"\(M, C, \*k\).*\(3,\)"),
         (lambda: nd.plot.filters(np.ones((3, 0, 2))), ValueError, "empty"),
         (lambda: nd.plot.filters(np.ones((3, 2), complex)), TypeError, "complex128.*magnitude"),
-        (lambda: nd.plot.filters(np.ones((3, 2)), most=0), ValueError, "most must be at least 1"),
+        (lambda: nd.plot.filters(np.ones((3, 2)), most=0), ValueError, "most=0 must be at least 1"),
         (lambda: nd.plot.feature_maps(np.ones((2, 3))), ValueError, r"\(N, C, \*n\)"),
         (lambda: nd.plot.feature_maps(np.ones((2, 3, 4)), 2), ValueError, "index=2.*2 examples"),
         (lambda: nd.plot.feature_maps(np.ones((2, 3, 4)), layout="NHWC"), ValueError, "layout"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..ops.conv import is_channels_last
 from ..tensor import Tensor
 from .figures import COLORS, GREY, LIGHT, new_figure
@@ -24,7 +25,7 @@ def filters(weight: Any, *, most: int = 64) -> Figure:
     are shown as colours, with 0 in the middle grey. Of each no more than `most` rows and as many columns.
     """
     w = _real("filters", weight, 2, "(M, C, *k) or (out, in)")
-    most = _positive("filters", most)
+    most = whole("filters", "most", most)
     title = f"weight {w.shape}"
     if w.ndim == 2:
         return _image(w, title, "input", "output", signed=True)
@@ -48,7 +49,8 @@ def feature_maps(x: Any, index: int = 0, *, most: int = 64, layout: str | None =
     x (N, C, *n), or (N, *n, C) with layout="N*C"; `index` picks the example. The title tells how many channels are 0 throughout.
     """
     a = _real("feature_maps", x, 3, "(N, C, *n)")
-    most = _positive("feature_maps", most)
+    most = whole("feature_maps", "most", most)
+    index = whole("feature_maps", "index", index, -inf)
     if is_channels_last("feature_maps", layout):
         a = np.moveaxis(a, -1, 1)
     if not -len(a) <= index < len(a):
@@ -70,12 +72,6 @@ def _real(where: str, a: Any, least: int, axes: str) -> Array:
     if array.ndim < least or not array.size:
         raise ValueError(f"{where}: needs axes {axes}, none of them empty, but got shape {array.shape}")
     return np.where(np.isfinite(array), array, np.inf).astype(np.float64)  # nan stands for what is between tiles
-
-
-def _positive(where: str, most: int) -> int:
-    if most < 1:
-        raise ValueError(f"{where}: most must be at least 1, but is {most}")
-    return most
 
 
 def _flat(a: Array, lead: int) -> tuple[Array, str]:

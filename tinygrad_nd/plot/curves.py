@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import number
 from ..node import Node
 from ..sweep import gradients
 from ..tape import FREED
@@ -28,8 +29,7 @@ def losses(history: Any, *, smoothing: float = 0.0) -> Figure:
     Losses share a panel, any other quantity has one with its "val_" twin; learning rate and seconds of a history are left out.
     smoothing: from 0 to below 1, the weight of the past in a moving average, drawn over the faint curve. Red marks: nan or infinity.
     """
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"losses: smoothing must be at least 0 and below 1, but is {smoothing}")
+    number("losses", "smoothing", smoothing, least=0, below=1)
     curves = _curves(history)
     panels: dict[str, list[str]] = {}
     for name in curves:
