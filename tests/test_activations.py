@@ -149,6 +149,23 @@ def test_functions_along_an_axis_are_pytorchs(shape, torch):
             peers.equal_torch(lambda x: nd.glu(x, axis), lambda x: F.glu(x, axis), [x], name="glu")  # noqa: B023
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (2, 0, 3, 1)])
+@pytest.mark.parametrize("dtype, tol", [(np.float16, 1e-2), (np.float32, 3e-6), (np.float64, 1e-13)])
+def test_gates_are_the_same_however_they_lie_in_memory(dtype, tol, order, engine):
+    x = (RNG.standard_normal((4, 30, 12, 34)) * 3).astype(dtype).transpose(order)
+    g = RNG.standard_normal(x.shape).astype(dtype)
+    for axis in range(4):
+        some = tuple(slice(n // 2 if i == axis else n) for i, n in enumerate(x.shape))
+        t = nd.tensor(x, requires_grad=True)
+        y = nd.glu(t, axis)
+        y.backward(nd.tensor(g[some]))
+        a, b = np.split(x.astype(np.float64), 2, axis)
+        s = 1 / (1 + np.exp(-b))
+        assert y.dtype == t.grad.dtype == dtype
+        np.testing.assert_allclose(y.data, a * s, rtol=tol, atol=tol)
+        np.testing.assert_allclose(t.grad.data, np.concatenate([g[some] * s, g[some] * a * s * (1 - s)], axis), rtol=tol, atol=tol)
+
+
 @pytest.mark.peer("activations", "torch", ranks=(0, 1, 2, 3), order=2)
 @pytest.mark.parametrize("shape", [(6,), (3, 4), (2, 3, 5), (2, 3, 1, 2), (2, 3, 2, 1, 2)])
 def test_prelu_is_pytorchs_and_channels_may_come_last(shape, torch):

@@ -117,6 +117,7 @@ SAMPLES: list[Sample] = [
     *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="none"), (normal(3), normal(3))),
     *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="tanh"), (normal(3), normal(3))),
     *rows("silu_grad", activation._silu_grad, (normal(3), normal(3))),
+    *rows("glu_grad", lambda g, x: activation._glu_grad(g, x, axis=1), (normal(2, 2, 3), normal(2, 4, 3))),
     # products
     *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),
     *rows("linear", nd.linear, (normal(3, 4), normal(2, 4)), (normal(2, 3, 4), normal(5, 4), normal(5))),

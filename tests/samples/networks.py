@@ -28,7 +28,7 @@ SAMPLES: list[Sample] = [
     *rows("celu", lambda x: nd.celu(x, 0.3), X),
     *rows("prelu", nd.prelu, (normal(2, 3, 4), normal(3)), (normal(2, 3), normal()), (normal(5), normal(1)), (normal(5), normal(5))),
     *rows("prelu", lambda x, w: nd.prelu(x, w, layout="N*C"), (normal(2, 3, 4), normal(4))),
-    *rows("multiply", nd.glu, (normal(2, 4),)),
+    *rows("glu", nd.glu, (normal(2, 4),)),
     *rows("softmax", nd.softmin, X),
     *rows("multiply", lambda x: nd.dropout_nd(x, 0.5, rng=0), (normal(2, 3, 4),), linear=True),
     *rows("multiply", lambda x: nd.alpha_dropout(x, 0.5, rng=0), X),

@@ -197,6 +197,9 @@ def sigmoid(x: Any) -> Any:
         with np.errstate(over="ignore"):
             y = 1 / (1 + np.exp(-x.astype(np.result_type(x, np.float32), copy=False)))
         return y.astype(np.float16) if x.dtype == np.float16 else y
+    fast = looped("sigmoid", x) if x.dtype == np.float32 else None
+    if fast is not None:
+        return fast
     if x.size < TILE:
         return 1 / (1 + np.exp(np.minimum(-x, _LIMITS[x.dtype])))
 

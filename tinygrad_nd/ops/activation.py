@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import activation as kernel
+from ..kernels import gate
 from ..kernels import softmax as sums
 from ..kernels import special
 from ..tape import primitive
@@ -18,7 +19,7 @@ from .choice import where
 from .conv import is_channels_last
 from .curves import real
 from .elementwise import exp, multiply, sigmoid, square, tanh
-from .join import split
+from .join import concatenate, split
 from .reduce import sum
 from .shape import axes_of, reshape
 from .ufunc import scale
@@ -69,6 +70,31 @@ def _silu_bend(x: Tensor) -> Tensor:
     """The second derivative of silu."""
     s = sigmoid(x)
     return s * (1 - s) * (2 + x * (1 - 2 * s))
+
+
+@primitive(x=lambda g, x, axis: _glu_grad(g, x, axis=axis))
+def _glu(x: Any, *, axis: int) -> Any:
+    return gate.glu(x, axis)
+
+
+@primitive(g=lambda h, x, axis: _glu_slope(h, x, axis), x=lambda h, g, x, axis: _glu_bend(h, g, x, axis))
+def _glu_grad(g: Any, x: Any, *, axis: int) -> Any:
+    return gate.glu_grad(g, x, axis)
+
+
+def _glu_slope(h: Tensor, x: Tensor, axis: int) -> Tensor:
+    """How glu changes as x moves by h."""
+    (a, b), (to_a, to_b) = split(x, 2, axis), split(h, 2, axis)
+    s = sigmoid(b)
+    return s * (to_a + to_b * a * (1 - s))
+
+
+def _glu_bend(h: Tensor, g: Tensor, x: Tensor, axis: int) -> Tensor:
+    """The gradient in x of g times that."""
+    (a, b), (to_a, to_b) = split(x, 2, axis), split(h, 2, axis)
+    s = sigmoid(b)
+    slope = g * s * (1 - s)
+    return concatenate([slope * to_b, slope * (to_a + to_b * a * (1 - 2 * s))], axis)
 
 
 @primitive(x=lambda g, out, axis: _softmax_grad(g, out, axis=axis))
@@ -150,8 +176,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     (axis,) = axes_of(axis, x.ndim, "glu")
     if x.shape[axis] % 2:
         raise ValueError(f"glu: axis {axis} of x {x.shape} must have two halves, but its length {x.shape[axis]} is odd")
-    a, b = split(x, 2, axis)
-    return multiply(a, sigmoid(b))
+    return _glu(x, axis=axis)
 
 
 @primitive(

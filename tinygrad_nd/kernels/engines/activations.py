@@ -1,4 +1,7 @@
-"""Compiled loops of the activations, for float32: f(out, *operands), flat arrays of one length. `activation` says what they compute."""
+"""Compiled loops of the activations, for float32: f(out, *operands), flat arrays of one length. `activation` says what they compute.
+
+Those of `gate` see halves, (outer, 1 or 2, half), and go through numbers first to last of one half.
+"""
 
 # mypy: ignore-errors
 import numpy as np
@@ -82,3 +85,25 @@ def silu_grad(out, g, x):
     for i in range(x.size):
         s = _logistic(x[i])
         out[i] = g[i] * s * (_ONE + x[i] * (_ONE - s))
+
+
+@_jit
+def glu(out, x, first, last):
+    half = x.shape[2]
+    for i in range(first // half, -(-last // half)):
+        some = slice(max(first - i * half, 0), min(last - i * half, half))
+        y, a, b = out[i, 0, some], x[i, 0, some], x[i, 1, some]
+        for j in range(y.size):
+            y[j] = a[j] * _logistic(b[j])
+
+
+@_jit
+def glu_grad(out, g, x, first, last):
+    half = x.shape[2]
+    for i in range(first // half, -(-last // half)):
+        some = slice(max(first - i * half, 0), min(last - i * half, half))
+        to_a, to_b, h, a, b = out[i, 0, some], out[i, 1, some], g[i, 0, some], x[i, 0, some], x[i, 1, some]
+        for j in range(h.size):
+            s = _logistic(b[j])
+            to_a[j] = h[j] * s
+            to_b[j] = h[j] * s * (_ONE - s) * a[j]

@@ -3,6 +3,8 @@
 # mypy: ignore-errors
 from numba import njit
 
+from .exponential import logistic
+
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -39,6 +41,12 @@ def tanh_grad(out, g, y):
     for i in range(out.size):
         product = g[i] * (1 - y[i] * y[i])
         out[i] = 0 if g[i] == 0 else product
+
+
+@_jit
+def sigmoid(out, x):
+    for i in range(out.size):
+        out[i] = logistic(x[i])
 
 
 @_jit
