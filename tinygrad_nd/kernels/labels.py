@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from . import memory
+from . import engines, memory, parallel
+from .elementwise import LARGE
 from .memory import Array
 from .softmax import COMPILED, along
 
@@ -58,6 +59,12 @@ def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> A
         out = np.empty(labels.shape, x.dtype)
         _picked(out, labels, x, *_constants(x, weights, ignore))
         return out
+    if engines.compiled("labels") is None:
+        safe, counted = _safe(labels, ignore)
+        order = memory.memory_order(x)
+        found = x.transpose(order).reshape(-1).take(_places(safe, x.shape, order, axis), mode="clip")
+        found = found * -weights[0].take(safe)
+        return (found if counted is None else np.where(counted, found, 0)).astype(x.dtype, copy=False)
     return along(_picked, axis, 1, labels, x, constants=_constants(x, weights, ignore), loops="labels")
 
 
@@ -67,6 +74,14 @@ def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: in
         out = memory.empty(x.shape, x.dtype)
         _put(out, _rows(g, labels), labels, x, *_constants(x, weights, ignore))
         return out
+    if engines.compiled("labels") is None:
+        safe, counted = _safe(labels, ignore)
+        order = memory.memory_order(x)
+        out = memory.empty([x.shape[i] for i in order], x.dtype)
+        flat = out.reshape(-1)
+        parallel.run(parallel.boxes(flat.shape, LARGE), lambda box: flat[box].fill(0))
+        flat[_places(safe, x.shape, order, axis)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
+        return out.transpose(sorted(range(x.ndim), key=order.__getitem__))
     return along(_put, axis, None, _rows(g, labels), labels, x, constants=_constants(x, weights, ignore), loops="labels")
 
 
@@ -83,6 +98,20 @@ def _rows(g: Array, labels: Array) -> Array:
     out = memory.empty_like(labels, g.dtype)
     out[...] = g
     return out
+
+
+def _places(labels: Array, shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> Array:
+    """Where the numbers of the labels lie in an array of this shape whose axes lie in memory in this order."""
+    starts: Any = 0
+    step = 1
+    for i in reversed(order):
+        if i == axis:
+            across = step
+        else:
+            starts = starts + (np.arange(shape[i]) * step).reshape(-1, *(1,) * (len(shape) - 1 - i))
+        step *= shape[i]
+    found: Array = labels * across + starts
+    return found
 
 
 # Tiles (rows, n), (outer, n, lanes), or whatever has its classes second.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .elementwise import LARGE, TILE
+from .elementwise import LARGE, PASSES, TILE
 from .memory import Array
 
 COMPILED = 1 << 13  # numbers; below, compiled loops save nothing
@@ -153,7 +153,7 @@ def _constant(a: Array) -> Array:
 
 def _each(outer: int, size: int, f: Callable[[slice], object]) -> None:
     """f(part of the outer axis), for all parts."""
-    parallel.run(_boxes(outer, outer if size < LARGE else TILE * outer // size), f)
+    parallel.run(_boxes(outer, outer if size < LARGE else PASSES * outer // size), f)
 
 
 def _shares(a: Array) -> list[slice]:
