@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..kernels import activation as kernel
-from ..kernels import gate
+from ..kernels import gate, special
 from ..kernels import softmax as sums
-from ..kernels import special
 from ..tape import primitive
 from ..tensor import Tensor
 from .choice import where
 from .conv import is_channels_last
 from .curves import real
 from .elementwise import exp, multiply, sigmoid, square, tanh
-from .join import concatenate, split
+from .join import split
 from .reduce import sum
-from .shape import axes_of, reshape
+from .shape import axes_of, concatenate, reshape
 from .ufunc import scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
