@@ -38,7 +38,7 @@ TITLES = {
     "put_back": "take_along_axis, transposed",
     "order_statistics": "order statistics",
     "recurrence": "cumprod gradient",
-    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
+    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "glu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
     "pnorm": "norm",
     "on_diagonal": "diag",
     "sum_of_products": "vecdot",
