@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with nd.no_grad():
         found = {i: net(slab(scan, i)[None, None]).data[0].argmax(0) for i in TESTED}
     truth = np.stack([slab(tissue, i) for i in TESTED])
-    graph = save_graph(args.out / "brain_unet_graph.svg", nd.cross_entropy(net(slab(scan, 2)[None, None]), slab(tissue, 2)[None]), depth=2)
+    graph = save_graph(args.out / "brain_unet_graph.svg", nd.cross_entropy(net(slab(scan, 2)[None, None]), slab(tissue, 2)[None]), depth=1)
     scores = {"network": dice(np.stack(list(found.values())), truth), **rules(scan, tissue, truth)}
     for name, (grey, white) in scores.items():
         print(f"Dice on unseen slabs, {name:24} grey {grey:.3f}  white {white:.3f}")

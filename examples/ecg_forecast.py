@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     error = lambda forecast: float(np.sqrt(np.mean((forecast[now] - signal[now + AHEAD]) ** 2)))
     linear = min((autoregression(signal, p, r) for p in (1, 2, 4, 8, 16, 32, 64, 128) for r in (1e-6, 1e-4, 1e-2)), key=error)
     forecast = net(nd.astensor(signal[None, None], name="ECG"))
-    graph = save_graph(args.out / "ecg_forecast_graph.svg", loss(forecast[..., :-AHEAD], signal[None, None, AHEAD:]), depth=2)
+    graph = save_graph(args.out / "ecg_forecast_graph.svg", loss(forecast[..., :-AHEAD], signal[None, None, AHEAD:]), depth=1)
     forecasts = {"network": forecast.data[0, 0], "best autoregression": linear, "as it is now": signal}
     errors = {name: error(f) for name, f in forecasts.items()}
     picture = save_figure(plot(signal, now, forecasts, errors), args.out / "ecg_forecast.png")

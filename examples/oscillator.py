@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with nd.no_grad():
         found = {"network": plain(every).data, "network that knows the law": physical(every).data}
     errors = [float(np.sqrt(np.mean((x - motion(every)) ** 2))) for x in found.values()]
-    graph = save_graph(args.out / "oscillator_graph.svg", misfit_and_law(physical, (*measurements, every)), depth=1)
+    graph = save_graph(args.out / "oscillator_graph.svg", misfit_and_law(physical, (*measurements, every)), depth=0)
     picture = save_figure(plot(every, measurements, found, errors), args.out / "oscillator.png")
     print(f"error: plain {errors[0]:.3f}, with the law {errors[1]:.3f}; friction {physical.friction.item():.2f}, truly {FRICTION}")
     print(f"wrote {picture} and {graph}")
