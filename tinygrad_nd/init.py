@@ -9,12 +9,13 @@ are summed into an output, and fan_out = M * prod(k) outputs are reached from a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod, sqrt
+from math import inf, prod, sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import whole
 from .tensor import default_dtype
 
 Shape = int | Sequence[int]
@@ -183,7 +184,8 @@ def _uniform(name: str, shape: Shape, low: float, high: float, dtype: npt.DTypeL
 
 
 def _shape(name: str, shape: Shape, at_least: int = 0) -> tuple[int, ...]:
-    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+    several = isinstance(shape, Sequence) and not isinstance(shape, str)
+    shape = tuple(whole(name, "a size in shape", n, -inf) for n in (shape if several else (shape,)))  # type: ignore[union-attr]
     if any(n < 0 for n in shape):
         raise ValueError(f"{name}: shape {shape} has a negative size")
     if len(shape) < at_least:

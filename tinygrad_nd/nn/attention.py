@@ -91,6 +91,10 @@ class MultiHeadAttention(Module):
         if not q.ndim == k.ndim == v.ndim or q.ndim not in (2, 3):
             raise ValueError(f"{type(self).__name__}: query {q.shape}, key {k.shape} and value {v.shape} need (length, batch, features)")
         batched = q.ndim == 3
+        sides = [t.shape[:-1] if self.batch_first or not batched else t.shape[-2::-1] for t in (q, k, v)]  # (batch, length), (length,)
+        if sides[1] != sides[2] or sides[0][:-1] != sides[1][:-1]:
+            told = f"query {q.shape}, key {k.shape} and value {v.shape}"
+            raise ValueError(f"{type(self).__name__}: {told} need one batch size, and keys as many values")
         q, k, v = (expand_dims(t, 0) if not batched else t if self.batch_first else swapaxes(t, 0, 1) for t in (q, k, v))
         mask = self._mask(key_padding_mask, attn_mask, is_causal, (q.shape[0], q.shape[1], k.shape[1]))
         q, k, v = (self._heads(t) for t in self._projected(q, k, v, alone))  # (N, heads, length, features)

@@ -133,9 +133,12 @@ class Module:
 
         What an optimiser remembers keeps its dtype: make the optimiser afterwards.
         """
-        kind = np.dtype(dtype)
-        if kind.kind != "f":
-            raise TypeError(f"{type(self).__name__}.astype: a model needs a real floating dtype, but got {kind}")
+        try:
+            kind = np.dtype(dtype)
+        except TypeError:
+            kind = None
+        if dtype is None or kind is None or kind.kind != "f":
+            raise TypeError(f"{type(self).__name__}.astype: a model needs a real floating dtype, but got {kind or dtype}")
         for m in self.modules():
             m._turn_to(kind)
         return self

@@ -112,6 +112,8 @@ class _Recurrent(Lazy):
         """The given states as (S, D·layers, N, H)."""
         if state is None:
             return None
+        if self.states == 2 and not (isinstance(state, (tuple, list)) and len(state) == 2):
+            raise TypeError(f"{type(self).__name__}: state must be a pair (h, c), but is a {type(state).__name__}")
         given = [state] if self.states == 1 else list(state)
         shape: tuple[int, ...] = (self.num_layers * len(self._suffixes(0)), x.shape[1], self.hidden_size)
         shape = shape if batched else (shape[0], shape[2])
@@ -243,6 +245,8 @@ class LSTMCell(_Cell):
     gates = 4
 
     def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Tensor, Tensor]:
+        if state is not None and not (isinstance(state, (tuple, list)) and len(state) == 2):
+            raise TypeError(f"LSTMCell: state must be a pair (h, c), but is a {type(state).__name__}")
         h, c = (None, 0.0) if state is None else state
         from_x, from_h, _ = self._projected(x, h)
         i, f, g, o = split(from_x + from_h, 4, -1)
