@@ -14,20 +14,17 @@ Without a mean (RMS norm) the term mean(u) is missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from . import blas, engines, memory, parallel
+from .cells import COMPILED, Axes, cells_of, compiled, constant
 from .elementwise import fused
 from .memory import Array
 
-Axes = tuple[int, ...]
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
-ROW = 512  # elements; an inner loop of NumPy's shorter than this costs more than its arithmetic
-COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 
 
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
@@ -35,8 +32,8 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
     wide, weight, bias = _wide(x, weight, bias)
     if _in_rows(weight, bias, axes):
         y, mean, rstd = _normalise_rows(wide, weight, bias, axes, eps, centred)
-    elif centred and (channels := _channels(wide, axes, weight, bias)):
-        y, mean, rstd = channels.normalise(_cells(wide, axes), wide, weight, bias, eps)
+    elif centred and (lanes := _by_lanes(wide, axes, weight, bias)):
+        y, mean, rstd = lanes.normalise(cells_of(wide, axes), wide, weight, bias, eps)
     else:
         mean, variance = _moments(wide, axes, _within(axes, weight, bias))
         if not centred:
@@ -58,8 +55,8 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
     (wide, g, weight), dtype = _wide(x, g, weight), weight.dtype
     if _in_rows(weight, weight, axes):
         dx, dweight, dbias = _gradients_rows(g, wide, weight, mean, rstd, axes, centred)
-    elif centred and (channels := _channels(wide, axes, weight)):
-        dx, dweight, dbias = channels.gradients(_cells(wide, axes), g, wide, weight, mean, rstd)
+    elif centred and (lanes := _by_lanes(wide, axes, weight)):
+        dx, dweight, dbias = lanes.gradients(cells_of(wide, axes), g, wide, weight, mean, rstd)
     else:
         within = _within(axes, weight)
         total, product = _sums(g, wide, mean, within)  # of g and g (x - mean), per cell
@@ -103,7 +100,7 @@ def _normalise_rows(x: Array, weight: Array, bias: Array, axes: Axes, eps: float
     y = memory.empty([x.shape[a] for a in order], x.dtype)
     rows, w, b = _matrix(x, order, n), _row(weight, x, axes), _row(bias, x, axes)
     mean, rstd = np.zeros((len(rows), 1), x.dtype), np.empty((len(rows), 1), x.dtype)
-    f = _compiled("normalise", x.size) or _normalise_tile
+    f = compiled("normalise", x.size) or _normalise_tile
     out = y.reshape(-1, n)
     least = np.full(1, eps, x.dtype)
     engines.run(f, [(out[box], rows[box], w, b, least, centred, mean[box], rstd[box]) for box in _boxes(rows, f)])
@@ -130,7 +127,7 @@ def _gradients_rows(
     dx = memory.empty([x.shape[a] for a in order], x.dtype)
     rows, cotangents, w = _matrix(x, order, n), _matrix(g, order, n), _row(weight, x, axes)
     statistics = [_matrix(a, order, 1) for a in (mean, rstd)]
-    f: Callable[..., None] = _compiled("gradients", x.size) or _gradients_tile
+    f: Callable[..., None] = compiled("gradients", x.size) or _gradients_tile
     boxes, out = _boxes(rows, f), dx.reshape(-1, n)
     parts = np.zeros((2, len(boxes), n), x.dtype)  # sums of g x̂ and of g
 
@@ -165,11 +162,11 @@ def _gradients_tile(
 
 
 def _matrix(a: Array, order: list[int], n: int) -> Array:
-    return _constant(np.ascontiguousarray(a.transpose(order)).reshape(-1, n))
+    return constant(np.ascontiguousarray(a.transpose(order)).reshape(-1, n))
 
 
 def _row(parameter: Array, x: Array, axes: Axes) -> Array:
-    return _constant(np.broadcast_to(parameter, [x.shape[a] if a in axes else 1 for a in range(x.ndim)]).reshape(-1))
+    return constant(np.broadcast_to(parameter, [x.shape[a] if a in axes else 1 for a in range(x.ndim)]).reshape(-1))
 
 
 def _boxes(rows: Array, f: Callable[..., None]) -> list[Any]:
@@ -184,88 +181,19 @@ def _size(f: Callable[..., None], total: int) -> int:
 # Cells.
 
 
-class _Cells:
-    """x as it lies in memory: (outer, inner, lanes). A cell's numbers are along the inner axis; its sums are per outer index and lane.
-
-    The inner axes are the last in memory, of those in `within`, that are neighbours. Lanes are what comes after: channels, or one. Where
-    there are few, some of the inner axis is folded beside them, for loops want long rows; what is found per lane is then merged.
-    """
-
-    def __init__(self, shape: tuple[int, ...], order: Axes, within: Axes) -> None:
-        self.order, self.back = order, tuple(sorted(range(len(order)), key=order.__getitem__))
-        long = [a for a in order if shape[a] != 1]
-        last = max((i + 1 for i, a in enumerate(long) if a in within), default=len(long))
-        first = last
-        while first and long[first - 1] in within:
-            first -= 1
-        self.inner, self.outermost, self.innermost = long[first:last], long[:first], long[last:]
-        sizes = [shape[a] for a in long]
-        outer, inner, self.lanes = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
-        most = min(ROW // self.lanes, inner) if self.lanes > 1 else 0
-        self.folds = next((r for r in range(most, 1, -1) if inner % r == 0), 1)
-        self.shape = (outer, inner // self.folds, self.lanes * self.folds)
-        self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
-
-    def view(self, a: Array) -> Array:
-        a = a.transpose(self.order)
-        return _constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(self.shape))
-
-    def flat(self, coefficient: Array) -> Array:
-        """A coefficient per cell, (outer, lanes)."""
-        if coefficient.shape != self.kept:
-            coefficient = np.broadcast_to(coefficient, self.kept)
-        out = np.empty((self.shape[0], self.folds, self.lanes), coefficient.dtype)
-        out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
-        return _constant(out.reshape(-1, self.shape[2]))
-
-    def statistic(self, found: Array) -> Array:
-        """What was found per cell and lane, (outer, lanes), in the axes of x."""
-        return found.reshape([self.kept[a] for a in self.order]).transpose(self.back)
-
-    def restored(self, found: Array) -> Array:
-        """What was found, (outer, lanes), in the axes of x and a last one for the folds."""
-        lying = found.reshape(-1, self.folds, self.lanes).swapaxes(1, 2).reshape(*[self.kept[a] for a in self.order], self.folds)
-        return lying.transpose(*self.back, -1)
-
-    def lined(self, parameter: Array) -> Array:
-        """A parameter per lane, (lanes,)."""
-        return np.ascontiguousarray(parameter.transpose(self.order)).reshape(-1)
-
-    def compiled(self, name: str) -> Any:
-        """The compiled loop of that name, for long rows of lanes or for one lane."""
-        return _compiled(f"{name}_lanes" if self.lanes > 1 else f"{name}_rows", prod(self.shape))
-
-    def pieces(self, size: int) -> tuple[int, list[tuple[slice, slice, int]]]:
-        """The length of a piece along the inner axis; and (outer, inner, number of the piece) for all, each of about `size` numbers."""
-        outer, inner, lanes = self.shape
-        step = min(max(1, size // max(lanes, 1)), max(inner, 1))
-        rows = max(1, size // (step * max(lanes, 1)))
-        starts = range(0, inner, step)
-        return step, [(slice(p, p + rows), slice(q, q + step), j) for p in range(0, outer, rows) for j, q in enumerate(starts)]
-
-
-@lru_cache(256)
-def _cells_of(shape: tuple[int, ...], order: Axes, within: Axes) -> _Cells:
-    return _Cells(shape, order, within)
-
-
-def _cells(x: Array, within: Axes) -> _Cells:
-    return _cells_of(x.shape, memory.memory_order(x), within)
-
-
-def _channels(x: Array, axes: Axes, *parameters: Array) -> Any:
+def _by_lanes(x: Array, axes: Axes, *parameters: Array) -> Any:
     """The compiled form for lanes that have statistics, weight and bias of their own, if it is in use and x has such."""
-    module: Any = engines.compiled("channels") if x.size >= COMPILED and x.dtype.char in "fd" else None
+    module: Any = engines.compiled("lanes") if x.size >= COMPILED and x.dtype.char in "fd" else None
     if module is None:
         return None
-    cells = _cells(x, axes)
-    own = cells.lanes > 1 and not any(a in axes for a in (*cells.outermost, *cells.innermost))
-    return module if own and all(p.size == prod(p.shape[a] for a in cells.innermost) == cells.lanes for p in parameters) else None
+    found = cells_of(x, axes)
+    own = found.lanes > 1 and not any(a in axes for a in (*found.outermost, *found.innermost))
+    return module if own and all(p.size == prod(p.shape[a] for a in found.innermost) == found.lanes for p in parameters) else None
 
 
 def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     """Mean and variance over `axes`, kept, in float64: those of pieces, by two passes over each, then those of the whole."""
-    cells = _cells(x, within)
+    cells = cells_of(x, within)
     view, f = cells.view(x), cells.compiled("moments") or _moments_tile
     step, pieces = cells.pieces(_size(f, x.size))
     outer, inner, lanes = cells.shape
@@ -282,7 +210,7 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
 
 def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     """The sums of g and of g (x - mean) over `within`, kept, in float64."""
-    cells = _cells(x, within)
+    cells = cells_of(x, within)
     given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums") or _sums_tile
     step, pieces = cells.pieces(_size(f, x.size))
     outer, inner, lanes = cells.shape
@@ -296,7 +224,7 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
 def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[Array]) -> Array:
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
-    cells = _cells(x, _within(tuple(range(x.ndim)), *coefficients))
+    cells = cells_of(x, _within(tuple(range(x.ndim)), *coefficients))
     f = cells.compiled(tile.__name__[1:])
     if f is None:
         return fused(tile, *arrays, *coefficients, dtype=x.dtype)
@@ -341,14 +269,3 @@ def _combined(out: Array, g: Array, x: Array, mean: Array, scale: Array, slope: 
     np.multiply(out, slope, out=out)
     np.add(out, offset, out=out)
     np.add(out, np.multiply(g, scale, out=memory.scratch("scaled", g.shape, g.dtype)), out=out)
-
-
-def _constant(a: Array) -> Array:
-    a = a.view()
-    a.flags.writeable = False  # one kind of operand, one compilation
-    return a
-
-
-def _compiled(name: str, size: int) -> Any:
-    loops = engines.compiled("norms") if size >= COMPILED else None
-    return loops and getattr(loops, name)

@@ -1,0 +1,99 @@
+"""Cells: an array cut into pieces of which every number meets the same coefficients, as it lies in memory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import engines, memory
+from .memory import Array
+
+Axes = tuple[int, ...]
+ROW = 512  # elements; an inner loop of NumPy's shorter than this costs more than its arithmetic
+COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
+
+
+def cells_of(x: Array, within: Axes) -> Cells:
+    """The cells of x whose numbers lie along `within`."""
+    return _cells(x.shape, memory.memory_order(x), within)
+
+
+@lru_cache(256)
+def _cells(shape: tuple[int, ...], order: Axes, within: Axes) -> Cells:
+    return Cells(shape, order, within)
+
+
+def constant(a: Array) -> Array:
+    """A read-only view: one kind of operand, one compilation."""
+    a = a.view()
+    a.flags.writeable = False
+    return a
+
+
+def compiled(name: str, size: int) -> Any:
+    """The compiled loop of that name, where it is in use and the array is not small."""
+    loops = engines.compiled("norms") if size >= COMPILED else None
+    return loops and getattr(loops, name)
+
+
+class Cells:
+    """x as it lies in memory: (outer, inner, lanes). A cell's numbers are along the inner axis; its sums are per outer index and lane.
+
+    The inner axes are the last in memory, of those in `within`, that are neighbours. Lanes are what comes after: channels, or one. Where
+    there are few, some of the inner axis is folded beside them, for loops want long rows; what is found per lane is then merged.
+    """
+
+    def __init__(self, shape: tuple[int, ...], order: Axes, within: Axes) -> None:
+        self.order, self.back = order, tuple(sorted(range(len(order)), key=order.__getitem__))
+        long = [a for a in order if shape[a] != 1]
+        last = max((i + 1 for i, a in enumerate(long) if a in within), default=len(long))
+        first = last
+        while first and long[first - 1] in within:
+            first -= 1
+        self.inner, self.outermost, self.innermost = long[first:last], long[:first], long[last:]
+        sizes = [shape[a] for a in long]
+        outer, inner, self.lanes = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
+        most = min(ROW // self.lanes, inner) if self.lanes > 1 else 0
+        self.folds = next((r for r in range(most, 1, -1) if inner % r == 0), 1)
+        self.shape = (outer, inner // self.folds, self.lanes * self.folds)
+        self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
+
+    def view(self, a: Array) -> Array:
+        a = a.transpose(self.order)
+        return constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(self.shape))
+
+    def flat(self, coefficient: Array) -> Array:
+        """A coefficient per cell, (outer, lanes)."""
+        if coefficient.shape != self.kept:
+            coefficient = np.broadcast_to(coefficient, self.kept)
+        out = np.empty((self.shape[0], self.folds, self.lanes), coefficient.dtype)
+        out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
+        return constant(out.reshape(-1, self.shape[2]))
+
+    def statistic(self, found: Array) -> Array:
+        """What was found per cell and lane, (outer, lanes), in the axes of x."""
+        return found.reshape([self.kept[a] for a in self.order]).transpose(self.back)
+
+    def restored(self, found: Array) -> Array:
+        """What was found, (outer, lanes), in the axes of x and a last one for the folds."""
+        lying = found.reshape(-1, self.folds, self.lanes).swapaxes(1, 2).reshape(*[self.kept[a] for a in self.order], self.folds)
+        return lying.transpose(*self.back, -1)
+
+    def lined(self, parameter: Array) -> Array:
+        """A parameter per lane, (lanes,)."""
+        return np.ascontiguousarray(parameter.transpose(self.order)).reshape(-1)
+
+    def compiled(self, name: str) -> Any:
+        """The compiled loop of that name, for long rows of lanes or for one lane."""
+        return compiled(f"{name}_lanes" if self.lanes > 1 else f"{name}_rows", prod(self.shape))
+
+    def pieces(self, size: int) -> tuple[int, list[tuple[slice, slice, int]]]:
+        """The length of a piece along the inner axis; and (outer, inner, number of the piece) for all, each of about `size` numbers."""
+        outer, inner, lanes = self.shape
+        step = min(max(1, size // max(lanes, 1)), max(inner, 1))
+        rows = max(1, size // (step * max(lanes, 1)))
+        starts = range(0, inner, step)
+        return step, [(slice(p, p + rows), slice(q, q + step), j) for p in range(0, outer, rows) for j, q in enumerate(starts)]
