@@ -425,6 +425,7 @@ def test_lint_finds_softmax_before_cross_entropy_and_twice():
     assert rules(nd.softmax(nd.softmax(x, 1), 1).max()) == ["softmax twice"]
     assert rules(nd.cross_entropy(nd.softmax(x, 1), draws(3, 4))) == ["softmax twice"]
     assert rules(-nd.log(nd.softmax(x, 1)).mean()) == ["log of softmax"]
+    assert rules(nd.nll_loss(nd.softmax(x, 1), [0, 1, 2])) == ["no logarithm"] and not rules(nd.nll_loss(nd.log_softmax(x, 1), [0, 1, 2]))
 
 
 @pytest.mark.parametrize("target", [draws(5), nd.tensor(draws(5)), leaf(draws(5))])

@@ -36,6 +36,7 @@ from .ops.label_loss import *
 from .ops.layers import *
 from .ops.linalg import *
 from .ops.loss import *
+from .ops.margin_loss import *
 from .ops.matrix import *
 from .ops.matrix_norm import *
 from .ops.moments import *

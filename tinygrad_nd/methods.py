@@ -33,6 +33,7 @@ from .ops import (
     layers,
     linalg,
     loss,
+    margin_loss,
     matrix,
     matrix_norm,
     moments,
@@ -60,8 +61,9 @@ from .tensor import Tensor, astensor
 
 MODULES = (  # of public functions
     activation, adaptive, aliases, apply, attention, bits, broadcasting, choice, conv, convolve, create, curves, distance, dropout,
-    einsum, elementwise, grids, index, join, label_loss, layers, linalg, loss, matrix, matrix_norm, moments, norm, pad, parts, plain,
-    pool, quantile, rearrange, reduce, resize, sampled, scan, select, shape, sort, special, statistics, steps, vectors, window,
+    einsum, elementwise, grids, index, join, label_loss, layers, linalg, loss, margin_loss, matrix, matrix_norm, moments, norm, pad,
+    parts, plain, pool, quantile, rearrange, reduce, resize, sampled, scan, select, shape, sort, special, statistics, steps, vectors,
+    window,
 )  # fmt: skip
 PUBLIC: dict[str, Callable[..., Any]] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 T: Any = Tensor

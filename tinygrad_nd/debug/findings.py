@@ -98,6 +98,9 @@ def _softmaxes(n: Node, _: _Graph) -> Iterator[Finding]:
         else:
             what = f"its input comes from {_name(first)}"
             yield _found(n, "softmax twice", what, "Keep one of the two; softmax of a softmax is nearly flat")
+    if _name(n) == "nll" and _name(first) == "softmax":
+        what = "its input comes from softmax, and it takes the logarithms of probabilities"
+        yield _found(n, "no logarithm", what, "Pass it log_softmax, or the scores before softmax to cross_entropy")
     if _name(n) == "log" and _name(first) == "softmax":
         what = "probabilities that round to 0 give -inf"
         yield _found(n, "log of softmax", what, "Use nd.log_softmax, or nd.cross_entropy on the scores")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ops import distance, label_loss, loss
+from ..ops import distance, label_loss, loss, margin_loss
 from .function import module_of
 
 BCELoss = module_of("BCELoss", loss.binary_cross_entropy, 2)
@@ -17,9 +17,9 @@ KLDivLoss = module_of("KLDivLoss", loss.kl_div, 2)
 L1Loss = module_of("L1Loss", loss.l1_loss, 2)
 MarginRankingLoss = module_of("MarginRankingLoss", distance.margin_ranking_loss, 3)
 MSELoss = module_of("MSELoss", loss.mse_loss, 2)
-MultiLabelMarginLoss = module_of("MultiLabelMarginLoss", label_loss.multilabel_margin_loss, 2)
-MultiLabelSoftMarginLoss = module_of("MultiLabelSoftMarginLoss", label_loss.multilabel_soft_margin_loss, 2)
-MultiMarginLoss = module_of("MultiMarginLoss", label_loss.multi_margin_loss, 2)
+MultiLabelMarginLoss = module_of("MultiLabelMarginLoss", margin_loss.multilabel_margin_loss, 2)
+MultiLabelSoftMarginLoss = module_of("MultiLabelSoftMarginLoss", margin_loss.multilabel_soft_margin_loss, 2)
+MultiMarginLoss = module_of("MultiMarginLoss", margin_loss.multi_margin_loss, 2)
 NLLLoss = module_of("NLLLoss", label_loss.nll_loss, 2)
 PairwiseDistance = module_of("PairwiseDistance", distance.pairwise_distance, 2)
 PoissonNLLLoss = module_of("PoissonNLLLoss", loss.poisson_nll_loss, 2)

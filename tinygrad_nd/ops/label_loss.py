@@ -12,16 +12,13 @@ from ..kernels.softmax import log_sum_exp
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .activation import _softmax_grad, log_softmax, softmax
-from .curves import log_sigmoid, real
-from .elementwise import relu
-from .index import take
-from .loss import check_reduction, pair, reduced, same_shape
+from .curves import real
+from .loss import check_reduction, reduced
 from .parts import astype
-from .reduce import mean, sum
+from .reduce import sum
 from .shape import expand_dims, reshape, stack
-from .sort import _pick
 
-__all__ = ["cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss"]
+__all__ = ["cross_entropy", "nll_loss"]
 
 
 @primitive(
@@ -127,7 +124,7 @@ def cross_entropy(
     PyTorch); targets equal to `ignore_index` count for nothing; `label_smoothing` mixes the target with the uniform distribution.
     """
     where = "cross_entropy"
-    input, axis, w = _scores(where, input, weight)
+    input, axis, w = scores(where, input, weight)
     check_reduction(reduction, where)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], but is {label_smoothing}")
@@ -148,67 +145,11 @@ def nll_loss(
 
     Shapes: input (N, C, *n) or (C,), target (N, *n) or (), weight (C,).
     """
-    input, axis, w = _scores("nll_loss", input, weight)
+    input, axis, w = scores("nll_loss", input, weight)
     check_reduction(reduction, "nll_loss")
     place, ignore, scale, divisor = _rows("nll_loss", astensor(target).data, input, axis, w, ignore_index, reduction)
     loss = _nll(input, place, _weights(w, input, axis, 0.0), axis=axis, ignore=ignore, scale=scale)
     return loss if divisor is None else loss / divisor
-
-
-def multi_margin_loss(
-    input: Any, target: Any, weight: Any = None, *, p: int = 1, margin: float = 1.0, reduction: str = "mean"
-) -> Tensor:
-    """The sum over wrong classes i of max(0, margin - input[target] + input[i]) ** p, divided by the number of classes.
-
-    Shapes: input (N, C) or (C,), target (N,) or (), weight (C,), which scales by the class of the target.
-    """
-    where = "multi_margin_loss"
-    input, axis, w = _scores(where, input, weight)
-    if input.ndim > 2:
-        raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {input.shape}")
-    if p not in (1, 2):
-        raise ValueError(f"{where}: p must be 1 or 2, but is {p!r}")
-    labels = astensor(target).data
-    place, _ = _checked(where, labels, input, axis, kernel.NONE)
-    short = relu(margin - _pick(input, index=place, axis=axis) + input)
-    wrong = np.ones(input.shape, input.dtype)
-    np.put_along_axis(wrong, place, 0, axis)
-    loss = sum((short if p == 1 else short * short) * wrong, axis) / input.shape[axis]
-    return reduced(loss if w is None else loss * take(w, labels, 0), reduction, where)
-
-
-def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
-    """The sum of max(0, 1 - input[j] + input[i]) over classes j of the target and i that are none, divided by the number of classes.
-
-    Shapes: input (N, C) or (C,); target alike, class indices up to the first -1.
-    """
-    where = "multilabel_margin_loss"
-    x, t = real(input, where), astensor(target)
-    same_shape(where, input=x, target=t)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {x.shape}")
-    listed = _whole(where, t.data) * (np.minimum.accumulate(t.data, -1) >= 0) - (np.minimum.accumulate(t.data, -1) < 0)
-    if listed.size and listed.max() >= x.shape[-1]:
-        raise ValueError(f"{where}: target holds class {listed.max()}, but input {x.shape} has classes 0 to {x.shape[-1] - 1}")
-    member = (listed[..., None] == np.arange(x.shape[-1])).any(-2)
-    pairs = (member[..., :, None] & ~member[..., None, :]).astype(x.dtype)
-    short = relu(1 - expand_dims(x, -1) + expand_dims(x, -2))
-    return reduced(sum(short * pairs, (-1, -2)) / x.shape[-1], reduction, where)
-
-
-def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
-    """-(t log s + (1 - t) log(1 - s)), s = sigmoid(input), averaged over the classes of the last axis.
-
-    Shapes: input and target (*lead, C), weight (C,).
-    """
-    where = "multilabel_soft_margin_loss"
-    x, t = pair(where, input, target)
-    if not x.ndim:
-        raise ValueError(f"{where}: input needs a class axis, (*lead, C), but is a number")
-    loss = -(t * log_sigmoid(x) + (1 - t) * log_sigmoid(-x))
-    if weight is not None:
-        loss = loss * _class_weight(where, weight, x, x.ndim - 1)
-    return reduced(mean(loss, -1), reduction, where)
 
 
 def _rows(
@@ -218,7 +159,7 @@ def _rows(
 
     The mean divides by the weights met, a tensor if these need a gradient.
     """
-    place, every = _checked(where, labels, input, axis, ignore)
+    place, every = checked(where, labels, input, axis, ignore)
     if reduction == "none":
         return place, ignore if not every else kernel.NONE, None, None
     scale, divisor = 1.0, None
@@ -232,10 +173,10 @@ def _rows(
     return place, kernel.NONE if every else ignore, scale, divisor
 
 
-def _checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: int) -> tuple[np.ndarray, bool]:
+def checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: int) -> tuple[np.ndarray, bool]:
     """The labels with an axis for the classes, and whether all count."""
     shape, classes = input.shape[:axis] + input.shape[axis + 1 :], input.shape[axis]
-    _whole(where, labels)
+    whole(where, labels)
     if labels.shape != shape:
         raise ValueError(f"{where}: input {input.shape} needs a target of shape {shape}, but got {labels.shape}")
     every, wrong = kernel.check(labels, classes, ignore)
@@ -256,23 +197,23 @@ def _weights(weight: Tensor | None, input: Tensor, axis: int, smoothing: float) 
     return kernel.even(classes, smoothing, input.dtype) * weight.data
 
 
-def _whole(where: str, labels: np.ndarray) -> np.ndarray:
+def whole(where: str, labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         hint = " or probabilities (floats)" if where == "cross_entropy" else ""
         raise TypeError(f"{where}: target must hold class indices (integers){hint}, but is {labels.dtype}")
     return labels
 
 
-def _scores(where: str, input: Any, weight: Any) -> tuple[Tensor, int, Tensor | None]:
+def scores(where: str, input: Any, weight: Any) -> tuple[Tensor, int, Tensor | None]:
     """The input, its class axis, and the weights of the classes in its dtype."""
     x = real(input, where)
     if not x.ndim:
         raise ValueError(f"{where}: input needs a class axis, (C,) or (N, C, *n), but is a number")
     axis = 1 if x.ndim > 1 else 0
-    return x, axis, None if weight is None else _class_weight(where, weight, x, axis)
+    return x, axis, None if weight is None else class_weight(where, weight, x, axis)
 
 
-def _class_weight(where: str, weight: Any, x: Tensor, axis: int) -> Tensor:
+def class_weight(where: str, weight: Any, x: Tensor, axis: int) -> Tensor:
     w = astensor(weight)
     if w.shape != (x.shape[axis],):
         raise ValueError(f"{where}: weight needs shape ({x.shape[axis]},), one per class, but has {w.shape}")
