@@ -1,7 +1,7 @@
 """Plots of what a network holds and how it learns, by matplotlib (extra `plot`).
 
-Every function returns a Figure, to be shown or saved: `figure.savefig("a.png")`. Figures are made without pyplot: nothing global is touched,
-and no window opens.
+Every function returns a Figure, to be shown or saved: `figure.savefig("a.png")`. Figures are made without pyplot: nothing global is
+touched, and no window opens.
 """
 
 from .arrays import feature_maps, filters
