@@ -1,6 +1,8 @@
 """The public surface: which names there are, how they are called, and that each says what it does."""
 
 import inspect
+import subprocess
+import sys
 import typing
 
 import numpy as np
@@ -60,6 +62,16 @@ def test_every_listed_name_is_there():
 def test_nothing_else_is_visible_but_the_packages_own_modules():
     seen = {n for n, v in vars(nd).items() if not n.startswith("_") and not inspect.ismodule(v)}
     assert seen <= set(nd.__all__)
+
+
+def test_what_is_imported_later_is_there_and_seen_from_the_start():
+    code = (
+        "import sys, tinygrad_nd as nd; later = ['nn', 'debug', 'optim', 'training', 'plot', 'shapes', 'data', 'testing'];"
+        "assert not [m for m in later if f'tinygrad_nd.{m}' in sys.modules];"
+        "assert set(nd.__all__) <= set(dir(nd)) and not hasattr(nd, 'torch');"
+        "from tinygrad_nd import *; assert fit is nd.fit and nn is nd.nn and callable(draw) and shapes.conv_nd(5, 3) == 3"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
 def test_the_version_is_a_version():

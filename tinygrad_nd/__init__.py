@@ -1,15 +1,17 @@
 """tinygrad_nd: automatic differentiation in NumPy, with N-dimensional convolution and a graph you can see."""
 
-from . import data, debug, fft, init, linalg, nn, optim, plot, random, shapes, testing
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocols)
+from . import fft, init, linalg, random
 from . import methods as _methods  # gives Tensor its operators
 from .checkpoint import checkpoint
 from .draw import Drawing, draw, draw_vjp, explain_vjp
-from .files import Checkpoint, load, save
 from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
 from .kernels.winograd import set_conv_precision
+from .later import __dir__, __getattr__  # noqa: F401
 from .node import enable_grad, no_grad, scope
 
 # The functions of each module are listed in its own __all__.
@@ -62,8 +64,12 @@ from .ops.window import *
 from .sweep import gradients
 from .tape import primitive
 from .tensor import Parameter, Tensor, astensor, default_dtype, set_default_dtype, tensor
-from .training import EarlyStopping, History, accuracy, fit
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+if _TYPE_CHECKING:  # see later.py
+    from . import data, debug, nn, optim, plot, shapes, testing
+    from .files import Checkpoint, load, save
+    from .training import EarlyStopping, History, accuracy, fit
 
 __version__ = "0.1.0"
 

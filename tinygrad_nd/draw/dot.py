@@ -10,6 +10,7 @@ from .style import Heat, edge_style, legend
 
 RANKDIRS = tuple(SLOT_SIDES)
 _FONT = "Helvetica"
+Beside = dict[int, dict[int, tuple[int, str]]]  # {operation: {slot: (leaf, side)}}
 
 
 def to_dot(graph: Graph, rankdir: str = "TB", legend: bool = True, dpi: int | None = None) -> str:
@@ -28,15 +29,15 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     yield f'  edge [color="#5B6470" arrowsize=0.6 penwidth=1.1 fontname="{_FONT}" fontsize=8 fontcolor="#3A424D"];'
     # Layout starts from the nodes named first: with the inputs before the weights, the main stream keeps to the left of them.
     yield f"  {' '.join(f'n{i};' for i, v in enumerate(graph.vertices) if v.title != 'parameter')}"
-    heat = Heat(graph)
-    yield from _clusters(graph, rankdir, heat)
-    yield from _edges(graph, rankdir)
+    heat, beside = Heat(graph), _beside(graph, rankdir)
+    yield from _clusters(graph, rankdir, heat, beside)
+    yield from _edges(graph, rankdir, beside)
     if with_legend:
         yield f"  label=<{legend(graph, heat)}>;"
     yield "}"
 
 
-def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
+def _clusters(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> Iterator[str]:
     """Vertices inside the boxes of their scopes, which nest."""
     members: dict[str, list[int]] = {}
     inner: dict[str, list[str]] = {"": []}
@@ -45,7 +46,6 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
     for scope in graph.scopes:
         inner.setdefault(scope, [])
         inner[scope.rpartition("/")[0]].append(scope)
-    beside = _beside(graph, rankdir)
     passed_on = {e.tail for e in graph.edges if e.value and e.slot not in beside.get(e.head, ())}
     stack: list[tuple[str, bool]] = [("", False)]
     number = 0
@@ -73,7 +73,7 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat) -> Iterator[str]:
         stack += [(s, False) for s in reversed(inner[scope])]
 
 
-def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
+def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it.
 
     Inside a scope, what is computed from weights stands above the operation that reads it. Where the stream enters the scope it leaves that
@@ -81,7 +81,6 @@ def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
     """
     room = _side_depths(graph)
     above = [0] * len(graph.vertices)
-    beside = _beside(graph, rankdir)
     for e in graph.edges:
         if e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
             above[e.head] = max(above[e.head], room[e.tail])
@@ -102,19 +101,21 @@ def _edges(graph: Graph, rankdir: str) -> Iterator[str]:
         yield f"  n{e.tail} -> n{e.head}{port}{options};"
 
 
-def _beside(graph: Graph, rankdir: str) -> dict[int, dict[int, tuple[int, str]]]:
-    """{operation: {slot: (leaf, side)}} where the weights of an operation stand to its sides instead of above it: only so can the main
+def _beside(graph: Graph, rankdir: str) -> Beside:
+    """Where the weights of an operation stand to its sides instead of above it: only so can the main
     stream enter their box from above."""
     readers = [0] * len(graph.vertices)
     operands: dict[int, list[Edge]] = {}
     for e in graph.edges:
         readers[e.tail] += 1
         operands.setdefault(e.head, []).append(e)
-    found: dict[int, dict[int, tuple[int, str]]] = {}
+    found: Beside = {}
     for head, edges in operands.items():
         scope = graph.vertices[head].scope
+        if not scope:
+            continue
         near = [e for e in edges if _is_leaf(graph.vertices[e.tail]) and graph.vertices[e.tail].scope == scope and readers[e.tail] == 1]
-        if scope and near and len(near) == len(edges) - 1 and all(e.slot is not None for e in edges):
+        if near and len(near) == len(edges) - 1 and all(e.slot is not None for e in edges):
             half = (len(near) + 1) // 2
             found[head] = {e.slot: (e.tail, BESIDE[rankdir][k >= half]) for k, e in enumerate(near) if e.slot is not None}
     return found

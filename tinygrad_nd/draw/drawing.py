@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..files.atomic import write
+from ..atomic import write
 from . import text
 from .diff import compare
 from .dot import to_dot

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import replacing
 from ..tensor import Tensor
 from . import npz, safetensors
-from .atomic import replacing
 
 __all__ = ["ensure_writable", "load", "save"]
 

@@ -13,7 +13,7 @@ Without a mean (RMS norm) the term mean(u) is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -103,7 +103,11 @@ def _normalise_rows(x: Array, weight: Array, bias: Array, axes: Axes, eps: float
     f = compiled("normalise", x.size) or _normalise_tile
     out = y.reshape(-1, n)
     least = np.full(1, eps, x.dtype)
-    engines.run(f, [(out[box], rows[box], w, b, least, centred, mean[box], rstd[box]) for box in _boxes(rows, f)])
+
+    def tasks() -> list[tuple[Any, ...]]:
+        return [(out[box], rows[box], w, b, least, centred, mean[box], rstd[box]) for box in _boxes(rows, f)]
+
+    _each(f, (out, rows, w, b, least, mean, rstd), tasks, centred)
     kept = [1 if a in axes else x.shape[a] for a in order]
     back = np.argsort(order)
     return y.transpose(back), mean.reshape(kept).transpose(back), rstd.reshape(kept).transpose(back)
@@ -131,14 +135,13 @@ def _gradients_rows(
     boxes, out = _boxes(rows, f), dx.reshape(-1, n)
     parts = np.zeros((2, len(boxes), n), x.dtype)  # sums of g x̂ and of g
 
-    with blas.single_blas():
-        engines.run(
-            f,
-            [
-                (out[box], cotangents[box], rows[box], w, *[a[box] for a in statistics], centred, parts[0, i], parts[1, i])
-                for i, box in enumerate(boxes)
-            ],
-        )
+    def tasks() -> list[tuple[Any, ...]]:
+        return [
+            (out[box], cotangents[box], rows[box], w, *[a[box] for a in statistics], centred, parts[0, i], parts[1, i])
+            for i, box in enumerate(boxes)
+        ]
+
+    _each(f, (out, cotangents, rows, w, *statistics, parts), tasks, centred)
     dweight, dbias = parts.sum(1, dtype=np.float64).reshape(2, *[x.shape[a] if a in axes else 1 for a in range(x.ndim)])
     gone = tuple(a for a in axes if weight.shape[a] == 1)
     return dx.transpose(np.argsort(order)), dweight.sum(gone, keepdims=True), dbias.sum(gone, keepdims=True)
@@ -199,7 +202,7 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     outer, inner, lanes = cells.shape
     counts = np.diff([*range(0, inner, step), inner])[:, None, None]
     means, variances = np.zeros((2, len(counts), outer, lanes), x.dtype)
-    _each(f, [(view[p, q], means[j, p], variances[j, p]) for p, q, j in pieces])
+    _each(f, (view, means, variances), lambda: [(view[p, q], means[j, p], variances[j, p]) for p, q, j in pieces])
     mean = (means * counts).sum(0, dtype=np.float64) / inner
     variance = ((variances + np.square(means - mean)) * counts).sum(0) / inner
     mean, variance = cells.restored(mean), cells.restored(variance)
@@ -215,7 +218,7 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     step, pieces = cells.pieces(_size(f, x.size))
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
-    _each(f, [(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]) for p, q, j in pieces])
+    _each(f, (given, view, flat, found), lambda: [(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]) for p, q, j in pieces])
     rest = (-1, *(a for a in within if a not in cells.inner))
     total, product = (cells.restored(s).sum(rest, keepdims=True)[..., 0] for s in found.sum(1, dtype=np.float64))
     return total, product
@@ -231,13 +234,18 @@ def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list
     out = memory.empty_like(x)
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
     flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
-    _each(f, [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in cells.pieces(_size(f, x.size))[1]])
+    pieces = cells.pieces(_size(f, x.size))[1]
+    _each(f, (target, *views, *flat), lambda: [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in pieces])
     return out
 
 
-def _each(f: Callable[..., None], tasks: list[tuple[Array, ...]]) -> None:
-    with blas.single_blas():
-        engines.run(f, tasks)
+def _each(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]], key: Any = None) -> None:
+    """f on all tasks, which follow from the layout of the operands and `key`."""
+    if engines.is_compiled(f):
+        engines.repeat(f, operands, tasks, key)
+    else:
+        with blas.single_blas():
+            engines.run(f, tasks())
 
 
 def _moments_tile(x: Array, mean: Array, variance: Array) -> None:

@@ -1,0 +1,28 @@
+"""Parts of the package that are imported when they are first asked for, so that `import tinygrad_nd` is quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+MODULES = ("data", "debug", "nn", "optim", "plot", "shapes", "testing")
+NAMES = {
+    **dict.fromkeys(("Checkpoint", "load", "save"), "files"),
+    **dict.fromkeys(("EarlyStopping", "History", "accuracy", "fit"), "training"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return import_module(f".{name}", __package__)  # which makes it an attribute of the package
+    if name not in NAMES:
+        raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{NAMES[name]}", __package__), name)
+    setattr(sys.modules[str(__package__)], name, found)
+    return found
+
+
+def __dir__() -> list[str]:
+    package = sys.modules[str(__package__)]
+    return sorted({*vars(package), *package.__all__})
