@@ -26,7 +26,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Tens of thousands of collected tests need not be looked through by every test that collects garbage: that took a second each time."""
+    """Tens of thousands of collected tests need not be looked through by every test that collects garbage, which would take it a second."""
     gc.collect()
     gc.freeze()
 

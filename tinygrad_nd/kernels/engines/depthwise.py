@@ -23,7 +23,7 @@ from .products import copy, moved
 
 Array = NDArray[Any]
 
-SLAB = 1 << 22  # bytes of input worked on at a time: few, since between two calls of a compiled kernel threads wait for one another
+SLAB = 1 << 22  # bytes of input worked on at a time: few, since threads of the pool wait for one another between two boxes
 ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
@@ -39,7 +39,6 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), box by box."""
     (groups, *_, p), dtype = kernels.shape, kernels.dtype
     weights = np.ascontiguousarray(np.moveaxis(kernels, (-1, 0), (0, -1)))  # (P, *k, C/G, G)
-
     boxes, y = _boxes(spec, x.shape, kernels.size, dtype), target.y
 
     def work(box: Box) -> None:
@@ -70,8 +69,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
     boxes = _boxes(spec, last.shape, g.shape[1] * c * prod(spec.kernel), wide)
-    parts = min(parallel.num_threads(), len(boxes))
-    sums = memory.empty((max(parts, 1), m, *spec.kernel, c, groups), wide)
+    parts = max(1, min(parallel.num_threads(), len(boxes)))
+    sums = memory.empty((parts, m, *spec.kernel, c, groups), wide)
 
     def written() -> list[list[Call]]:
         tasks = []
