@@ -177,3 +177,15 @@ def test_memory_of_a_chain_is_that_of_its_inputs_and_one_call():
         return most
 
     assert peak(nd.checkpoint(segment)) < 0.3 * peak(segment)
+
+
+def test_randomness_of_the_library_is_the_same_when_it_runs_again():
+    x = nd.tensor(np.ones(50), requires_grad=True)
+    nd.random.seed(0)
+    y = nd.checkpoint(lambda x: nd.dropout(x, 0.5) * nd.random.uniform(size=50))(x)
+    following = nd.random.uniform(size=3).data
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    nd.random.seed(0)
+    nd.dropout(x, 0.5), nd.random.uniform(size=50)
+    np.testing.assert_array_equal(nd.random.uniform(size=3).data, following)

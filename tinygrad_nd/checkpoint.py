@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from .node import Node, current_scope, enable_grad, now, recording, setting
+from .ops.sampling import generator
 from .sweep import sweep
 from .tape import Op
 from .tensor import Tensor, astensor, handle, immutable
@@ -24,8 +26,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """f, keeping only its inputs for the backward sweep: what it computes on the way is dropped, and computed again when needed.
 
     Time for memory: of a chain of n calls, their n inputs stay, and the values inside one call at a time. f takes and returns tensors,
-    also in tuples, lists and dicts. It must compute the same when it runs again: no side effects, and no randomness but from seeds and
-    from Generators among its arguments, whose state is put back. Derivatives of every order.
+    also in tuples, lists and dicts. It must compute the same when it runs again: no side effects, and no randomness but from seeds, from
+    Generators among its arguments and from that of `nd.random`, whose states are put back. Derivatives of every order.
 
     Raises RuntimeError in the backward sweep if f then gives other results, or if what it closes over has changed.
 
@@ -65,6 +67,7 @@ class _Call:
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.inputs, self.scope = f, mapped(_kept, (args, kwargs)), current_scope.get()
+        self.random = generator(None, "checkpoint").bit_generator.state
         self.params = {"function": getattr(f, "__name__", type(f).__name__)}
         self.last: tuple[Any, dict[Any, Any]] = (None, {})
 
@@ -85,7 +88,7 @@ class _Call:
 
     def _sweep(self, node: Node, parts: dict[int, Any], recorded: bool) -> dict[Node, Tensor]:
         args, kwargs = mapped(_kept, self.inputs)
-        with enable_grad(), setting(current_scope, self.scope):
+        with enable_grad(), setting(current_scope, self.scope), _random_from(self.random):
             since, again = now(), list(_tensors(self.f(*args, **kwargs)))
         ys = {k: again[self.results[k]] for k in parts if self.results[k] < len(again)}
         if any(k not in ys or ys[k].shape != g.shape for k, g in parts.items()):
@@ -102,6 +105,17 @@ class _Call:
             f"checkpoint: {self.params['function']} {what} when it ran again for the backward sweep; it must compute the same from the "
             "same arguments, and what it closes over must not change until then"
         )
+
+
+@contextmanager
+def _random_from(state: Any) -> Iterator[None]:
+    """The generator of `nd.random` in an earlier state inside, and as it was afterwards."""
+    source = generator(None, "checkpoint").bit_generator
+    before, source.state = source.state, state
+    try:
+        yield
+    finally:
+        source.state = before
 
 
 class _Parts:
