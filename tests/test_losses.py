@@ -162,7 +162,7 @@ def test_margins_of_classes_are_pytorchs(reduction, torch):
                 k = {"p": p, "margin": 0.7, "reduction": reduction}
                 f = lambda x: nd.multi_margin_loss(x, labels, weight, **k)  # noqa: B023
                 peers.equal_torch(f, lambda x: F.multi_margin_loss(x, L, weight=theirs, **k), [x], 1)  # noqa: B023
-        many = np.array([[0, 2, -1, 1], [3, -1, 3, 3], [-1, 0, 0, 0], [0, 1, 2, 3], [2, 1, -1, -1]])[: len(x)]
+        many = np.array([[0, 2, -1, 1], [3, -1, 3, 3], [-1, 0, 0, 0], [0, 1, 2, 3], [2, 2, 1, -1]])[: len(x)]
         many = many if x.ndim > 1 else many[0]
         M = torch.tensor(many)
         k = {"reduction": reduction}
@@ -205,6 +205,7 @@ def test_lengths_and_angles_are_pytorchs(torch):
         for p in (1.0, 2.0, 3.0):
             peers.equal_torch(lambda x: nd.normalize(x, p, axis), lambda x: F.normalize(x, p, axis), [x], 1)  # noqa: B023
     peers.equal_torch(nd.cosine_similarity, F.cosine_similarity, [y, x[1:2] + y[:1]])
+    peers.equal_torch(nd.cosine_similarity, F.cosine_similarity, [y[:, :1], x[1:2] + y[:1]])  # one entry stands for all along the axis
     for p in (1.0, 2.0, 4.0):
         for keep in (False, True):
             f = lambda a, b: nd.pairwise_distance(a, b, p, keepdims=keep)  # noqa: B023

@@ -403,6 +403,12 @@ def test_forward_mode_agrees_with_reverse_mode_at_every_tie(fact):
         np.testing.assert_allclose(nd.jvp(lambda *a: f(*a).sum(), points, tangents)[1].data, (v * slope).sum(), atol=1e-12)
 
 
+def test_a_complex_size_bends_nowhere_at_zero():
+    z = nd.tensor([0, 3 + 4j], requires_grad=True)
+    slope = nd.gradients(nd.sum(nd.absolute(z)), z, create_graph=True)
+    np.testing.assert_allclose(nd.gradients(slope, z, np.array([1 + 1j, 4 - 3j])).data, [0, (4 - 3j) / 5], atol=1e-15)
+
+
 def test_relu_and_maximum_let_nan_flow():
     x = np.array([np.nan, 1.0])
     assert np.isnan(nd.relu(x).data[0]) and np.isnan(nd.maximum(x, 0).data[0]) and np.isnan(nd.max(x).data)

@@ -55,6 +55,12 @@ def test_logsumexp_of_infinities():
     assert softmax.logsumexp(np.zeros((2, 0), np.float32), (1,)).tolist() == [-np.inf, -np.inf]
 
 
+def test_logsumexp_of_complex_numbers_is_the_principal_one():
+    z = np.array([3 + 9j, 2 - 20j, 1000 + 5j])
+    np.testing.assert_allclose(softmax.logsumexp(z[:2], (0,)), np.log(np.exp(z[:2]).sum()), rtol=1e-14)
+    np.testing.assert_allclose(softmax.logsumexp(z, (0,)), 1000 + 1j * (5 - 2 * np.pi), rtol=1e-14)
+
+
 @pytest.mark.parametrize("shape, axis", [((5, 4), 1), ((300, 100), 1), ((300, 100), 0), ((20, 30, 50), 1)])
 @pytest.mark.parametrize("order", ["C", "last"])
 def test_gradients_along_rows(shape, axis, order, engine):

@@ -49,9 +49,9 @@ def log_sum_exp(x: Array, axis: int) -> Array:
 
 
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
-    """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf."""
-    top = np.max(x, axes, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+    """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf. Of complex numbers the principal logarithm."""
+    top = np.max(x.real, axes, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0).astype(x.real.dtype, copy=False)
 
     def powers(out: Array, x: Array, shift: Array) -> None:
         np.subtract(x, shift, out=out)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor
+from .broadcasting import broadcast_arrays
 from .choice import clip, minimum, where
 from .curves import real
 from .elementwise import divide, sqrt, square
@@ -36,6 +37,8 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> 
         raise type(error)(f"cosine_similarity: of shapes {a.shape} and {b.shape}: {error}") from None
     rank = max(a.ndim, b.ndim)
     a, b = a[(None,) * (rank - a.ndim)], b[(None,) * (rank - b.ndim)]
+    if a.shape[axis] != b.shape[axis]:  # a single entry stands for each of a vector
+        a, b = broadcast_arrays(a, b)
     return sum(normalize(a, 2.0, axis, eps=eps) * normalize(b, 2.0, axis, eps=eps), axis)
 
 

@@ -190,7 +190,7 @@ fabs = elementwise(np.fabs, "|x| of a real x; its derivative at 0 is 0.", x=lamb
 
 def _direction(x: Any) -> Any:
     """x / |x|, 0 at 0; a constant unless x is complex."""
-    return over(x, absolute(x)) if x.dtype.kind == "c" else np.sign(bare(x))
+    return sign(x) if x.dtype.kind == "c" else np.sign(bare(x))
 
 
 @primitive(x=lambda g, x, out: _turn(g, x, out))

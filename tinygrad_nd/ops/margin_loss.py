@@ -45,7 +45,7 @@ def multi_margin_loss(
 def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """The sum of max(0, 1 - input[j] + input[i]) over classes j of the target and i that are none, divided by the number of classes.
 
-    Shapes: input (N, C) or (C,); target alike, class indices up to the first -1.
+    Shapes: input (N, C) or (C,); target alike, class indices up to the first -1. A class listed twice counts twice.
     """
     where = "multilabel_margin_loss"
     x, t = real(input, where), astensor(target)
@@ -55,8 +55,8 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     listed = whole(where, t.data) * (np.minimum.accumulate(t.data, -1) >= 0) - (np.minimum.accumulate(t.data, -1) < 0)
     if listed.size and listed.max() >= x.shape[-1]:
         raise ValueError(f"{where}: target holds class {listed.max()}, but input {x.shape} has classes 0 to {x.shape[-1] - 1}")
-    member = (listed[..., None] == np.arange(x.shape[-1])).any(-2)
-    pairs = (member[..., :, None] & ~member[..., None, :]).astype(x.dtype)
+    times = (listed[..., None] == np.arange(x.shape[-1])).sum(-2)
+    pairs = (times[..., :, None] * (times == 0)[..., None, :]).astype(x.dtype)
     short = relu(1 - expand_dims(x, -1) + expand_dims(x, -2))
     return reduced(sum(short * pairs, (-1, -2)) / x.shape[-1], reduction, where)
 
