@@ -101,7 +101,7 @@ def test_weights_stand_beside_the_operation_that_alone_reads_them():
         y = nd.linear(x, nd.Parameter(np.ones((2, 3))), bias)
         z = nd.linear(x, weight, bias)
     dot = nd.draw(y, grads=True).dot
-    assert "{rank=same; n3 n1 n2}" in dot and "n3 -> n2 [style=invis]" in dot
+    assert "{rank=same; n3 n1 n2}" in dot and "n3 -> n2 [style=invis weight=1]" in dot
     assert "n1 -> n3:s1:w [penwidth" in dot and "n2 -> n3:s2:e" in dot and "constraint=false" in dot
     assert "n2 -> n3:s2:n" in nd.draw(y, rankdir="LR").dot
     assert "rank=same" not in nd.draw(y + z).dot  # bias is read twice

@@ -12,10 +12,10 @@ from .dot import RANKDIRS
 from .drawing import Drawing
 from .explain import explain_vjp
 from .fold import fold, limit
-from .graph import trace
 from .marks import marks_of
 from .names import gather
 from .render import DotNotFound
+from .trace import trace
 from .vjp import draw_vjp
 
 __all__ = ["DotNotFound", "Drawing", "draw", "draw_vjp", "explain_vjp"]

@@ -7,8 +7,9 @@ a bar at the left, constants dashed, folded scopes double, outputs thick.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from textwrap import wrap
 
 from .graph import Vertex, short_name
@@ -31,19 +32,23 @@ SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
 BESIDE = {"TB": "we", "BT": "we", "LR": "sn", "RL": "sn"}  # where what comes first in a rank stands, and what comes after
 _MOST_CHARACTERS = 48  # of a line on a card
 _remembered = lru_cache(1 << 12)  # most of the words in a large graph are the same few
+look: Callable[[Vertex], Hashable] = attrgetter(
+    *"kind title name shape dtype scope family details operands output grad stats cost source mark".split()
+)  # all that a card and its tooltip tell
 
 
-def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False, sides: Mapping[int, str] | None = None) -> str:
+def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False, sides: Mapping[int | None, str] | None = None) -> str:
     """An HTML-like table: operand slots where edges enter, ahead or at `sides` (compass points by slot), and in the middle the rows. What
     `flows` on along edges is told there."""
     rows = [f"<TR><TD>{row}</TD></TR>" for row in _rows(v, flows)]
     body = f'<TD CELLPADDING="3"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE></TD>'
     slots = [f'<TD PORT="s{i}" CELLPADDING="1">{font(escaped(name), 8, "grey")}</TD>' for i, name in enumerate(v.operands)]
-    for side, tall in ((s, s in "we") for s in (*BESIDE[rankdir], SLOT_SIDES[rankdir])):
-        here = [slot for i, slot in enumerate(slots) if (sides or {}).get(i, SLOT_SIDES[rankdir]) == side]
+    ahead = SLOT_SIDES[rankdir]
+    for side in (*BESIDE[rankdir], ahead) if sides else ahead if slots else "":
+        here = [slot for i, slot in enumerate(slots) if (sides or {}).get(i, ahead) == side]
         if here:
-            parts = _strip(here, tall), body
-            body = _joined(*(parts if side in "wn" else parts[::-1]), not tall)
+            parts = _strip(here, side in "we"), body
+            body = _joined(*(parts if side in "wn" else parts[::-1]), side not in "we")
     return frame(v, f"<TR>{body}</TR>", fill)
 
 

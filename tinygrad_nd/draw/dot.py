@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
-from .card import BESIDE, SLOT_SIDES, card, escaped, quoted, tooltip
+from .card import BESIDE, SLOT_SIDES, card, escaped, look, quoted, tooltip
 from .graph import Edge, Graph, Vertex
 from .style import Heat, edge_style, legend
 
 RANKDIRS = tuple(SLOT_SIDES)
 _FONT = "Helvetica"
-Beside = dict[int, dict[int, tuple[int, str]]]  # {operation: {slot: (leaf, side)}}
+Beside = dict[int, dict[int | None, tuple[int, bool]]]  # {operation: {slot: (leaf, whether it stands after the operation)}}
 
 
 def to_dot(graph: Graph, rankdir: str = "TB", legend: bool = True, dpi: int | None = None) -> str:
@@ -26,18 +26,18 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     if graph.tangled:
         yield "  graph [nslimit=0.5 mclimit=0.2 splines=line];"  # a picture in good time rather than the best
     yield f'  node [shape=plain fontname="{_FONT}" fontsize=11 fontcolor="#14181D"];'
-    yield f'  edge [color="#5B6470" arrowsize=0.6 penwidth=1.1 fontname="{_FONT}" fontsize=8 fontcolor="#3A424D"];'
+    yield f'  edge [color="#5B6470" arrowsize=0.6 penwidth=1.1 fontname="{_FONT}" fontsize=8 fontcolor="#3A424D" weight=6];'
     # Layout starts from the nodes named first: with the inputs before the weights, the main stream keeps to the left of them.
     yield f"  {' '.join(f'n{i};' for i, v in enumerate(graph.vertices) if v.title != 'parameter')}"
-    heat, beside = Heat(graph), _beside(graph, rankdir)
-    yield from _clusters(graph, rankdir, heat, beside)
+    heat, beside = Heat(graph), _beside(graph)
+    yield from _clusters(graph, _cards(graph, rankdir, heat, beside), beside)
     yield from _edges(graph, rankdir, beside)
     if with_legend:
         yield f"  label=<{legend(graph, heat)}>;"
     yield "}"
 
 
-def _clusters(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> Iterator[str]:
+def _clusters(graph: Graph, cards: Sequence[str], beside: Beside) -> Iterator[str]:
     """Vertices inside the boxes of their scopes, which nest."""
     members: dict[str, list[int]] = {}
     inner: dict[str, list[str]] = {"": []}
@@ -46,7 +46,6 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> Iterato
     for scope in graph.scopes:
         inner.setdefault(scope, [])
         inner[scope.rpartition("/")[0]].append(scope)
-    passed_on = {e.tail for e in graph.edges if e.value and e.slot not in beside.get(e.head, ())}
     stack: list[tuple[str, bool]] = [("", False)]
     number = 0
     while stack:
@@ -64,13 +63,26 @@ def _clusters(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> Iterato
             number += 1
             stack.append((scope, True))
         for i in members.get(scope, ()):
-            v, near = graph.vertices[i], beside.get(i, {})
-            table = card(v, rankdir, heat.fill(v), i in passed_on, {slot: side for slot, (_, side) in near.items()})
-            yield f'    n{i} [label=<{table}> tooltip="{quoted(tooltip(v))}"];'
-            if near:
+            yield f"    n{i} {cards[i]};"
+            if near := beside.get(i):
                 yield f"    {{rank=same; n{i} {' '.join(f'n{leaf}' for leaf, _ in near.values())}}}"
-                yield from (f"    n{i} -> n{leaf} [style=invis];" for leaf, side in near.values() if side == BESIDE[rankdir][1])
+                yield from (f"    n{i} -> n{leaf} [style=invis weight=1];" for leaf, after in near.values() if after)
         stack += [(s, False) for s in reversed(inner[scope])]
+
+
+def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
+    """Label and tooltip of every vertex. Those that look alike, as most do in a large graph, are written once."""
+    told = {e.tail for e in graph.edges if e.value and e.slot not in beside.get(e.head, ())}  # what flows is told on an edge
+    written: dict[Hashable, str] = {}
+    cards = []
+    for i, v in enumerate(graph.vertices):
+        fill, near = heat.fill(v), tuple((slot, after) for slot, (_, after) in beside.get(i, {}).items())
+        key = look(v), fill, near, i in told
+        if key not in written:
+            sides = {slot: BESIDE[rankdir][after] for slot, after in near}
+            written[key] = f'[label=<{card(v, rankdir, fill, i in told, sides)}> tooltip="{quoted(tooltip(v))}"]'
+        cards.append(written[key])
+    return cards
 
 
 def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
@@ -82,26 +94,25 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     room = _side_depths(graph)
     above = [0] * len(graph.vertices)
     for e in graph.edges:
-        if e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
+        if room[e.tail] and e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
             above[e.head] = max(above[e.head], room[e.tail])
     for e in graph.edges:
-        tail, head = graph.vertices[e.tail], graph.vertices[e.head]
-        near = beside.get(e.head, {}).get(-1 if e.slot is None else e.slot)
+        near = beside[e.head].get(e.slot) if e.head in beside else None
         attributes = edge_style(e, silent=near is not None) if e.label or e.value or e.grad else []
-        if not room[e.tail]:
-            attributes.append("weight=6")
-        if above[e.head] and not f"{tail.scope}/".startswith(f"{head.scope}/"):
+        if room[e.tail]:
+            attributes.append("weight=1")
+        if above[e.head] and not f"{graph.vertices[e.tail].scope}/".startswith(f"{graph.vertices[e.head].scope}/"):
             attributes.append(f"minlen={min(1 + above[e.head], 6)}")
         side = SLOT_SIDES[rankdir]
         if near:  # its card tells what flows
-            side = near[1]
-            attributes += ["constraint=false"] if side == BESIDE[rankdir][1] else []  # it stands on the far side, against the order
-        port = f":s{e.slot}:{side}" if e.slot is not None and head.operands else ""
+            side = BESIDE[rankdir][near[1]]
+            attributes += ["constraint=false"] if near[1] else []  # it stands on the far side, against the order
+        port = f":s{e.slot}:{side}" if e.slot is not None and graph.vertices[e.head].operands else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""
         yield f"  n{e.tail} -> n{e.head}{port}{options};"
 
 
-def _beside(graph: Graph, rankdir: str) -> Beside:
+def _beside(graph: Graph) -> Beside:
     """Where the weights of an operation stand to its sides instead of above it: only so can the main
     stream enter their box from above."""
     readers = [0] * len(graph.vertices)
@@ -117,7 +128,7 @@ def _beside(graph: Graph, rankdir: str) -> Beside:
         near = [e for e in edges if _is_leaf(graph.vertices[e.tail]) and graph.vertices[e.tail].scope == scope and readers[e.tail] == 1]
         if near and len(near) == len(edges) - 1 and all(e.slot is not None for e in edges):
             half = (len(near) + 1) // 2
-            found[head] = {e.slot: (e.tail, BESIDE[rankdir][k >= half]) for k, e in enumerate(near) if e.slot is not None}
+            found[head] = {e.slot: (e.tail, k >= half) for k, e in enumerate(near) if e.slot is not None}
     return found
 
 

@@ -107,17 +107,23 @@ def histogram(array: np.ndarray, stats: Stats) -> tuple[int, ...]:
 
 
 def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
+    """What is computed, read and written; moving values about is for free."""
+    assert node.op is not None
+    if labels.family(node.op.name) == "movement":
+        return Cost(0, 0)
+    moved = prod(node.shape) + sum(prod(s) for s in operands if s is not None)
+    return Cost(flops(node, operands), moved * node.dtype.itemsize)
+
+
+def flops(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int:
     """Products count two operations per multiply-add, reductions and pools one per value read, the rest one per value made."""
     assert node.op is not None
     family = labels.family(node.op.name)
-    size = prod(node.shape)
-    read = [prod(s) for s in operands if s is not None]
     if family == "movement":
-        return Cost(0, 0)
+        return 0
     if family == "product":
-        flops = 2 * labels.multiply_adds(node, operands)
-    elif "spec" in node.params:
-        flops = size * prod(node.params["spec"].kernel)
-    else:
-        flops = max([size, *read]) if family == "reduction" else size
-    return Cost(flops, (size + sum(read)) * node.dtype.itemsize)
+        return 2 * labels.multiply_adds(node, operands)
+    size = prod(node.shape)
+    if "spec" in node.params:
+        return size * int(prod(node.params["spec"].kernel))
+    return max([size, *(prod(s) for s in operands if s is not None)]) if family == "reduction" else size

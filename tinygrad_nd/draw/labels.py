@@ -83,8 +83,8 @@ def order_matters(op: Op, operands: int) -> bool:
     return op.name not in COMMUTATIVE and operands <= _MOST_SLOTS
 
 
-def operand_names(op: Op, count: int) -> list[str]:
-    return [str(i) for i in range(count)] if op.variadic else list(op.args)
+def operand_names(op: Op, count: int) -> Sequence[str]:
+    return [str(i) for i in range(count)] if op.variadic else op.args
 
 
 def details(node: Node) -> Iterator[str]:

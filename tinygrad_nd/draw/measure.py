@@ -15,7 +15,8 @@ from ..tensor import Tensor
 from . import facts
 
 if TYPE_CHECKING:
-    from .graph import Builder, Graph
+    from .graph import Graph
+    from .trace import Builder
 
 MADE_HERE = "nan or inf begins here"
 GRAD_MADE_HERE = "nan or inf in gradients begins here"
@@ -79,7 +80,7 @@ def _add_gradients(built: Builder, swept: _Swept) -> None:
         vertex = graph.vertices[position]
         if isinstance(node, Node) and node in arrived and (vertex.grad is None or vertex.grad.norm is None):
             vertex.grad = arrived[node]
-    for k, (e, (node, i)) in enumerate(zip(graph.edges, built.reads)):
+    for k, (e, (node, i)) in enumerate(zip(graph.edges, built.operands())):
         grad = swept.flows.get((node, i)) if isinstance(node.parents[i], Node) else facts.Grad()
         if grad and grad.bad and node in arrived and not arrived[node].bad and _finite(node):
             graph.vertices[e.head].mark = graph.vertices[e.head].mark or GRAD_MADE_HERE
@@ -91,8 +92,8 @@ def _add_gradients(built: Builder, swept: _Swept) -> None:
 
 def _add_costs(built: Builder, known: Values, backward: dict[Node, float]) -> None:
     kept = saved_bytes(node for node, _ in built.calls)
-    for node, shapes in built.calls:
-        estimate = facts.cost(node, shapes)
+    for node, reads in built.calls:
+        estimate = facts.cost(node, built.shapes(reads))
         measured = replace(estimate, saved=kept[node], forward=forward_seconds(node, known), backward=backward.get(node))
         built.graph.vertices[built.places[node]].cost = measured
 

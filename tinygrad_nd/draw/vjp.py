@@ -12,8 +12,9 @@ from ..tape import FREED, Op
 from ..tensor import Tensor, handle, tensor
 from . import labels
 from .drawing import Drawing
-from .graph import Edge, Graph, Shape, Vertex, trace
+from .graph import Edge, Graph, Shape, Vertex
 from .names import Names
+from .trace import trace
 
 CONVOLUTIONS = ("correlate", "input_grad", "weight_grad")
 

@@ -12,7 +12,7 @@ from math import floor, prod
 
 import numpy as np
 
-from ..draw.graph import reachable
+from ..draw.trace import reachable
 from ..node import Node
 from ..tensor import Tensor
 from .back import Axes, Seen, back, phases

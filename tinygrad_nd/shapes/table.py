@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..draw.facts import Cost, cost
-from ..draw.graph import reachable
 from ..draw.labels import OWN, operand_names, operand_shape, title
+from ..draw.trace import reachable
 from ..nn.module import Module, attributes, watching
 from ..node import Node, current_scope, enable_grad, now, setting
 from ..tape import saved_operands
