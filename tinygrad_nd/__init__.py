@@ -6,7 +6,7 @@ from . import dispatch as _dispatch  # noqa: F401 (gives Tensor NumPy's protocol
 from . import fft, init, linalg, random
 from . import methods as _methods  # gives Tensor its operators
 from .checkpoint import checkpoint
-from .draw import Drawing, draw, draw_vjp, explain_vjp
+from .draw import draw
 from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
@@ -68,6 +68,9 @@ from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 if _TYPE_CHECKING:  # see later.py
     from . import data, debug, nn, optim, plot, shapes, testing
+    from .draw.drawing import Drawing
+    from .draw.explain import explain_vjp
+    from .draw.vjp import draw_vjp
     from .files import Checkpoint, load, save
     from .training import EarlyStopping, History, accuracy, fit
 

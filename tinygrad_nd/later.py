@@ -8,6 +8,9 @@ from typing import Any
 
 MODULES = ("data", "debug", "nn", "optim", "plot", "shapes", "testing")
 NAMES = {
+    "Drawing": "draw.drawing",
+    "draw_vjp": "draw.vjp",
+    "explain_vjp": "draw.explain",
     **dict.fromkeys(("Checkpoint", "load", "save"), "files"),
     **dict.fromkeys(("EarlyStopping", "History", "accuracy", "fit"), "training"),
 }

@@ -5,20 +5,16 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
-from .dot import RANKDIRS
-from .drawing import Drawing
-from .explain import explain_vjp
-from .fold import fold, limit
-from .marks import marks_of
 from .names import gather
 from .render import DotNotFound
-from .trace import trace
-from .vjp import draw_vjp
 
-__all__ = ["DotNotFound", "Drawing", "draw", "draw_vjp", "explain_vjp"]
+if TYPE_CHECKING:
+    from .drawing import Drawing
+
+__all__ = ["DotNotFound", "draw"]
 
 
 def draw(
@@ -56,6 +52,12 @@ def draw(
     %2 y = sum(%1)       ()      float64     2     8 B  axis 0, output
     total                                    4    40 B
     """
+    from .dot import RANKDIRS  # most programs draw nothing, and need not wait for these
+    from .drawing import Drawing
+    from .fold import fold, limit
+    from .marks import marks_of
+    from .trace import trace
+
     tensors = list(_tensors(outputs))
     if not tensors:
         raise TypeError("draw: needs at least one tensor to draw, but got none")
