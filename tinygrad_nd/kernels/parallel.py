@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -53,7 +53,8 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
             f(task)
         return
     section = _Section(tasks, f)
-    with called_up(helpers, 0):
+    _enlist(helpers)
+    with _apart():
         for _ in range(helpers):
             _tickets.put((section.help, contextvars.copy_context()))
         _dismiss()
@@ -66,18 +67,16 @@ def inside() -> bool:
     return getattr(_local, "inside", False)
 
 
-@contextmanager
-def called_up(helpers: int, asleep: int) -> Iterator[None]:
-    """Have so many workers, wake some of them so that they linger, and keep caller and workers apart inside the block."""
+def beside(lingering: int, helpers: int, work: Callable[..., object], *arguments: Any) -> None:
+    """work(*arguments), while so many workers linger beside the caller: those of them that do not do so yet are woken."""
+    if lingering >= helpers and _processor is not None and _processor() == _avoided:
+        work(*arguments)  # nobody is to be woken, and nobody is in the way
+        return
     _enlist(helpers)
-    allowed = _part()
-    try:
-        for _ in range(asleep):
+    with _apart():
+        for _ in range(lingering, helpers):
             _tickets.put((_linger, contextvars.Context()))
-        yield
-    finally:
-        if allowed:
-            os.sched_setaffinity(0, allowed)
+        work(*arguments)
 
 
 def crew(linger: Callable[[], object], dismiss: Callable[[], object]) -> None:
@@ -171,26 +170,28 @@ def _enlist(helpers: int) -> None:
             _avoided = None
 
 
-def _part() -> set[int] | None:
-    """Hold the caller on its processor and the workers off it; returns where the caller may run otherwise.
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Hold the caller on its processor inside the block, and the workers off it.
 
     Linux wakes a thread on the processor of the one that woke it, and then leaves both there for tens of milliseconds.
     """
     global _avoided
-    if _processor is None:
-        return None
-    here, allowed = _processor(), os.sched_getaffinity(0)
-    if len(allowed) < 2 or here not in allowed:
-        return None
+    here, allowed = (_processor(), os.sched_getaffinity(0)) if _processor else (0, set())
+    held = False
+    if len(allowed) > 1 and here in allowed:
+        with suppress(OSError):  # not allowed to
+            if here != _avoided:
+                for worker in _workers:
+                    os.sched_setaffinity(worker.native_id or 0, allowed - {here})
+                _avoided = here
+            os.sched_setaffinity(0, {here})
+            held = True
     try:
-        if here != _avoided:
-            for worker in _workers:
-                os.sched_setaffinity(worker.native_id or 0, allowed - {here})
-            _avoided = here
-        os.sched_setaffinity(0, {here})
-    except OSError:  # not allowed to
-        return None
-    return allowed
+        yield
+    finally:
+        if held:
+            os.sched_setaffinity(0, allowed)
 
 
 def _worker(tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.Context]]) -> None:

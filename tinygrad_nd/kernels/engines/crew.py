@@ -59,8 +59,7 @@ def perform(starts: array[int], places: array[int], words: int) -> None:
         _function("perform", "irrr", _perform)(*program)
         return
     try:
-        with parallel.called_up(helpers, helpers - int(_state[PRESENT])):
-            _function("lead", "riiiii", _lead)(memory.address(_state), helpers, *program)
+        parallel.beside(int(_state[PRESENT]), helpers, _function("lead", "riiiii", _lead), memory.address(_state), helpers, *program)
     finally:
         _turn.release()
 
