@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .kernels.elementwise import add_into, apply
+from .kernels import elementwise as kernel
 from .kernels.memory import PAGE, recycle
 from .node import Node, recording, watching
 from .ops.parts import cast, real
@@ -186,9 +186,9 @@ def _receive(pending: dict[Node, Any], owned: set[Node], node: Node, g: Any) -> 
     if earlier is None:
         pending[node] = g
     elif node in owned:
-        add_into(earlier, g)
+        kernel.add_into(earlier, g)
     else:
-        total = pending[node] = apply(np.add, earlier, g) if type(g) is ndarray else earlier + g
+        total = pending[node] = kernel.apply(np.add, earlier, g) if type(g) is ndarray else earlier + g
         if type(total) is ndarray:
             owned.add(node)
 
@@ -205,7 +205,10 @@ def fit(g: Any, node: Node, i: int) -> Any:
     if shape != n and not (len(n) >= len(shape) and all([a in (1, b) for a, b in zip(reversed(shape), reversed(n))])):
         assert op is not None
         raise ValueError(f"{op.name}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
-    return _fitted(g, parent) if isinstance(g, Tensor) else _fitted(handle(np.asarray(g), None), parent)._data
+    if isinstance(g, Tensor):
+        return _fitted(g, parent)
+    g = kernel.sum_to(np.asarray(g), shape)
+    return g if g.dtype == parent.dtype else _fitted(handle(g, None), parent)._data
 
 
 def _fitted(g: Any, to: Node) -> Tensor:

@@ -18,6 +18,7 @@ from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
 SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is asked in which order
+PAGED = 1 << 10  # elements; fewer do not fill a page of memory
 COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
@@ -33,15 +34,13 @@ _CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.square, np.maximum, 
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
-    if (type(x) is not ndarray or x.nbytes < memory.PAGE) and (type(y) is not ndarray or y.nbytes < memory.PAGE):
-        return ufunc(x) if y is None else ufunc(x, y)
+    most = max(x.size if type(x) is ndarray else 1, y.size if type(y) is ndarray else 1)
+    if most < LARGE:
+        out = memory.warm_like(x) if most >= PAGED and _alike(ufunc, x, y) else None
+        if y is None:
+            return ufunc(x) if out is None else ufunc(x, out=out)
+        return ufunc(x, y) if out is None else ufunc(x, y, out=out)
     operands = (x,) if y is None else (x, y)
-    if (type(x) is not ndarray or x.size < LARGE) and (type(y) is not ndarray or y.size < LARGE):
-        if type(x) is ndarray and (type(y) in _NUMBERS or (type(y) is ndarray and y.shape == x.shape and y.strides == x.strides)):
-            other: Any = y.dtype if type(y) is ndarray else type(y)
-            out = memory.warm_like(x) if _keeps_dtype(ufunc, x.dtype, other) else None
-            return ufunc(*operands) if out is None else ufunc(*operands, out=out)
-        return ufunc(*operands)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
@@ -49,6 +48,16 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     size = max(x.size if isinstance(x, ndarray) else 1, y.size if isinstance(y, ndarray) else 1)
     share = size if ufunc in _CHEAP and size <= WAKE else max(size // (4 * parallel.num_threads()), TILE)
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
+
+
+def _alike(ufunc: np.ufunc, x: Any, y: Any) -> bool:
+    """Whether the result lies in memory as x does, and has its dtype."""
+    if type(x) is not ndarray:
+        return False
+    if type(y) is ndarray:
+        return x.shape == y.shape and x.strides == y.strides and _keeps_dtype(ufunc, x.dtype, y.dtype)
+    kind: Any = type(y)
+    return kind in _NUMBERS and _keeps_dtype(ufunc, x.dtype, kind)
 
 
 @cache
@@ -178,9 +187,11 @@ def relu_grad(g: Any, of: Any) -> Any:
         return fast
     g = np.asarray(g)
     dtype = g.dtype
-    if dtype.kind != "f" or dtype.itemsize > 8 or g.size < STRETCH or np.shape(of) != g.shape:
+    if dtype.kind != "f" or dtype.itemsize > 8 or not g.ndim or np.shape(of) != g.shape:
         return np.where(np.greater(of, 0), g, dtype.type(0))
     bits = np.dtype(f"i{dtype.itemsize}")  # multiplied as integers, a bit pattern times 0 is 0 even if it means infinity
+    if g.size < COMPILED:
+        return np.multiply(g.view(bits), np.greater(of, 0)).view(dtype)
 
     def select(out: Array, g: Array, of: Array) -> None:
         passes = np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_))
@@ -220,15 +231,15 @@ _LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.flo
 
 
 def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """np.sum(x, axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones."""
+    """x.sum(axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones."""
     if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
-        return np.sum(x, axes, keepdims=keepdims)
+        return x.sum(axes, keepdims=keepdims)
     axes = tuple(a % x.ndim for a in axes)
     order = memory.memory_order(x)
     runs = _runs(x.shape, order, axes)
     dense = x.transpose(order)
     if not dense.flags.c_contiguous:
-        return np.sum(x, axes, keepdims=keepdims)
+        return x.sum(axes, keepdims=keepdims)
     y = dense.reshape([n for n, _ in runs])
     for axis in reversed(range(len(runs))):
         if runs[axis][1]:
@@ -236,6 +247,13 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
     kept = [a for a in order if a not in axes]
     y = y.reshape([x.shape[a] for a in kept]).transpose(np.argsort(kept))
     return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y[()]
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Any:
+    """x summed over the axes along which an array of `shape` was broadcast to it."""
+    lead = x.ndim - len(shape)
+    axes = (*range(lead), *[i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1])
+    return reduce_sum(x, axes, keepdims=True).reshape(shape) if axes else x
 
 
 def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, bool]]:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .elementwise import LARGE, PASSES, fused, looped
+from .elementwise import COMPILED, LARGE, PASSES, fused, looped
 
 DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 
 
 def scale(g: Any, d: Any) -> Any:
     """g * d, but 0 wherever g is 0, whatever d is."""
-    if not isinstance(g, np.ndarray):
+    if type(g) is not np.ndarray or g.size < COMPILED:
         return _mended(g * d, g)
     if (fast := looped("scale", g, d)) is not None:
         return fast
@@ -24,7 +24,7 @@ def scale(g: Any, d: Any) -> Any:
 
 def over(g: Any, d: Any) -> Any:
     """g / d, but 0 wherever g is 0, whatever d is."""
-    if not isinstance(g, np.ndarray):
+    if type(g) is not np.ndarray or g.size < COMPILED:
         return _mended(g / d, g)
     if (fast := looped("over", g, d)) is not None:
         return fast
@@ -76,7 +76,7 @@ def _mended(out: Any, g: Any) -> Any:
     if not out.ndim:
         return out if out == out or g != 0 else out.dtype.type(0)
     # The sum of squares, where it is a dot product, takes half the time of the sum.
-    total = np.dot(flat, flat) if out.size <= DOT and (flat := out.ravel("K")).base is not None else np.add.reduce(out, None)
+    total = flat.dot(flat) if out.size <= DOT and (flat := out.ravel("K")).base is not None else np.add.reduce(out, None)
     if total != total:
         np.copyto(out, 0, where=np.equal(g, 0))
     return out

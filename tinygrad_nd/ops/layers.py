@@ -12,16 +12,16 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .index import take
-from .linalg import matmul
-from .shape import reshape, transpose
+from .linalg import _matmul, matmul
+from .shape import _reshape, _transpose
 from .ufunc import conj
 
 __all__ = ["embedding", "linear"]
 
 
 @primitive(
-    x=lambda g, weight: matmul(g, conj(weight)),
-    weight=lambda g, x: matmul(transpose(_rows(g)), conj(_rows(x))),
+    x=lambda g, weight: _matmul(g, conj(weight)) if g.ndim == 2 else matmul(g, conj(weight)),
+    weight=lambda g, x: _matmul(_transpose(_rows(g), axes=(1, 0)), conj(_rows(x))),
     bias=lambda g: g,
 )
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -32,19 +32,19 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def _rows(x: Tensor) -> Tensor:
-    return x if x.ndim == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else _reshape(x, shape=(prod(x.shape[:-1]), x.shape[-1]))
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     """x @ weight.T + bias. Shapes: x (*lead, in), weight (out, in), bias (out,) -> (*lead, out)."""
-    x, weight = astensor(x), astensor(weight)
+    x, weight, bias = astensor(x), astensor(weight), None if bias is None else astensor(bias)
     if weight.ndim != 2:
         raise ValueError(f"linear: weight needs shape (out, in), but has {weight.shape}")
     if not x.ndim or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: weight {weight.shape} takes {weight.shape[1]} features, but x has shape {x.shape}")
-    if bias is not None and astensor(bias).shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {astensor(bias).shape}")
-    return _linear(x, weight, None if bias is None else astensor(bias))
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {bias.shape}")
+    return _linear(x, weight, bias)
 
 
 def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> Tensor:

@@ -65,9 +65,7 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 @primitive(x=lambda g, x_shape: _broadcast_to(g, shape=x_shape))
 def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """x summed over the axes along which an array of `shape` was broadcast to it."""
-    lead = x.ndim - len(shape)
-    axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1))
-    return kernel.reduce_sum(x, axes, keepdims=True).reshape(shape) if axes else x
+    return kernel.sum_to(x, shape)
 
 
 @primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
