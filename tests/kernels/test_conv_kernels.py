@@ -116,9 +116,10 @@ def test_narrow_dtypes_stay_and_sum_in_wider_ones(row, dtype):
 def test_bias_is_added_per_output_channel(row):
     spec = HARD["one-sided padding"] if row != "winograd" else HARD["plain"]
     x, w, _ = operands("", spec, "float64")
-    bias = np.arange(4.0)
-    expected = reference.correlate(x, w, spec) + bias[:, None, None]
-    np.testing.assert_allclose(choose.correlate(x, w, spec, row, bias), expected, atol=1e-12)
+    plain = reference.correlate(x, w, spec)
+    for bias in (None, np.arange(4.0), np.arange(8.0)[::2], np.arange(4.0)[::-1], np.broadcast_to(3.0, 4), None):
+        expected = plain if bias is None else plain + bias[:, None, None]
+        np.testing.assert_allclose(choose.correlate(x, w, spec, row, bias), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("row", ["reference", *ROWS])
@@ -156,6 +157,8 @@ BORDERS = {
     "tall": ConvSpec((70, 2), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1)),
     "1-D": ConvSpec((100,), (9,), (1,), ((8, 0),), (1,)),
     "1-D, dilated": ConvSpec((100,), (4,), (1,), ((9, 3),), (4,)),
+    "1-D, more taps than go together": ConvSpec((50,), (15,), (1,), ((7, 3),), (1,)),
+    "2-D, more taps than go together": ConvSpec((5, 30), (3, 12), (1, 1), ((1, 1), (0, 6)), (1, 1)),
     "3-D": ConvSpec((5, 4, 9), (3, 1, 3), (1, 1, 2), ((1, 1), (0, 0), (0, 1)), (1, 1, 1)),
 }
 

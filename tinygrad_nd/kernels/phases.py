@@ -80,8 +80,8 @@ def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | 
     groups, (m, c) = spec.groups, w.shape[:2]
     dtype = np.result_type(x, w)
     y = memory.channels_last((x.shape[0], m, *spec.out), dtype)
-    bias = None if bias is None else bias.astype(wide_dtype(dtype), copy=False)
     last, wide = channels_last(y), wide_dtype(dtype)
+    bias = None if bias is None else np.ascontiguousarray(bias, wide)
     rows = channels_last(w).reshape(groups, m // groups, prod(spec.kernel) * c)  # (G, M/G, (*k, C/G))
     kernels = rows.astype(wide, copy=False).swapaxes(1, 2).reshape(groups, *spec.kernel, c, m // groups)
     engine(channels_last(x), kernels, spec, Target(m, wide, into(last), last, last if dtype == wide else None, bias, dtype != wide))

@@ -29,7 +29,7 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[S
     """Makes the calls that write() gives, see `crew.run`.
 
     They follow from `key`, the layout of the operands and the number of threads, and name as arrays only operands, their parts, scratch,
-    and read-only tables.
+    and read-only tables, of which none is an operand: what plays two parts in one call may not do so in the next.
     """
     key = key, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) for a in operands]
     program = _known.get(key)

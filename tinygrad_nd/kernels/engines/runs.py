@@ -95,7 +95,7 @@ def _plan(spec: ConvSpec, ranges: Ranges, x_steps: Sequence[int], y_steps: Seque
         )  # a row before the first
         known = sum(map(len, rows))
         lead = _with(window, line, window[line] // width)
-        rows.append(np.stack([_dot(tap, by) + places(lead, by, 1) for by in (apart, number)], 1))
+        rows.append(np.stack([_dot(tap, by) + places(lead, _with(by, line, by[line] * width), 1) for by in (apart, number)], 1))
         x_start = x_origin + _dot(first, steps) + places(grid, _with(steps, line, steps[line] * points), 1)
         y_start = y_origin + _dot(first, y_steps) + places(grid, _with(y_steps, line, y_steps[line] * points), 1)
         run = (x_start, y_start, steps[line], y_steps[line], number[line], np.minimum(left, points), known, known + len(rows[-1]))

@@ -38,7 +38,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     tiling = plan(len(x), c, p, spec, dtype)
     axes = _axes(tiling)
     y = memory.empty((len(x), *spec.out, groups * p), dtype) if target.y is None else target.y
-    plus = _zeros(groups * p, dtype) if target.y is None or target.bias is None else target.bias.astype(dtype, copy=False)
+    bias = () if target.y is None or target.bias is None else (target.bias,)
     rows = np.ascontiguousarray(np.moveaxis(kernels, 0, -3)).reshape(-1, groups * c, p)
     values = memory.empty((tiling.size, groups * c, p), dtype)
 
@@ -48,13 +48,14 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     def convolved() -> list[list[Call]]:
         f, work = toom_cook.convolve(dtype, axes, p), _Work(tiling, len(x), groups, c, p, dtype)
         seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
+        (plus,) = bias or (_zeros(groups * p, dtype),)
         return [
             [(f.address, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
             for inputs, outputs, lost, stretch in work.shares
         ]
 
     programs.run(("weights", axes), (rows, values), transformed)
-    programs.run(("convolve", spec, tiling), (x, y, values, plus), convolved)
+    programs.run(("convolve", spec, tiling), (x, y, values, *bias), convolved)
     if target.y is None:
         target.put_all(y)
 
