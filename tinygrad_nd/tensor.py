@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import asarray, ndarray
 
+from .kernels.elementwise import copied
 from .kernels.memory import freeze
 from .node import Constant, Node, asked_for
 
@@ -258,8 +259,8 @@ def immutable(array: Any) -> Any:
         base = array.base
         if base is None or (isinstance(base, ndarray) and not base.flags.writeable):
             return array
-    array = array.copy(order="K")
-    array.setflags(write=False)
+    array = copied(array)
+    freeze(array)
     return array
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .choice import where
-from .elementwise import fused
+from .bits import replace
+from .elementwise import fused, loop_over
 from .memory import Array
 
 TILE = 1 << 19  # elements; threads that make many short NumPy calls wait for the interpreter more than for memory
@@ -71,7 +71,8 @@ def prelu(x: Any, weight: Any, of: Any) -> Any:
         return np.where(of > 0, x, x * weight)
 
     def tile(out: Array, x: Array, weight: Array, of: Array) -> None:
-        np.copyto(out, where(of > 0, x, x * weight))
+        np.multiply(x, weight, out=out)
+        replace(out, np.greater(of, 0, out=scratch("above", out, np.bool_)), x)
 
     with np.errstate(all="ignore"):
         return fused(tile, x, weight, of, dtype=np.result_type(x, weight))
@@ -83,20 +84,18 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
     x, dtype = arrays[-1], np.result_type(*arrays)
     if not x.ndim:
         return curve(tile, *[a.reshape(1) for a in arrays], parameters=parameters, loop=loop).reshape(())
-    if dtype not in (np.float32, np.float64):
-        wide = np.float32 if dtype == np.float16 else np.float64
-        found = curve(tile, *[a.astype(wide) for a in arrays], parameters=parameters, loop=loop)
+    if dtype == np.float16:
+        found = curve(tile, *[a.astype(np.float32) for a in arrays], parameters=parameters, loop=loop)
         with np.errstate(over="ignore"):
             return found.astype(dtype)
-    compiled = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
-    numbers: Sequence[Any] = parameters
-    if compiled is not None:
-        tile, arrays, share = compiled, [dense(a, x) for a in arrays], engines.share(x.size)
-        numbers = [np.array(p, dtype) for p in parameters]
-    else:
-        share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
+    f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
+    if f is not None:
+        found = loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters)
+        if found is not None:
+            return found
+    share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
     with np.errstate(all="ignore"):
-        return fused(tile, *arrays, *numbers, dtype=dtype, tile=share)
+        return fused(tile, *arrays, *parameters, dtype=dtype, tile=share)
 
 
 def _loop(place: str) -> Callable[..., object] | None:
@@ -106,6 +105,8 @@ def _loop(place: str) -> Callable[..., object] | None:
 
 def dense(a: Array, like: Array) -> Array:
     """`a` in the memory order of `like` and without gaps, so that both are seen as one row."""
+    if a is like and a.flags.c_contiguous:
+        return a
     model = memory.empty_like(like, like.dtype)
     if a.strides == model.strides and a.dtype == model.dtype:
         return a
@@ -113,8 +114,9 @@ def dense(a: Array, like: Array) -> Array:
     return model
 
 
-def _scratch(name: str, like: Array) -> Array:
-    return memory.scratch(("activation", name), like.shape, like.dtype)
+def scratch(name: str, like: Array, dtype: Any = None) -> Array:
+    """Work space of a tile, shaped as `like`."""
+    return memory.scratch(("activation", name), like.shape, like.dtype if dtype is None else dtype)
 
 
 def _polynomial(out: Array, coefficients: Sequence[float], t: Array) -> None:
@@ -130,7 +132,7 @@ def _erf(out: Array, x: Array) -> None:
     if out.dtype == np.float64:
         _erf_double(out, x)
         return
-    z = np.multiply(x, 2**0.5, out=_scratch("z", x))
+    z = np.multiply(x, 2**0.5, out=scratch("z", x))
     _logit(out, z)
     np.multiply(out, -0.5, out=out)
     np.tanh(out, out=out)
@@ -138,7 +140,7 @@ def _erf(out: Array, x: Array) -> None:
 
 def _logit(out: Array, x: Array) -> None:
     """log(1 / Φ(x) - 1)."""
-    t = np.multiply(x, x, out=_scratch("t", x))
+    t = np.multiply(x, x, out=scratch("t", x))
     _polynomial(out, LOGIT, t)
     np.multiply(out, x, out=out)
 
@@ -177,7 +179,7 @@ def _gelu_grad(out: Array, g: Array, x: Array) -> None:
     """g (Φ(x) + x φ(x)), φ the normal density."""
     _odds(out, x)
     np.reciprocal(out, out=out)
-    bell = np.multiply(x, x, out=_scratch("bell", x))
+    bell = np.multiply(x, x, out=scratch("bell", x))
     np.multiply(bell, -0.5, out=bell)
     np.exp(bell, out=bell)
     np.multiply(bell, (2 * np.pi) ** -0.5, out=bell)
@@ -204,7 +206,7 @@ def _tanh_part(out: Array, x: Array) -> None:
 
 def _gelu_tanh_grad(out: Array, g: Array, x: Array) -> None:
     """g ((1 + tanh u) + x (1 - tanh² u) u') / 2."""
-    th, inner = _scratch("tanh", x), _scratch("inner", x)
+    th, inner = scratch("tanh", x), scratch("inner", x)
     _tanh_part(th, x)
     np.multiply(x, x, out=inner)
     np.multiply(inner, 3 * ROOT * CUBIC, out=inner)
@@ -233,7 +235,7 @@ def _silu(out: Array, x: Array) -> None:
 
 def _silu_grad(out: Array, g: Array, x: Array) -> None:
     """g s (1 + x (1 - s)), s the logistic of x."""
-    s = _scratch("s", x)
+    s = scratch("s", x)
     _logistic(s, x)
     np.subtract(1, s, out=out)
     np.multiply(out, x, out=out)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import memory
+from . import bits, memory
 from .elementwise import PASSES, fused
 from .memory import Array
 
 LEAST = 1 << 12  # entries; below, the branches cost less
-_INTEGERS = {size: np.dtype(f"i{size}") for size in (2, 4, 8)}
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -35,30 +34,20 @@ def _is_zero(a: Any) -> bool:
 
 
 def _fits(condition: Array, a: Array) -> bool:
-    return a.shape == condition.shape and a.dtype.kind in "fc" and a.dtype.itemsize in _INTEGERS
+    return a.shape == condition.shape and a.dtype.kind in "fc" and a.dtype.itemsize in bits.INTEGERS
 
 
 def keep(condition: Array, x: Array) -> Array:
     """x where the condition holds, else 0."""
-    return fused(_keep, condition, x, dtype=x.dtype, tile=PASSES)
-
-
-def _keep(out: Array, condition: Array, x: Array) -> None:
-    """Multiplied as integers: a bit pattern times 0 is 0 even if it means infinity."""
-    bits = _INTEGERS[x.dtype.itemsize]
-    np.copyto(out.view(bits), condition.view(np.int8))
-    np.multiply(out.view(bits), x.view(bits), out=out.view(bits))
+    return fused(bits.keep, condition, x, dtype=x.dtype, tile=PASSES)
 
 
 def _blend(condition: Array, x: Array, y: Array) -> Array:
-    """y, with the bits in which x differs flipped where the condition holds."""
-    bits = _INTEGERS[x.dtype.itemsize]
+    """y, but x where the condition holds."""
 
     def tile(out: Array, condition: Array, x: Array, y: Array) -> None:
-        differ = np.bitwise_xor(x.view(bits), y.view(bits), out=memory.scratch("differ", out.shape, bits))
-        np.copyto(out.view(bits), condition.view(np.int8))
-        np.multiply(out.view(bits), differ, out=differ)
-        np.bitwise_xor(differ, y.view(bits), out=out.view(bits))
+        np.copyto(out, y)
+        bits.replace(out, condition, x)
 
     return fused(tile, condition, x, y, dtype=x.dtype, tile=PASSES)
 
@@ -74,7 +63,7 @@ def to_winner(g: Any, x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
 
     def tile(out: Array, g: Array, x: Any, y: Any) -> None:
         won, lost = (memory.scratch(name, out.shape, np.bool_) for name in ("won", "lost"))
-        _keep(out, beats(x, y, out=won), g)
+        bits.keep(out, beats(x, y, out=won), g)
         if np.count_nonzero(won) + np.count_nonzero(beats(y, x, out=lost)) < out.size:  # there are equal ones, or NaN
             np.copyto(out, g, where=np.isnan(y if skips else x))
             np.multiply(g, 0.5, out=out, where=np.equal(x, y, out=won))
@@ -94,13 +83,13 @@ def to_inside(g: Any, x: Any, low: Any, high: Any) -> Any:
         if low is not None:
             np.less_equal(low, x, out=above)
             inside = above if inside is None else np.logical_and(above, below, out=above)
-        _keep(out, inside, g) if inside is not None else np.copyto(out, g)
+        bits.keep(out, inside, g) if inside is not None else np.copyto(out, g)
 
     return fused(tile, g, x, low, high, dtype=g.dtype, tile=PASSES)
 
 
 def _is_large(g: Any) -> bool:
-    return isinstance(g, ndarray) and g.size >= LEAST and g.dtype.kind in "fc" and g.dtype.itemsize in _INTEGERS
+    return isinstance(g, ndarray) and g.size >= LEAST and g.dtype.kind in "fc" and g.dtype.itemsize in bits.INTEGERS
 
 
 def to_extreme(g: Array, x: Array, best: Array, axes: tuple[int, ...]) -> Any:

@@ -1,6 +1,6 @@
-"""Activations as a table: the value of each, and its pullback, g times the slope. What happens at a kink is PyTorch's choice.
+"""Activations as a table of tiles: the value, and its pullback, g times the slope. What happens at a kink is PyTorch's choice.
 
-The formulas are NumPy's, on tiles; a pullback makes tensors of tensors, too, so that what it computes can be differentiated.
+`ops.curves` has the formulas. Here every step is one call of NumPy into memory that is there already, and none branches at a number.
 """
 
 from __future__ import annotations
@@ -11,117 +11,243 @@ from typing import Any
 
 import numpy as np
 
-from .activation import curve
-from .choice import where
+from . import bits
+from .activation import curve, scratch
+from .memory import Array
 
 SCALE, ALPHA = 1.0507009873554804934, 1.6732632423543772848  # Klambauer et al. (2017): outputs then tend to mean 0 and variance 1
-_SATURATED = 40  # 1 - tanh(log(1 + exp(x))) is 0 in both precisions from here on, and exp(2x) finite
-Formula = Callable[..., Any]
+SATURATED = 40  # 1 - tanh(log(1 + exp(x))) is 0 in both precisions from here on, and exp(2x) finite
+Tile = Callable[..., object]
 
 
 def value(name: str, x: Any, parameters: tuple[float, ...]) -> Any:
     """The activation of this name at x."""
-    formula = CURVES[name][0]
-    return curve(lambda out, *a: np.copyto(out, formula(*a)), x, parameters=parameters, loop=f"curves.{name}")
+    return curve(CURVES[name][0], x, parameters=parameters, loop=f"curves.{name}")
 
 
 def pull(name: str, g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
     """g times its slope at x."""
-    formula = CURVES[name][1]
-    return curve(lambda out, *a: np.copyto(out, formula(*a)), g, x, parameters=parameters, loop=f"curves.{name}_grad")
+    return curve(CURVES[name][1], g, x, parameters=parameters, loop=f"curves.{name}_grad")
 
 
-def _below(x: Any) -> Any:
-    """min(x, 0), for exponentials that are used below 0 alone; of tensors with slope 0 at 0, where PyTorch's second derivatives are 0."""
-    return np.clip(x, -inf, 0) if isinstance(x, np.ndarray) else where(x >= 0, 0, x)
+# Straight pieces.
 
 
-def log_one_plus(e: Any) -> Any:
-    """log(1 + e) for e >= 0. NumPy's log is ten times as fast as its log1p; what 1 + e rounds off is put back."""
-    u = 1 + e
-    return np.log(u) + (e - (u - 1)) / u
+def _clip(out: Array, x: Array, low: float, high: float) -> None:
+    np.clip(x, low, high, out=out)
 
 
-def _softplus(x: Any) -> Any:
-    return np.clip(x, 0, inf) + log_one_plus(np.exp(-np.abs(x)))
+def _inside(x: Array, low: float, high: float) -> Array:
+    """Where low < x < high."""
+    above, below = (scratch(name, x, np.bool_) for name in ("above", "below"))
+    return np.logical_and(np.greater(x, low, out=above), np.less(x, high, out=below), out=above)
 
 
-def _mish(x: Any) -> Any:
+def _not_below(x: Array, least: float) -> Array:
+    """Where x is not <= least: NaN flows."""
+    above = np.less_equal(x, least, out=scratch("above", x, np.bool_))
+    return np.logical_not(above, out=above)
+
+
+def _clip_pull(out: Array, g: Array, x: Array, low: float, high: float) -> None:
+    bits.keep(out, _inside(x, low, high), g)
+
+
+def _hard_sigmoid(out: Array, x: Array) -> None:
+    np.clip(np.add(x, 3, out=out), 0, 6, out=out)
+    np.multiply(out, 1 / 6, out=out)
+
+
+def _hard_sigmoid_pull(out: Array, g: Array, x: Array) -> None:
+    _clip_pull(out, g, x, -3, 3)
+    np.multiply(out, 1 / 6, out=out)
+
+
+def _hard_swish(out: Array, x: Array) -> None:
+    _hard_sigmoid(out, x)
+    np.multiply(out, x, out=out)
+
+
+def _hard_swish_pull(out: Array, g: Array, x: Array) -> None:
+    """g (clip(x + 3, 0, 6) + x) / 6, the second x only between -3 and 3."""
+    bits.keep(out, _inside(x, -3, 3), x)
+    ramp = np.add(x, 3, out=scratch("ramp", x))
+    np.add(out, np.clip(ramp, 0, 6, out=ramp), out=out)
+    np.multiply(out, g, out=out)
+    np.multiply(out, 1 / 6, out=out)
+
+
+def _leaky_relu(out: Array, x: Array, slope: float) -> None:
+    np.multiply(x, slope, out=out)
+    (np.fmax if slope <= 1 else np.fmin)(x, out, out=out)
+
+
+def _leaky_relu_pull(out: Array, g: Array, x: Array, slope: float) -> None:
+    bits.either(out, np.greater(x, 0, out=scratch("above", x, np.bool_)), 1, slope)
+    np.multiply(out, g, out=out)
+
+
+def _threshold(out: Array, x: Array, threshold: float, value: float) -> None:
+    out.fill(value)
+    bits.replace(out, _not_below(x, threshold), x)
+
+
+def _threshold_pull(out: Array, g: Array, x: Array, threshold: float, value: float) -> None:
+    bits.keep(out, _not_below(x, threshold), g)
+
+
+def _softshrink(out: Array, x: Array, width: float) -> None:
+    np.subtract(x, np.clip(x, -width, width, out=out), out=out)
+
+
+def _hardshrink(out: Array, x: Array, width: float) -> None:
+    _shrink_pull(out, x, x, width)
+
+
+def _shrink_pull(out: Array, g: Array, x: Array, width: float) -> None:
+    bits.keep(out, _not_below(np.abs(x, out=out), width), g)
+
+
+# With an exponential below 0: c x above it, a (exp(b x) - 1) below.
+
+
+def _exponential(out: Array, x: Array, a: float, b: float, c: float) -> None:
+    np.clip(x, -inf, 0, out=out)
+    if b != 1:
+        np.multiply(out, b, out=out)
+    np.expm1(out, out=out)
+    if a != 1:
+        np.multiply(out, a, out=out)
+    above = np.clip(x, 0, inf, out=scratch("ramp", x))
+    if c != 1:
+        np.multiply(above, c, out=above)
+    np.add(out, above, out=out)
+
+
+def _exponential_pull(out: Array, g: Array, x: Array, a: float, b: float, c: float) -> None:
+    np.clip(x, -inf, 0, out=out)
+    if b != 1:
+        np.multiply(out, b, out=out)
+    np.exp(out, out=out)
+    if a * b != 1 or c != 1:
+        scales = scratch("ramp", x)
+        bits.either(scales, np.greater(x, 0, out=scratch("above", x, np.bool_)), c, a * b)
+        np.multiply(out, scales, out=out)
+    np.multiply(out, g, out=out)
+
+
+# Smooth ones.
+
+
+def _tanhshrink(out: Array, x: Array) -> None:
+    np.subtract(x, np.tanh(x, out=out), out=out)
+
+
+def _tanhshrink_pull(out: Array, g: Array, x: Array) -> None:
+    np.square(np.tanh(x, out=out), out=out)
+    np.multiply(out, g, out=out)
+
+
+def _softsign(out: Array, x: Array) -> None:
+    np.add(np.abs(x, out=out), 1, out=out)
+    np.divide(x, out, out=out)
+
+
+def _softsign_pull(out: Array, g: Array, x: Array) -> None:
+    np.add(np.abs(x, out=out), 1, out=out)
+    np.divide(g, np.square(out, out=out), out=out)
+
+
+def _log_one_plus_exp(out: Array, x: Array) -> None:
+    """log(1 + exp(-|x|))."""
+    np.negative(np.abs(x, out=out), out=out)
+    np.log1p(np.exp(out, out=out), out=out)
+
+
+def _log_sigmoid(out: Array, x: Array) -> None:
+    _log_one_plus_exp(out, x)
+    np.subtract(np.clip(x, -inf, 0, out=scratch("ramp", x)), out, out=out)
+
+
+def _log_sigmoid_pull(out: Array, g: Array, x: Array) -> None:
+    np.add(np.exp(x, out=out), 1, out=out)
+    np.divide(g, out, out=out)
+
+
+def _softplus(out: Array, x: Array, beta: float, threshold: float) -> None:
+    z = x if beta == 1 else np.multiply(x, beta, out=scratch("z", x))
+    _log_one_plus_exp(out, z)
+    np.add(out, np.clip(z, 0, inf, out=scratch("ramp", x)), out=out)
+    if beta != 1:
+        np.divide(out, beta, out=out)
+    _where_large(out, z, threshold, x)
+
+
+def _softplus_pull(out: Array, g: Array, x: Array, beta: float, threshold: float) -> None:
+    z = x if beta == 1 else np.multiply(x, beta, out=scratch("z", x))
+    np.exp(np.negative(z, out=out), out=out)
+    np.add(out, 1, out=out)
+    np.divide(g, out, out=out)
+    _where_large(out, z, threshold, g)
+
+
+def _where_large(out: Array, z: Array, threshold: float, x: Array) -> None:
+    """x where z is above the threshold."""
+    large = np.greater(z, threshold, out=scratch("above", x, np.bool_))
+    if large.any():
+        bits.replace(out, large, x)
+
+
+def _mish(out: Array, x: Array) -> None:
     """x tanh(log(1 + e)), e = exp(x): the tangent is n / (n + 2), n = e² + 2e."""
-    e = np.exp(np.clip(x, -inf, _SATURATED))
-    n = e * (e + 2)
-    return x * (n / (n + 2))
+    n = scratch("n", x)
+    np.exp(np.clip(x, -inf, SATURATED, out=out), out=out)
+    np.multiply(np.add(out, 2, out=n), out, out=n)
+    np.add(n, 2, out=out)
+    np.divide(n, out, out=out)
+    np.multiply(out, x, out=out)
 
 
-def _mish_pull(g: Any, x: Any) -> Any:
+def _mish_pull(out: Array, g: Array, x: Array) -> None:
     """g (t + x t'), t' = (1 - t) (1 + t) e / (1 + e)."""
-    z = np.clip(x, -inf, _SATURATED)
-    e = np.exp(z)
-    n = e * (e + 2)
-    t, left = n / (n + 2), 2 / (n + 2)
-    return g * (t + z * (left * (1 + t) * (e / (1 + e))))
+    z, e, n = (scratch(name, x) for name in ("z", "e", "n"))
+    np.exp(np.clip(x, -inf, SATURATED, out=z), out=e)
+    np.multiply(np.add(e, 2, out=n), e, out=n)
+    left = np.reciprocal(np.add(n, 2, out=out), out=out)  # (1 - t) / 2
+    t = np.multiply(n, left, out=n)
+    np.multiply(z, left, out=out)
+    np.multiply(out, 2, out=out)
+    np.multiply(out, e, out=out)
+    np.divide(out, np.add(e, 1, out=e), out=out)
+    np.multiply(out, np.add(t, 1, out=z), out=out)
+    np.add(out, t, out=out)
+    np.multiply(out, g, out=out)
 
 
-CURVES: dict[str, tuple[Formula, Formula]] = {
-    "relu6": (
-        lambda x: np.clip(x, 0, 6),
-        lambda g, x: where((x > 0) & (x < 6), g, 0),
-    ),
-    "hard_tanh": (
-        lambda x, low, high: np.clip(x, low, high),
-        lambda g, x, low, high: where((x > low) & (x < high), g, 0),
-    ),
-    "hard_sigmoid": (
-        lambda x: np.clip(x + 3, 0, 6) / 6,
-        lambda g, x: where(np.abs(x) < 3, g / 6, 0),
-    ),
-    "hard_swish": (
-        lambda x: x * np.clip(x + 3, 0, 6) / 6,
-        lambda g, x: where(np.abs(x) < 3, g * (x / 3 + 0.5), where(x >= 3, g, 0)),
-    ),
-    "leaky_relu": (
-        lambda x, slope: where(x > 0, x, x * slope),
-        lambda g, x, slope: where(x > 0, g, g * slope),
-    ),
-    "threshold": (
-        lambda x, threshold, value: where(x <= threshold, value, x),
-        lambda g, x, threshold, value: where(x <= threshold, 0, g),
-    ),
-    "softshrink": (
-        lambda x, width: x - np.clip(x, -width, width),
-        lambda g, x, width: where(np.abs(x) <= width, 0, g),
-    ),
-    "hardshrink": (
-        lambda x, width: where(np.abs(x) <= width, 0, x),
-        lambda g, x, width: where(np.abs(x) <= width, 0, g),
-    ),
-    "tanhshrink": (
-        lambda x: x - np.tanh(x),
-        lambda g, x: g * np.square(np.tanh(x)),
-    ),
-    "softsign": (
-        lambda x: x / (1 + np.abs(x)),
-        lambda g, x: g / (1 + np.abs(x)) / (1 + np.abs(x)),
-    ),
+CURVES: dict[str, tuple[Tile, Tile]] = {
+    "relu6": (lambda out, x: _clip(out, x, 0, 6), lambda out, g, x: _clip_pull(out, g, x, 0, 6)),
+    "hard_tanh": (_clip, _clip_pull),
+    "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_pull),
+    "hard_swish": (_hard_swish, _hard_swish_pull),
+    "leaky_relu": (_leaky_relu, _leaky_relu_pull),
+    "threshold": (_threshold, _threshold_pull),
+    "softshrink": (_softshrink, _shrink_pull),
+    "hardshrink": (_hardshrink, _shrink_pull),
     "elu": (
-        lambda x, alpha: where(x > 0, x, alpha * np.expm1(_below(x))),
-        lambda g, x, alpha: where(x > 0, g, g * alpha * np.exp(_below(x))),
+        lambda out, x, alpha: _exponential(out, x, alpha, 1, 1),
+        lambda out, g, x, alpha: _exponential_pull(out, g, x, alpha, 1, 1),
     ),
     "celu": (
-        lambda x, alpha: where(x > 0, x, alpha * np.expm1(_below(x) / alpha)),
-        lambda g, x, alpha: where(x > 0, g, g * np.exp(_below(x) / alpha)),
+        lambda out, x, alpha: _exponential(out, x, alpha, 1 / alpha, 1),
+        lambda out, g, x, alpha: _exponential_pull(out, g, x, alpha, 1 / alpha, 1),
     ),
     "selu": (
-        lambda x: SCALE * where(x > 0, x, ALPHA * np.expm1(_below(x))),
-        lambda g, x: SCALE * where(x > 0, g, g * ALPHA * np.exp(_below(x))),
+        lambda out, x: _exponential(out, x, SCALE * ALPHA, 1, SCALE),
+        lambda out, g, x: _exponential_pull(out, g, x, SCALE * ALPHA, 1, SCALE),
     ),
-    "softplus": (
-        lambda x, beta, threshold: where(x * beta > threshold, x, _softplus(x * beta) / beta),
-        lambda g, x, beta, threshold: where(x * beta > threshold, g, g / (1 + np.exp(-beta * x))),
-    ),
-    "log_sigmoid": (
-        lambda x: -_softplus(-x),
-        lambda g, x: g / (1 + np.exp(x)),
-    ),
+    "tanhshrink": (_tanhshrink, _tanhshrink_pull),
+    "softsign": (_softsign, _softsign_pull),
+    "softplus": (_softplus, _softplus_pull),
+    "log_sigmoid": (_log_sigmoid, _log_sigmoid_pull),
     "mish": (_mish, _mish_pull),
 }

@@ -117,11 +117,25 @@ def looped(name: str, x: Any, *others: Any) -> Array | None:
     for a in others:
         if type(a) is not ndarray or a.strides != x.strides or a.shape != x.shape or a.dtype != x.dtype:
             return None
+    return loop_over(getattr(loops, name), x, *others)
+
+
+def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float, ...] = ()) -> Array | None:
+    """What f, compiled, makes of arrays that lie alike in memory: f(out, *arrays, *parameters), these in arrays of no axis.
+
+    None where there are gaps in memory.
+    """
+    x = arrays[0]
     out = memory.empty_like(x)
     if out.strides != x.strides:
         return None
-    flat, share = [a.ravel("K") for a in (out, x, *others)], engines.share(x.size)
-    engines.repeat(getattr(loops, name), flat, lambda: [tuple([a[box] for a in flat]) for box in parallel.boxes((x.size,), share)])
+    flat, share = [a.ravel("K") for a in (out, *arrays)], engines.share(x.size)
+
+    def tasks() -> list[tuple[Array, ...]]:
+        numbers = [memory.table(np.array(p, x.dtype)) for p in parameters]
+        return [(*[a[box] for a in flat], *numbers) for box in parallel.boxes((x.size,), share)]
+
+    engines.repeat(f, flat, tasks, parameters)
     return out
 
 
@@ -143,6 +157,13 @@ def _in_order(a: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> Array
     if row > ROW * ROW or any(s for s, n in zip(view.strides[:axis], view.shape) if n > 1):
         return view
     return np.broadcast_to(np.ascontiguousarray(view[(0,) * axis]), view.shape)
+
+
+def copied(a: Array) -> Array:
+    """A copy that lies in memory as `a` does."""
+    if a.size < LARGE:
+        return a.copy(order="K")
+    return fused(np.copyto, a, dtype=a.dtype, tile=max(LARGE, -(-a.size // parallel.num_threads())))
 
 
 def add_into(a: Array, b: Any) -> None:

@@ -1,57 +1,84 @@
-"""Losses of a prediction x and a target t, number by number: a table of formulas. Their sum is found in one pass that writes none of them.
+"""Losses of a prediction x and a target t, number by number: a table of formulas, and of tiles that find sum and slope together.
 
-Each row has the value, and the pullbacks to x and to t, which make tensors of tensors, too, so that they can be differentiated.
+Most of the work of a value is that of its slope: both are found in one pass, forward; backward only multiplies, if the cotangent is not 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, LEAST, curve, dense
-from .curves import log_one_plus
+from .activation import COMPILED, curve, dense, scratch
+from .bits import with_sign
+from .elementwise import PASSES, apply
 from .memory import Array
 
 Formula = Callable[..., Any]
 LEAST_LOG = -100  # PyTorch's bound on the logarithm of a probability
 TINY = 1e-12  # and on p (1 - p) in its gradient
+ROW = 1 << 10  # terms of a sum in the dtype of its terms
+
+
+class Loss(NamedTuple):
+    """Formulas of the value and of the pullbacks to x and t, which make tensors of tensors, too, so that they can be differentiated.
+
+    `both(out, x, t, scale, *parameters)` writes the slope in x times `scale`, and returns the sum of the values.
+    """
+
+    value: Formula
+    by_input: Formula
+    by_target: Formula
+    both: Formula
 
 
 def values(name: str, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:
     """The loss of every entry."""
-    formula = LOSSES[name][0]
+    formula = LOSSES[name].value
     return curve(lambda out, *a: np.copyto(out, formula(*a)), x, t, parameters=parameters)
 
 
-def total(name: str, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:
-    """Their sum, in float64: of sums over tiles, or over a compiled loop's stretches."""
-    formula, dtype = LOSSES[name][0], np.result_type(x, t, np.float32)
-    if not x.size:
-        return np.float64(0)
+def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: float) -> tuple[Any, Array]:
+    """The sum of the losses times `scale`, and its slope in x."""
+    dtype = np.result_type(x, t)
+    if dtype == np.float16:
+        total, slope = summed(name, x.astype(np.float32), t.astype(np.float32), parameters, scale)
+        with np.errstate(over="ignore"):
+            return dtype.type(total), memory.table(slope.astype(dtype))
     x = x.astype(dtype, copy=False)
-    x, t = (dense(a, x).transpose(memory.memory_order(x)).reshape(-1) for a in (x, t))
-    numbers: Any = parameters
+    x, t = (dense(a, x) for a in (x, t))
+    slope = memory.empty_like(x)
+    order = memory.memory_order(slope)
+    arrays = [a.transpose(order).reshape(-1) for a in (slope, x, t)]
     f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= COMPILED else None
-    if f is None:
-        f, share = _summing(formula), LEAST
-    else:
-        share, numbers = engines.share(x.size), [np.array(p, dtype) for p in parameters]
-    boxes = parallel.boxes(x.shape, share)
+    boxes = parallel.boxes((x.size,), PASSES if f is None else engines.share(x.size))
     sums = np.zeros(len(boxes))
-    with np.errstate(all="ignore"):
-        engines.run(f, [(sums[i : i + 1].reshape(()), x[box], t[box], *numbers) for i, box in enumerate(boxes)])
-    return sums.sum()
+    if f is None:
+        both = LOSSES[name].both
+
+        def sum_up(i: int) -> None:
+            sums[i] = both(*[a[boxes[i]] for a in arrays], scale, *parameters)
+
+        with np.errstate(all="ignore"):
+            parallel.run(range(len(boxes)), sum_up)
+    else:
+
+        def tasks() -> list[tuple[Array, ...]]:
+            numbers = memory.table(np.array([scale, *parameters, 0], dtype))
+            return [(sums[i : i + 1], *[a[box] for a in arrays], numbers) for i, box in enumerate(boxes)]
+
+        engines.repeat(f, (sums, *arrays), tasks, (scale, *parameters))
+    memory.freeze(slope)
+    with np.errstate(over="ignore"):
+        return dtype.type(sums.sum() * scale), slope
 
 
-def _summing(formula: Formula) -> Callable[..., None]:
-    def add(out: Array, *operands: Any) -> None:
-        out[()] = formula(*operands).sum()
-
-    return add
+def times(slope: Array, g: Array) -> Any:
+    """The slope, times a cotangent that is one number."""
+    return slope if g == 1 else apply(np.multiply, slope, float(g))
 
 
 def pull(name: str, of: int, g: Array, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:
@@ -59,21 +86,11 @@ def pull(name: str, of: int, g: Array, x: Array, t: Array, parameters: tuple[flo
     formula = LOSSES[name][of]
     if g.ndim:
         return curve(lambda out, *a: np.copyto(out, formula(*a)), g, x, t, parameters=parameters)
-
-    def tile(out: Array, x: Array, t: Array, g: float, *rest: float) -> None:
-        np.copyto(out, formula(g, x, t, *rest))
-
-    return curve(tile, x, t, parameters=(float(g), *parameters), loop=f"losses.{name}_grad" if of == 1 else "losses.none")
+    number = float(g)
+    return curve(lambda out, x, t, *rest: np.copyto(out, formula(number, x, t, *rest)), x, t, parameters=parameters)
 
 
-def _smooth_l1(x: Any, t: Any, beta: float) -> Any:
-    d = np.abs(x - t)
-    short = np.clip(d, 0, beta)
-    return short * (d - 0.5 * short) / beta if beta else d
-
-
-def _smooth_l1_pull(g: Any, x: Any, t: Any, beta: float) -> Any:
-    return g * np.clip((x - t) / beta, -1, 1) if beta else g * np.sign(x - t)
+# Formulas.
 
 
 def _huber(x: Any, t: Any, delta: float) -> Any:
@@ -82,9 +99,21 @@ def _huber(x: Any, t: Any, delta: float) -> Any:
     return short * (d - 0.5 * short)
 
 
+def _smooth_l1(x: Any, t: Any, beta: float) -> Any:
+    return _huber(x, t, beta) / beta if beta else np.abs(x - t)
+
+
+def _smooth_l1_pull(g: Any, x: Any, t: Any, beta: float) -> Any:
+    return g * np.clip((x - t) / beta, -1, 1) if beta else g * np.sign(x - t)
+
+
+def _softplus(x: Any) -> Any:
+    return np.clip(x, 0, inf) + np.log1p(np.exp(-np.abs(x)))
+
+
 def _logits(x: Any, t: Any) -> Any:
     """log(1 + exp(x)) - t x in two parts, of which the first is 0 for a label that is right."""
-    return (np.clip(x, 0, inf) - t * x) + log_one_plus(np.exp(-np.abs(x)))
+    return (np.clip(x, 0, inf) - t * x) + np.log1p(np.exp(-np.abs(x)))
 
 
 def _logits_pull(g: Any, x: Any, t: Any) -> Any:
@@ -96,32 +125,142 @@ def _probability(x: Any, t: Any) -> Any:
     return -t * np.maximum(np.log(x), LEAST_LOG) - (1 - t) * np.maximum(np.log1p(-x), LEAST_LOG)
 
 
-def _odds(x: Any) -> Any:
+def _probability_pull(g: Any, x: Any, t: Any) -> Any:
+    return g * (x - t) / np.maximum(x * (1 - x), TINY)
+
+
+def _log_odds(x: Any) -> Any:
     """log(x / (1 - x))."""
     return np.maximum(np.log(x), LEAST_LOG) - np.maximum(np.log1p(-x), LEAST_LOG)
 
 
-LOSSES: dict[str, tuple[Formula, Formula, Formula]] = {
-    "mse_loss": (
+# Tiles: flat arrays.
+
+
+def _dot(a: Array, b: Array) -> float:
+    """The sum of a b: short sums by BLAS, their sum in double precision."""
+    short = a.size // ROW * ROW
+    total = np.vecdot(a[:short].reshape(-1, ROW), b[:short].reshape(-1, ROW)).sum(dtype=np.float64)
+    return float(total + np.vecdot(a[short:], b[short:]))
+
+
+def _sum(a: Array) -> float:
+    ones = np.ones(ROW, a.dtype)
+    short = a.size // ROW * ROW
+    return float(np.vecdot(a[:short].reshape(-1, ROW), ones).sum(dtype=np.float64) + a[short:].sum())
+
+
+def _mse_both(out: Array, x: Array, t: Array, scale: float) -> float:
+    np.subtract(x, t, out=out)
+    total = _dot(out, out)
+    np.multiply(out, 2 * scale, out=out)
+    return total
+
+
+def _l1_both(out: Array, x: Array, t: Array, scale: float) -> float:
+    d = np.subtract(x, t, out=scratch("d", x))
+    np.sign(d, out=out)
+    total = _dot(out, d)
+    np.multiply(out, scale, out=out)
+    return total
+
+
+def _huber_both(out: Array, x: Array, t: Array, scale: float, delta: float) -> float:
+    """Where c is d within the bounds: c (d - c / 2) = (c d + c (d - c)) / 2 is the value, c the slope."""
+    d = np.subtract(x, t, out=scratch("d", x))
+    np.clip(d, -delta, delta, out=out)
+    total = _dot(out, d)
+    np.subtract(d, out, out=d)
+    total = (total + _dot(out, d)) / 2
+    np.multiply(out, scale, out=out)
+    return total
+
+
+def _smooth_l1_both(out: Array, x: Array, t: Array, scale: float, beta: float) -> float:
+    return _huber_both(out, x, t, scale / beta, beta) / beta if beta else _l1_both(out, x, t, scale)
+
+
+def _logits_both(out: Array, x: Array, t: Array, scale: float) -> float:
+    """The value is h x + log(1 + e), the slope h - u or h + u, h = 1 - t or -t, as x is positive or negative (see `_log_part`)."""
+    negative = np.signbit(x, out=scratch("negative", x, np.bool_))
+    h = np.subtract(np.logical_not(negative, out=negative), t, out=scratch("h", x))
+    total = _dot(h, x) + _log_part(out, x)
+    np.subtract(h, out, out=out)
+    np.multiply(out, scale, out=out)
+    return total
+
+
+def _soft_margin_both(out: Array, x: Array, t: Array, scale: float) -> float:
+    """Of z = t x the value is max(-z, 0) + log(1 + e), the slope in z -u, or u - 1 where z is negative."""
+    z = np.multiply(x, t, out=scratch("z", x))
+    total = _log_part(out, z)
+    np.add(np.signbit(z, out=scratch("negative", z, np.bool_)), out, out=out)
+    np.multiply(out, t, out=out)
+    np.multiply(out, -scale, out=out)
+    return total - _sum(np.clip(z, -inf, 0, out=z))
+
+
+def _log_part(u: Array, z: Array) -> float:
+    """The sum of log(1 + e), e = exp(-|z|); and u = e / (1 + e) with the sign of z."""
+    e = np.abs(z, out=scratch("e", z))
+    np.exp(np.negative(e, out=e), out=e)
+    total = _sum(np.log1p(e, out=u))
+    np.add(e, 1, out=u)
+    np.divide(e, u, out=u)
+    with_sign(u, z)
+    return total
+
+
+def _poisson_both(out: Array, x: Array, t: Array, scale: float) -> float:
+    np.exp(x, out=out)
+    total = _sum(out) - _dot(t, x)
+    np.subtract(out, t, out=out)
+    np.multiply(out, scale, out=out)
+    return total
+
+
+def _by_formulas(value: Formula, pull: Formula) -> Formula:
+    def both(out: Array, x: Array, t: Array, scale: float, *parameters: float) -> float:
+        np.copyto(out, pull(scale, x, t, *parameters))
+        return float(value(x, t, *parameters).sum(dtype=np.float64))
+
+    return both
+
+
+LOSSES: dict[str, Loss] = {
+    "mse_loss": Loss(
         lambda x, t: np.square(x - t),
         lambda g, x, t: 2 * g * (x - t),
         lambda g, x, t: 2 * g * (t - x),
+        _mse_both,
     ),
-    "l1_loss": (
+    "l1_loss": Loss(
         lambda x, t: np.abs(x - t),
         lambda g, x, t: g * np.sign(x - t),
         lambda g, x, t: g * np.sign(t - x),
+        _l1_both,
     ),
-    "smooth_l1_loss": (_smooth_l1, _smooth_l1_pull, lambda g, x, t, beta: _smooth_l1_pull(g, t, x, beta)),
-    "huber_loss": (
+    "smooth_l1_loss": Loss(_smooth_l1, _smooth_l1_pull, lambda g, x, t, beta: _smooth_l1_pull(g, t, x, beta), _smooth_l1_both),
+    "huber_loss": Loss(
         _huber,
         lambda g, x, t, delta: g * np.clip(x - t, -delta, delta),
         lambda g, x, t, delta: g * np.clip(t - x, -delta, delta),
+        _huber_both,
     ),
-    "binary_cross_entropy_with_logits": (_logits, _logits_pull, lambda g, x, t: -g * x),
-    "binary_cross_entropy": (
-        _probability,
-        lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), TINY),
-        lambda g, x, t: -g * _odds(x),
+    "binary_cross_entropy_with_logits": Loss(_logits, _logits_pull, lambda g, x, t: -g * x, _logits_both),
+    "binary_cross_entropy": Loss(
+        _probability, _probability_pull, lambda g, x, t: -g * _log_odds(x), _by_formulas(_probability, _probability_pull)
+    ),
+    "soft_margin_loss": Loss(
+        lambda x, t: _softplus(-t * x),
+        lambda g, x, t: -g * t / (1 + np.exp(t * x)),
+        lambda g, x, t: -g * x / (1 + np.exp(t * x)),
+        _soft_margin_both,
+    ),
+    "poisson_nll_loss": Loss(
+        lambda x, t: np.exp(x) - t * x,
+        lambda g, x, t: g * (np.exp(x) - t),
+        lambda g, x, t: -g * x,
+        _poisson_both,
     ),
 }

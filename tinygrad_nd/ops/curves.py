@@ -1,6 +1,6 @@
 """Activations of one formula each: a row says what it computes, what its parameters are, and where derivatives need other words.
 
-The pass back is one pass over memory as the function itself; where it is recorded, the formula of the pullback is run on tensors instead.
+The pass back is one pass over memory as the function itself; where it is recorded, its formula is run on tensors instead.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..kernels import curves as kernel
 from ..tape import primitive
 from ..tensor import Tensor, handle
 from .choice import where
-from .elementwise import sigmoid, square, tanh
+from .elementwise import exp, sigmoid, square, tanh
 from .parts import floating
 from .ufunc import Function
 
@@ -25,9 +27,8 @@ __all__ = [
 _REQUIRED = inspect.Parameter.empty
 
 
-def _activation(name: str, doc: str, pull: Callable[..., Tensor] | None = None, **parameters: Any) -> Function:
-    """A function of x and some numbers; `pull` is its pullback on tensors, where the kernel's formula would overflow there."""
-    formula = pull or kernel.CURVES[name][1]
+def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameters: Any) -> Function:
+    """A function of x and some numbers; the formula is its pullback, on tensors."""
 
     def back(g: Tensor, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
         if g.requires_grad or x.requires_grad:
@@ -71,24 +72,76 @@ def real(x: Any, where: str) -> Tensor:
     return t
 
 
+def _below(x: Tensor) -> Tensor:
+    """min(x, 0), for exponentials that are used below 0 alone; with slope 0 at 0, where PyTorch's second derivatives are 0."""
+    return where(x.data >= 0, 0, x)  # type: ignore[no-any-return]
+
+
+def _far(g: Tensor, x: Tensor, width: float) -> Tensor:
+    return where(np.abs(x.data) <= width, 0, g)  # type: ignore[no-any-return]
+
+
 def _mish_pull(g: Tensor, x: Tensor) -> Tensor:
     t = tanh(softplus(x))
     return g * (t + x * (1 - square(t)) * sigmoid(x))
 
 
-relu6 = _activation("relu6", "min(max(x, 0), 6).")
-hard_tanh = _activation("hard_tanh", "x between min_val and max_val, and these beyond.", min_val=-1.0, max_val=1.0)
-hard_sigmoid = _activation("hard_sigmoid", "min(max(x / 6 + 1 / 2, 0), 1).")
-hard_swish = _activation("hard_swish", "x hard_sigmoid(x).")
-leaky_relu = _activation("leaky_relu", "x above 0, negative_slope · x below.", negative_slope=0.01)
-threshold = _activation("threshold", "x above a threshold, and a value elsewhere.", threshold=_REQUIRED, value=_REQUIRED)
-softshrink = _activation("softshrink", "x moved towards 0 by lambd, and 0 for what is not that far away.", lambd=0.5)
-hardshrink = _activation("hardshrink", "x, but 0 between -lambd and lambd.", lambd=0.5)
-tanhshrink = _activation("tanhshrink", "x - tanh(x).")
-softsign = _activation("softsign", "x / (1 + |x|).")
-elu = _activation("elu", "x above 0, alpha (exp(x) - 1) below.", alpha=1.0)
-celu = _activation("celu", "x above 0, alpha (exp(x / alpha) - 1) below.", alpha=1.0)
-selu = _activation("selu", "s x above 0, s a (exp(x) - 1) below, the scales of self-normalising networks: s = 1.0507, a = 1.6733.")
+relu6 = _activation(
+    "relu6",
+    "min(max(x, 0), 6).",
+    lambda g, x: where((x.data > 0) & (x.data < 6), g, 0),
+)
+hard_tanh = _activation(
+    "hard_tanh",
+    "x between min_val and max_val, and these beyond.",
+    lambda g, x, low, high: where((x.data > low) & (x.data < high), g, 0),
+    min_val=-1.0,
+    max_val=1.0,
+)
+hard_sigmoid = _activation(
+    "hard_sigmoid",
+    "min(max(x / 6 + 1 / 2, 0), 1).",
+    lambda g, x: where(np.abs(x.data) < 3, g / 6, 0),
+)
+hard_swish = _activation(
+    "hard_swish",
+    "x hard_sigmoid(x).",
+    lambda g, x: where(np.abs(x.data) < 3, g * (x / 3 + 0.5), where(x.data >= 3, g, 0)),
+)
+leaky_relu = _activation(
+    "leaky_relu",
+    "x above 0, negative_slope · x below.",
+    lambda g, x, slope: where(x.data > 0, g, g * slope),
+    negative_slope=0.01,
+)
+threshold = _activation(
+    "threshold",
+    "x above a threshold, and a value elsewhere.",
+    lambda g, x, threshold, value: where(x.data <= threshold, 0, g),
+    threshold=_REQUIRED,
+    value=_REQUIRED,
+)
+softshrink = _activation("softshrink", "x moved towards 0 by lambd, and 0 for what is not that far away.", _far, lambd=0.5)
+hardshrink = _activation("hardshrink", "x, but 0 between -lambd and lambd.", _far, lambd=0.5)
+tanhshrink = _activation("tanhshrink", "x - tanh(x).", lambda g, x: g * square(tanh(x)))
+softsign = _activation("softsign", "x / (1 + |x|).", lambda g, x: g / square(1 + abs(x)))
+elu = _activation(
+    "elu",
+    "x above 0, alpha (exp(x) - 1) below.",
+    lambda g, x, alpha: where(x.data > 0, g, g * alpha * exp(_below(x))),
+    alpha=1.0,
+)
+celu = _activation(
+    "celu",
+    "x above 0, alpha (exp(x / alpha) - 1) below.",
+    lambda g, x, alpha: where(x.data > 0, g, g * exp(_below(x) / alpha)),
+    alpha=1.0,
+)
+selu = _activation(
+    "selu",
+    "s x above 0, s a (exp(x) - 1) below, the scales of self-normalising networks: s = 1.0507, a = 1.6733.",
+    lambda g, x: kernel.SCALE * where(x.data > 0, g, g * kernel.ALPHA * exp(_below(x))),
+)
 softplus = _activation(
     "softplus",
     "log(1 + exp(beta x)) / beta, without overflow; x itself where beta x is above the threshold.",
@@ -96,5 +149,9 @@ softplus = _activation(
     beta=1.0,
     threshold=20.0,
 )
-log_sigmoid = _activation("log_sigmoid", "log(1 / (1 + exp(-x))), exact where the logistic underflows.", lambda g, x: g * sigmoid(-x))
+log_sigmoid = _activation(
+    "log_sigmoid",
+    "log(1 / (1 + exp(-x))), exact where the logistic underflows.",
+    lambda g, x: g * sigmoid(-x),
+)
 mish: Function = _activation("mish", "x tanh(log(1 + exp(x))).", _mish_pull)

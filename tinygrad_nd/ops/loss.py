@@ -1,6 +1,6 @@
 """Losses of a prediction and a target of one shape, entry by entry; their mean unless `reduction` says "sum" or "none".
 
-A loss never broadcasts. Those of one formula are operations: one pass over memory that sums, and one that gives the gradient.
+A loss never broadcasts. Those of one formula are operations: one pass over memory finds their sum and its slope.
 """
 
 from __future__ import annotations
@@ -28,60 +28,65 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _operation(name: str, by_input: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
-    """The operation of a row of the kernel's table; `by_input` is its pullback on tensors, where the kernel's would overflow there."""
-    formulas = kernel.LOSSES[name]
-    recorded = (None, by_input or formulas[1], formulas[2])
+def _operation(name: str, by_input: Callable[..., Tensor] | None = None, by_target: Callable[..., Tensor] | None = None) -> Any:
+    """The operation of a row of the kernel's table; what is given are its pullbacks on tensors, where the kernel's would overflow there.
 
-    def rule(of: int) -> Callable[..., Tensor]:
-        def back(g: Tensor, input: Tensor, target: Tensor, parameters: tuple[float, ...], averaged: bool) -> Tensor:
-            g = g / max(input.size, 1) if averaged else g
-            if g.requires_grad or input.requires_grad or target.requires_grad:
-                return recorded[of](g, input, target, *parameters)  # type: ignore[misc]
-            return handle(kernel.pull(name, of, g.data, input.data, target.data, parameters), None)
+    `found` is the value, and `slope` that in the input, if both were found beforehand, in one pass.
+    """
+    row = kernel.LOSSES[name]
+    recorded = (None, by_input or row.by_input, by_target or row.by_target)
 
-        return back
+    def pull(of: int, g: Tensor, input: Tensor, target: Tensor, slope: Any, parameters: tuple[float, ...], scale: float) -> Tensor:
+        if g.requires_grad or input.requires_grad or target.requires_grad:
+            return recorded[of](g * scale, input, target, *parameters)  # type: ignore[misc]
+        if slope is not None:
+            return handle(kernel.times(slope.data, g.data), None)
+        return handle(kernel.pull(name, of, g.data * scale, input.data, target.data, parameters), None)
 
-    @primitive(name, input=rule(1), target=rule(2))
-    def run(input: Any, target: Any, *, parameters: tuple[float, ...], averaged: bool, summed: bool) -> Any:
-        if not summed:
-            return kernel.values(name, input, target, parameters)
-        total = kernel.total(name, input, target, parameters)
-        dtype = np.result_type(input, target).type
-        with np.errstate(over="ignore"):
-            return dtype(total / (input.size or np.nan) if averaged else total)
+    @primitive(
+        name,
+        input=lambda g, input, target, slope, parameters, scale: pull(1, g, input, target, slope, parameters, scale),
+        target=lambda g, input, target, parameters, scale: pull(2, g, input, target, None, parameters, scale),
+    )
+    def run(input: Any, target: Any, found: Any, slope: Any = None, *, parameters: tuple[float, ...], scale: float) -> Any:
+        return found
 
     return run
 
 
-_mse, _l1, _smooth_l1, _huber, _of_probability = (
-    _operation(name) for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy")
-)
-_of_logits = _operation("binary_cross_entropy_with_logits", lambda g, x, t: g * ((1 - t) * sigmoid(x) - t * sigmoid(-x)))
+_OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "binary_cross_entropy_with_logits": _operation(
+        "binary_cross_entropy_with_logits", lambda g, x, t: g * ((1 - t) * sigmoid(x) - t * sigmoid(-x))
+    ),
+    "soft_margin_loss": _operation(
+        "soft_margin_loss", lambda g, x, t: -g * t * sigmoid(-t * x), lambda g, x, t: -g * x * sigmoid(-t * x)
+    ),
+}
+_OPERATIONS |= {name: _operation(name) for name in kernel.LOSSES if name not in _OPERATIONS}
 
 
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """The square of input - target. Shapes must be equal: a loss never broadcasts."""
-    return _pointwise("mse_loss", _mse, input, target, reduction)
+    return _pointwise("mse_loss", input, target, reduction)
 
 
 def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """|input - target|."""
-    return _pointwise("l1_loss", _l1, input, target, reduction)
+    return _pointwise("l1_loss", input, target, reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Tensor:
     """d² / (2 beta) for a distance d = |input - target| below beta, d - beta / 2 above. Source: Girshick, "Fast R-CNN" (2015)."""
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
-    return _pointwise("smooth_l1_loss", _smooth_l1, input, target, reduction, beta)
+    return _pointwise("smooth_l1_loss", input, target, reduction, beta)
 
 
 def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
     """d² / 2 for a distance d = |input - target| up to delta, delta (d - delta / 2) above. Source: Huber (1964)."""
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
-    return _pointwise("huber_loss", _huber, input, target, reduction, delta)
+    return _pointwise("huber_loss", input, target, reduction, delta)
 
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
@@ -95,7 +100,10 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reducti
             f"binary_cross_entropy: input must hold probabilities from 0 to 1, but reaches from {p.min()} to {p.max()}; "
             "use binary_cross_entropy_with_logits for logits"
         )
-    return _weighted("binary_cross_entropy", _of_probability, input, target, weight, reduction)
+    if weight is None:
+        return _pointwise("binary_cross_entropy", input, target, reduction)
+    input, target = pair("binary_cross_entropy", input, target)
+    return _weighted("binary_cross_entropy", losses("binary_cross_entropy", input, target), weight, input, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -106,13 +114,13 @@ def binary_cross_entropy_with_logits(
     Shapes: input and target alike; weight and pos_weight broadcast to them.
     """
     name = "binary_cross_entropy_with_logits"
+    if pos_weight is None and weight is None:
+        return _pointwise(name, input, target, reduction)
+    x, t = pair(name, input, target)
     if pos_weight is None:
-        return _weighted(name, _of_logits, input, target, weight, reduction)
-
-    def scaled(x: Tensor, t: Tensor, **_: Any) -> Tensor:
-        return -((1 - t) * log_sigmoid(-x) + _factor(name, "pos_weight", pos_weight, x) * t * log_sigmoid(x))
-
-    return _weighted(name, scaled, input, target, 1.0 if weight is None else weight, reduction)
+        return _weighted(name, losses(name, x, t), weight, x, reduction)
+    loss = -((1 - t) * log_sigmoid(-x) + _factor(name, "pos_weight", pos_weight, x) * t * log_sigmoid(x))
+    return _weighted(name, loss, weight, x, reduction)
 
 
 def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str = "mean") -> Tensor:
@@ -135,6 +143,8 @@ def poisson_nll_loss(
 
     With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's formula for log(target!).
     """
+    if log_input and not full:
+        return _pointwise("poisson_nll_loss", input, target, reduction)
     input, target = pair("poisson_nll_loss", input, target)
     loss = exp(input) - target * input if log_input else input - target * log_of(input + eps)
     if full:
@@ -169,8 +179,7 @@ def gaussian_nll_loss(
 
 def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target · input)), for targets 1 and -1."""
-    input, target = pair("soft_margin_loss", input, target)
-    return reduced(-log_sigmoid(target * input), reduction, "soft_margin_loss")
+    return _pointwise("soft_margin_loss", input, target, reduction)
 
 
 def hinge_embedding_loss(input: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Tensor:
@@ -195,19 +204,22 @@ def same_shape(where: str, **tensors: Tensor) -> None:
             raise ValueError(f"{where}: {first} {x.shape} and {name} {t.shape} must have the same shape; a loss does not broadcast, {way}")
 
 
-def _pointwise(name: str, operation: Callable[..., Tensor], input: Any, target: Any, reduction: str, *parameters: float) -> Tensor:
+def _pointwise(name: str, input: Any, target: Any, reduction: str, *parameters: float) -> Tensor:
     check_reduction(reduction, name)
-    input, target = pair(name, input, target)
-    numbers = tuple(float(p) for p in parameters)
-    return operation(input, target, parameters=numbers, averaged=reduction == "mean", summed=reduction != "none")
+    return losses(name, *pair(name, input, target), reduction, tuple(float(p) for p in parameters))
 
 
-def _weighted(name: str, operation: Callable[..., Tensor], input: Any, target: Any, weight: Any, reduction: str) -> Tensor:
-    if weight is None:
-        return _pointwise(name, operation, input, target, reduction)
-    input, target = pair(name, input, target)
-    loss = operation(input, target, parameters=(), averaged=False, summed=False)
-    return reduced(loss * _factor(name, "weight", weight, input), reduction, name)
+def losses(name: str, x: Tensor, t: Tensor, reduction: str = "none", parameters: tuple[float, ...] = ()) -> Tensor:
+    """The losses of all entries; or, together with its slope, their sum or mean."""
+    if reduction == "none":
+        return _OPERATIONS[name](x, t, kernel.values(name, x.data, t.data, parameters), None, parameters=parameters, scale=1.0)
+    scale = 1.0 if reduction == "sum" else 1 / x.size if x.size else float("nan")
+    found, slope = kernel.summed(name, x.data, t.data, parameters, scale)
+    return _OPERATIONS[name](x, t, found, slope, parameters=parameters, scale=scale)
+
+
+def _weighted(name: str, loss: Tensor, weight: Any, x: Tensor, reduction: str) -> Tensor:
+    return reduced(loss if weight is None else loss * _factor(name, "weight", weight, x), reduction, name)
 
 
 def _factor(where: str, name: str, a: Any, x: Tensor) -> Tensor:

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..kernels.labels import NONE
 from ..tensor import Tensor, astensor
-from .curves import log_sigmoid, real
+from .curves import real
 from .elementwise import relu
 from .index import take
 from .label_loss import checked, class_weight, scores, whole
-from .loss import pair, reduced, same_shape
+from .loss import losses, pair, reduced, same_shape
 from .reduce import mean, sum
 from .shape import expand_dims
 from .sort import _pick
@@ -70,7 +70,9 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     x, t = pair(where, input, target)
     if not x.ndim:
         raise ValueError(f"{where}: input needs a class axis, (*lead, C), but is a number")
-    loss = -(t * log_sigmoid(x) + (1 - t) * log_sigmoid(-x))
+    if weight is None and reduction in ("mean", "sum") and x.size:
+        return losses("binary_cross_entropy_with_logits", x, t, reduction) / (x.shape[-1] if reduction == "sum" else 1)
+    loss = losses("binary_cross_entropy_with_logits", x, t)
     if weight is not None:
         loss = loss * class_weight(where, weight, x, x.ndim - 1)
     return reduced(mean(loss, -1), reduction, where)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..kernels import pool, softmax
+from ..kernels import losses, pool, softmax
 from ..node import Constant, Node
 from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
@@ -155,9 +156,16 @@ def _moments(of: dict[str, Any]) -> dict[str, Any]:
     return moments | {"found": (x - mean) * rstd * of["weight"] + of["bias"]}
 
 
-_AGAIN = {
+def _loss(of: dict[str, Any], name: str) -> dict[str, Any]:
+    if of["slope"] is None:
+        return {"found": losses.values(name, of["input"], of["target"], of["parameters"])}
+    return dict(zip(("found", "slope"), losses.summed(name, of["input"], of["target"], of["parameters"], of["scale"])))
+
+
+_AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "max_pool": _best,
+    **{name: partial(_loss, name=name) for name in losses.LOSSES},
     **dict.fromkeys(("label_loss", "label_loss_grad"), _total),
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }
-_DERIVED = {"best", "winner", "total", "mean", "rstd", "found"}
+_DERIVED = {"best", "winner", "total", "mean", "rstd", "found", "slope"}

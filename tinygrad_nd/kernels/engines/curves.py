@@ -7,14 +7,14 @@ Arrays are flat, and parameters arrays of no axis.
 import numpy as np
 from numba import njit
 
-from ..curves import _SATURATED, ALPHA, SCALE
+from ..curves import ALPHA, SATURATED, SCALE
 from .exponential import exp, expm1, logistic
 from .exponential import softplus as _softplus
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _f = np.float32
 _ZERO, _HALF, _ONE, _TWO, _THREE, _SIX, _SIXTH = _f(0), _f(0.5), _f(1), _f(2), _f(3), _f(6), _f(1 / 6)
-_SCALE, _ALPHA, _HIGH = _f(SCALE), _f(ALPHA), _f(_SATURATED)
+_SCALE, _ALPHA, _HIGH = _f(SCALE), _f(ALPHA), _f(SATURATED)
 
 
 @_jit

@@ -1,6 +1,7 @@
-"""Compiled loops of the losses in `kernels.losses`, for float32: f(total, x, t, *parameters) and f_grad(out, x, t, g, *parameters).
+"""Compiled loops of the losses in `kernels.losses`, for float32: f(total, out, x, t, numbers), numbers the scale, then parameters.
 
-x and t are flat; total, g and parameters are arrays of no axis. Sums are kept in double precision from one stretch to the next.
+One loop for all of them: what differs is the value and the slope of one number. Sums are kept in double precision from one stretch to the
+next. Arrays are flat; total has one entry.
 """
 
 # mypy: ignore-errors
@@ -10,123 +11,76 @@ from numba import njit
 from .exponential import exp, log1p
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_sum = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 _STRETCH = 1 << 12
 _f = np.float32
 _ZERO, _HALF, _ONE, _TWO = _f(0), _f(0.5), _f(1), _f(2)
 
 
-@_jit
-def _sign(g, d):
-    return g if d > _ZERO else (-g if d < _ZERO else g * d)  # NaN flows
+def _loop(both):
+    @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+    def loop(total, out, x, t, numbers):
+        scale, parameter = numbers[0], numbers[1]
+        for start in range(0, x.size, _STRETCH):
+            to, a, b, part = out[start : start + _STRETCH], x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+            for i in range(a.size):
+                value, slope = both(a[i], b[i], parameter)
+                part += value
+                to[i] = slope * scale
+            total[0] += part
+
+    return loop
 
 
 @_jit
-def _smooth(d, beta):
-    return _HALF * d * d / beta if d < beta else d - _HALF * beta
+def _mse(x, t, _):
+    d = x - t
+    return d * d, _TWO * d
 
 
 @_jit
-def _huber(d, delta):
-    return _HALF * d * d if d <= delta else delta * (d - _HALF * delta)
+def _l1(x, t, _):
+    d = x - t
+    return np.abs(d), _sign(d)
 
 
 @_jit
-def _logits(x, t):
-    return ((x if x > _ZERO else _ZERO) - t * x) + log1p(exp(-np.abs(x)))
-
-
-@_sum
-def mse_loss(total, x, t):
-    for start in range(0, x.size, _STRETCH):
-        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
-        for i in range(a.size):
-            part += (a[i] - b[i]) * (a[i] - b[i])
-        total[()] += part
+def _sign(d):
+    return _ONE if d > _ZERO else (-_ONE if d < _ZERO else d)  # NaN flows
 
 
 @_jit
-def mse_loss_grad(out, x, t, g):
-    twice = _TWO * g[()]
-    for i in range(x.size):
-        out[i] = twice * (x[i] - t[i])
-
-
-@_sum
-def l1_loss(total, x, t):
-    for start in range(0, x.size, _STRETCH):
-        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
-        for i in range(a.size):
-            part += np.abs(a[i] - b[i])
-        total[()] += part
+def _huber(x, t, delta):
+    d = x - t
+    c = -delta if d < -delta else (delta if d > delta else d)
+    return c * (d - _HALF * c), c
 
 
 @_jit
-def l1_loss_grad(out, x, t, g):
-    h = g[()]
-    for i in range(x.size):
-        out[i] = _sign(h, x[i] - t[i])
-
-
-@_sum
-def smooth_l1_loss(total, x, t, beta):
-    width = beta[()]
-    for start in range(0, x.size, _STRETCH):
-        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
-        for i in range(a.size):
-            part += _smooth(np.abs(a[i] - b[i]), width)
-        total[()] += part
+def _smooth_l1(x, t, beta):
+    d, distance = x - t, np.abs(x - t)
+    near = distance < beta
+    return _HALF * d * d / beta if near else distance - _HALF * beta, d / beta if near else _sign(d)
 
 
 @_jit
-def smooth_l1_loss_grad(out, x, t, g, beta):
-    h, b = g[()], beta[()]
-    for i in range(x.size):
-        d = x[i] - t[i]
-        inner, outer = h * d / b, _sign(h, d)
-        out[i] = inner if np.abs(d) < b else outer
-
-
-@_sum
-def huber_loss(total, x, t, delta):
-    width = delta[()]
-    for start in range(0, x.size, _STRETCH):
-        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
-        for i in range(a.size):
-            part += _huber(np.abs(a[i] - b[i]), width)
-        total[()] += part
+def _logits(x, t, _):
+    e, rest = exp(-np.abs(x)), _ONE - t
+    above, below = rest - t * e, rest * e - t
+    return ((x if x > _ZERO else _ZERO) - t * x) + log1p(e), (above if x > _ZERO else below) / (_ONE + e)
 
 
 @_jit
-def huber_loss_grad(out, x, t, g, delta):
-    h, b = g[()], delta[()]
-    for i in range(x.size):
-        d = x[i] - t[i]
-        inner, outer = h * d, _sign(h * b, d)
-        out[i] = inner if np.abs(d) <= b else outer
-
-
-@_sum
-def binary_cross_entropy_with_logits(total, x, t):
-    for start in range(0, x.size, _STRETCH):
-        a, b, part = x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
-        for i in range(a.size):
-            part += _logits(a[i], b[i])
-        total[()] += part
+def _soft_margin(x, t, _):
+    z = x * t
+    e = exp(-np.abs(z))
+    return (_ZERO if z > _ZERO else -z) + log1p(e), -t * (e if z > _ZERO else _ONE) / (_ONE + e)
 
 
 @_jit
-def binary_cross_entropy_with_logits_grad(out, x, t, g):
-    h = g[()]
-    for i in range(x.size):
-        e, rest = exp(-np.abs(x[i])), _ONE - t[i]
-        above, below = rest - t[i] * e, rest * e - t[i]
-        out[i] = h * ((above if x[i] > _ZERO else below) / (_ONE + e))
+def _poisson(x, t, _):
+    e = exp(x)
+    return e - t * x, e - t
 
 
-@_jit
-def binary_cross_entropy_grad(out, x, t, g):
-    h, tiny = g[()], _f(1e-12)
-    for i in range(x.size):
-        spread = x[i] * (_ONE - x[i])
-        out[i] = h * (x[i] - t[i]) / (tiny if spread < tiny else spread)
+mse_loss, l1_loss, huber_loss, smooth_l1_loss = _loop(_mse), _loop(_l1), _loop(_huber), _loop(_smooth_l1)
+binary_cross_entropy_with_logits, soft_margin_loss, poisson_nll_loss = _loop(_logits), _loop(_soft_margin), _loop(_poisson)
