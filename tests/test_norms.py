@@ -90,6 +90,13 @@ def test_group_and_instance_norm_are_torchs(shape, order, groups):
     agree(lambda x, w, b: nd.instance_norm(x, None, None, w, b), lambda x, w, b: F.instance_norm(x, None, None, w, b), x, w, b)
 
 
+@pytest.mark.parametrize("f", [lambda x, w, b: nd.layer_norm(x, 700, w, b), lambda x, w, b: nd.group_norm(x[..., None], 1, w, b)])
+def test_weights_may_lie_anyhow(f):
+    x, w, b = sample(4, 700), sample(1400)[::2], np.broadcast_to(2.0, 700)
+    np.testing.assert_allclose(f(x, w, b).data, f(x, w.copy(), b.copy()).data, rtol=1e-12)
+    np.testing.assert_allclose(f(x, w[::-1], b).data, f(x, w[::-1].copy(), b.copy()).data, rtol=1e-12)
+
+
 def test_group_norm_without_space():
     agree(lambda x, w, b: nd.group_norm(x, 2, w, b), lambda x, w, b: F.group_norm(x, 2, w, b), sample(5, 6), sample(6), sample(6))
 

@@ -145,6 +145,17 @@ def test_parameters_copy_require_grad_and_default_to_float32():
     assert isinstance(p, nd.Tensor) and not isinstance(p * 2, nd.Parameter)
 
 
+def test_arrays_of_another_byte_order_become_the_machines():
+    swapped = np.linspace(-2, 2, 5000).astype(np.dtype(np.float32).newbyteorder())
+    plain = swapped.astype(np.float32)
+    x = nd.astensor(swapped, requires_grad=True)
+    nd.sum(nd.celu(x) * swapped).backward()
+    assert x.dtype == x.grad.dtype == nd.zeros(2, swapped.dtype).dtype == x.astype(swapped.dtype).dtype == np.float32
+    np.testing.assert_allclose(x.grad.data, plain * np.where(plain > 0, 1, np.exp(plain)), rtol=1e-5)
+    x.data = swapped[::-1]
+    np.testing.assert_array_equal(nd.celu(x).data, nd.celu(plain[::-1]).data)
+
+
 def test_the_default_dtype_concerns_parameters_only():
     try:
         nd.set_default_dtype(np.float64)

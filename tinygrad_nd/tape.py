@@ -25,7 +25,7 @@ from numpy import asarray, ndarray
 from .kernels.elementwise import LARGE
 from .kernels.memory import freeze
 from .node import Node, recording, watched, watching
-from .tensor import Tensor, frozen, handle, immutable, numeric
+from .tensor import Tensor, frozen, handle, immutable, native, numeric
 
 Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
@@ -298,8 +298,8 @@ def _named(error: Exception, name: str) -> Exception:
 
 
 def _as_operand(a: Any, where: str) -> Any:
-    """An array or scalar of NumPy's as it is, anything else as an array; of numbers."""
-    return a if isinstance(a, (ndarray, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
+    """An array or scalar of NumPy's, anything else as an array; of numbers, in the machine's byte order."""
+    return native(a) if isinstance(a, (ndarray, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
 
 
 def _as_tensor(a: Any, node: Any) -> Any:

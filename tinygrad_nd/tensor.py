@@ -46,7 +46,7 @@ class Tensor(ArrayMethods):
     def data(self, value: npt.ArrayLike | Tensor) -> None:
         if self._node is not None and not self.is_leaf:
             raise ValueError(f"data: only a leaf's value can be replaced, but this tensor is the result of {made_by(self)}; use x.detach()")
-        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        array = value._data if isinstance(value, Tensor) else native(np.asarray(value))
         if array.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, but the new value has {array.shape}")
         if array.dtype != self._data.dtype:
@@ -279,14 +279,19 @@ def set_default_dtype(dtype: npt.DTypeLike) -> None:
 
 
 def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
-    """np.asarray, refusing what is not a number. Constant tensors inside a list are taken by value."""
+    """np.asarray in the machine's byte order, refusing what is not a number. Constant tensors inside a list are taken by value."""
     if isinstance(obj, (list, tuple)) and _holds_tracked(obj):
         kind = type(obj).__name__
         raise TypeError(f"{where}: got a {kind} of tensors that require grad, which would lose their graph; join them with nd.stack")
-    array = np.asarray(obj, dtype=dtype)
+    array: np.ndarray = native(np.asarray(obj, dtype=dtype))
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{asked_for(where)}: needs numbers, but {type(obj).__name__} gives an array of dtype {array.dtype}")
     return array
+
+
+def native(array: Any) -> Any:
+    """The array (or NumPy number) in the machine's byte order, which compiled kernels take for granted."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _holds_tracked(items: Any) -> bool:

@@ -169,7 +169,7 @@ def _matrix(a: Array, order: list[int], n: int) -> Array:
 
 
 def _row(parameter: Array, x: Array, axes: Axes) -> Array:
-    return constant(np.broadcast_to(parameter, [x.shape[a] if a in axes else 1 for a in range(x.ndim)]).reshape(-1))
+    return constant(np.ascontiguousarray(np.broadcast_to(parameter, [x.shape[a] if a in axes else 1 for a in range(x.ndim)])).reshape(-1))
 
 
 def _boxes(rows: Array, f: Callable[..., None]) -> list[Any]:

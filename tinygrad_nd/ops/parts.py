@@ -81,7 +81,7 @@ def cast(x: Any, *, dtype: Any) -> Any:
 
 def astype(x: Any, dtype: Any) -> Tensor:
     """x in another dtype. Integer and boolean results carry no gradient."""
-    return cast(astensor(x), dtype=np.dtype(dtype))
+    return cast(astensor(x), dtype=np.dtype(dtype).newbyteorder("="))
 
 
 def floating(x: Any) -> Tensor:
