@@ -43,12 +43,11 @@ TITLES = {
     "on_diagonal": "diag",
     "sum_of_products": "vecdot",
     "label_loss": "cross_entropy",
-    "label_loss_grad": "cross_entropy gradient",
     "nll": "nll_loss",
     "nll_transposed": "nll_loss gradient",
 }
 # Operands that an operation computes for itself; nobody passed them.
-OWN = {"winner", "best", "total", "found", "mean", "rstd", "weights"}
+OWN = {"winner", "best", "found", "slope", "mean", "rstd", "weights"}
 # What an operation was told by the function that it is a part of; the user knows it by other names.
 TOLD = {"ignore", "scale"}
 
@@ -57,8 +56,8 @@ FAMILIES = {
     "expm complement sum_of_products fft rfft irfft cross lstm gru rnn_tanh rnn_relu",
     "reduction": "sum mean max min to_extreme order_statistics prod cumsum cumprod recurrence diff logsumexp norm pnorm softmax "
     "log_softmax sum_to max_pool lp_pool resample fold unpool_gather pool_gather pool_scatter window_sum "
-    "window_sum_adjoint softmax_grad log_softmax_grad label_loss label_loss_grad nll "
-    "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits "
+    "window_sum_adjoint softmax_grad log_softmax_grad label_loss nll "
+    "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
     "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate diagonal on_diagonal "
     "take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem cast alias "

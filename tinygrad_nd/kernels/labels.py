@@ -14,7 +14,7 @@ import numpy as np
 from . import engines, memory, parallel
 from .elementwise import LARGE
 from .memory import Array
-from .softmax import COMPILED, along
+from .softmax import COMPILED, along, several, total
 
 NONE = -(1 << 62)  # no label
 
@@ -39,18 +39,18 @@ def even(classes: int, smoothing: float, dtype: np.dtype[Any]) -> Array:
     return weights
 
 
-def loss(x: Array, labels: Array, weights: Array, total: Array, axis: int, ignore: int) -> Array:
-    """w[l] (log(sum(exp(x))) - x[l]) for every row, `total` being that logarithm in two parts (see `softmax.log_sum_exp`)."""
-    if axis == 1 and labels.size < COMPILED:
-        out = np.empty(labels.shape, x.dtype)
-        _loss(out, labels, total, x, *_constants(x, weights, ignore))
-        return out
-    return along(_loss, axis, 1, labels, total, x, constants=_constants(x, weights, ignore), loops="labels")
+def loss(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float | None) -> tuple[Any, Array]:
+    """w[l] (log(sum(exp(x))) - x[l]) for every row, or, with a scale, their sum times that; and the slope in x, found in the same pass."""
+    factor = memory.table(np.array(1 if scale is None else scale, np.result_type(x.dtype, np.float32)))
+    slope, rows = several(_loss, axis, (None, 1), labels, x, constants=(*_constants(x, weights, ignore), factor), loops="labels")
+    memory.freeze(slope)
+    return reduced(rows, axis, scale), slope
 
 
-def grad(g: Array, x: Array, labels: Array, weights: Array, total: Array, axis: int, ignore: int) -> Array:
-    """g (w softmax(x) - w[l] at the label); g is of length 1 along the axis."""
-    return along(_grad, axis, None, _rows(g, labels), labels, total, x, constants=_constants(x, weights, ignore), loops="labels")
+def reduced(rows: Array, axis: int, scale: float | None) -> Any:
+    """A number for every row, or their sum times the scale."""
+    with np.errstate(over="ignore"):
+        return rows.squeeze(axis) if scale is None else rows.dtype.type(rows.sum(dtype=np.float64) * scale)
 
 
 def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
@@ -117,32 +117,28 @@ def _places(labels: Array, shape: tuple[int, ...], order: tuple[int, ...], axis:
 # Tiles (rows, n), (outer, n, lanes), or whatever has its classes second.
 
 
-def _loss(out: Array, labels: Array, total: Array, x: Array, weights: Array, ignore: int) -> None:
+def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, ignore: int, scale: Array) -> None:
+    """log(sum(exp(x))) is in two parts, the first the largest x: their sum would lose digits. The slope: w softmax(x), less w[l] at l."""
     safe, counted = _safe(labels, ignore)
-    np.subtract(total[:, :1], np.take_along_axis(x, safe, 1), out=out)
-    np.add(out, total[:, 1:], out=out)
-    np.multiply(out, weights[0].take(safe), out=out)
-    if weights[1].any():
-        below = np.subtract(total[:, :1], x, out=memory.scratch("below", x.shape, x.dtype))
-        everywhere = weights[1] @ below if x.ndim == 3 else np.tensordot(below, weights[1], (1, 0))
-        np.add(out, np.expand_dims(everywhere, 1) + total[:, 1:] * weights[1].sum(), out=out)
-    if counted is not None:
-        out[~counted] = 0
-
-
-def _grad(out: Array, g: Array, labels: Array, total: Array, x: Array, weights: Array, ignore: int) -> None:
-    safe, counted = _safe(labels, ignore)
-    if counted is not None:
-        g = np.where(counted, g, 0)
-    there = weights[0].take(safe)
-    np.subtract(x, total[:, :1], out=out)
-    np.subtract(out, total[:, 1:], out=out)
+    there, everywhere = weights[0].take(safe), weights[1].sum()
+    top = x.max(1, keepdims=True)
+    np.subtract(top, np.take_along_axis(x, safe, 1), out=rows)
+    np.subtract(x, top, out=out)
+    below: Any = 0
+    if everywhere:
+        below = np.expand_dims(weights[1] @ out if x.ndim == 3 else np.tensordot(out, weights[1], (1, 0)), 1)
     np.exp(out, out=out)
-    np.multiply(out, g * (there + weights[1].sum()), out=out)
-    if weights[1].any():
-        np.subtract(out, g * _by_class(weights[1], x), out=out)
-    np.put_along_axis(out, safe, np.take_along_axis(out, safe, 1) - g * there, 1)
+    sums = total(out)
+    rest = np.log(sums)
+    np.add(rows, rest, out=rows)
+    np.multiply(rows, there, out=rows)
+    np.add(rows, rest * everywhere - below, out=rows)
+    np.multiply(out, scale * (there + everywhere) / sums, out=out)
+    if everywhere:
+        np.subtract(out, scale * _by_class(weights[1], x), out=out)
+    np.put_along_axis(out, safe, np.take_along_axis(out, safe, 1) - scale * there, 1)
     if counted is not None:
+        np.copyto(rows, 0, where=~counted)
         np.copyto(out, 0, where=~counted)
 
 

@@ -77,8 +77,8 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
 
 
 def times(slope: Array, g: Array) -> Any:
-    """The slope, times a cotangent that is one number."""
-    return slope if g == 1 else apply(np.multiply, slope, float(g))
+    """The slope, times a cotangent that is one number, or one for every row."""
+    return apply(np.multiply, slope, g) if g.ndim else slope if g == 1 else apply(np.multiply, slope, float(g))
 
 
 def pull(name: str, of: int, g: Array, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:

@@ -6,7 +6,7 @@ else `inner` neighbours go through the same steps side by side, as the pixels of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -43,11 +43,6 @@ def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
     return along(_log_softmax_grad, axis, None, g, y)
 
 
-def log_sum_exp(x: Array, axis: int) -> Array:
-    """max(x) and log(sum(exp(x - max(x)))), side by side along the axis: their sum would lose digits. NaN where all of it is -inf."""
-    return along(_log_sum_exp, axis, 2, x)
-
-
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
     """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf. Of complex numbers the principal logarithm."""
     top = np.max(x.real, axes, keepdims=True, initial=-np.inf)
@@ -65,43 +60,53 @@ def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def along(
-    tile: Callable[..., None], axis: int, length: int | None, *operands: Array, constants: tuple[Any, ...] = (), loops: str = "softmax"
-) -> Array:
-    """What tile(out, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name; of `length` along the axis.
+def along(tile: Callable[..., None], axis: int, length: int | None, *operands: Array, **more: Any) -> Array:
+    """`several` where there is one result."""
+    return several(tile, axis, (length,), *operands, **more)[0]
 
-    The last operand, x, decides how the result lies in memory. Operands have its shape, but for their own length along the axis.
+
+def several(
+    tile: Callable[..., None],
+    axis: int,
+    lengths: Sequence[int | None],
+    *operands: Array,
+    constants: tuple[Any, ...] = (),
+    loops: str = "softmax",
+) -> list[Array]:
+    """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name.
+
+    The last operand, x, decides how the results lie in memory. Operands have its shape, but for their own length along the axis; results
+    but for the length given, where None is that of x.
     """
     x = operands[-1]
     if x.dtype == np.float16:
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
-        return along(tile, axis, length, *wide, constants=constants, loops=loops).astype(np.float16)
+        return [out.astype(np.float16) for out in several(tile, axis, lengths, *wide, constants=constants, loops=loops)]
     axis %= x.ndim
     if 0 < x.size < COMPILED and axis == 1 and x.ndim == 2:
-        out = np.empty(x.shape if length is None else (len(x), length), x.dtype)
+        outs = [np.empty(x.shape if m is None else (len(x), m), x.dtype) for m in lengths]
         with np.errstate(invalid="ignore", under="ignore"):
-            tile(out, *operands, *constants)
-        return out
+            tile(*outs, *operands, *constants)
+        return outs
     order = memory.memory_order(x)
     place = order.index(axis)
     inner = prod([x.shape[i] for i in order[place + 1 :]])
     if 1 < inner < WIDE:
         order, inner = (*(i for i in order if i != axis), axis), 1
     n = x.shape[axis]
-    shape = [x.shape[i] if i != axis or length is None else length for i in order]
-    out = memory.empty(shape, x.dtype)
     back = sorted(range(x.ndim), key=order.__getitem__)
+    outs = [memory.empty([x.shape[i] if i != axis or m is None else m for i in order], x.dtype).transpose(back) for m in lengths]
     if not x.size:
-        return out.transpose(back)
+        return outs
     outer = x.size // (n * inner)
-    target, *sources = (_matrices(a, order, (outer, a.shape[axis], inner)) for a in (out.transpose(back), *operands))
+    targets, sources = ([_matrices(a, order, (outer, a.shape[axis], inner)) for a in arrays] for arrays in (outs, operands))
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= COMPILED else None
     if compiled is None:
         with np.errstate(invalid="ignore", under="ignore"), blas.single_blas():
-            _spread(lambda *arrays: tile(*arrays, *constants), n, target, sources)
+            _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources)
     else:
-        _spread_compiled(compiled, tile.__name__[1:], n, target, sources, constants)
-    return out.transpose(back)
+        _spread_compiled(compiled, tile.__name__[1:], n, targets, sources, constants)
+    return outs
 
 
 def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> Array:
@@ -112,51 +117,50 @@ def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> 
     return a.reshape(shape if shape[2] > 1 else shape[:2])
 
 
-def _spread(tile: Callable[..., None], n: int, target: Array, sources: list[Array]) -> None:
-    """tile(target, *sources) on tiles of about TILE elements, on all threads."""
-    outer, inner = target.shape[0], target.shape[2] if target.ndim > 2 else 1
+def _spread(tile: Callable[..., None], n: int, targets: list[Array], sources: list[Array]) -> None:
+    """tile(*targets, *sources) on tiles of about TILE elements, on all threads."""
+    outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
     total = outer * n * inner
     size = max(1, (TILE if total >= LARGE else total) // n)
     boxes = parallel.boxes((outer, inner), size) if inner > 1 else [(box,) for (box,) in parallel.boxes((outer,), size)]
     cells = [(box[0] if type(box[0]) is slice else slice(box[0], box[0] + 1), slice(None), *box[1:]) for box in boxes]
     if inner == 1 and n < SHORT:
-        tile = _on_turned(tile)
-    parallel.run(cells, lambda cell: tile(target[cell], *[a[cell] for a in sources]))
+        tile = _on_turned(tile, len(targets))
+    parallel.run(cells, lambda cell: tile(*[a[cell] for a in (*targets, *sources)]))
 
 
-def _on_turned(tile: Callable[..., None]) -> Callable[..., None]:
+def _on_turned(tile: Callable[..., None], results: int) -> Callable[..., None]:
     """The tile of rows by way of their columns."""
 
-    def run(out: Array, *operands: Array) -> None:
-        turned = [memory.scratch(("turned", "out"), (1, *out.T.shape), out.dtype)]
-        for i, a in enumerate(operands):
-            turned.append(memory.scratch(("turned", i), (1, *a.T.shape), a.dtype))
-            turned[-1][0] = a.T
+    def run(*arrays: Array) -> None:
+        turned = [memory.scratch(("turned", i), (1, *a.T.shape), a.dtype) for i, a in enumerate(arrays)]
+        for a, t in zip(arrays[results:], turned[results:]):
+            t[0] = a.T
         tile(*turned)
-        out[...] = turned[0][0].T
+        for a, t in zip(arrays[:results], turned):
+            a[...] = t[0].T
 
     return run
 
 
-def _spread_compiled(loops: Any, name: str, n: int, target: Array, sources: list[Array], constants: tuple[Any, ...]) -> None:
+def _spread_compiled(
+    loops: Any, name: str, n: int, targets: list[Array], sources: list[Array], constants: tuple[Any, ...]
+) -> None:
     """The compiled loop of this name over rows, or over blocks of lanes."""
-    for a in sources:
-        a.flags.writeable = False  # one kind of operand, one compilation
-    outer, inner = target.shape[0], target.shape[2] if target.ndim > 2 else 1
+    outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
     f = getattr(loops, f"{name}_rows" if inner == 1 else f"{name}_lanes")
+    arrays = [*targets, *sources]
 
     def tasks() -> list[tuple[Any, ...]]:
         if inner == 1:
             boxes = parallel.boxes((outer,), max(1, engines.share(outer * n) // n))
-            return [(target[box], *[a[box] for a in sources], *constants) for box in boxes]
+            return [(*[a[box] for a in arrays], *constants) for box in boxes]
         blocks = outer * -(-inner // LANES)
         each = max(1, -(-blocks * engines.share(outer * n * inner) // (outer * n * inner)))
-        return [(target, *sources, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
+        return [(*arrays, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
 
-    if constants:
-        engines.run(f, tasks())
-    else:
-        engines.repeat(f, (target, *sources), tasks, n)
+    given = [c for c in constants if isinstance(c, np.ndarray)]
+    engines.repeat(f, [*arrays, *given], tasks, (n, *[c for c in constants if not isinstance(c, np.ndarray)]))
 
 
 def _turned(a: Array) -> Array:
@@ -204,13 +208,6 @@ def _log_softmax_grad(out: Array, g: Array, y: Array) -> None:
     np.exp(y, out=out)
     np.multiply(out, total(g), out=out)
     np.subtract(g, out, out=out)
-
-
-def _log_sum_exp(out: Array, x: Array) -> None:
-    top = x.max(1, keepdims=True)
-    powers = np.subtract(x, top, out=memory.scratch("powers", x.shape, x.dtype))
-    np.exp(powers, out=powers)
-    out[:, :1], out[:, 1:] = top, np.log(total(powers))
 
 
 def total(x: Array) -> Array:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..kernels import labels as kernel
+from ..kernels.losses import times
 from ..kernels.memory import freeze
-from ..kernels.softmax import log_sum_exp
 from ..tape import primitive
-from ..tensor import Tensor, astensor
-from .activation import _softmax_grad, log_softmax, softmax
+from ..tensor import Tensor, astensor, handle
+from .activation import log_softmax, softmax
+from .choice import where
 from .curves import real
 from .loss import check_reduction, reduced
 from .parts import astype
@@ -22,30 +23,12 @@ __all__ = ["cross_entropy", "nll_loss"]
 
 
 @primitive(
-    x=lambda g, x, labels, weights, total, axis, ignore, scale: _label_loss_grad(
-        g, x, labels, weights, total, axis=axis, ignore=ignore, scale=scale
-    ),
+    x=lambda g, x, labels, weights, slope, axis, ignore, scale: _to_scores(g, x, labels, weights, slope, axis, ignore, scale),
     weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -log_softmax(x, axis), labels, axis, ignore, scale),
 )
-def _label_loss(x: Any, labels: Any, weights: Any, total: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    """The loss of every row, or their sum times `scale`. `total`, found beforehand by `log_sum_exp`, serves both ways."""
-    return _reduced(kernel.loss(x, labels, weights, total, axis, ignore), axis, scale)
-
-
-@primitive(
-    g=lambda h, x, labels, weights, axis, ignore, scale: _to_rows(
-        h * _slopes(softmax(x, axis), labels, weights, axis, ignore), axis, scale
-    ),
-    x=lambda h, g, x, labels, weights, axis, ignore, scale: _softmax_grad(
-        h * _each(g, axis, scale) * sum(_targets(labels, weights, x.shape, axis, ignore), axis, keepdims=True), softmax(x, axis), axis=axis
-    ),
-    weights=lambda h, g, x, labels, axis, ignore, scale: _to_weights(
-        g, sum(h * softmax(x, axis), axis, keepdims=True) - h, labels, axis, ignore, scale
-    ),
-)
-def _label_loss_grad(g: Any, x: Any, labels: Any, weights: Any, total: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    """g (w softmax(x) - p), p what each class counts in a row and w their sum."""
-    return kernel.grad(_each(g, axis, scale), x, labels, weights, total, axis, ignore)
+def _label_loss(x: Any, labels: Any, weights: Any, found: Any, slope: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
+    """The loss of every row, or their sum times `scale`: `found`, as the slope in x was, beforehand, in one pass."""
+    return found
 
 
 @primitive(
@@ -55,7 +38,7 @@ def _label_loss_grad(g: Any, x: Any, labels: Any, weights: Any, total: Any, *, a
     weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -x, labels, axis, ignore, scale),
 )
 def _nll(x: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    return _reduced(kernel.picked(x, labels, weights, axis, ignore), axis, scale)
+    return kernel.reduced(kernel.picked(x, labels, weights, axis, ignore), axis, scale)
 
 
 @primitive(
@@ -66,26 +49,23 @@ def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, 
     return kernel.put(_each(g, axis, scale), like, labels, weights, axis, ignore)
 
 
-def _reduced(rows: np.ndarray, axis: int, scale: float | None) -> Any:
-    with np.errstate(over="ignore"):
-        return rows.squeeze(axis) if scale is None else rows.dtype.type(rows.sum(dtype=np.float64) * scale)
-
-
 def _each(g: Any, axis: int, scale: float | None) -> Any:
-    """The cotangent of every row: what `_reduced` pulls back."""
+    """The cotangent of every row: what `reduced` pulls back."""
     if scale is not None:
         return g * scale
     return expand_dims(g, axis) if isinstance(g, Tensor) else np.expand_dims(g, axis)
 
 
-def _to_rows(h: Tensor, axis: int, scale: float | None) -> Tensor:
-    return sum(h, axis) if scale is None else sum(h) * scale
-
-
-def _slopes(y: Tensor, labels: Tensor, weights: Tensor, axis: int, ignore: int) -> Tensor:
-    """The slope of every row's loss, where softmax is y."""
-    p = _targets(labels, weights, y.shape, axis, ignore)
-    return y * sum(p, axis, keepdims=True) - p
+def _to_scores(
+    g: Tensor, x: Tensor, labels: Tensor, weights: Tensor, slope: Tensor, axis: int, ignore: int, scale: float | None
+) -> Tensor:
+    """g (w softmax(x) - p), p what each class counts in a row and w their sum."""
+    if not (g.requires_grad or x.requires_grad or weights.requires_grad):
+        return handle(times(slope.data, g.data if scale is not None else np.expand_dims(g.data, axis)), None)
+    p = _targets(labels, weights, x.shape, axis, ignore)
+    y = where(labels.data != ignore, softmax(x, axis), 0)
+    pulled: Tensor = _each(g, axis, scale) * (y * sum(p, axis, keepdims=True) - p)
+    return pulled
 
 
 def _targets(labels: Tensor, weights: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> Tensor:
@@ -132,9 +112,9 @@ def cross_entropy(
     if t.dtype.kind in "fc":
         return _against_probabilities(input, t, axis, w, label_smoothing, reduction)
     place, ignore, scale, divisor = _rows(where, t.data, input, axis, w, ignore_index, reduction)
-    total = log_sum_exp(input.data, axis)
-    freeze(total)
-    loss = _label_loss(input, place, _weights(w, input, axis, label_smoothing), total, axis=axis, ignore=ignore, scale=scale)
+    weights = _weights(w, input, axis, label_smoothing)
+    found, slope = kernel.loss(input.data, place, weights.data if isinstance(weights, Tensor) else weights, axis, ignore, scale)
+    loss = _label_loss(input, place, weights, found, slope, axis=axis, ignore=ignore, scale=scale)
     return loss if divisor is None else loss / divisor
 
 

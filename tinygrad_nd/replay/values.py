@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import losses, pool, softmax
+from ..kernels import labels, losses, pool
 from ..node import Constant, Node
 from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
@@ -142,8 +142,9 @@ def _best(of: dict[str, Any]) -> dict[str, Any]:
     return {"best": pool.gather(of["x"], of["winner"], of["spec"])}
 
 
-def _total(of: dict[str, Any]) -> dict[str, Any]:
-    return {"total": softmax.log_sum_exp(of["x"], of["axis"])}
+def _label_loss(of: dict[str, Any]) -> dict[str, Any]:
+    found = labels.loss(of["x"], of["labels"], of["weights"], of["axis"], of["ignore"], of["scale"])
+    return dict(zip(("found", "slope"), found))
 
 
 def _moments(of: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _loss(of: dict[str, Any], name: str) -> dict[str, Any]:
 _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "max_pool": _best,
     **{name: partial(_loss, name=name) for name in losses.LOSSES},
-    **dict.fromkeys(("label_loss", "label_loss_grad"), _total),
+    "label_loss": _label_loss,
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }
-_DERIVED = {"best", "winner", "total", "mean", "rstd", "found", "slope"}
+_DERIVED = {"best", "winner", "mean", "rstd", "found", "slope"}

@@ -6,7 +6,7 @@ from numba import njit
 
 from ..softmax import LANES
 from .exponential import exp
-from .softmax import block
+from .softmax import _largest, _powers, _scale, _tops, block
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _sum = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
@@ -14,15 +14,40 @@ _ZERO = np.float32(0)
 
 
 @_jit
-def loss_rows(out, labels, total, x, weights, ignore):
-    smooth = weights[1].any()
+def loss_rows(out, rows, labels, x, weights, ignore, scale):
+    everywhere, k = weights[1].sum(), scale[()]
     for r in range(x.shape[0]):
-        label, value = labels[r, 0], _ZERO
-        if label != ignore:
-            value = ((total[r, 0] - x[r, label]) + total[r, 1]) * weights[0, label]
-            if smooth:
-                value += _everywhere(x[r], weights[1], total[r, 0], total[r, 1])
-        out[r, 0] = value
+        label = labels[r, 0]
+        if label == ignore:
+            out[r], rows[r, 0] = 0, 0
+            continue
+        top = _largest(x[r])
+        total = _powers_of(out[r], x[r], top)
+        rest = np.log(total)
+        rows[r, 0] = ((top - x[r, label]) + rest) * weights[0, label]
+        _multiply(out[r], k * (weights[0, label] + everywhere) / total)
+        if everywhere != _ZERO:
+            rows[r, 0] += _everywhere(x[r], weights[1], top, rest)
+            for c in range(x.shape[1]):
+                out[r, c] -= k * weights[1, c]
+        out[r, label] -= k * weights[0, label]
+
+
+@_sum
+def _powers_of(out, x, top):
+    """Their sum."""
+    total = _ZERO
+    for c in range(x.size):
+        power = exp(x[c] - top)
+        out[c] = power
+        total += power
+    return total
+
+
+@_jit
+def _multiply(out, factor):
+    for c in range(out.size):
+        out[c] *= factor
 
 
 @_sum
@@ -31,28 +56,6 @@ def _everywhere(x, w, top, rest):
     for c in range(x.size):
         value += w[c] * (top - x[c])
     return value + w.sum() * rest
-
-
-@_jit
-def grad_rows(out, g, labels, total, x, weights, ignore):
-    smooth, everywhere = weights[1].any(), weights[1].sum()
-    for r in range(x.shape[0]):
-        label = labels[r, 0]
-        if label == ignore:
-            out[r] = 0
-            continue
-        h = g[r, 0]
-        _share(out[r], x[r], total[r, 0], total[r, 1], h * (weights[0, label] + everywhere))
-        if smooth:
-            for c in range(x.shape[1]):
-                out[r, c] -= h * weights[1, c]
-        out[r, label] -= h * weights[0, label]
-
-
-@_jit
-def _share(out, x, top, rest, factor):
-    for c in range(x.size):
-        out[c] = exp((x[c] - top) - rest) * factor
 
 
 @_jit
@@ -75,62 +78,43 @@ def put_rows(out, g, labels, x, weights, ignore):
 
 
 @_jit
-def loss_lanes(out, labels, total, x, weights, ignore, begin, end):
-    smooth, everywhere = weights[1].any(), weights[1].sum()
-    sums = np.empty(LANES, x.dtype)
+def loss_lanes(out, rows, labels, x, weights, ignore, scale, begin, end):
+    everywhere, k = weights[1].sum(), scale[()]
+    top, total, below = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype), np.zeros(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        sums[:] = 0
-        if smooth:
+        _tops(top, x, p, low, high)
+        total[:] = 0
+        for c in range(x.shape[1]):
+            _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+        if everywhere != _ZERO:
+            below[:] = 0
             for c in range(x.shape[1]):
-                _add_below(sums, x[p, c, low:high], total[p, 0, low:high], weights[1, c])
-        for i in range(low, high):
-            label, value = labels[p, 0, i], _ZERO
-            if label != ignore:
-                value = ((total[p, 0, i] - x[p, label, i]) + total[p, 1, i]) * weights[0, label]
-                value += sums[i - low] + everywhere * total[p, 1, i] if smooth else _ZERO
-            out[p, 0, i] = value
-
-
-@_jit
-def _add_below(sums, x, top, weight):
-    for i in range(x.size):
-        sums[i] += weight * (top[i] - x[i])
-
-
-@_jit
-def grad_lanes(out, g, labels, total, x, weights, ignore, begin, end):
-    smooth, everywhere = weights[1].any(), weights[1].sum()
-    share, factor = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    for b in range(begin, end):
-        p, low, high = block(b, x.shape[2])
+                _add_below(below, x[p, c, low:high], top, weights[1, c])
         for i in range(low, high):
             label = labels[p, 0, i]
-            share[i - low] = _ZERO if label == ignore else g[p, 0, i]
-            factor[i - low] = share[i - low] * (_ZERO if label == ignore else weights[0, label] + everywhere)
+            rest, weight = np.log(total[i - low]), _ZERO if label == ignore else weights[0, label]
+            value = _ZERO if label == ignore else ((top[i - low] - x[p, label, i]) + rest) * weight + (below[i - low] + everywhere * rest)
+            rows[p, 0, i] = value
+            total[i - low] = _ZERO if label == ignore else k * (weight + everywhere) / total[i - low]
         for c in range(x.shape[1]):
-            _shares(out[p, c, low:high], x[p, c, low:high], total[p, 0, low:high], total[p, 1, low:high], factor)
-            if smooth:
-                _subtract(out[p, c, low:high], share, weights[1, c])
+            _scale(out[p, c, low:high], total)
+            if everywhere != _ZERO:
+                for i in range(low, high):
+                    out[p, c, i] -= k * weights[1, c]
         for i in range(low, high):
             label = labels[p, 0, i]
             if label == ignore:
                 for c in range(x.shape[1]):
                     out[p, c, i] = 0
             else:
-                out[p, label, i] -= share[i - low] * weights[0, label]
+                out[p, label, i] -= k * weights[0, label]
 
 
 @_jit
-def _shares(out, x, top, rest, factor):
+def _add_below(sums, x, top, weight):
     for i in range(x.size):
-        out[i] = exp((x[i] - top[i]) - rest[i]) * factor[i]
-
-
-@_jit
-def _subtract(out, share, weight):
-    for i in range(out.size):
-        out[i] -= share[i] * weight
+        sums[i] += weight * (top[i] - x[i])
 
 
 @_jit

@@ -59,12 +59,6 @@ def _row_log_sum_exp(x):
 
 
 @_jit
-def log_sum_exp_rows(out, x):
-    for r in range(x.shape[0]):
-        out[r, 0], out[r, 1] = _row_log_sum_exp(x[r])
-
-
-@_jit
 def log_softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
@@ -202,17 +196,6 @@ def softmax_grad_lanes(out, g, y, begin, end):
             _add_product(total, g[p, c, low:high], y[p, c, low:high])
         for c in range(y.shape[1]):
             _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
-
-
-@_jit
-def log_sum_exp_lanes(out, x, begin, end):
-    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
-    for b in range(begin, end):
-        p, low, high = block(b, x.shape[2])
-        _tops(top, x, p, low, high)
-        _sums(total, x, top, p, low, high)
-        _logs(total, high - low)
-        out[p, 0, low:high], out[p, 1, low:high] = top[: high - low], total[: high - low]
 
 
 @_jit
