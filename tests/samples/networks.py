@@ -62,8 +62,8 @@ SAMPLES: list[Sample] = [
           (normal(2, 4, 2), positive(4)), promotes=False),
     *rows("label_loss", lambda x, w: nd.cross_entropy(x, [0, 3, 1], w, label_smoothing=0.2), (normal(3, 4), positive(4)), promotes=False),
     *rows("log_softmax", lambda x, t: nd.cross_entropy(x, t), (normal(3, 4, 2), positive(3, 4, 2))),
-    *rows("pick", lambda x: nd.multi_margin_loss(x, [0, 3, 1], margin=2.0, p=2), (within(3, 4),)),
-    *rows("relu", lambda x: nd.multilabel_margin_loss(x, [[0, 3, -1, 2], [1, -1, 0, 0], [2, 1, 0, -1]]), (within(3, 4),)),
+    *rows("margin_loss", lambda x: nd.multi_margin_loss(x, [0, 3, 1], margin=2.0, p=2), (within(3, 4),)),
+    *rows("margin_loss", lambda x: nd.multilabel_margin_loss(x, [[0, 3, -1, 2], [1, -1, 0, 0], [2, 1, 0, -1]]), (within(3, 4),)),
     *rows("binary_cross_entropy_with_logits", lambda x, t: nd.multilabel_soft_margin_loss(x, t, np.arange(4.0)), (normal(3, 4), T)),
     *[Sample(cell, partial(recurrence, cell), (normal(3, 2, 2 * gates), normal(2 * gates, 2), normal(2 * gates), normal(states, 2, 2)))
       for cell, (gates, states) in CELLS.items()],

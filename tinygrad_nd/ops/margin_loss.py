@@ -6,18 +6,50 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import margins as kernel
 from ..kernels.labels import NONE
-from ..tensor import Tensor, astensor
+from ..kernels.losses import times
+from ..tape import primitive
+from ..tensor import Tensor, astensor, handle
 from .curves import real
 from .elementwise import relu
 from .index import take
 from .label_loss import checked, class_weight, scores, whole
-from .loss import losses, pair, reduced, same_shape
+from .loss import check_reduction, losses, pair, reduced, same_shape
 from .reduce import mean, sum
-from .shape import expand_dims
+from .shape import expand_dims, reshape
 from .sort import _pick
 
 __all__ = ["multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"]
+
+
+@primitive(x=lambda g, x, places, slope, margin, p, scale: _to_scores(g, x, places.data, slope, margin, p, scale))
+def _margin_loss(x: Any, places: Any, found: Any, slope: Any, *, margin: float, p: int, scale: float | None) -> Any:
+    """The loss of every row, or their sum times `scale`: `found`, as the slope in x was, beforehand, in one pass."""
+    return found
+
+
+def _to_scores(g: Tensor, x: Tensor, places: np.ndarray, slope: Tensor, margin: float, p: int, scale: float | None) -> Tensor:
+    if not (g.requires_grad or x.requires_grad):
+        return handle(times(slope.data, g.data if scale is not None else np.expand_dims(g.data, 1)), None)
+    hot = places[:, :, None] == np.arange(x.shape[1])  # (N, K, C)
+    pairs = hot.any(2)[:, :, None] & ~hot.any(1)[:, None]
+    labels = _pick(x, index=np.maximum(places, 0), axis=1)
+    short = relu(margin - expand_dims(labels, 2) + expand_dims(x, 1)) * pairs.astype(x.dtype)
+    steps = short.data > 0 if p == 1 else 2 * short
+    pulled = sum(steps, 1) - sum(hot * sum(steps, 2, keepdims=True), 1)
+    return pulled * (g * scale if scale is not None else expand_dims(g, 1)) / x.shape[1]
+
+
+def _margins(where: str, x: Tensor, places: np.ndarray, reduction: str, margin: float = 1.0, p: int = 1) -> Tensor:
+    """The loss of x (N, C) or (C,) and places (N, K) or (K,)."""
+    check_reduction(reduction, where)
+    if x.ndim == 1:
+        loss = _margins(where, expand_dims(x, 0), places[None], reduction, margin, p)
+        return reshape(loss, ()) if reduction == "none" else loss
+    scale = None if reduction == "none" else 1.0 if reduction == "sum" else 1 / len(x.data) if len(x.data) else float("nan")
+    found, slope = kernel.loss(x.data, places, margin, p, scale)
+    return _margin_loss(x, places, found, slope, margin=margin, p=p, scale=scale)
 
 
 def multi_margin_loss(
@@ -35,11 +67,9 @@ def multi_margin_loss(
         raise ValueError(f"{where}: p must be 1 or 2, but is {p!r}")
     labels = astensor(target).data
     place, _ = checked(where, labels, input, axis, NONE)
-    short = relu(margin - _pick(input, index=place, axis=axis) + input)
-    wrong = np.ones(input.shape, input.dtype)
-    np.put_along_axis(wrong, place, 0, axis)
-    loss = sum((short if p == 1 else short * short) * wrong, axis) / input.shape[axis]
-    return reduced(loss if w is None else loss * take(w, labels, 0), reduction, where)
+    if w is None:
+        return _margins(where, input, place, reduction, margin, p)
+    return reduced(_margins(where, input, place, "none", margin, p) * take(w, labels, 0), reduction, where)
 
 
 def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
@@ -52,13 +82,11 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     same_shape(where, input=x, target=t)
     if x.ndim not in (1, 2):
         raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {x.shape}")
-    listed = whole(where, t.data) * (np.minimum.accumulate(t.data, -1) >= 0) - (np.minimum.accumulate(t.data, -1) < 0)
+    ended = np.minimum.accumulate(whole(where, t.data).astype(np.int64, copy=False), -1) < 0
+    listed = np.where(ended, -1, t.data)
     if listed.size and listed.max() >= x.shape[-1]:
         raise ValueError(f"{where}: target holds class {listed.max()}, but input {x.shape} has classes 0 to {x.shape[-1] - 1}")
-    times = (listed[..., None] == np.arange(x.shape[-1])).sum(-2)
-    pairs = (times[..., :, None] * (times == 0)[..., None, :]).astype(x.dtype)
-    short = relu(1 - expand_dims(x, -1) + expand_dims(x, -2))
-    return reduced(sum(short * pairs, (-1, -2)) / x.shape[-1], reduction, where)
+    return _margins(where, x, listed[..., : max((~ended).sum(-1).max(initial=1), 1)], reduction)
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import labels, losses, pool
+from ..kernels import labels, losses, margins, pool
 from ..node import Constant, Node
 from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
@@ -147,6 +147,10 @@ def _label_loss(of: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(("found", "slope"), found))
 
 
+def _margin_loss(of: dict[str, Any]) -> dict[str, Any]:
+    return dict(zip(("found", "slope"), margins.loss(of["x"], of["places"], of["margin"], of["p"], of["scale"])))
+
+
 def _moments(of: dict[str, Any]) -> dict[str, Any]:
     x, over = of["x"], of["over"]
     mean = x.mean(over.axes, keepdims=True) * over.centred
@@ -167,6 +171,7 @@ _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "max_pool": _best,
     **{name: partial(_loss, name=name) for name in losses.LOSSES},
     "label_loss": _label_loss,
+    "margin_loss": _margin_loss,
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }
 _DERIVED = {"best", "winner", "mean", "rstd", "found", "slope"}
