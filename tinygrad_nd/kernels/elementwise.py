@@ -25,6 +25,7 @@ TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cach
 STEPS = 1 << 17  # elements in a tile of many steps: what lies between them stays in cache, and threads seldom wait for one another
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
+WIDE = 128  # elements of a row that is added as one vector after the other
 FEW = 8  # terms; fewer are added turn by turn
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
@@ -266,7 +267,9 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
         if runs[axis][1]:
             y = _sum_rows(y, axis)
     kept = [a for a in order if a not in axes]
-    y = y.reshape([x.shape[a] for a in kept]).transpose(np.argsort(kept))
+    y = y.reshape([x.shape[a] for a in kept])
+    if kept != sorted(kept):
+        y = y.transpose(np.argsort(kept))
     return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y[()]
 
 
@@ -292,27 +295,52 @@ def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...])
 def _sum_rows(y: Array, axis: int) -> Array:
     """The sum of a C-ordered y over one axis: short stretches first, then their sums, so that errors do not pile up."""
     outer, n, inner = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :])
-    rows = y.reshape(outer, n, inner)
+    return _summed(y.reshape(outer, n, inner)).reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
+
+
+def _summed(rows: Array) -> Array:
+    """The sum of C-ordered rows (outer, n, inner) over n, (outer, inner)."""
+    outer, n, inner = rows.shape
     if 1 < n <= FEW:
         total: Array = rows[:, 0] + rows[:, 1]
         for k in range(2, n):
             total += rows[:, k]
-        return total.reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
+        return total
+    if rows.size < LARGE if inner == 1 else rows.size < STEPS and n <= STRETCH:
+        return np.asarray(np.add.reduce(rows, 1))
+    loops = engines.compiled("loops")
+    if outer == 1 and n >= FEW * (fold := WIDE // inner) > FEW and (loops or inner > 1):
+        # So many rows, taken as one, are as wide as the processor likes to add.
+        whole = n - n % fold
+        total = np.add.reduce(_summed(rows[:, :whole].reshape(1, whole // fold, fold * inner)).reshape(1, fold, inner), 1)
+        return total + np.add.reduce(rows[:, whole:], 1) if whole < n else total
     short = min(n, STRETCH if inner > 1 else TILE)  # NumPy itself sums pairwise along contiguous memory
-    pieces, left = divmod(n, short)
-    blocks = rows[:, : pieces * short].reshape(outer, pieces, short, inner)
-    partial = np.empty((outer, pieces + (left > 0), inner), y.dtype)
-    whole, ones = partial[:, :pieces], np.ones(short, y.dtype)
+    pieces = -(-n // short)
+    partial = np.empty((outer, pieces, inner), rows.dtype)
+    if loops is not None and inner > 1:
+        step = max(1, engines.share(rows.size) // (short * inner))
+        starts = range(0, outer * pieces, step)
+        engines.repeat(
+            loops.sum_rows, (rows, partial), lambda: [(rows, partial, short, i, min(i + step, outer * pieces)) for i in starts], step
+        )
+    else:
+        _add_up(rows, partial, short)
+    return partial[:, 0] if pieces == 1 else _summed(partial) if pieces > STRETCH else np.add.reduce(partial, 1)
+
+
+def _add_up(rows: Array, partial: Array, short: int) -> None:
+    """partial (outer, pieces, inner): the sums of so many rows each; BLAS adds them as products with ones."""
+    (outer, n, inner), whole = rows.shape, rows.shape[1] // short
+    ones = np.ones(short, rows.dtype)
+    blocks = rows[:, : whole * short].reshape(outer, whole, short, inner)
 
     def add(box: Any) -> None:
         if inner == 1:
-            np.add.reduce(blocks[box][..., 0], -1, out=whole[box][..., 0])
+            np.add.reduce(blocks[box][..., 0], -1, out=partial[:, :whole][box][..., 0])
         else:
-            np.matmul(ones, blocks[box], out=whole[box])
+            np.matmul(ones, blocks[box], out=partial[:, :whole][box])
 
     with blas.single_blas():
-        parallel.run(parallel.boxes((outer, pieces), max(1, TILE // (short * inner))), add)
-        if left:
+        parallel.run(parallel.boxes((outer, whole), max(1, TILE // (short * inner))), add)
+        if left := n - whole * short:
             np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])
-    total = _sum_rows(partial, 1) if pieces > STRETCH else np.add.reduce(partial, 1)
-    return total.reshape((*y.shape[:axis], *y.shape[axis + 1 :]))

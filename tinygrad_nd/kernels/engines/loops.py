@@ -54,3 +54,21 @@ def sigmoid_grad(out, g, y):
     for i in range(out.size):
         product = g[i] * (y[i] * (1 - y[i]))
         out[i] = 0 if g[i] == 0 else product
+
+
+@_jit
+def sum_rows(rows, partial, short, start, stop):
+    """partial (outer, pieces, inner): sums of so many rows (outer, n, inner) each, the pieces from start to stop."""
+    n, inner = rows.shape[1:]
+    pieces = partial.shape[1]
+    for i in range(start, stop):
+        o, first = i // pieces, i % pieces * short
+        total = partial[o, i % pieces]
+        total[:] = 0
+        last = min(first + short, n)
+        for r in range(first, last - 3, 4):
+            for j in range(inner):
+                total[j] += (rows[o, r, j] + rows[o, r + 1, j]) + (rows[o, r + 2, j] + rows[o, r + 3, j])
+        for r in range(last - (last - first) % 4, last):
+            for j in range(inner):
+                total[j] += rows[o, r, j]
