@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from .channels import conv_channels, transpose_channels
 from .padding import IntN, Padding, Pairs, per_axis, resolve_padding, transpose_words
@@ -36,11 +37,18 @@ class ConvSpec:
     groups: int = 1
     algorithm: str = "auto"
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # of integers alone: it may be pickled
+        return hash((self.size, self.kernel, self.stride, self.padding, self.dilation, self.groups))
+
     @property
     def rank(self) -> int:
         return len(self.size)
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, ...]:
         """Output size per axis: floor((n + before + after - d(k-1) - 1) / s) + 1."""
         return tuple(
@@ -63,6 +71,10 @@ class PoolSpec:
     @property
     def rank(self) -> int:
         return len(self.size)
+
+
+# One object for all calls of one geometry: plans are found by it, and the same object is found faster than an equal one.
+_conv_spec, _pool_spec = lru_cache(4096)(ConvSpec), lru_cache(4096)(PoolSpec)
 
 
 # The specs that public functions build: of arrays, and of space alone.
@@ -99,7 +111,7 @@ def conv_window(
     size, kernel, stride, dilation = _window(where, size, kernel, stride, dilation, len(size))
     pairs = resolve_padding(where, padding, size, kernel, stride, dilation)
     _fits(where, size, kernel, pairs, dilation)
-    return ConvSpec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
+    return _conv_spec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
 
 
 def transpose_spec(
@@ -165,7 +177,7 @@ def transpose_window(
         raise ValueError(f"{where}: the result would have spatial size {size}; padding {pairs} trims more than there is, use less")
     # What is grown at the end is padding not asked of the forward convolution: (n + a + b - d(k-1) - 1) is then (o-1)s exactly.
     pairs = tuple((a, b - (n - lo)) for (a, b), n, lo in zip(pairs, size, least))
-    return ConvSpec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
+    return _conv_spec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
 
 
 def pool_spec(
@@ -195,7 +207,7 @@ def pool_spec(
         out = tuple((n + a + b - e) // s + 1 for n, e, s, (a, b) in zip(sizes, extents, stride, pairs))
     if min(out, default=1) < 1:
         _fits(where, sizes, kernel, pairs, dilation)
-    return PoolSpec(sizes, kernel, stride, pairs, dilation, out)
+    return _pool_spec(sizes, kernel, stride, pairs, dilation, out)
 
 
 # Spec transforms: both gradients of a correlation are correlations.

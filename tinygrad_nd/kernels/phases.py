@@ -138,10 +138,11 @@ def into(y: Array) -> Parts:
 def _phase_kernels(w: Array, axes: Sequence[_Phases], groups: int, dtype: np.dtype[Any]) -> Array:
     """The kernels of the correlation over phases, (G, *taps, M/G, phases * C/G): rotated, channels swapped per group."""
     (m, c), kernel = w.shape[:2], w.shape[2:]
-    swapped = np.moveaxis(w.reshape(groups, m // groups, c, *kernel), (1, 2), (-2, -1))  # (G, *k, M/G, C/G)
+    rank = len(kernel)
+    swapped = w.reshape(groups, m // groups, c, *kernel).transpose(0, *range(3, 3 + rank), 1, 2)  # (G, *k, M/G, C/G)
     counts, taps = tuple(len(axis.remainders) for axis in axes), tuple(axis.taps for axis in axes)
     if prod(counts) == 1 and taps == kernel:
-        return np.flip(swapped, tuple(range(1, 1 + len(kernel)))).astype(dtype, order="C")
+        return swapped[(slice(None), *(slice(None, None, -1),) * rank)].astype(dtype, order="C")
     kernels = np.zeros((groups, *taps, m // groups, *counts, c), dtype)
     for t in np.ndindex(kernel):
         places = [axis.place[i] for axis, i in zip(axes, t)]
@@ -200,8 +201,9 @@ def total(sums: dict[int, Array]) -> Array:
 def as_weight(sums: Array, dtype: np.dtype[Any]) -> Array:
     """(G, *k, C/G, M/G) as a weight (M, C/G, *k), in the memory of (M, *k, C/G)."""
     groups, *kernel, c, m = sums.shape
-    rows = np.moveaxis(sums, -1, 1).reshape(groups * m, *kernel, c)
-    return np.moveaxis(rows, -1, 1).astype(dtype, copy=False)
+    rank = len(kernel)
+    rows = sums.transpose(0, rank + 2, *range(1, rank + 2)).reshape(groups * m, *kernel, c)
+    return rows.transpose(0, rank + 1, *range(1, rank + 1)).astype(dtype, copy=False)
 
 
 def wide_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -16,7 +16,7 @@ from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spe
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .pad import pad
-from .reduce import sum as sum_along
+from .reduce import _sum
 from .shape import expand_dims, moveaxis, reshape, squeeze
 from .ufunc import conj
 
@@ -26,7 +26,7 @@ __all__ = ["conv_nd", "conv_transpose_nd", "explain_conv"]
 @primitive(
     x=lambda g, w, spec: input_grad(g, conj(w), spec),
     w=lambda g, x, spec: weight_grad(conj(x), g, spec),
-    bias=lambda g: sum_along(g, (0, *range(2, g.ndim))),
+    bias=lambda g: _sum(g, axes=(0, *range(2, g.ndim))),
 )
 def _correlate(x: Any, w: Any, bias: Any = None, *, spec: ConvSpec, algorithm: str) -> Any:
     return choose.correlate(x, w, spec, algorithm, bias)
@@ -219,6 +219,8 @@ _NUMPYS = {"edge": "replicate", "wrap": "circular", "constant": "zeros"}
 
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
+    if padding_mode == "zeros":
+        return x, spec
     modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
     if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
         guess = next((f"; NumPy's {m!r} is {_NUMPYS[m]!r} here" for m in map(str, modes) if m in _NUMPYS), "")

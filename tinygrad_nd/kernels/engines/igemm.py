@@ -173,17 +173,11 @@ def _side_by_side(p: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int, fl
 def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Array, ConvSpec, Target]:
     """The same correlation with u neighbours along the last axis as channels (u, P), which in memory is the same result."""
     (*lead, k, c, p), s, o = kernels.shape, spec.stride[-1], spec.out[-1]
-    wide = np.zeros((*lead, k + s * (u - 1), c, u, p), kernels.dtype)
-    for i in range(u):
-        wide[..., s * i : s * i + k, :, i, :] = kernels
-    before, count = spec.padding[-1][0], -(-o // u)
-    after = s * u * (count - 1) + wide.shape[-4] - spec.size[-1] - before
-    grown = replace(
-        spec,
-        kernel=(*spec.kernel[:-1], wide.shape[-4]),
-        stride=(*spec.stride[:-1], s * u),
-        padding=(*spec.padding[:-1], (before, after)),
-    )
+    grown = _grown(spec, u)
+    count = grown.out[-1]
+    wide = np.zeros((*lead, grown.kernel[-1], c, u, p), kernels.dtype)
+    *steps, tap, channel, neighbour, one = wide.strides  # neighbour i lies s i taps later
+    np.ndarray((*lead, k, c, u, p), wide.dtype, wide, 0, (*steps, tap, channel, neighbour + s * tap, one))[...] = kernels[..., None, :]
 
     def parts(box: Box, tile: Array) -> list[tuple[Array, Array]]:
         last = slice(box[-1].start * u, min(box[-1].stop * u, o))
@@ -192,6 +186,19 @@ def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Ar
     bias = None if target.bias is None else np.tile(target.bias, u)
     y = target.y.reshape(*target.y.shape[:-2], count, u * p) if target.y is not None and o % u == 0 else None
     return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, parts, target.place, y, bias, form=(u, target.form))
+
+
+@lru_cache(1024)
+def _grown(spec: ConvSpec, u: int) -> ConvSpec:
+    k, s, count = spec.kernel[-1] + spec.stride[-1] * (u - 1), spec.stride[-1] * u, -(-spec.out[-1] // u)
+    before = spec.padding[-1][0]
+    after = s * (count - 1) + k - spec.size[-1] - before
+    return replace(
+        spec,
+        kernel=(*spec.kernel[:-1], k),
+        stride=(*spec.stride[:-1], s),
+        padding=(*spec.padding[:-1], (before, after)),
+    )
 
 
 def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:
