@@ -40,7 +40,7 @@ def sample(*shape, dtype=np.float64, order="C"):
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if order == "last" else x
 
 
-SHAPES = [(6, 4), (3, 4, 7), (3, 4, 5, 6), (2, 4, 3, 5, 4), (16, 4, 40, 50)]
+SHAPES = [(6, 4), (3, 4, 7), (3, 4, 5, 6), (2, 4, 3, 5, 4), (16, 4, 40, 50), (1, 4, 150, 160)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from . import engines, memory
+from . import blas, engines, memory
 from .memory import Array
 
 Axes = tuple[int, ...]
-ROW = 512  # elements; an inner loop of NumPy's shorter than this costs more than its arithmetic
+TILE = 1 << 19  # elements; between calls on fewer, threads wait for the interpreter for longer than caches help
+LONG = 768  # elements; rows from here on NumPy takes as they are faster than it copies what repeats along them
+ROWS = 512, 2048  # elements that lanes are folded to at most: compiled, and in NumPy
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 
 
 def cells_of(x: Array, within: Axes) -> Cells:
     """The cells of x whose numbers lie along `within`."""
-    return _cells(x.shape, memory.memory_order(x), within)
+    return _cells(x.shape, memory.memory_order(x), within, row_of(x))
 
 
-@lru_cache(256)
-def _cells(shape: tuple[int, ...], order: Axes, within: Axes) -> Cells:
-    return Cells(shape, order, within)
+def row_of(x: Array) -> int:
+    """How long rows of lanes should be."""
+    return ROWS[compiled("sums_lanes", x.size) is None]
+
+
+def tile_size(f: Callable[..., None], total: int) -> int:
+    """How many elements f is given at a time."""
+    return engines.share(total) if engines.is_compiled(f) else TILE
+
+
+@contextmanager
+def numpy_tiles(row: int) -> Iterator[None]:
+    """NumPy at its best for tiles of such rows: BLAS on one thread, and long rows not copied for what repeats along them."""
+    with np.errstate(invalid="ignore", over="ignore"), blas.single_blas():
+        if row >= LONG:
+            np.setbufsize(16)  # until the end of errstate
+        yield
+
+
+@lru_cache(64)
+def number(value: float, dtype: Any) -> Array:
+    """An array of one number, as compiled loops take it."""
+    return memory.table(np.full(1, value, dtype))
 
 
 def constant(a: Array) -> Array:
@@ -46,7 +70,7 @@ class Cells:
     there are few, some of the inner axis is folded beside them, for loops want long rows; what is found per lane is then merged.
     """
 
-    def __init__(self, shape: tuple[int, ...], order: Axes, within: Axes) -> None:
+    def __init__(self, shape: tuple[int, ...], order: Axes, within: Axes, row: int) -> None:
         self.order, self.back = order, tuple(sorted(range(len(order)), key=order.__getitem__))
         long = [a for a in order if shape[a] != 1]
         last = max((i + 1 for i, a in enumerate(long) if a in within), default=len(long))
@@ -56,7 +80,7 @@ class Cells:
         self.inner, self.outermost, self.innermost = long[first:last], long[:first], long[last:]
         sizes = [shape[a] for a in long]
         outer, inner, self.lanes = prod(sizes[:first]), prod(sizes[first:last]), prod(sizes[last:])
-        most = min(ROW // self.lanes, inner) if self.lanes > 1 else 0
+        most = min(row // self.lanes, inner) if self.lanes > 1 else 0
         self.folds = next((r for r in range(most, 1, -1) if inner % r == 0), 1)
         self.shape = (outer, inner // self.folds, self.lanes * self.folds)
         self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
@@ -97,3 +121,6 @@ class Cells:
         rows = max(1, size // (step * max(lanes, 1)))
         starts = range(0, inner, step)
         return step, [(slice(p, p + rows), slice(q, q + step), j) for p in range(0, outer, rows) for j, q in enumerate(starts)]
+
+
+_cells = lru_cache(256)(Cells)

@@ -1,11 +1,11 @@
 """One normalisation for all: (x - mean) · rstd · weight + bias, mean and rstd = 1 / √(variance + ε) taken over some axes of x.
 
-Weight, bias, mean and rstd have as many axes as x, of length 1 where they repeat. Two ways through memory:
+Weight, bias, mean and rstd have as many axes as x, of length 1 where they repeat. Three ways through memory:
 
-rows   The axes are one contiguous stretch, along which weight and bias vary (layer, RMS norm): a row stays in cache from the first pass to
-       the last, also backwards.
-cells  Weight and bias vary along other axes (batch, instance, group norm). x is cut into cells of which every number meets the same weight;
-       sums over cells, then arithmetic on few numbers, then one pass with one set of coefficients per cell.
+rows    The axes are one contiguous stretch, along which weight and bias vary (layer, RMS norm).
+blocks  Weight and bias vary along other axes (batch, instance, group norm), and there are enough statistics to be shared out to threads.
+cells   Or not. x is cut into cells of which every number meets the same weight; sums over cells, then arithmetic on few numbers, then one
+        pass with one set of coefficients per cell.
 
 Backwards, with x̂ = (x - mean) · rstd and u = g · weight: dx = rstd · (u - mean(u) - x̂ · mean(x̂ u)), dweight = sum(g x̂), dbias = sum(g).
 Without a mean (RMS norm) the term mean(u) is missing.
@@ -19,19 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, engines, memory, parallel
-from .cells import COMPILED, Axes, cells_of, compiled, constant
-from .elementwise import fused
+from . import blocks, engines, memory, rows
+from .cells import COMPILED, Axes, cells_of, numpy_tiles, tile_size
 from .memory import Array
-
-TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 
 
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
     """The result, the mean (zeros unless `centred`) and rstd; float16 is computed in float32."""
     wide, weight, bias = _wide(x, weight, bias)
-    if _in_rows(weight, bias, axes):
-        y, mean, rstd = _normalise_rows(wide, weight, bias, axes, eps, centred)
+    if rows.takes(axes, weight, bias):
+        y, mean, rstd = rows.normalise(wide, weight, bias, axes, eps, centred)
+    elif centred and (seen := blocks.blocks_of(wide, axes, weight)):
+        y, mean, rstd = blocks.normalise(seen, wide, weight, bias, eps)
     elif centred and (lanes := _by_lanes(wide, axes, weight, bias)):
         y, mean, rstd = lanes.normalise(cells_of(wide, axes), wide, weight, bias, eps)
     else:
@@ -53,8 +52,10 @@ def standardise(x: Array, weight: Array, bias: Array, mean: Array, rstd: Array) 
 def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
     """What comes back to x, weight and bias (both of weight's shape)."""
     (wide, g, weight), dtype = _wide(x, g, weight), weight.dtype
-    if _in_rows(weight, weight, axes):
-        dx, dweight, dbias = _gradients_rows(g, wide, weight, mean, rstd, axes, centred)
+    if rows.takes(axes, weight):
+        dx, dweight, dbias = rows.gradients(g, wide, weight, mean, rstd, axes, centred)
+    elif centred and (seen := blocks.blocks_of(wide, axes, weight)):
+        dx, dweight, dbias = blocks.gradients(seen, g, wide, weight, mean, rstd)
     elif centred and (lanes := _by_lanes(wide, axes, weight)):
         dx, dweight, dbias = lanes.gradients(cells_of(wide, axes), g, wide, weight, mean, rstd)
     else:
@@ -76,109 +77,9 @@ def _wide(x: Array, *others: Array) -> list[Array]:
     return [a.astype(dtype, copy=False) for a in (x, *others)]
 
 
-def _in_rows(weight: Array, bias: Array, axes: Axes) -> bool:
-    """Whether weight and bias vary along the axes of the statistics, and along no others."""
-    varying = {i for a in (weight, bias) for i, n in enumerate(a.shape) if n > 1}
-    return bool(varying) and varying <= set(axes)
-
-
 def _within(axes: Axes, *parameters: Array) -> Axes:
     """The axes of the statistics along which the parameters do not vary."""
     return tuple(a for a in axes if all(p.shape[a] == 1 for p in parameters))
-
-
-# Rows.
-
-
-def _rows(axes: Axes, x: Array) -> tuple[list[int], int]:
-    """The axes of x as they lie in memory, but those of a row last; and the length of a row."""
-    return [a for a in memory.memory_order(x) if a not in axes] + sorted(axes), prod(x.shape[a] for a in axes)
-
-
-def _normalise_rows(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
-    order, n = _rows(axes, x)
-    y = memory.empty([x.shape[a] for a in order], x.dtype)
-    rows, w, b = _matrix(x, order, n), _row(weight, x, axes), _row(bias, x, axes)
-    mean, rstd = np.zeros((len(rows), 1), x.dtype), np.empty((len(rows), 1), x.dtype)
-    f = compiled("normalise", x.size) or _normalise_tile
-    out = y.reshape(-1, n)
-    least = np.full(1, eps, x.dtype)
-
-    def tasks() -> list[tuple[Any, ...]]:
-        return [(out[box], rows[box], w, b, least, centred, mean[box], rstd[box]) for box in _boxes(rows, f)]
-
-    _each(f, (out, rows, w, b, least, mean, rstd), tasks, centred)
-    kept = [1 if a in axes else x.shape[a] for a in order]
-    back = np.argsort(order)
-    return y.transpose(back), mean.reshape(kept).transpose(back), rstd.reshape(kept).transpose(back)
-
-
-def _normalise_tile(out: Array, x: Array, weight: Array, bias: Array, eps: Array, centred: bool, mean: Array, rstd: Array) -> None:
-    n = x.shape[1]
-    if centred:
-        np.divide(x.sum(1, keepdims=True), n, out=mean)
-    np.subtract(x, mean, out=out)
-    rstd[:, 0] = 1 / np.sqrt(np.einsum("ij,ij->i", out, out) / n + eps)
-    np.multiply(out, rstd, out=out)
-    np.multiply(out, weight, out=out)
-    np.add(out, bias, out=out)
-
-
-def _gradients_rows(
-    g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool
-) -> tuple[Array, Array, Array]:
-    order, n = _rows(axes, x)
-    dx = memory.empty([x.shape[a] for a in order], x.dtype)
-    rows, cotangents, w = _matrix(x, order, n), _matrix(g, order, n), _row(weight, x, axes)
-    statistics = [_matrix(a, order, 1) for a in (mean, rstd)]
-    f: Callable[..., None] = compiled("gradients", x.size) or _gradients_tile
-    boxes, out = _boxes(rows, f), dx.reshape(-1, n)
-    parts = np.zeros((2, len(boxes), n), x.dtype)  # sums of g x̂ and of g
-
-    def tasks() -> list[tuple[Any, ...]]:
-        return [
-            (out[box], cotangents[box], rows[box], w, *[a[box] for a in statistics], centred, parts[0, i], parts[1, i])
-            for i, box in enumerate(boxes)
-        ]
-
-    _each(f, (out, cotangents, rows, w, *statistics, parts), tasks, centred)
-    dweight, dbias = parts.sum(1, dtype=np.float64).reshape(2, *[x.shape[a] if a in axes else 1 for a in range(x.ndim)])
-    gone = tuple(a for a in axes if weight.shape[a] == 1)
-    return dx.transpose(np.argsort(order)), dweight.sum(gone, keepdims=True), dbias.sum(gone, keepdims=True)
-
-
-def _gradients_tile(
-    out: Array, g: Array, x: Array, weight: Array, mean: Array, rstd: Array, centred: bool, dweight: Array, dbias: Array
-) -> None:
-    n, ones = x.shape[1], np.ones(len(x), x.dtype)
-    hat = np.subtract(x, mean, out=memory.scratch("hat", x.shape, x.dtype))
-    np.multiply(hat, rstd, out=hat)
-    np.multiply(g, hat, out=out)
-    np.matmul(ones, out, out=dweight)
-    np.matmul(ones, g, out=dbias)
-    np.multiply(hat, (out @ weight / n)[:, None], out=hat)
-    np.multiply(g, weight, out=out)
-    np.subtract(out, hat, out=out)
-    if centred:
-        np.subtract(out, (g @ weight / n)[:, None], out=out)
-    np.multiply(out, rstd, out=out)
-
-
-def _matrix(a: Array, order: list[int], n: int) -> Array:
-    return constant(np.ascontiguousarray(a.transpose(order)).reshape(-1, n))
-
-
-def _row(parameter: Array, x: Array, axes: Axes) -> Array:
-    return constant(np.ascontiguousarray(np.broadcast_to(parameter, [x.shape[a] if a in axes else 1 for a in range(x.ndim)])).reshape(-1))
-
-
-def _boxes(rows: Array, f: Callable[..., None]) -> list[Any]:
-    return parallel.boxes(rows.shape[:1], max(1, _size(f, rows.size) // max(rows.shape[1], 1)))
-
-
-def _size(f: Callable[..., None], total: int) -> int:
-    """How many elements f is given at a time."""
-    return engines.share(total) if engines.is_compiled(f) else TILE
 
 
 # Cells.
@@ -198,7 +99,7 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     """Mean and variance over `axes`, kept, in float64: those of pieces, by two passes over each, then those of the whole."""
     cells = cells_of(x, within)
     view, f = cells.view(x), cells.compiled("moments") or _moments_tile
-    step, pieces = cells.pieces(_size(f, x.size))
+    step, pieces = cells.pieces(tile_size(f, x.size))
     outer, inner, lanes = cells.shape
     counts = np.diff([*range(0, inner, step), inner])[:, None, None]
     means, variances = np.zeros((2, len(counts), outer, lanes), x.dtype)
@@ -215,7 +116,7 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     """The sums of g and of g (x - mean) over `within`, kept, in float64."""
     cells = cells_of(x, within)
     given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums") or _sums_tile
-    step, pieces = cells.pieces(_size(f, x.size))
+    step, pieces = cells.pieces(tile_size(f, x.size))
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
     _each(f, (given, view, flat, found), lambda: [(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]) for p, q, j in pieces])
@@ -228,52 +129,53 @@ def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
     cells = cells_of(x, _within(tuple(range(x.ndim)), *coefficients))
-    f = cells.compiled(tile.__name__[1:])
-    if f is None:
-        return fused(tile, *arrays, *coefficients, dtype=x.dtype)
+    f = cells.compiled(tile.__name__[1:]) or tile
     out = memory.empty_like(x)
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
     flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
-    pieces = cells.pieces(_size(f, x.size))[1]
+    pieces = cells.pieces(tile_size(f, x.size))[1]
     _each(f, (target, *views, *flat), lambda: [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in pieces])
     return out
 
 
-def _each(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]], key: Any = None) -> None:
-    """f on all tasks, which follow from the layout of the operands and `key`."""
+def _each(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]]) -> None:
+    """f on all tasks, which follow from the layout of the operands."""
     if engines.is_compiled(f):
-        engines.repeat(f, operands, tasks, key)
+        engines.repeat(f, operands, tasks)
     else:
-        with blas.single_blas():
+        with numpy_tiles(max(operands[0].shape[1:], default=0)):
             engines.run(f, tasks())
+
+
+# Tiles: (outer, inner, lanes), of coefficients (outer, lanes).
 
 
 def _moments_tile(x: Array, mean: Array, variance: Array) -> None:
     np.divide(_total(x), x.shape[1], out=mean)
     distance = np.subtract(x, mean[:, None], out=memory.scratch("distance", x.shape, x.dtype))
-    np.multiply(distance, distance, out=distance)
-    np.divide(_total(distance), x.shape[1], out=variance)
+    rest = _total(distance) / x.shape[1]  # what rounding took from the mean
+    np.subtract(_total(np.square(distance, out=distance)) / x.shape[1], np.square(rest), out=variance)
+    np.add(mean, rest, out=mean)
 
 
 def _sums_tile(g: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
-    distance = np.subtract(x, mean[:, None], out=memory.scratch("distance", x.shape, x.dtype))
-    np.multiply(distance, g, out=distance)
-    total[...], product[...] = _total(g), _total(distance)
+    total[...] = _total(g)
+    np.subtract(_total(np.multiply(g, x, out=memory.scratch("product", x.shape, x.dtype))), mean * total, out=product)
 
 
 def _total(x: Array) -> Array:
-    """The sum over the second of three axes."""
-    return np.asarray(x.sum(1) if x.shape[2] == 1 else np.matmul(np.ones(x.shape[1], x.dtype), x))
+    """The sum over the second of three axes, as a product with ones."""
+    ones = np.ones(x.shape[1], x.dtype)
+    return np.asarray(x.reshape(x.shape[:2]) @ ones[:, None] if x.shape[2] == 1 else ones @ x)
 
 
 def _shifted(out: Array, x: Array, mean: Array, scale: Array, bias: Array) -> None:
-    np.subtract(x, mean, out=out)
-    np.multiply(out, scale, out=out)
-    np.add(out, bias, out=out)
+    np.subtract(x, mean[:, None], out=out)
+    np.multiply(out, scale[:, None], out=out)
+    np.add(out, bias[:, None], out=out)
 
 
 def _combined(out: Array, g: Array, x: Array, mean: Array, scale: Array, slope: Array, offset: Array) -> None:
-    np.subtract(x, mean, out=out)
-    np.multiply(out, slope, out=out)
-    np.add(out, offset, out=out)
-    np.add(out, np.multiply(g, scale, out=memory.scratch("scaled", g.shape, g.dtype)), out=out)
+    np.multiply(x, slope[:, None], out=out)
+    np.add(out, (offset - mean * slope)[:, None], out=out)
+    np.add(out, np.multiply(g, scale[:, None], out=memory.scratch("scaled", g.shape, g.dtype)), out=out)

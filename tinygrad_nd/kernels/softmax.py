@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, engines, memory, parallel
-from .elementwise import LARGE, TILE, fused, reduce_sum
+from . import engines, memory, parallel
+from .cells import TILE, numpy_tiles
+from .elementwise import fused, reduce_sum
 from .memory import Array
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
 SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
+TURNED = 1 << 17  # elements of them at a time: copies stay in the second-level cache
 NEAR = 16  # between the largest and the least of numbers whose exponentials may be taken relative to the largest of all
 
 
@@ -102,7 +104,7 @@ def several(
     targets, sources = ([_matrices(a, order, (outer, a.shape[axis], inner)) for a in arrays] for arrays in (outs, operands))
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= COMPILED else None
     if compiled is None:
-        with np.errstate(invalid="ignore", under="ignore"), blas.single_blas():
+        with numpy_tiles(inner if inner > 1 else n), np.errstate(under="ignore"):
             _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources)
     else:
         _spread_compiled(compiled, tile.__name__[1:], n, targets, sources, constants)
@@ -120,11 +122,11 @@ def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> 
 def _spread(tile: Callable[..., None], n: int, targets: list[Array], sources: list[Array]) -> None:
     """tile(*targets, *sources) on tiles of about TILE elements, on all threads."""
     outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
-    total = outer * n * inner
-    size = max(1, (TILE if total >= LARGE else total) // n)
+    turned = inner == 1 and n < SHORT
+    size = max(1, (TURNED if turned else TILE) // n)
     boxes = parallel.boxes((outer, inner), size) if inner > 1 else [(box,) for (box,) in parallel.boxes((outer,), size)]
     cells = [(box[0] if type(box[0]) is slice else slice(box[0], box[0] + 1), slice(None), *box[1:]) for box in boxes]
-    if inner == 1 and n < SHORT:
+    if turned:
         tile = _on_turned(tile, len(targets))
     parallel.run(cells, lambda cell: tile(*[a[cell] for a in (*targets, *sources)]))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from .. import engines, memory
+from ..cells import number
 from . import native, norms
 
 _jit = njit(nogil=True, cache=True, error_model="numpy")
@@ -25,7 +26,7 @@ def normalise(cells, x, weight, bias, eps):
     y, view = memory.empty_like(x), cells.view(x)
     target, weight, bias = y.transpose(cells.order).reshape(cells.shape), cells.lined(weight), cells.lined(bias)
     native.repeat(norms.moments_lanes, (view, parts), lambda: [(view[p, q], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces], 0)
-    task = parts, _counts(inner, step), weight, bias, _number(eps), found, flat
+    task = parts, _counts(inner, step), weight, bias, number(eps, np.dtype(np.float64)), found, flat
     native.repeat(_coefficients, (parts, weight, bias, found, flat), lambda: [task], (inner, step, eps))
     native.repeat(
         norms.shifted_lanes, (target, view, flat), lambda: [(target[p, q], view[p, q], *flat[:, p]) for p, q, _ in pieces], 0
@@ -63,11 +64,6 @@ def gradients(cells, g, x, weight, mean, rstd):
 def _counts(inner, step):
     """How many numbers of a lane are in each piece."""
     return memory.table(np.diff([*range(0, inner, step), inner]).astype(np.float64))
-
-
-@lru_cache(64)
-def _number(value):
-    return memory.table(np.full(1, value, np.float64))
 
 
 @_jit

@@ -1,4 +1,4 @@
-"""Compiled loops of the normalisations: each is one of the NumPy tiles in `norm` under its arguments.
+"""Compiled loops of the normalisations: each is one of the NumPy tiles in `norm` and `rows` under its arguments.
 
 Those for cells come in two forms: of (outer, inner, lanes) with many lanes, or with one, where the inner axis is the one to be long.
 """
@@ -13,7 +13,7 @@ _STRETCH = 1 << 13  # elements that are read twice while they are in the first-l
 
 
 @_jit
-def normalise(out, x, weight, bias, eps, centred, mean, rstd):
+def normalise(out, x, mean, rstd, weight, bias, eps, centred):
     rows, n = x.shape
     count, least = x.dtype.type(n), eps[0]
     for r in range(rows):
@@ -31,7 +31,7 @@ def normalise(out, x, weight, bias, eps, centred, mean, rstd):
 
 
 @_jit
-def gradients(out, g, x, weight, mean, rstd, centred, dweight, dbias):
+def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
     rows, n = x.shape
     count = x.dtype.type(n)
     for r in range(rows):

@@ -1,0 +1,120 @@
+"""Normalisation of rows: the axes of the statistics are one contiguous stretch, along which weight and bias vary (layer, RMS norm).
+
+A row stays in cache from the first pass to the last, also backwards. What is computed is told in `norm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import engines, memory, parallel
+from .cells import Axes, compiled, constant, number, numpy_tiles, tile_size
+from .memory import Array
+
+
+def takes(axes: Axes, *parameters: Array) -> bool:
+    """Whether weight and bias vary along the axes of the statistics, and along no others."""
+    varying = {i for a in parameters for i, n in enumerate(a.shape) if n > 1}
+    return bool(varying) and varying <= set(axes)
+
+
+def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
+    """The result, the means (zeros unless `centred`) and 1 / standard deviations."""
+    rows = _rows(x.shape, memory.memory_order(x), axes)
+    y = memory.empty(rows.sizes, x.dtype)
+    out, given, w, b = y.reshape(-1, rows.n), rows.matrix(x), rows.parameter(weight), rows.parameter(bias)
+    mean, rstd = np.zeros((2, len(out), 1), x.dtype)
+    f = compiled("normalise", x.size) or _normalise
+    _run(f, (out, given, mean, rstd), (w, b, number(eps, x.dtype)), (), centred)
+    return y.transpose(rows.back), rows.statistic(mean), rows.statistic(rstd)
+
+
+def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
+    """What comes back to x, weight and bias."""
+    rows = _rows(x.shape, memory.memory_order(x), axes)
+    dx = memory.empty(rows.sizes, x.dtype)
+    out, given, seen, w = dx.reshape(-1, rows.n), rows.matrix(g), rows.matrix(x), rows.parameter(weight)
+    statistics = [constant(a.transpose(rows.order).reshape(-1, 1)) for a in (mean, rstd)]
+    f = compiled("gradients", x.size) or _gradients
+    parts = np.zeros((2, len(_cuts(f, out)), rows.n), x.dtype)  # sums of g x̂ and of g
+    _run(f, (out, given, seen, *statistics), (w,), parts, centred)
+    total = parts if parts.shape[1] == 1 else parts.sum(1, dtype=np.float64)
+    dweight, dbias = total.reshape(2, *rows.varying)
+    gone = tuple(a for a in axes if weight.shape[a] == 1 < rows.varying[a])
+    return dx.transpose(rows.back), *((a.sum(gone, keepdims=True) for a in (dweight, dbias)) if gone else (dweight, dbias))
+
+
+class _Rows:
+    """The axes of an array as they lie in memory, but those of a row last; n is its length."""
+
+    def __init__(self, shape: tuple[int, ...], order: Axes, axes: Axes) -> None:
+        self.order = (*(a for a in order if a not in axes), *sorted(axes))
+        self.back = tuple(np.argsort(self.order).tolist())
+        self.sizes, self.n = [shape[a] for a in self.order], prod(shape[a] for a in axes)
+        self.kept = [1 if a in axes else shape[a] for a in self.order]
+        self.varying = tuple(n if a in axes else 1 for a, n in enumerate(shape))
+
+    def matrix(self, a: Array) -> Array:
+        return constant(np.ascontiguousarray(a.transpose(self.order)).reshape(-1, self.n))
+
+    def parameter(self, a: Array) -> Array:
+        whole = a if a.size == self.n else np.broadcast_to(a, self.varying)
+        return constant(np.ascontiguousarray(whole).reshape(-1))
+
+    def statistic(self, found: Array) -> Array:
+        return found.reshape(self.kept).transpose(self.back)
+
+
+_rows = lru_cache(256)(_Rows)
+
+
+def _cuts(f: Callable[..., None], rows: Array) -> list[Any]:
+    return parallel.boxes(rows.shape[:1], max(1, tile_size(f, rows.size) // max(rows.shape[1], 1)))
+
+
+def _run(f: Callable[..., None], cut: Sequence[Array], whole: Sequence[Array], parts: Sequence[Array] | Array, centred: bool) -> None:
+    """f on stretches of rows: it gets its part of what is `cut`, the `whole` others, and its own of the `parts`."""
+
+    def tasks() -> list[tuple[Any, ...]]:
+        boxes = _cuts(f, cut[0])
+        return [(*[a[box] for a in cut], *whole, *[p[i] for p in parts], centred) for i, box in enumerate(boxes)]
+
+    if engines.is_compiled(f):
+        engines.repeat(f, (*cut, *whole, *parts), tasks, centred)
+    else:
+        with numpy_tiles(cut[0].shape[1]):
+            engines.run(f, tasks())
+
+
+def _normalise(out: Array, x: Array, mean: Array, rstd: Array, weight: Array, bias: Array, eps: Array, centred: bool) -> None:
+    n = x.shape[1]
+    if centred:
+        np.matmul(x, np.full((n, 1), 1 / n, x.dtype), out=mean)
+    np.subtract(x, mean, out=out)
+    rstd[:, 0] = 1 / np.sqrt(np.vecdot(out, out) / n + eps)
+    np.multiply(out, rstd, out=out)
+    np.multiply(out, weight, out=out)
+    np.add(out, bias, out=out)
+
+
+def _gradients(
+    out: Array, g: Array, x: Array, mean: Array, rstd: Array, weight: Array, dweight: Array, dbias: Array, centred: bool
+) -> None:
+    """As g · weight · rstd + x · slope + offset: the mean of g x̂ follows from that of g x."""
+    n, along = x.shape[1], weight[:, None]
+    product, total = np.multiply(g, x, out=out), g @ along  # of u
+    np.subtract(rstd[:, 0] @ product, (mean * rstd)[:, 0] @ g, out=dweight)
+    np.matmul(np.ones(len(g), g.dtype), g, out=dbias)
+    slope = (product @ along - mean * total) * rstd**3 / -n
+    offset = (total * rstd / -n if centred else 0) - mean * slope
+    np.multiply(x, slope, out=out)
+    if centred:
+        np.add(out, offset, out=out)
+    scaled = np.multiply(g, weight, out=memory.scratch("scaled", g.shape, g.dtype))
+    np.multiply(scaled, rstd, out=scaled)
+    np.add(out, scaled, out=out)
