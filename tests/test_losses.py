@@ -311,7 +311,7 @@ def test_a_loss_never_broadcasts(name):
 def test_a_reduction_that_does_not_exist_is_named(name):
     x = np.full(4, 0.5)
     more = (x,) if name in ("margin_ranking_loss", "gaussian_nll_loss") else ()
-    with pytest.raises(ValueError, match=f"^{name}: reduction must be 'mean', 'sum' or 'none'.*'average'"):
+    with pytest.raises(ValueError, match=f"^{name}: reduction must be 'mean', 'sum'.*'none'.*'average'"):
         getattr(nd, name)(x, x, *more, reduction="average")
 
 
@@ -319,8 +319,8 @@ def test_a_reduction_that_does_not_exist_is_named(name):
     (lambda: nd.mse_loss(np.ones((4, 1)), np.ones(4)), ValueError, r"does not broadcast, reshape one, as in target.reshape\(\(4, 1\)\)"),
     (lambda: nd.mse_loss(np.ones((4, 2)), np.ones(4)), ValueError, "does not broadcast, give one entry for each"),
     (lambda: nd.mse_loss([1j], [1.0]), TypeError, "mse_loss: needs real numbers"),
-    (lambda: nd.huber_loss([1.0], [1.0], delta=0), ValueError, "huber_loss: delta must be positive"),
-    (lambda: nd.smooth_l1_loss([1.0], [1.0], beta=-1), ValueError, "smooth_l1_loss: beta must not be negative"),
+    (lambda: nd.huber_loss([1.0], [1.0], delta=0), ValueError, "huber_loss: delta=0 must be above 0"),
+    (lambda: nd.smooth_l1_loss([1.0], [1.0], beta=-1), ValueError, "smooth_l1_loss: beta=-1 must be at least 0"),
     (lambda: nd.binary_cross_entropy([2.0], [1.0]), ValueError, "use binary_cross_entropy_with_logits for logits"),
     (lambda: nd.binary_cross_entropy([0.5], [1.0], [1.0, 1.0]), ValueError, r"weight \(2,\) must broadcast to input \(1,\)"),
     (lambda: nd.gaussian_nll_loss([0.5], [1.0], [-1.0]), ValueError, "variance cannot be negative"),

@@ -133,7 +133,7 @@ def test_halves_are_summed_in_single():
     [
         ({}, "give either size or scale_factor"),
         ({"size": 4, "scale_factor": 2}, "give either size or scale_factor"),
-        ({"size": 4, "mode": "quadratic"}, "unknown mode 'quadratic'; known are"),
+        ({"size": 4, "mode": "quadratic"}, "mode must be 'nearest', .* but is 'quadratic'"),
         ({"size": 4, "mode": "trilinear"}, "is for 3 spatial axes, but x has 2; mode='linear'"),
         ({"size": 4, "align_corners": True}, "align_corners is for linear and cubic"),
         ({"size": (4, 4, 4, 4, 4)}, "speaks of 5 spatial axes"),

@@ -1,14 +1,16 @@
-"""What arguments must be: numbers within bounds, counts, random generators, saved state. Refused everywhere in the same words."""
+"""What arguments must be: numbers, counts, words, dtypes, random generators, saved state. Refused everywhere in the same words."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from typing import Any
 
 import numpy as np
+
+from .kernels.padding import meant
 
 BOUNDS = {
     "least": ("at least", operator.ge),
@@ -25,20 +27,71 @@ def number(where: str, name: str, value: Any, **bounds: float) -> None:
     Traceback (most recent call last):
     ValueError: dropout: p=2 must be at least 0 and at most 1
     """
-    told = " and ".join("finite" if n == inf else f"{BOUNDS[bound][0]} {n:g}" for bound, n in bounds.items())
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {_shown(value)}")
+    if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+        told = _told(bounds)
+        raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {_kind(value)}")
     if value != value or not all(BOUNDS[bound][1](value, n) for bound, n in bounds.items()):
-        raise ValueError(f"{where}: {name}={value} must be {told or 'a number'}")
+        raise ValueError(f"{where}: {name}={value} must be {_told(bounds) or 'a number'}")
+
+
+def _told(bounds: Mapping[str, float]) -> str:
+    return " and ".join("finite" if n == inf else f"{BOUNDS[bound][0]} {n:g}" for bound, n in bounds.items())
 
 
 def whole(where: str, name: str, value: Any, least: float = 1) -> int:
     """`value` as an int, if it is one (True and 2.0 are not) from `least` on."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{where}: {name} must be an int, but is {_shown(value)}")
+        raise TypeError(f"{where}: {name} must be an int, but is {_kind(value)}")
     if value < least:
         raise ValueError(f"{where}: {name}={value} must be at least {least}")
     return int(value)
+
+
+def option(where: str, name: str, value: Any, known: Iterable[str]) -> None:
+    """Raises ValueError unless `value` is one of the words `known`.
+
+    >>> option("qr", "mode", "full", ("reduced", "complete", "r"))
+    Traceback (most recent call last):
+    ValueError: qr: mode must be 'reduced', 'complete' or 'r', but is 'full'
+    """
+    known = tuple(known)
+    if not isinstance(value, str) or value not in known:
+        *first, last = map(repr, known)
+        hint = meant(value, known).rstrip()
+        raise ValueError(f"{where}: {name} must be {', '.join(first)} or {last}, but is {_shown(value)}{hint and '; ' + hint}")
+
+
+def dtype_of(where: str, dtype: Any) -> np.dtype[Any]:
+    """What NumPy takes for a dtype, as one; of numbers, in the machine's byte order."""
+    found: np.dtype[Any] | None
+    try:
+        found = np.dtype(dtype).newbyteorder("=")
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.kind not in "biufc":
+        raise TypeError(f"{where}: dtype must be one of numbers, such as np.float32 or 'int64', but is {_kind(dtype)}")
+    return found
+
+
+def no_numbers(where: str, obj: Any, dtype: Any = None) -> Exception:
+    """Why NumPy makes no array of numbers of `obj`."""
+    if dtype is not None:
+        dtype_of(where, dtype)
+    kind, nested = f"a {type(obj).__name__}", isinstance(obj, (list, tuple))
+    if nested and _ragged(obj):
+        return ValueError(f"{where}: {kind} whose rows differ in length is no array; pad them, or use them one by one")
+    entries = np.ravel(np.asarray(obj, object))
+    inside = next((x for x in entries if not isinstance(x, (int, float, complex, np.number))), obj)
+    if inside is obj and any(isinstance(x, int) and not -(2**63) <= x < 2**64 for x in entries):
+        return ValueError(f"{where}: an integer that needs more than 64 bits is no entry of an array; make it a float")
+    came = f"an array of dtype {obj.dtype}" if isinstance(obj, np.ndarray) else _kind(inside)
+    return TypeError(f"{where}: needs numbers, but got {came}{f' inside {kind}' if nested else ''}")
+
+
+def _ragged(items: Any) -> bool:
+    """Whether rows inside differ in length, or stand beside numbers."""
+    rows = [x for x in items if isinstance(x, (list, tuple)) or getattr(x, "shape", None)]
+    return any(map(_ragged, rows)) or (bool(rows) and (len(rows) < len(items) or len({len(x) for x in rows}) > 1))
 
 
 def generator(where: str, rng: Any) -> np.random.Generator:
@@ -46,7 +99,7 @@ def generator(where: str, rng: Any) -> np.random.Generator:
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
-        raise TypeError(f"{where}: rng must be a np.random.Generator, a seed (an int from 0 on) or None, but is {_shown(rng)}") from None
+        raise TypeError(f"{where}: rng must be a np.random.Generator, a seed (an int from 0 on) or None, but is {_kind(rng)}") from None
 
 
 @contextmanager
@@ -63,5 +116,11 @@ def reading(where: str, saved: Any) -> Iterator[None]:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"a {type(value).__name__}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
+
+
+def _kind(value: Any) -> str:
+    """`value` and its type."""
+    text = _shown(value)
+    return text if value is None or text.startswith("a ") else f"{text} ({type(value).__name__})"

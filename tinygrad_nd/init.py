@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import whole
+from .arguments import dtype_of, generator, number, whole
 from .tensor import default_dtype
 
 Shape = int | Sequence[int]
@@ -72,8 +72,9 @@ def orthogonal(shape: Shape, *, gain: float = 1.0, dtype: npt.DTypeLike | None =
     Source: Saxe et al., Exact solutions to the nonlinear dynamics of learning in deep linear neural networks, 2013.
     """
     shape = _shape("orthogonal", shape, at_least=2)
+    number("orthogonal", "gain", gain)
     rows, columns = shape[0], prod(shape[1:])
-    q, r = np.linalg.qr(_generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns))))
+    q, r = np.linalg.qr(generator("orthogonal", rng).standard_normal((max(rows, columns), min(rows, columns))))
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)  # signs of R's diagonal make Q uniform over the orthogonal group
     return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(_dtype("orthogonal", dtype))
 
@@ -84,8 +85,8 @@ def dirac(shape: Shape, *, groups: int = 1, dtype: npt.DTypeLike | None = None, 
     Odd kernels with padding k // 2 then give the identity. `rng` is accepted for a uniform signature and not used.
     """
     shape = _shape("dirac", shape, at_least=2)
-    if groups < 1 or shape[0] % groups:
-        raise ValueError(f"dirac: groups={groups} must be at least 1 and divide the {shape[0]} output channels of {shape}")
+    if shape[0] % whole("dirac", "groups", groups):
+        raise ValueError(f"dirac: groups={groups} must divide the {shape[0]} output channels of {shape}")
     weight = np.zeros(shape, _dtype("dirac", dtype, "fc"))
     per_group = shape[0] // groups
     channel = np.arange(min(per_group, shape[1]))
@@ -115,13 +116,16 @@ def truncated_normal(
 
     `std` is the deviation before truncation; between -2 and 2 it shrinks by 0.88.
     """
-    shape, generator, dtype = _shape("truncated_normal", shape), _generator("truncated_normal", rng), _dtype("truncated_normal", dtype)
+    shape, dtype = _shape("truncated_normal", shape), _dtype("truncated_normal", dtype)
+    source = generator("truncated_normal", rng)
+    for name, value in (("mean", mean), ("std", std), ("low", low), ("high", high)):
+        number("truncated_normal", name, value)
     if not (low < high and low < 3 and high > -3):
         raise ValueError(f"truncated_normal: low={low} and high={high} (in deviations) must be in order and leave part of [-3, 3]")
-    z = generator.standard_normal(prod(shape))
+    z = source.standard_normal(prod(shape))
     outside = np.flatnonzero((z < low) | (z > high))
     while outside.size:
-        z[outside] = generator.standard_normal(outside.size)
+        z[outside] = source.standard_normal(outside.size)
         outside = outside[(z[outside] < low) | (z[outside] > high)]
     return (mean + std * z).reshape(shape).astype(dtype)
 
@@ -172,15 +176,17 @@ def _scaled(name: str, shape: Shape, dtype: npt.DTypeLike | None, rng: Rng) -> n
 
 
 def _normal(name: str, shape: Shape, mean: float, std: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
-    if not std >= 0:
-        raise ValueError(f"{name}: std={std} must be at least 0")
-    return (mean + std * _generator(name, rng).standard_normal(_shape(name, shape))).astype(_dtype(name, dtype))
+    number(name, "mean", mean)
+    number(name, "std", std, least=0)
+    return (mean + std * generator(name, rng).standard_normal(_shape(name, shape))).astype(_dtype(name, dtype))
 
 
 def _uniform(name: str, shape: Shape, low: float, high: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
+    number(name, "low", low)
+    number(name, "high", high)
     if not low <= high:
         raise ValueError(f"{name}: low={low} must not be above high={high}")
-    return _generator(name, rng).uniform(low, high, _shape(name, shape)).astype(_dtype(name, dtype))
+    return generator(name, rng).uniform(low, high, _shape(name, shape)).astype(_dtype(name, dtype))
 
 
 def _shape(name: str, shape: Shape, at_least: int = 0) -> tuple[int, ...]:
@@ -194,14 +200,8 @@ def _shape(name: str, shape: Shape, at_least: int = 0) -> tuple[int, ...]:
 
 
 def _dtype(name: str, dtype: npt.DTypeLike | None, kinds: str = "f") -> np.dtype[Any]:
-    chosen = default_dtype() if dtype is None else np.dtype(dtype)
+    chosen = default_dtype() if dtype is None else dtype_of(name, dtype)
     if chosen.kind not in kinds:
         hint = "; draw real and imaginary parts apart" if chosen.kind == "c" else ""
         raise TypeError(f"{name}: needs a floating dtype, but got {chosen}{hint}")
     return chosen
-
-
-def _generator(name: str, rng: Any) -> np.random.Generator:
-    if rng is not None and not isinstance(rng, (int, np.integer, np.random.Generator)):
-        raise TypeError(f"{name}: rng must be None, a seed or a np.random.Generator, but got {type(rng).__name__}")
-    return np.random.default_rng(rng)

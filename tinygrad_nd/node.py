@@ -109,14 +109,13 @@ def asked_for(where: str) -> str:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARY):
         name = frame.f_code.co_name
-        if frame.f_code.co_filename.startswith(_FUNCTIONS) and name.isidentifier() and name[0] != "_" and name not in _WRAPPERS:
+        if frame.f_code.co_filename.startswith(_FUNCTIONS) and name in frame.f_globals.get("__all__", ()):
             where = name
         frame = frame.f_back
     return where
 
 
 _FUNCTIONS = tuple(_LIBRARY + name for name in ("ops" + os.sep, "linalg", "fft", "random"))
-_WRAPPERS = {"function", "one", "two", "run"}
 
 
 @contextmanager

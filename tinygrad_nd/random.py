@@ -8,16 +8,19 @@ that are no such formula are constants, and refuse parameters that require grad 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .arguments import option
 from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
 from .ops.index import take
-from .ops.sampling import REQUIRED, Rng, constant, dtype_of, formula, generator, plain, seed, size_of
-from .ops.shape import axes_of
-from .tensor import Tensor, astensor
+from .ops.naming import P, named
+from .ops.sampling import REQUIRED, Rng, constant, dtype_of, formula, generator, not_negative, plain, seed, size_of
+from .ops.shape import axis_of
+from .tensor import Tensor, astensor, numeric
 
 __all__ = [
     "bernoulli", "beta", "binomial", "categorical", "cauchy", "chisquare", "choice", "dirichlet", "exponential", "f", "gamma",
@@ -26,6 +29,10 @@ __all__ = [
     "power", "random", "rayleigh", "seed", "standard_cauchy", "standard_exponential", "standard_gamma", "standard_normal", "standard_t",
     "triangular", "uniform", "vonmises", "wald", "weibull", "zipf",
 ]  # fmt: skip
+
+
+def _named(f: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    return named(f, "random.")
 
 
 def _triangle(u: Tensor, left: Any, mode: Any, right: Any) -> Tensor:
@@ -100,20 +107,22 @@ multinomial = constant(
 )
 
 
+@_named
 def gamma(shape: Any, scale: Any = 1.0, size: Any = None, *, dtype: Any = None, rng: Rng = None) -> Tensor:
     """Gamma. Differentiable in scale; a shape that requires grad is refused."""
-    if not (np.asarray(scale) >= 0).all():
-        raise ValueError(f"random.gamma: scale must not be negative, but got {scale}")
+    not_negative("gamma", "scale", scale)
     z: Tensor = standard_gamma(shape, size_of("gamma", size, [shape, scale]), dtype=dtype_of(dtype, [shape, scale]), rng=rng)
     sample = z * (astensor(scale) if np.ndim(scale) else scale)
     return sample if sample.dtype == z.dtype else sample.astype(z.dtype)
 
 
+@_named
 def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = "svd", dtype: Any = None, rng: Rng = None) -> Tensor:
     """Normal vectors of the given covariance, along a new last axis. Differentiable in mean; a cov that requires grad is refused."""
     mean = astensor(mean)
     if isinstance(cov, Tensor) and cov.requires_grad:
         raise TypeError("random.multivariate_normal: not differentiable in cov; use mean + normal(size=...) @ linalg.cholesky(cov).mT")
+    option("random.multivariate_normal", "method", method, ("svd", "eigh", "cholesky"))
     kind = dtype_of(dtype, [mean])
     source: Any = generator(rng, "random.multivariate_normal")
     z = astensor(source.multivariate_normal(np.zeros(mean.shape), plain(cov), size, method=method), kind)
@@ -121,22 +130,25 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
     return sample if sample.dtype == kind else sample.astype(kind)
 
 
+@_named
 def integers(low: Any, high: Any = None, size: Any = None, *, dtype: Any = np.int64, endpoint: bool = False, rng: Rng = None) -> Tensor:
     """Whole numbers from low to below high (to high with `endpoint`), or from 0 to below low. Carries no gradient."""
     return astensor(generator(rng, "random.integers").integers(plain(low), plain(high), size, dtype, endpoint))
 
 
+@_named
 def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
     """True with probability p. Carries no gradient."""
-    chance = np.asarray(plain(p))
+    chance = numeric(plain(p), None, "bernoulli")
     if not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError(f"random.bernoulli: p must be from 0 to 1, but got {p}")
     return astensor(generator(rng, "random.bernoulli").random(chance.shape if size is None else size) < chance)
 
 
+@_named
 def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) -> Tensor:
     """Places along an axis of p, with probabilities in proportion to its entries. Carries no gradient."""
-    weights = np.moveaxis(np.asarray(plain(p), float), axes_of(axis, np.ndim(p), "random.categorical")[0], -1)
+    weights = np.moveaxis(numeric(plain(p), None, "categorical").astype(float), axis_of(axis, np.ndim(p), "random.categorical"), -1)
     reached = np.cumsum(weights, -1)
     if (weights < 0).any() or not (reached[..., -1] > 0).all():
         raise ValueError("random.categorical: p must not be negative, and not all 0")
@@ -144,21 +156,23 @@ def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) ->
     return astensor((reached <= (u * reached[..., -1])[..., None]).sum(-1))
 
 
+@_named
 def choice(
     a: Any, size: Any = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True, *, rng: Rng = None
 ) -> Tensor:
     """Entries of a along an axis (or of the whole numbers below it), chosen with probabilities p. Gradients go to the entries chosen."""
     a, source = astensor(a), generator(rng, "random.choice")
-    (axis,) = axes_of(axis, a.ndim, "random.choice") if a.ndim else (0,)
+    axis = axis_of(axis, a.ndim, "random.choice") if a.ndim else 0
     count = a.shape[axis] if a.ndim else int(a)
     place = astensor(np.asarray(source.choice(count, size, replace, plain(p), shuffle=shuffle)))
     return take(a, place, axis) if a.ndim else place
 
 
+@_named
 def permutation(x: Any, axis: int = 0, *, rng: Rng = None) -> Tensor:
     """x with its entries along an axis in random order, gradients and all; or the whole numbers below x so."""
     x, source = astensor(x), generator(rng, "random.permutation")
     if not x.ndim:
         return astensor(source.permutation(int(x)))
-    (axis,) = axes_of(axis, x.ndim, "random.permutation")
+    axis = axis_of(axis, x.ndim, "random.permutation")
     return take(x, source.permutation(x.shape[axis]), axis)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import asarray, ndarray
 
+from .arguments import dtype_of, no_numbers
 from .kernels.elementwise import copied
 from .kernels.memory import freeze
 from .node import Constant, Node, asked_for
@@ -226,7 +227,7 @@ def astensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: boo
     Later writes into the caller's array show in the tensor, but not in graphs recorded before: what they need is copied then.
     """
     if isinstance(obj, Tensor) and not requires_grad and name is None:
-        return obj if dtype is None or np.dtype(dtype) == obj.dtype else obj.astype(dtype)
+        return obj if dtype is None or dtype_of("astensor", dtype) == obj.dtype else obj.astype(dtype)
     array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
     array.flags.writeable = False
     return _finish(handle(array, None), requires_grad, name)
@@ -272,7 +273,7 @@ def default_dtype() -> np.dtype[Any]:
 def set_default_dtype(dtype: npt.DTypeLike) -> None:
     """Sets the floating dtype of parameters and layers made from here on (float32 at first). Array functions follow NumPy regardless."""
     global _default_dtype
-    d = np.dtype(dtype)
+    d = dtype_of("set_default_dtype", dtype)
     if d.kind not in "fc":
         raise TypeError(f"set_default_dtype: parameters need a floating dtype, but got {d}")
     _default_dtype = d
@@ -283,9 +284,12 @@ def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
     if isinstance(obj, (list, tuple)) and _holds_tracked(obj):
         kind = type(obj).__name__
         raise TypeError(f"{where}: got a {kind} of tensors that require grad, which would lose their graph; join them with nd.stack")
-    array: np.ndarray = native(np.asarray(obj, dtype=dtype))
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{asked_for(where)}: needs numbers, but {type(obj).__name__} gives an array of dtype {array.dtype}")
+    try:
+        array: np.ndarray = native(np.asarray(obj, dtype=dtype))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise no_numbers(asked_for(where), obj, dtype) from error
+    if array.dtype.kind not in "biufc" or (dtype is not None and isinstance(obj, np.ndarray) and obj.dtype.kind in "SUmMV"):
+        raise no_numbers(asked_for(where), obj, dtype)
     return array
 
 

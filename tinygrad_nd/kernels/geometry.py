@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from .channels import conv_channels, transpose_channels
-from .padding import IntN, Padding, Pairs, per_axis, resolve_padding, transpose_words
+from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, transpose_words
 
 __all__ = [
     "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "pool_spec",
@@ -263,6 +263,6 @@ def _fits(where: str, size: Sequence[int], kernel: Sequence[int], padding: Pairs
 
 
 def _algorithm(where: str, algorithm: str) -> str:
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"{where}: unknown algorithm {algorithm!r}; known are {', '.join(ALGORITHMS)}")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise ValueError(f"{where}: unknown algorithm {algorithm!r}; {meant(algorithm, ALGORITHMS)}known are {', '.join(ALGORITHMS)}")
     return algorithm

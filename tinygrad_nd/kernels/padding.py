@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 IntN = int | Sequence[int]
 Pairs = tuple[tuple[int, int], ...]
@@ -28,7 +28,7 @@ def resolve_padding(
     rank = len(size)
     if isinstance(padding, str):
         return _padding_words(where, padding, size, kernel, stride, dilation)
-    if not isinstance(padding, Iterable):
+    if not several(padding):
         p = integer(padding, "padding", where)
         return ((p, p),) * rank
     entries: list[Any] = list(padding)
@@ -84,7 +84,7 @@ def transpose_words(
 
 
 def _pair(entry: Any, padding: Any, where: str) -> tuple[int, int]:
-    if not isinstance(entry, Iterable) or isinstance(entry, str):
+    if not several(entry):
         p = integer(entry, "padding", where)
         return p, p
     pair = [integer(p, "padding", where) for p in entry]
@@ -99,7 +99,7 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
     >>> per_axis(2, 3, "stride", "conv_nd")
     (2, 2, 2)
     """
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if not several(value):
         return (integer(value, what, where),) * rank
     entries = tuple(integer(v, what, where) for v in value)
     if len(entries) != rank:
@@ -107,6 +107,11 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
             f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {axes_word(rank)}; give one int, or one per axis"
         )
     return entries
+
+
+def several(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether `value` holds entries: an array without axes is one number, and a string is none."""
+    return isinstance(value, Iterable) and not isinstance(value, str) and getattr(value, "shape", None) != ()
 
 
 def _is_integer(value: Any) -> bool:

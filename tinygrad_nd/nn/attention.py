@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import number
+from ..arguments import generator, number
 from ..ops.activation import gelu, softmax
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.dropout import dropout as drop
@@ -62,7 +62,7 @@ class MultiHeadAttention(Module):
         self.in_proj_weight: Parameter
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = kdim, vdim
-        self.generator = np.random.default_rng(rng)
+        self.generator = generator(type(self).__name__, rng)
         shapes = {name: (embed_dim, width or embed_dim) for name, width in (("q", None), ("k", kdim), ("v", vdim))}
         self._apart = any(shape[1] != embed_dim for shape in shapes.values())  # the widths of queries, keys and values
         for name, shape in shapes.items() if self._apart else (("in", (3 * embed_dim, embed_dim)),):
@@ -170,7 +170,7 @@ class _TransformerLayer(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        who, rng = type(self).__name__, np.random.default_rng(rng)
+        who, rng = type(self).__name__, generator(type(self).__name__, rng)
         if isinstance(activation, str) and activation not in _ACTIVATIONS:
             raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
         self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation

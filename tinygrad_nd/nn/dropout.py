@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..arguments import number
+from ..arguments import generator, number
 from ..ops.dropout import alpha_dropout, dropout, dropout_nd
 from ..ops.sampling import Rng
 from ..tensor import Tensor
@@ -19,7 +17,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         number(type(self).__name__, "p", p, least=0, most=1)
-        self.p, self.generator = p, np.random.default_rng(rng)
+        self.p, self.generator = p, generator(type(self).__name__, rng)
 
     def forward(self, x: Any) -> Tensor:
         return dropout(x, self.p, self.training, rng=self.generator)

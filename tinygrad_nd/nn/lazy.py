@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import dtype_of
 from ..ops.conv import is_channels_last
 from ..tensor import Parameter, default_dtype
 from .module import Module
@@ -112,10 +113,7 @@ def recipe(init: Initialiser, dtype: npt.DTypeLike | None, rng: Rng = None, bias
 
 def floating(dtype: npt.DTypeLike | None) -> np.dtype[Any]:
     """The dtype of parameters: the default for None."""
-    try:
-        kind = default_dtype() if dtype is None else np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"nn: dtype must be a floating one such as np.float32, but is {dtype!r}") from None
+    kind = default_dtype() if dtype is None else dtype_of("nn", dtype)
     if kind.kind not in "fc":
         raise TypeError(f"nn: dtype must be a floating one such as np.float32, but is {kind}")
     return kind

@@ -12,7 +12,7 @@ from ..ops import adaptive, resize, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
 from ..ops.pool import avg_pool_nd, lp_pool_nd, max_pool_nd
-from ..ops.shape import axes_of, reshape
+from ..ops.shape import axis_of, reshape
 from ..tensor import Tensor, astensor
 from .function import module_of, of_ranks
 from .module import Module
@@ -104,7 +104,7 @@ class Unflatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
-        (axis,) = axes_of(self.axis, x.ndim, "Unflatten")
+        axis = axis_of(self.axis, x.ndim, "Unflatten")
         if prod(self.shape) != x.shape[axis]:
             raise ValueError(f"Unflatten: axis {self.axis} of x {x.shape} does not hold the {prod(self.shape)} of shape {self.shape}")
         return reshape(x, (*x.shape[:axis], *self.shape, *x.shape[axis + 1 :]))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import number
+from ..arguments import generator, number
 from ..ops.dropout import dropout
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..ops.join import split
@@ -53,9 +53,9 @@ class _Recurrent(Lazy):
         number(type(self).__name__, "dropout", dropout, least=0, most=1)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
-        generator = np.random.default_rng(rng)
-        self.generator = generator if dropout else None
-        self._begin(_uniform(hidden_size, dtype, generator, bias))
+        source = generator(type(self).__name__, rng)
+        self.generator = source if dropout else None
+        self._begin(_uniform(hidden_size, dtype, source, bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None
@@ -195,7 +195,7 @@ class _Cell(Lazy):
     ) -> None:
         check_counts(self, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
-        self._begin(_uniform(hidden_size, dtype, np.random.default_rng(rng), bias))
+        self._begin(_uniform(hidden_size, dtype, generator(type(self).__name__, rng), bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None

@@ -20,7 +20,7 @@ from .curves import real
 from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
 from .reduce import sum
-from .shape import axes_of, concatenate, reshape
+from .shape import axes_of, axis_of, concatenate, reshape
 from .ufunc import scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
@@ -172,7 +172,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     Source: Dauphin et al., "Language modeling with gated convolutional networks" (2017).
     """
     x = real(x, "glu")
-    (axis,) = axes_of(axis, x.ndim, "glu")
+    axis = axis_of(axis, x.ndim, "glu")
     if x.shape[axis] % 2:
         raise ValueError(f"glu: axis {axis} of x {x.shape} must have two halves, but its length {x.shape[axis]} is odd")
     return _glu(x, axis=axis)

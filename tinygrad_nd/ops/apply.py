@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..tensor import Tensor, astensor
-from .shape import Axes, axes_of, expand_dims, moveaxis, reshape, stack
+from .shape import Axes, axes_of, axis_of, expand_dims, moveaxis, reshape, stack
 
 __all__ = ["apply_along_axis", "apply_over_axes"]
 
@@ -14,7 +14,7 @@ __all__ = ["apply_along_axis", "apply_over_axes"]
 def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, **kwargs: Any) -> Tensor:
     """func1d(slice, *args, **kwargs) of every slice of x along an axis; the axes of its result take the place of that axis."""
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "apply_along_axis")
+    axis = axis_of(axis, x.ndim, "apply_along_axis")
     rest = x.shape[:axis] + x.shape[axis + 1 :]
     if 0 in rest:
         raise ValueError(f"apply_along_axis: x {x.shape} has no slices along axis {axis}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..tape import primitive
@@ -150,7 +151,7 @@ def explain_conv(
     if len(x_shape) == len(w_shape) - 1:  # one image
         x_shape = (1, *x_shape)
     spec = conv_spec("explain_conv", tuple(x_shape), tuple(w_shape), stride, padding, dilation, groups, algorithm)
-    table = choose.explain(tuple(x_shape), tuple(w_shape), spec, np.dtype(dtype))
+    table = choose.explain(tuple(x_shape), tuple(w_shape), spec, dtype_of("explain_conv", dtype))
     print(table)
     return table
 
@@ -205,7 +206,7 @@ def _channels_second(x: Tensor, rank: int, last: bool) -> tuple[Tensor, Callable
 
 def is_channels_last(where: str, layout: str | None) -> bool:
     """Whether `layout` is "N*C"; None means "NC*"."""
-    if layout not in (None, "NC*", "N*C"):
+    if layout is not None and (not isinstance(layout, str) or layout not in ("NC*", "N*C")):
         text = str(layout).upper()
         guess = "NC*" if text[:2] == "NC" or text[:1] == "C" else "N*C" if text[-1:] == "C" else None
         probably = f'; "{guess}" is probably meant, whatever the rank' if guess else ""

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.padding import meant
+from ..arguments import option
+from ..kernels.geometry import ALGORITHMS
 from ..tensor import Tensor
 from .conv import conv_nd, operand, same_dtype
 from .rearrange import flip
@@ -39,9 +40,8 @@ def _convolve(where: str, a: Any, v: Any, mode: str, axes: int | Sequence[int] |
     if a.ndim != v.ndim:
         raise ValueError(f"{where}: a {a.shape} and v {v.shape} must have as many axes")
     over = axes_of(axes, a.ndim, where)
-    if mode not in ("full", "same", "valid"):
-        guess = meant(mode, ("full", "same", "valid"))
-        raise ValueError(f"{where}: mode must be 'full', 'same' or 'valid', but is {mode!r}; {guess}".rstrip("; "))
+    option(where, "mode", mode, ("full", "same", "valid"))
+    option(where, "algorithm", algorithm, ALGORITHMS)
     n, k = [a.shape[i] for i in over], [v.shape[i] for i in over]
     if mode == "valid" and any(p < q for p, q in zip(n, k)):
         if any(p > q for p, q in zip(n, k)):

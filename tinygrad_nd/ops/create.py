@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..tensor import Tensor, astensor, tensor
 from .naming import named
 from .parts import alias, astype
@@ -28,7 +29,7 @@ def array(obj: Any, dtype: Dtype = None, *, copy: bool | None = True, ndmin: int
     `nd.tensor` makes a new leaf or constant instead.
     """
     t = _gathered(obj) if copy else asarray(obj)
-    t = t if dtype is None or t.dtype == np.dtype(dtype) else astype(t, dtype)
+    t = t if dtype is None or t.dtype == dtype_of("array", dtype) else astype(t, dtype)
     return t if t.ndim >= ndmin else reshape(t, (1,) * (ndmin - t.ndim) + t.shape)
 
 
@@ -37,7 +38,7 @@ def asarray(obj: Any, dtype: Dtype = None, *, copy: bool | None = None) -> Tenso
     if copy:
         return array(obj, dtype)
     t = obj if isinstance(obj, Tensor) else _gathered(obj) if _holds_tensors(obj) else astensor(obj)
-    return t if dtype is None or t.dtype == np.dtype(dtype) else astype(t, dtype)
+    return t if dtype is None or t.dtype == dtype_of("asarray", dtype) else astype(t, dtype)
 
 
 def _gathered(obj: Any) -> Tensor:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import curves as kernel
 from ..tape import primitive
-from ..tensor import Tensor, handle
+from ..tensor import Tensor, handle, numeric
 from .choice import where
 from .elementwise import exp, sigmoid, square, tanh
 from .parts import floating
@@ -54,6 +55,8 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
                 raise TypeError(f"{name}: {error}; it takes {signature}") from None
             bound.apply_defaults()
             x, *rest = bound.arguments.values()
+            for (n, _), v in zip(parameters.items(), rest):
+                number(name, n, v)
             numbers = tuple(float(v) for v in rest)
         return run(real(x, name), parameters=numbers)
 
@@ -66,7 +69,7 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
 
 def real(x: Any, where: str) -> Tensor:
     """x as a tensor of real floating numbers."""
-    t = floating(x)
+    t = floating(x if isinstance(x, Tensor) else numeric(x, None, where))
     if t.dtype.kind == "c":
         raise TypeError(f"{where}: needs real numbers, but x is {t.dtype}; take x.real or nd.abs(x)")
     return t

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..tensor import Tensor, astensor
 from .broadcasting import broadcast_arrays
 from .choice import clip, minimum, where
@@ -14,7 +15,7 @@ from .elementwise import divide, sqrt, square
 from .loss import pair, reduced, same_shape
 from .matrix_norm import norm
 from .reduce import sum
-from .shape import axes_of
+from .shape import axis_of
 
 __all__ = [
     "cosine_embedding_loss", "cosine_similarity", "margin_ranking_loss", "normalize", "pairwise_distance", "triplet_margin_loss",
@@ -23,16 +24,18 @@ __all__ = [
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along an axis; by eps where the norm is smaller."""
+    number("normalize", "eps", eps, least=0)
     x = real(x, "normalize")
-    (axis,) = axes_of(axis, x.ndim, "normalize")
+    axis = axis_of(axis, x.ndim, "normalize")
     return divide(x, clip(norm(x, p, axis, keepdims=True), eps, None))
 
 
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between two vectors along an axis; lengths below eps count as eps. Operands broadcast."""
+    number("cosine_similarity", "eps", eps, least=0)
     a, b = real(x1, "cosine_similarity"), real(x2, "cosine_similarity")
     try:
-        (axis,) = axes_of(axis, len(np.broadcast_shapes(a.shape, b.shape)), "cosine_similarity")
+        axis = axis_of(axis, len(np.broadcast_shapes(a.shape, b.shape)), "cosine_similarity")
     except ValueError as error:
         raise type(error)(f"cosine_similarity: of shapes {a.shape} and {b.shape}: {error}") from None
     rank = max(a.ndim, b.ndim)
@@ -44,6 +47,8 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, *, eps: float = 1e-6, keepdims: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last axis. Operands broadcast. Shapes: (*lead, D), (*lead, D) -> (*lead)."""
+    number("pairwise_distance", "p", p)
+    number("pairwise_distance", "eps", eps)
     a, b = real(x1, "pairwise_distance"), real(x2, "pairwise_distance")
     if not a.ndim or not b.ndim:
         raise ValueError(f"pairwise_distance: needs vectors, (*lead, D), but got shapes {a.shape} and {b.shape}")
@@ -52,6 +57,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, *, eps: float = 1e-6, ke
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """max(0, margin - target (input1 - input2)): target 1 wants the first larger, -1 the second. Shapes: all alike."""
+    number("margin_ranking_loss", "margin", margin)
     a, t = pair("margin_ranking_loss", input1, target)
     b = real(input2, "margin_ranking_loss")
     same_shape("margin_ranking_loss", input1=a, input2=b)
@@ -61,6 +67,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, *, margin: float 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. Shapes: inputs (*lead, D), target (*lead)."""
     name = "cosine_embedding_loss"
+    number(name, "margin", margin)
     a, b, t = real(input1, name), real(input2, name), astensor(target)
     same_shape(name, input1=a, input2=b)
     if not a.ndim or t.shape != a.shape[:-1]:
@@ -87,6 +94,8 @@ def triplet_margin_loss(
     With swap=True, the negative is compared with the closer of anchor and positive.
     """
     name = "triplet_margin_loss"
+    for option, value in (("margin", margin), ("p", p), ("eps", eps)):
+        number(name, option, value)
     a, b, c = real(anchor, name), real(positive, name), real(negative, name)
     same_shape(name, anchor=a, positive=b, negative=c)
     near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
@@ -25,7 +26,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -
     `rng` is a Generator, a seed, or None for the generator that `nd.random.seed` sets.
     """
     t = _checked("dropout", x, p)
-    return _scaled(t, p, _kept(t.shape, p, rng)) if training and p else t
+    return _scaled(t, p, _kept("dropout", t.shape, p, rng)) if training and p else t
 
 
 def dropout_nd(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None, layout: str | None = None) -> Tensor:
@@ -39,7 +40,8 @@ def dropout_nd(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None
     if not training or not p:
         return t
     channels, space = t.shape[-1 if last else 1], (1,) * (t.ndim - 2)
-    return _scaled(t, p, _kept((t.shape[0], *space, channels) if last else (t.shape[0], channels, *space), p, rng))
+    mask = (t.shape[0], *space, channels) if last else (t.shape[0], channels, *space)
+    return _scaled(t, p, _kept("dropout_nd", mask, p, rng))
 
 
 def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:
@@ -52,7 +54,7 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = N
         return t
     if p == 1:
         return multiply(t, 0)
-    keep, least = _kept(t.shape, p, rng), -SCALE * ALPHA
+    keep, least = _kept("alpha_dropout", t.shape, p, rng), -SCALE * ALPHA
     scale = ((1 - p) * (1 + p * least**2)) ** -0.5
     factor = keep.astype(t.dtype) * t.dtype.type(scale)
     shift = (np.where(keep, 0, least * scale) - p * least * scale).astype(t.dtype)
@@ -60,13 +62,12 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = N
 
 
 def _checked(where: str, x: Any, p: float) -> Tensor:
-    if not 0 <= p <= 1:
-        raise ValueError(f"{where}: p must lie in [0, 1], but is {p}")
+    number(where, "p", p, least=0, most=1)
     return floating(x)
 
 
-def _kept(shape: tuple[int, ...], p: float, rng: Rng) -> np.ndarray:
-    return generator(rng, "dropout").random(shape, np.float32) >= p
+def _kept(where: str, shape: tuple[int, ...], p: float, rng: Rng) -> np.ndarray:
+    return generator(rng, where).random(shape, np.float32) >= p
 
 
 def _scaled(t: Tensor, p: float, keep: np.ndarray) -> Tensor:

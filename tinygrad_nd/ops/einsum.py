@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..tensor import Tensor
 from .elementwise import multiply
 from .linalg import _matmul, _sum_of_products, operand
@@ -35,7 +36,7 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "s
     subscripts, operands = _subscripts(subscripts, operands)
     tensors = [operand(t, "einsum") for t in operands]
     if dtype is not None:
-        tensors = [_cast(t, np.dtype(dtype), casting) for t in tensors]
+        tensors = [_cast(t, dtype_of("einsum", dtype), casting) for t in tensors]
     labels, out = _parse(subscripts, tuple(t.shape for t in tensors))
     sizes = _sizes(labels, tensors)
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import power
@@ -92,7 +93,7 @@ def logspace(
         start, stop, base = (_reshape(t, shape=(1,) * (ndim - t.ndim) + t.shape) for t in map(astensor, (start, stop, base)))
         base = expand_dims(base, axis)
     t = power(base, linspace(start, stop, num, endpoint, axis=axis))
-    return _labelled(t if dtype is None else cast(t, dtype=np.dtype(dtype)), requires_grad, name)
+    return _labelled(t if dtype is None else cast(t, dtype=dtype_of("logspace", dtype)), requires_grad, name)
 
 
 @named

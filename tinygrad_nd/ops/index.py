@@ -12,7 +12,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import maximum, minimum, where
 from .elementwise import multiply
-from .shape import axes_of, broadcast_to, ravel, reshape, take_along
+from .shape import axis_of, broadcast_to, ravel, reshape, take_along
 
 __all__ = ["take"]
 
@@ -71,7 +71,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         if index.size or index.dtype.kind != "f":
             raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
         index = index.astype(np.intp)
-    (axis,) = axes_of(axis, x.ndim, "take")
+    axis = axis_of(axis, x.ndim, "take")
     return take_along(x, index=within(index, x.shape[axis], mode, f"take: axis {axis} of x {x.shape}"), axis=axis)
 
 

@@ -12,7 +12,7 @@ from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
 from .index import _getitem
 from .naming import named
-from .shape import Widths, _crop, _reshape, axes_of, concatenate, operands
+from .shape import Widths, _crop, _reshape, axis_of, concatenate, operands
 
 __all__ = [
     "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
@@ -109,7 +109,7 @@ def _rank(part: Any) -> int:
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along an axis, which they lack."""
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "unstack")
+    axis = axis_of(axis, x.ndim, "unstack")
     return tuple([_getitem(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis])])
 
 
@@ -121,7 +121,7 @@ def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
 def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many parts, the first ones longer by one if they cannot be equal, or at the given indices."""
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "array_split")
+    axis = axis_of(axis, x.ndim, "array_split")
     if _is_index(indices_or_sections):
         parts = int(indices_or_sections)  # type: ignore[arg-type]
         if parts < 1:
@@ -149,7 +149,7 @@ def dsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
 
 def _split(where: str, x: Any, cuts: Cuts, axis: int) -> list[Tensor]:
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, where)
+    axis = axis_of(axis, x.ndim, where)
     if _is_index(cuts):
         n, parts = x.shape[axis], int(cuts)  # type: ignore[arg-type]
         if parts < 1 or n % parts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import labels as kernel
 from ..kernels.losses import times
 from ..kernels.memory import freeze
@@ -106,8 +107,7 @@ def cross_entropy(
     where = "cross_entropy"
     input, axis, w = scores(where, input, weight)
     check_reduction(reduction, where)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], but is {label_smoothing}")
+    number("cross_entropy", "label_smoothing", label_smoothing, least=0, most=1)
     t = astensor(target)
     if t.dtype.kind in "fc":
         return _against_probabilities(input, t, axis, w, label_smoothing, reduction)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number, option
 from ..kernels import losses as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
@@ -77,15 +78,13 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
 
 def smooth_l1_loss(input: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Tensor:
     """d² / (2 beta) for a distance d = |input - target| below beta, d - beta / 2 above. Source: Girshick, "Fast R-CNN" (2015)."""
-    if not beta >= 0:
-        raise ValueError(f"smooth_l1_loss: beta must not be negative, but is {beta}")
+    number("smooth_l1_loss", "beta", beta, least=0)
     return _pointwise("smooth_l1_loss", input, target, reduction, beta)
 
 
 def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
     """d² / 2 for a distance d = |input - target| up to delta, delta (d - delta / 2) above. Source: Huber (1964)."""
-    if not delta > 0:
-        raise ValueError(f"huber_loss: delta must be positive, but is {delta}")
+    number("huber_loss", "delta", delta, above=0)
     return _pointwise("huber_loss", input, target, reduction, delta)
 
 
@@ -133,7 +132,7 @@ def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str 
     loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     if reduction == "batchmean":
         return sum(loss) / (input.shape[0] if input.ndim else 1)
-    return reduced(loss, reduction, "kl_div", ", 'batchmean'")
+    return reduced(loss, reduction, "kl_div", "batchmean")
 
 
 def poisson_nll_loss(
@@ -143,6 +142,7 @@ def poisson_nll_loss(
 
     With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's formula for log(target!).
     """
+    number("poisson_nll_loss", "eps", eps, least=0)
     if log_input and not full:
         return _pointwise("poisson_nll_loss", input, target, reduction)
     input, target = pair("poisson_nll_loss", input, target)
@@ -162,6 +162,7 @@ def gaussian_nll_loss(
     Shapes: input and target alike; var like them, without their last axis, or with 1 there. A variance below eps counts as eps, but keeps
     its gradient.
     """
+    number("gaussian_nll_loss", "eps", eps, least=0)
     input, target = pair("gaussian_nll_loss", input, target)
     v = real(var, "gaussian_nll_loss")
     if v.shape == input.shape[:-1] and v.shape != input.shape:
@@ -184,6 +185,7 @@ def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Ten
 
 def hinge_embedding_loss(input: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """input where target is 1, max(0, margin - input) where it is -1."""
+    number("hinge_embedding_loss", "margin", margin)
     input, target = pair("hinge_embedding_loss", input, target)
     near, far = where(target.data != -1, input, 0), where(target.data != 1, clip(margin - input, 0, None), 0)
     return reduced(near + far, reduction, "hinge_embedding_loss")
@@ -234,12 +236,11 @@ def _factor(where: str, name: str, a: Any, x: Tensor) -> Tensor:
     return astype(t, x.dtype) if t.dtype != x.dtype else t
 
 
-def check_reduction(reduction: str, where: str, more: str = "") -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none'{more}, but is {reduction!r}")
+def check_reduction(reduction: str, where: str, *more: str) -> None:
+    option(where, "reduction", reduction, ("mean", "sum", "none", *more))
 
 
-def reduced(loss: Tensor, reduction: str, where: str, more: str = "") -> Tensor:
+def reduced(loss: Tensor, reduction: str, where: str, *more: str) -> Tensor:
     """The mean, the sum, or the losses themselves."""
-    check_reduction(reduction, where, more)
+    check_reduction(reduction, where, *more)
     return mean(loss) if reduction == "mean" else sum(loss) if reduction == "sum" else loss

@@ -12,7 +12,7 @@ from .choice import where
 from .linalg import integer, operand
 from .parts import astype
 from .reduce import sum as sum_along
-from .shape import axes_of, broadcast_to, moveaxis, ravel
+from .shape import axis_of, broadcast_to, moveaxis, ravel
 
 __all__ = ["diag", "diagflat", "diagonal", "trace", "tril", "triu"]
 
@@ -39,7 +39,7 @@ def _diagonal_of(who: str, a: Any, offset: int, axis1: int, axis2: int) -> Tenso
     a = operand(a, who)
     if a.ndim < 2:
         raise ValueError(f"{who}: needs at least two axes, but a has shape {a.shape}")
-    (i,), (j,) = axes_of(axis1, a.ndim, who), axes_of(axis2, a.ndim, who)
+    i, j = axis_of(axis1, a.ndim, who), axis_of(axis2, a.ndim, who)
     if i == j:
         raise ValueError(f"{who}: axis1={axis1} and axis2={axis2} are the same axis of a {a.shape}")
     return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=integer(offset, who))

@@ -12,18 +12,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def named(f: Callable[P, R]) -> Callable[P, R]:
-    """f, whose errors begin with its name."""
-    name = f.__name__
+def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
+    """f, whose errors begin with its name, and that of what it is `within`, such as "random."."""
+    name = within + f.__name__
 
     @wraps(f)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return f(*args, **kwargs)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
             if str(error).startswith(name):
                 raise
-            kind = next(k for k in (AxisError, ValueError, TypeError, IndexError) if isinstance(error, k))
-            raise kind(f"{name}: {error}") from error
+            kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
+            raise kind(f"{name}: {str(error).removeprefix('astensor: ')}") from error
 
     return function

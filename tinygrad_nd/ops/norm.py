@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import number, whole
 from ..kernels import norm as kernel
 from ..kernels.memory import freeze
 from ..tape import primitive
@@ -23,7 +23,7 @@ from .elementwise import square
 from .parts import astype, floating
 from .pool import avg_pool_nd
 from .reduce import mean
-from .shape import broadcast_to, moveaxis, reshape
+from .shape import broadcast_to, moveaxis, reshape, sizes_of
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -173,7 +173,8 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     """
     x, axis = _with_channels("group_norm", x, layout)
     channels = x.shape[axis]
-    if num_groups < 1 or channels % num_groups:
+    number("group_norm", "eps", eps, least=0)
+    if channels % whole("group_norm", "num_groups", num_groups):
         raise ValueError(f"group_norm: num_groups={num_groups} must divide the {channels} channels of x {x.shape}")
     weight, bias = _parameters("group_norm", (channels,), x, weight=weight, bias=bias)
     grouped = reshape(x, (*x.shape[:axis], num_groups, channels // num_groups, *x.shape[axis + 1 :]))
@@ -214,6 +215,8 @@ def local_response_norm(
     """
     x, axis = _with_channels("local_response_norm", x, layout)
     size = whole("local_response_norm", "size", size)
+    for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+        number("local_response_norm", name, value)
     wide = astype(x, np.float32) if x.dtype == np.float16 else x
     squares = moveaxis(square(wide), axis, -1)
     means = moveaxis(avg_pool_nd(squares, (size,), 1, ((size // 2, (size - 1) // 2),)), -1, axis)
@@ -221,12 +224,15 @@ def local_response_norm(
 
 
 def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float | None, centred: bool) -> Tensor:
-    t, shape = _real(where, x), (normalized_shape,) if isinstance(normalized_shape, (int, np.integer)) else tuple(normalized_shape)
+    t, shape = _real(where, x), sizes_of(normalized_shape, where)
     if not shape or t.shape[-len(shape) :] != shape:
         raise ValueError(f"{where}: normalized_shape={shape} must be the last axes of x, but x has shape {t.shape}")
     w, b = _parameters(where, shape, t, weight=weight, bias=bias)
     lead = t.ndim - len(shape)
-    eps = float(np.finfo(t.dtype).eps) if eps is None else eps
+    if eps is None and not centred:
+        eps = float(np.finfo(t.dtype).eps)
+    number(where, "eps", eps, least=0)
+    assert eps is not None
     return _normalised(t, w, b, (1,) * lead + shape, tuple(range(lead, t.ndim)), eps, centred)[0]
 
 
@@ -244,6 +250,8 @@ def _by_channel(
     eps: float,
 ) -> Tensor:
     """Statistics per channel: those of x, which then change the running ones, or the running ones."""
+    number(where, "momentum", momentum)
+    number(where, "eps", eps, least=0)
     channels = x.shape[axis]
     running = {"running_mean": running_mean, "running_var": running_var}
     for name, r in running.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -81,7 +82,7 @@ def cast(x: Any, *, dtype: Any) -> Any:
 
 def astype(x: Any, dtype: Any) -> Tensor:
     """x in another dtype. Integer and boolean results carry no gradient."""
-    return cast(astensor(x), dtype=np.dtype(dtype).newbyteorder("="))
+    return cast(astensor(x), dtype=dtype_of("astype", dtype))
 
 
 def floating(x: Any) -> Tensor:

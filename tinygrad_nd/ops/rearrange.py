@@ -15,7 +15,21 @@ from .broadcasting import with_axes
 from .index import getitem
 from .naming import named
 from .parts import cast
-from .shape import Axes, _broadcast_to, _crop, _reshape, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
+from .shape import (
+    Axes,
+    _broadcast_to,
+    _crop,
+    _reshape,
+    axes_of,
+    axis_of,
+    broadcast_to,
+    concatenate,
+    moveaxis,
+    ravel,
+    sizes_of,
+    swapaxes,
+    take_along,
+)
 
 __all__ = [
     "delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros",
@@ -102,7 +116,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     x, counts = astensor(x), np.asarray(repeats)
     if axis is None:
         x, axis = ravel(x), 0
-    (axis,) = axes_of(axis, x.ndim, "repeat")
+    axis = axis_of(axis, x.ndim, "repeat")
     n = x.shape[axis]
     if counts.dtype.kind not in "iub":
         raise TypeError(f"repeat: repeats must be integers, but got dtype {counts.dtype}")

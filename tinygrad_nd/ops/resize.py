@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..kernels import resample as kernel
 from ..kernels.padding import IntN, axes_word, per_axis
 from ..tensor import Tensor
@@ -73,9 +74,8 @@ def _taps(mode: str, n: int, o: int, step: float, align_corners: bool, dtype: np
 
 
 def _mode(mode: str, rank: int, align_corners: bool) -> str:
+    option("interpolate", "mode", mode, (*MODES, *RANKED))
     plain, only = RANKED.get(mode, (mode, rank))
-    if plain not in MODES:
-        raise ValueError(f"interpolate: unknown mode {mode!r}; known are {', '.join((*MODES, *RANKED))}")
     if only != rank:
         raise ValueError(f"interpolate: mode={mode!r} is for {only} spatial axes, but x has {rank}; mode={plain!r} is for any number")
     if align_corners and plain not in ("linear", "cubic"):

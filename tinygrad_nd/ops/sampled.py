@@ -16,7 +16,7 @@ from .index import getitem, setitem
 from .naming import named
 from .parts import astype, floating, real
 from .reduce import sum
-from .shape import _crop, _zero_pad, axes_of, broadcast_to, concatenate, put_along, ravel, reshape, stack, take_along
+from .shape import _crop, _zero_pad, axes_of, axis_of, broadcast_to, concatenate, put_along, ravel, reshape, stack, take_along
 from .ufunc import conj, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
@@ -60,7 +60,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         return x  # type: ignore[no-any-return]
     if not x.ndim:
         raise ValueError("diff: needs at least one axis, but x is 0-d")
-    (axis,) = axes_of(axis, x.ndim, "diff")
+    axis = axis_of(axis, x.ndim, "diff")
     ends = [
         None if e is None else astensor(e, np.result_type(x.dtype, e) if type(e) in (int, float, complex) else None)
         for e in (prepend, append)
@@ -145,7 +145,7 @@ def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_orde
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
     """The integral of y along `axis` by the trapezoidal rule; samples lie at x, or dx apart."""
     y = astensor(y)
-    (axis,) = axes_of(axis, y.ndim, "trapezoid")
+    axis = axis_of(axis, y.ndim, "trapezoid")
     if x is not None:
         x = astensor(x)
         if x.ndim == 1 and x.shape[0] != y.shape[axis]:
@@ -240,5 +240,5 @@ def _unwrap(x: Any, *, discont: float | None, axis: int, period: float) -> Any:
 def unwrap(x: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi) -> Tensor:
     """Angles along `axis` with whole periods added so that they do not jump by more than `discont` (half a period by default)."""
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "unwrap")
+    axis = axis_of(axis, x.ndim, "unwrap")
     return _unwrap(x, discont=discont, axis=axis, period=period)

@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..tensor import Tensor, astensor
+from .. import arguments
+from ..tensor import Tensor, astensor, numeric
+from .naming import named
 from .shape import sizes_of
 
 Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
@@ -23,19 +25,16 @@ def seed(n: int | None = None) -> None:
     """Makes calls without `rng=` start over from this seed (None: from an unpredictable one)."""
     global _default
     with _setting:
-        _default = np.random.default_rng(n)
+        _default = arguments.generator("random.seed", n)
 
 
 def generator(rng: Rng, where: str) -> np.random.Generator:
-    if rng is None:
-        if _default is None:
-            seed()
-        return _default  # type: ignore[no-any-return]
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, (int, np.integer)):
-        return np.random.default_rng(rng)
-    raise TypeError(f"{where}: rng must be a np.random.Generator, a seed or None, but got {type(rng).__name__}")
+    """The generator asked for; for None the one that `seed` sets."""
+    if rng is not None:
+        return arguments.generator(where, rng)
+    if _default is None:
+        seed()
+    return _default  # type: ignore[no-any-return]
 
 
 def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter]) -> Sampler:
@@ -54,7 +53,7 @@ def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter])
     function.__doc__ = doc
     function.__module__ = "tinygrad_nd.random"
     function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+    return named(function, "random.")
 
 
 def _arguments(**defaults: Any) -> list[inspect.Parameter]:
@@ -70,16 +69,27 @@ def formula(name: str, doc: str, noise: str, f: Sampler, positive: str = "", **d
     """A distribution whose samples are f(noise, *parameters); parameters named in `positive` must not be negative."""
 
     def sample(size: Any, dtype: Any, rng: Rng, **given: Any) -> Tensor:
-        parameters = [p if isinstance(p, Tensor) else astensor(p) if np.ndim(p) else p for p in given.values()]
-        for p, value in given.items():
-            if p in positive.split() and not (np.asarray(value) >= 0).all():
-                raise ValueError(f"random.{name}: {p} must not be negative, but got {value}")
+        parameters = [p if isinstance(p, Tensor) or type(p) in (int, float) else _parameter(name, p) for p in given.values()]
+        for p in positive.split():
+            not_negative(name, p, given[p])
         z = astensor(getattr(generator(rng, f"random.{name}"), noise)(size=size_of(name, size, parameters)))
         kind = dtype_of(dtype, parameters)
         result: Tensor = f(z if z.dtype == kind else z.astype(kind), *parameters)
         return result if result.dtype == kind else result.astype(kind)
 
     return _named(name, f"{doc} Differentiable in {_listed(defaults)}.", sample, _arguments(**defaults, size=None))
+
+
+def _parameter(name: str, p: Any) -> Any:
+    array = numeric(p, None, f"random.{name}")
+    return astensor(array) if array.ndim else p
+
+
+def not_negative(name: str, p: str, value: Any) -> None:
+    array = numeric(plain(value), None, f"random.{name}")
+    wrong = array[~(array >= 0)]
+    if wrong.size:
+        raise ValueError(f"random.{name}: {p} must not be negative, but {'is' if not array.ndim else 'holds'} {wrong[0]}")
 
 
 def size_of(name: str, size: Any, parameters: list[Any]) -> tuple[int, ...]:
@@ -103,7 +113,7 @@ def _listed(names: Any) -> str:
 def dtype_of(dtype: Any, parameters: list[Any]) -> np.dtype[Any]:
     """The dtype asked for, or that of floating parameters."""
     if dtype is not None:
-        return np.dtype(dtype)  # type: ignore[no-any-return]
+        return arguments.dtype_of("random", dtype)
     kinds = [p.dtype for p in parameters if isinstance(p, (Tensor, np.generic)) and p.dtype.kind == "f"]
     return np.result_type(*kinds) if kinds else np.dtype(float)
 

@@ -12,7 +12,7 @@ from ..tensor import Tensor, astensor
 from .choice import where
 from .naming import named
 from .parts import astype
-from .shape import _crop, _zero_pad, axes_of, concatenate, ravel
+from .shape import _crop, _zero_pad, axis_of, concatenate, ravel
 from .steps import isnan
 from .ufunc import conj, over
 
@@ -73,7 +73,7 @@ def _scan(who: str, run: Any, x: Any, axis: int | None, dtype: Any) -> Tensor:
         x, axis = ravel(x), 0
     elif not x.ndim:
         x = ravel(x)
-    (axis,) = axes_of(axis, x.ndim, who)
+    axis = axis_of(axis, x.ndim, who)
     y: Tensor = run(x, axis=axis)
     return y if dtype is None or y.dtype == dtype else astype(y, dtype)
 
@@ -119,7 +119,7 @@ def _cumulative(who: str, run: Any, start: int, x: Any, axis: int | None, dtype:
     if axis is None and x.ndim > 1:
         raise ValueError(f"{who}: x {x.shape} has {x.ndim} axes; say which one by axis=")
     x = x if x.ndim else ravel(x)
-    (axis,) = axes_of(axis or 0, x.ndim, who)
+    axis = axis_of(axis or 0, x.ndim, who)
     y: Tensor = run(x, axis, dtype)
     if not include_initial:
         return y

@@ -11,7 +11,7 @@ from ..tensor import Tensor, astensor
 from .broadcasting import broadcast_arrays
 from .index import At, getitem, take, within
 from .naming import named
-from .shape import axes_of, ravel, stack
+from .shape import axis_of, ravel, stack
 
 __all__ = ["choose", "compress", "extract", "put_along_axis", "take_along_axis"]
 
@@ -36,7 +36,7 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None) -> Tenso
 
 def _along(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[np.ndarray, ...]:
     """An index of x that runs along all axes but one, which follows `index`."""
-    (axis,) = axes_of(axis, x.ndim, where)
+    axis = axis_of(axis, x.ndim, where)
     if index.ndim != x.ndim:
         raise ValueError(f"{where}: indices {index.shape} must have as many axes as x {x.shape}")
     n = x.shape[axis]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import prod
 from operator import index
 from typing import Any
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..arguments import dtype_of, option
 from ..kernels import elementwise as kernel
 from ..kernels.indexing import scatter_along
+from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -33,16 +35,24 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
         return tuple(range(ndim))
     try:
         return normalize_axis_tuple(axis, ndim)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
     except TypeError:
         raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {axis!r}") from None
 
 
+def axis_of(axis: Axes | None, ndim: int, where: str) -> int:
+    """One axis as a non-negative int."""
+    axes = axes_of(axis, ndim, where)
+    if len(axes) != 1 or axis is None:
+        raise TypeError(f"{where}: works along one axis, but got axis={axis!r}")
+    return axes[0]
+
+
 def sizes_of(shape: Axes, where: str) -> tuple[int, ...]:
     """A shape as a tuple of ints."""
     try:
-        return tuple(index(n) for n in shape) if isinstance(shape, Iterable) else (index(shape),)
+        return tuple(index(n) for n in shape) if several(shape) else (index(shape),)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {shape!r}") from None
 
@@ -147,7 +157,7 @@ def matrix_transpose(x: Any) -> Tensor:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """x with two axes exchanged."""
     x = astensor(x)
-    (i,), (j,) = axes_of(axis1, x.ndim, "swapaxes"), axes_of(axis2, x.ndim, "swapaxes")
+    i, j = axis_of(axis1, x.ndim, "swapaxes"), axis_of(axis2, x.ndim, "swapaxes")
     order = list(range(x.ndim))
     order[i], order[j] = j, i
     return _transpose(x, axes=tuple(order))
@@ -196,7 +206,7 @@ def ravel(x: Any, order: str = "C") -> Tensor:
 def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
     """x with one axis moved before the axis `start`; `moveaxis` is clearer."""
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "rollaxis")
+    axis = axis_of(axis, x.ndim, "rollaxis")
     if not -x.ndim <= start <= x.ndim:
         raise AxisError(f"rollaxis: start={start} does not fit a tensor of {x.ndim} axes")
     start += x.ndim if start < 0 else 0
@@ -214,7 +224,7 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, c
     if axis is None:
         tensors, axis = [ravel(t) for t in tensors], 0
     first = tensors[0]
-    (axis,) = axes_of(axis, first.ndim, "concatenate")
+    axis = axis_of(axis, first.ndim, "concatenate")
     for i, t in enumerate(tensors):
         if t.ndim != first.ndim or t.shape[:axis] + t.shape[axis + 1 :] != first.shape[:axis] + first.shape[axis + 1 :]:
             raise ValueError(f"concatenate: tensor {i} {t.shape} must match tensor 0 {first.shape} in every axis but {axis}")
@@ -227,7 +237,7 @@ def stack(xs: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any =
     for i, t in enumerate(tensors):
         if t.shape != tensors[0].shape:
             raise ValueError(f"stack: tensor {i} has shape {t.shape}, but tensor 0 has {tensors[0].shape}")
-    (axis,) = axes_of(axis, tensors[0].ndim + 1, "stack")
+    axis = axis_of(axis, tensors[0].ndim + 1, "stack")
     return concatenate([expand_dims(t, axis) for t in tensors], axis)
 
 
@@ -240,7 +250,9 @@ def operands(xs: Sequence[Any], where: str, dtype: Any = None, casting: Any = "s
         raise ValueError(f"{where}: needs at least one tensor, but got none")
     if dtype is None:
         return tensors
+    kind = dtype_of(where, dtype)
+    option(where, "casting", casting, ("no", "equiv", "safe", "same_kind", "unsafe"))
     for t in tensors:
-        if not np.can_cast(t.dtype, dtype, casting):
-            raise TypeError(f"{where}: {t.dtype} does not become {np.dtype(dtype)} by casting={casting!r}")
-    return [t if t.dtype == dtype else cast(t, dtype=np.dtype(dtype)) for t in tensors]
+        if not np.can_cast(t.dtype, kind, casting):
+            raise TypeError(f"{where}: {t.dtype} does not become {kind} by casting={casting!r}")
+    return [t if t.dtype == kind else cast(t, dtype=kind) for t in tensors]

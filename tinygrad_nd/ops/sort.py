@@ -11,7 +11,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import cast
-from .shape import axes_of, ravel
+from .shape import axes_of, axis_of, ravel
 
 __all__ = ["partition", "sort", "sort_complex", "topk"]
 
@@ -92,7 +92,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     [[3.0, 2.0], [0, 2]]
     """
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "topk")
+    axis = axis_of(axis, x.ndim, "topk")
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import dtype_of
 from ..tensor import Tensor, astensor
 from .choice import clip as clip_
 from .elementwise import divide, sqrt
@@ -43,7 +44,7 @@ def cov(
             raise ValueError(f"cov: takes vectors or matrices, but got shape {t.shape}")
     if ddof is not None and ddof != int(ddof):
         raise ValueError(f"cov: ddof must be an integer, but got {ddof}")
-    kind = np.dtype(dtype) if dtype is not None else np.result_type(np.float64, *(t.dtype for t in parts))
+    kind = dtype_of("cov", dtype) if dtype is not None else np.result_type(np.float64, *(t.dtype for t in parts))
     rows = [_variables(t, kind, rowvar) for t in parts]
     if not rows[0].shape[0]:
         return astensor(np.zeros((0, 0)))

@@ -10,7 +10,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .convolve import convolve_nd
 from .naming import named
-from .shape import axes_of, concatenate, moveaxis, ravel
+from .shape import axis_of, concatenate, moveaxis, ravel
 from .ufunc import conj
 
 __all__ = ["convolve", "correlate", "cross", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"]
@@ -71,7 +71,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
 def _vectors(x: Any, axis: int, name: str) -> Tensor:
     x = astensor(x)
-    (axis,) = axes_of(axis, x.ndim, "cross")
+    axis = axis_of(axis, x.ndim, "cross")
     if x.shape[axis] not in (2, 3):
         raise ValueError(f"cross: {name} {x.shape} must have 2 or 3 entries along axis {axis}")
     return moveaxis(x, axis, -1)

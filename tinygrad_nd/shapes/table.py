@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import dtype_of
 from ..draw.facts import Cost, cost
 from ..draw.labels import OWN, operand_names, operand_shape, title
 from ..draw.trace import reachable
@@ -97,7 +98,7 @@ def trace(model: Callable[..., Any], shape: Sequence[int] | Sequence[Sequence[in
     if isinstance(shape, str) or not isinstance(shape, Sequence):
         raise TypeError(f"trace: shape must be a sequence of ints, or a sequence of shapes, but is {shape!r}")
     shapes: Sequence[Any] = [shape] if all(isinstance(n, (int, np.integer)) for n in shape) else shape
-    kind = np.dtype(dtype or default_dtype())
+    kind = default_dtype() if dtype is None else dtype_of("trace", dtype)
     fill = np.ones if kind.kind in "fc" else np.zeros
     inputs = [astensor(fill(tuple(s), kind), requires_grad=kind.kind in "fc") for s in shapes]
     calls: list[_Call] = []
