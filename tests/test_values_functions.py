@@ -403,6 +403,15 @@ def test_a_result_without_gradient_is_a_constant():
     assert nd.allclose(x, x) is True and nd.array_equal(x, x) is True and nd.iscomplexobj(x) is False
 
 
+def test_sums_and_norms_of_halves_are_those_of_singles():
+    """NumPy's sum of ones stops at 2048, and its norm overflows at 256."""
+    ones, b = np.ones((5000, 2), np.float16), nd.tensor(np.zeros(2, np.float16), requires_grad=True)
+    assert nd.sum(ones, 0).tolist() == [5000, 5000] and nd.sum(ones, 0).dtype == np.float16
+    nd.linear(ones, np.eye(2, dtype=np.float16), b).backward(ones)
+    assert b.grad.tolist() == [5000, 5000]
+    assert [nd.norm(300 * ones[:4, 0], p).item() for p in (2, 4)] == [600, pytest.approx(300 * 4**0.25, rel=1e-3)]
+
+
 def test_sinc_is_smooth_at_zero():
     def slope(f, n):
         for _ in range(n):

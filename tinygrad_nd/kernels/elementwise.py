@@ -253,7 +253,9 @@ _LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.flo
 
 
 def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """x.sum(axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones."""
+    """x.sum(axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones. Halves are summed in float32."""
+    if x.dtype == np.float16:  # a sum of ones would stop at 2048
+        return x.sum(axes, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
         return x.sum(axes, keepdims=keepdims)
     axes = tuple(a % x.ndim for a in axes)

@@ -32,6 +32,12 @@ Axis = int | Sequence[int] | None
 
 @primitive(x=lambda g, x, out, axes, p: _pnorm_grad(g, x, out, axes, p))
 def _pnorm(x: Any, *, axes: tuple[int, ...], p: float) -> Any:
+    if x.dtype == np.float16:  # whose powers leave its range
+        return np.asarray(_length(x.astype(np.float32), axes, p)).astype(np.float16)
+    return _length(x, axes, p)
+
+
+def _length(x: np.ndarray, axes: tuple[int, ...], p: float) -> Any:
     if p == 2 and len(axes) == x.ndim:
         flat = x.ravel("K")
         return np.sqrt(np.vdot(flat, flat).real)
