@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import blas, engines, memory, parallel
+from . import bits, blas, engines, memory, parallel
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
@@ -26,6 +26,7 @@ STEPS = 1 << 17  # elements in a tile of many steps: what lies between them stay
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
 WIDE = 128  # elements of a row that is added as one vector after the other
+SHORT = 1024  # terms of a dot product in the dtype of its terms
 FEW = 8  # terms; fewer are added turn by turn
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
@@ -187,19 +188,9 @@ def relu(x: Any) -> Any:
     fast = looped("relu", x)
     if fast is not None:
         return fast
-    if not isinstance(x, ndarray) or x.size < TILE // 4 or x.dtype.kind not in "iuf":
+    if not isinstance(x, ndarray) or x.size < COMPILED or x.dtype.kind != "f":
         return np.maximum(x, 0)
-    zeros = _zeros(x.dtype)  # NumPy's maximum of two arrays is five times faster than that of an array and a number
-
-    def tile(out: Array, x: Array) -> None:
-        np.maximum(x, zeros[: x.shape[-1]], out=out)
-
-    return fused(tile, x, dtype=x.dtype)
-
-
-@cache
-def _zeros(dtype: np.dtype[Any]) -> Array:
-    return np.zeros(TILE, dtype)
+    return fused(lambda out, x: np.clip(x, 0, np.inf, out=out), x, dtype=x.dtype, tile=PASSES)  # quicker than the maximum with a number
 
 
 def relu_grad(g: Any, of: Any) -> Any:
@@ -211,14 +202,9 @@ def relu_grad(g: Any, of: Any) -> Any:
     dtype = g.dtype
     if dtype.kind != "f" or dtype.itemsize > 8 or not g.ndim or np.shape(of) != g.shape:
         return np.where(np.greater(of, 0), g, dtype.type(0))
-    bits = np.dtype(f"i{dtype.itemsize}")  # multiplied as integers, a bit pattern times 0 is 0 even if it means infinity
-    if g.size < COMPILED:
-        return np.multiply(g.view(bits), np.greater(of, 0)).view(dtype)
 
     def select(out: Array, g: Array, of: Array) -> None:
-        passes = np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_))
-        np.copyto(out.view(bits), passes.view(np.int8))
-        np.multiply(out.view(bits), g.view(bits), out=out.view(bits))
+        bits.keep(out, np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_)), g)
 
     return fused(select, g, of, dtype=dtype, tile=PASSES)
 
@@ -280,6 +266,13 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Any:
     lead = x.ndim - len(shape)
     axes = (*range(lead), *[i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1])
     return reduce_sum(x, axes, keepdims=True).reshape(shape) if axes else x
+
+
+def dot(a: Array, b: Array) -> Any:
+    """The sum of the products of two rows, in double precision: that of short stretches is left to BLAS, on one thread."""
+    whole = a.size // SHORT * SHORT
+    stretches = np.vecdot(a[:whole].reshape(-1, SHORT), b[:whole].reshape(-1, SHORT))
+    return stretches.sum(dtype=np.result_type(a, np.float64)) + np.vecdot(a[whole:], b[whole:])
 
 
 def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, bool]]:

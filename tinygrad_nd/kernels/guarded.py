@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .elementwise import COMPILED, LARGE, PASSES, fused, looped
+from .elementwise import COMPILED, LARGE, PASSES, dot, fused, looped
 
 DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 
@@ -50,7 +50,7 @@ def _tanh_slope(y: Any, out: Any = None) -> Any:
 
 
 def _sigmoid_slope(y: Any, out: Any = None) -> Any:
-    return np.multiply(y, 1 - y, out=out)
+    return np.multiply(np.subtract(1, y, out=out), y, out=out)
 
 
 def _slope(slope: Callable[..., Any], g: Any, y: Any) -> Any:
@@ -75,8 +75,11 @@ def _mended(out: Any, g: Any) -> Any:
     """`out` with 0 where g is 0. Only a NaN can be wrong, and a sum that is not NaN says that there is none: one pass over warm values."""
     if not out.ndim:
         return out if out == out or g != 0 else out.dtype.type(0)
-    # The sum of squares, where it is a dot product, takes half the time of the sum.
-    total = flat.dot(flat) if out.size <= DOT and (flat := out.ravel("K")).base is not None else np.add.reduce(out, None)
+    flat = out.ravel("K")
+    if flat.base is None:  # there are gaps in memory
+        total = np.add.reduce(out, None)
+    else:  # the sum of squares, which is a dot product, takes half the time
+        total = flat.dot(flat) if flat.size <= DOT else dot(flat, flat)
     if total != total:
         np.copyto(out, 0, where=np.equal(g, 0))
     return out

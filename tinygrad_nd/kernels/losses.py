@@ -14,13 +14,12 @@ import numpy as np
 from . import engines, memory, parallel
 from .activation import COMPILED, curve, dense, scratch
 from .bits import with_sign
-from .elementwise import PASSES, apply
+from .elementwise import PASSES, SHORT, apply, dot
 from .memory import Array
 
 Formula = Callable[..., Any]
 LEAST_LOG = -100  # PyTorch's bound on the logarithm of a probability
 TINY = 1e-12  # and on p (1 - p) in its gradient
-ROW = 1 << 10  # terms of a sum in the dtype of its terms
 
 
 class Loss(NamedTuple):
@@ -137,60 +136,50 @@ def _log_odds(x: Any) -> Any:
 # Tiles: flat arrays.
 
 
-def _dot(a: Array, b: Array) -> float:
-    """The sum of a b: short sums by BLAS, their sum in double precision."""
-    short = a.size // ROW * ROW
-    total = np.vecdot(a[:short].reshape(-1, ROW), b[:short].reshape(-1, ROW)).sum(dtype=np.float64)
-    return float(total + np.vecdot(a[short:], b[short:]))
+def _sum(a: Array) -> Any:
+    whole = a.size // SHORT * SHORT
+    return np.vecdot(a[:whole].reshape(-1, SHORT), np.ones(SHORT, a.dtype)).sum(dtype=np.float64) + a[whole:].sum()
 
 
-def _sum(a: Array) -> float:
-    ones = np.ones(ROW, a.dtype)
-    short = a.size // ROW * ROW
-    return float(np.vecdot(a[:short].reshape(-1, ROW), ones).sum(dtype=np.float64) + a[short:].sum())
-
-
-def _mse_both(out: Array, x: Array, t: Array, scale: float) -> float:
+def _mse_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     np.subtract(x, t, out=out)
-    total = _dot(out, out)
+    total = dot(out, out)
     np.multiply(out, 2 * scale, out=out)
     return total
 
 
-def _l1_both(out: Array, x: Array, t: Array, scale: float) -> float:
+def _l1_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     d = np.subtract(x, t, out=scratch("d", x))
     np.sign(d, out=out)
-    total = _dot(out, d)
+    total = dot(out, d)
     np.multiply(out, scale, out=out)
     return total
 
 
-def _huber_both(out: Array, x: Array, t: Array, scale: float, delta: float) -> float:
-    """Where c is d within the bounds: c (d - c / 2) = (c d + c (d - c)) / 2 is the value, c the slope."""
+def _huber_both(out: Array, x: Array, t: Array, scale: float, delta: float) -> Any:
+    """Where c is d within the bounds, the value is c d - c² / 2, and the slope c."""
     d = np.subtract(x, t, out=scratch("d", x))
     np.clip(d, -delta, delta, out=out)
-    total = _dot(out, d)
-    np.subtract(d, out, out=d)
-    total = (total + _dot(out, d)) / 2
+    total = dot(out, d) - dot(out, out) / 2
     np.multiply(out, scale, out=out)
     return total
 
 
-def _smooth_l1_both(out: Array, x: Array, t: Array, scale: float, beta: float) -> float:
+def _smooth_l1_both(out: Array, x: Array, t: Array, scale: float, beta: float) -> Any:
     return _huber_both(out, x, t, scale / beta, beta) / beta if beta else _l1_both(out, x, t, scale)
 
 
-def _logits_both(out: Array, x: Array, t: Array, scale: float) -> float:
+def _logits_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     """The value is h x + log(1 + e), the slope h - u or h + u, h = 1 - t or -t, as x is positive or negative (see `_log_part`)."""
     negative = np.signbit(x, out=scratch("negative", x, np.bool_))
     h = np.subtract(np.logical_not(negative, out=negative), t, out=scratch("h", x))
-    total = _dot(h, x) + _log_part(out, x)
+    total = dot(h, x) + _log_part(out, x)
     np.subtract(h, out, out=out)
     np.multiply(out, scale, out=out)
     return total
 
 
-def _soft_margin_both(out: Array, x: Array, t: Array, scale: float) -> float:
+def _soft_margin_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     """Of z = t x the value is max(-z, 0) + log(1 + e), the slope in z -u, or u - 1 where z is negative."""
     z = np.multiply(x, t, out=scratch("z", x))
     total = _log_part(out, z)
@@ -200,7 +189,7 @@ def _soft_margin_both(out: Array, x: Array, t: Array, scale: float) -> float:
     return total - _sum(np.clip(z, -inf, 0, out=z))
 
 
-def _log_part(u: Array, z: Array) -> float:
+def _log_part(u: Array, z: Array) -> Any:
     """The sum of log(1 + e), e = exp(-|z|); and u = e / (1 + e) with the sign of z."""
     e = np.abs(z, out=scratch("e", z))
     np.exp(np.negative(e, out=e), out=e)
@@ -211,18 +200,18 @@ def _log_part(u: Array, z: Array) -> float:
     return total
 
 
-def _poisson_both(out: Array, x: Array, t: Array, scale: float) -> float:
+def _poisson_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     np.exp(x, out=out)
-    total = _sum(out) - _dot(t, x)
+    total = _sum(out) - dot(t, x)
     np.subtract(out, t, out=out)
     np.multiply(out, scale, out=out)
     return total
 
 
 def _by_formulas(value: Formula, pull: Formula) -> Formula:
-    def both(out: Array, x: Array, t: Array, scale: float, *parameters: float) -> float:
+    def both(out: Array, x: Array, t: Array, scale: float, *parameters: float) -> Any:
         np.copyto(out, pull(scale, x, t, *parameters))
-        return float(value(x, t, *parameters).sum(dtype=np.float64))
+        return value(x, t, *parameters).sum(dtype=np.float64)
 
     return both
 

@@ -171,9 +171,11 @@ def gaussian_nll_loss(
         raise ValueError(
             f"gaussian_nll_loss: var needs shape {input.shape}, {input.shape[:-1]} or {(*input.shape[:-1], 1)}, but has {v.shape}"
         )
-    if v.size and v.data.min() < 0:
-        raise ValueError(f"gaussian_nll_loss: a variance cannot be negative, but var holds {v.data.min()}")
-    v = v + (np.maximum(v.data, v.dtype.type(eps)) - v.data)
+    least = v.data.min(initial=np.inf)
+    if least < 0:
+        raise ValueError(f"gaussian_nll_loss: a variance cannot be negative, but var holds {least}")
+    if least < eps:
+        v = v + (np.maximum(v.data, v.dtype.type(eps)) - v.data)
     loss = 0.5 * (log_of(v) + square(input - target) / v)
     return reduced(loss + 0.5 * log(2 * pi) if full else loss, reduction, "gaussian_nll_loss")
 
