@@ -276,3 +276,14 @@ def test_toom_cook_in_float32_stays_within_5e_6(kernel, size):
         expected = getattr(reference, contraction)(*arguments, spec)
         actual = getattr(choose, contraction)(*(a.astype(np.float32) for a in arguments), spec, "winograd")
         assert np.abs(actual - expected).max() < 5e-6 * np.abs(expected).max()
+
+
+def test_an_infinity_reaches_only_the_points_that_see_it():
+    spec = ConvSpec((6, 16), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))  # few channels: gemm makes neighbours in one product
+    x, w, g = operands("infinite", spec, "float32", c=1, m=2)
+    x[0, 0, 2, 5] = g[1, 1, 3, 7] = np.inf
+    for contraction, given in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+        with np.errstate(invalid="ignore"):
+            expected = getattr(reference, contraction)(*given, spec)
+            actual = getattr(choose, contraction)(*given, spec, "gemm")
+        np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))

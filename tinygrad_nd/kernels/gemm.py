@@ -2,12 +2,17 @@
 
 A tile of the output is a box of points; its windows, copied next to one another, are a matrix with one row per point, and the tile is that
 matrix times the kernel. All arrays are worked on channels-last, where a window is a few long pieces of memory.
+
+A product with few columns leaves BLAS's registers empty. Then neighbours along the last axis are made as channels of one point: what they
+see together is one window, and the kernel stands in its matrix once for each of them, shifted, between zeros.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
+from dataclasses import replace
+from functools import lru_cache
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -22,23 +27,38 @@ Array = NDArray[Any]
 
 TILE = 1 << 21  # bytes of windows side by side
 IMAGE = 256  # points from which an image deserves a product of its own
+MOST = 8  # points made as one
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), tile by tile."""
+    q, run = _abreast(kernels.shape[-2], kernels.shape[-1], spec, kernels.dtype)
+    if q > 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if _deliver(x, _shifted(kernels, spec, q, run), run, target, q):
+                return
+    _deliver(x, kernels, spec, target, 1)  # here an infinity meets no zeros but the kernel's own
+
+
+def _deliver(x: Array, kernels: Array, spec: ConvSpec, target: Target, q: int) -> bool:
+    """Delivers q points as one; whether all of them are finite, which is asked if there are several."""
     groups, p = kernels.shape[0], kernels.shape[-1]
     matrix = kernels.reshape(groups, -1, p)
+    infinite = []
 
     def work(slab: Box) -> None:
-        for box, columns in _columns(x, spec, slab, matrix):
+        for box, columns in _columns(x, spec, slab, matrix, q):
             tile = target.tile(box)
             np.matmul(columns, matrix, out=tile.reshape(len(columns), -1, groups, p).swapaxes(1, 2))
+            if q > 1 and not isfinite(np.add.reduce(tile, None)):
+                infinite.append(box)
             target.put(box, tile)
 
     slabs = split(spec, x.shape[0], x.shape[-1], matrix.itemsize, _parts(x.shape[0] * prod(spec.out) * matrix.size))
     with blas.single_blas():
         parallel.run(slabs, work)
+    return not infinite
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -47,40 +67,80 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     wide = wide_dtype(dtype)
     groups, m, c = spec.groups, g.shape[1] // spec.groups, x.shape[1] // spec.groups
     last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    totals = [np.zeros((groups, prod(spec.kernel) * c, m), wide) for _ in range(parallel.num_threads())]
+    q, run = _abreast(c, m, spec, wide)
+    totals = [np.zeros((groups, prod(run.kernel) * c, q * m), wide) for _ in range(parallel.num_threads())]
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
-            for box, columns in _columns(last, spec, slab, totals[part]):
+            for box, columns in _columns(last, run, slab, totals[part], q):
                 given = cotangents[box]
                 if len(columns) < len(given) or given.dtype != wide:
                     given = dense(given, wide)
-                operand = _for_blas(given.reshape(len(columns), -1, groups, m).swapaxes(1, 2))  # (n, G, points, M/G)
+                operand = _for_blas(given.reshape(len(columns), -1, groups, q * m).swapaxes(1, 2))  # (n, G, points, M/G)
                 products = memory.scratch("sum", (len(columns), *totals[part].shape), wide)
                 np.matmul(columns.swapaxes(2, 3), operand, out=products)
                 for product in products:
                     totals[part] += product
 
-    slabs = split(spec, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * totals[0].shape[1]))
+    slabs = split(run, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * totals[0].shape[1]))
     with blas.single_blas():
         parts = parallel.run_parts(slabs, share)
-    return phases.as_weight(sum(totals[1:parts], start=totals[0]).reshape(groups, *spec.kernel, c, m), dtype)
+    total = sum(totals[1:parts], start=totals[0]).reshape(groups, *run.kernel, c, q, m)
+    return phases.as_weight(sum(total[at] for at in _places(spec, q)), dtype)
+
+
+def _shifted(kernels: Array, spec: ConvSpec, q: int, run: ConvSpec) -> Array:
+    """The kernels (1, *k, C, P) of q neighbours in the window they share, (1, *k', C, q * P)."""
+    *_, c, p = kernels.shape
+    shifted = np.zeros((1, *run.kernel, c, q, p), kernels.dtype)
+    for at in _places(spec, q):
+        shifted[at] = kernels
+    return shifted.reshape(1, *run.kernel, c, q * p)
+
+
+def _places(spec: ConvSpec, q: int) -> list[tuple[Any, ...]]:
+    """Where the kernel of each of q neighbours stands in (1, *k', C, q, P)."""
+    if not spec.rank:
+        return [(..., 0, slice(None))]
+    k, starts = spec.kernel[-1], (spec.stride[-1] * j for j in range(q))
+    return [(..., slice(start, start + k), slice(None), j, slice(None)) for j, start in enumerate(starts)]
+
+
+@lru_cache(1024)
+def _abreast(c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int, ConvSpec]:
+    """How many neighbours along the last axis are made as one point of c and m channels per group, and the spec of such points."""
+    if spec.groups > 1 or prod(spec.kernel) == 1 or spec.dilation[-1] > 1 or dtype.char not in "fd":
+        return 1, spec
+
+    def together(q: int) -> ConvSpec:
+        k, s = spec.kernel[-1], spec.stride[-1]
+        return replace(spec, kernel=(*spec.kernel[:-1], k + s * (q - 1)), stride=(*spec.stride[:-1], s * q))
+
+    runs = [(q, together(q)) for q in range(1, MOST + 1) if spec.out[-1] % q == 0]
+    return min(runs, key=lambda run: _seconds(1, c, run[0] * m, run[1], dtype))
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: products at BLAS's rate, and the copies of windows, dear where their pieces are short."""
+    """Seconds and workspace bytes of one thread."""
+    q, run = _abreast(c // spec.groups, m // spec.groups, spec, dtype)
+    taps = prod(run.kernel) * c // run.groups
+    return 6e-5 + _seconds(n, c, q * m, run, dtype), 3 * max(TILE, min(2 * taps * q * m * dtype.itemsize, 8 * TILE))
+
+
+def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
+    """Of one thread: products at BLAS's rate, and the copies of windows, dear where their pieces are short."""
     points, taps, per_group = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, m / spec.groups
     seconds = blas.product_seconds(points * taps * m, per_group, taps, dtype)
-    piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.dilation[-1] == 1 else 1) * dtype.itemsize
+    piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.groups == spec.dilation[-1] == 1 else 1) * dtype.itemsize
     copied = points * taps * spec.groups if prod(spec.kernel) > 1 or spec.groups > 1 else 0
-    moved = (copied + points * m) * dtype.itemsize
-    return 6e-5 + seconds + (0.03 + 4 / piece) * 1e-9 * moved, 3 * max(TILE, min(2 * taps * m * dtype.itemsize, 8 * TILE))
+    return 1.3 * (seconds + ((0.01 + 2 / piece) * copied + 0.04 * points * m) * 1e-9 * dtype.itemsize)
 
 
-def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array) -> Iterator[tuple[Box, Array]]:
+def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array, q: int) -> Iterator[tuple[Box, Array]]:
     """The tiles of a slab, each with its windows as matrices (n, G, points, taps), for all its images in one (n = 1) where they are small.
 
-    They are copied into scratch unless they are matrices already. Those of a 1 x 1 kernel are, channels-first too: BLAS transposes.
+    A point of the spec is q points of the tile. Windows are copied into scratch unless they are matrices already.
+    Those of a 1 x 1 kernel are, channels-first too: BLAS transposes.
     """
     groups, taps, dtype = spec.groups, matrix.shape[1], matrix.dtype
     if x.dtype == dtype and all(k == s == 1 and a == b == 0 for k, s, (a, b) in zip(spec.kernel, spec.stride, spec.padding)):
@@ -96,8 +156,10 @@ def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array) -> Iterator[tup
             windows_of_tile = copy
         n, *size = lengths(inner)
         images = n if prod(size) >= IMAGE else 1
-        box = tuple(slice(p.start + q.start, p.start + q.stop) for p, q in zip(slab, inner))
-        yield box, windows_of_tile.reshape(groups, images, -1, taps).swapaxes(0, 1)
+        box = [slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(slab, inner)]
+        if q > 1:
+            box[-1] = slice(q * box[-1].start, q * box[-1].stop)
+        yield tuple(box), windows_of_tile.reshape(groups, images, -1, taps).swapaxes(0, 1)
 
 
 def _for_blas(a: Array) -> Array:

@@ -40,6 +40,7 @@ NODES = {  # by number of points, the last of which is infinity; found by search
     6: (0.0, 0.75, -0.75, 1.5, -1.5),
 }
 BATCH = 1 << 22  # bytes of tiles one thread works on at a time
+LONG = 64  # from about where on products are at their best
 KRONECKER = 16  # the largest transform of several axes made as one matrix
 
 
@@ -209,10 +210,13 @@ class Tiling:
         return prod(self.length)
 
     def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
-        """Boxes of (N, *blocks); enough tiles in each that the products outweigh the reading of their weights."""
-        total = n * prod(self.count)
-        limit = max(BATCH, self.size * products * itemsize) // (2 * self.size * prod(self.spread) * channels * itemsize)
+        """Boxes of (N, *blocks)."""
+        total, limit = n * prod(self.count), self.limit(channels, products, itemsize)
         return boxes((n, *self.count), prod, max(1, min(limit, -(-total // (2 * parallel.num_threads())))))
+
+    def limit(self, channels: int, products: int, itemsize: int) -> int:
+        """Blocks of a batch; so many that the products outweigh the reading of their weights."""
+        return max(BATCH, self.size * products * itemsize) // (2 * self.size * prod(self.spread) * channels * itemsize)
 
 
 def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
@@ -224,7 +228,7 @@ def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling
 def _plan(n: int, c: int, m: int, spec: ConvSpec, limit: int, most: int) -> Tiling:
     options = [[1] if k == 1 else range(2, min(limit - k + 1, most) + 1) for k in spec.kernel]
     found = [_tiling(spec, points) for points in product(*options)]
-    return min(found, key=lambda tiling: _macs(tiling, n, c, m))
+    return min(found, key=lambda tiling: sum(_macs(tiling, n, c, m)))
 
 
 def _tiling(spec: ConvSpec, points: tuple[int, ...]) -> Tiling:
@@ -253,11 +257,15 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     c, m = max(1, c // spec.groups), max(1, m // spec.groups)
     tiling = plan(n, c, m, spec, dtype)
     weights = tiling.size * c * m * spec.groups * dtype.itemsize
-    macs = spec.groups * _macs(tiling, n, c, m)
-    return 4e-4 * spec.rank + product_seconds(macs, m, c, dtype), max(BATCH, weights) + 2 * weights
+    batches = 1 + n * prod(tiling.count) / max(1, tiling.limit(spec.groups * (c + m), spec.groups * c * m, dtype.itemsize))
+    calls = 4e-4 * spec.rank + 5e-7 * tiling.size * spec.groups * batches
+    products, moves = (spec.groups * macs for macs in _macs(tiling, n, c, m))
+    seconds = product_seconds(products, m, c, dtype) + product_seconds(moves, LONG, LONG, dtype)
+    return calls + seconds + 3e-10 * weights, max(BATCH, weights) + 2 * weights
 
 
-def _macs(tiling: Tiling, n: int, c: int, m: int) -> float:
-    """Of products, transforms and moves, per group, each weighed by what it was seen to cost."""
+def _macs(tiling: Tiling, n: int, c: int, m: int) -> tuple[float, float]:
+    """Of products, and of transforms and moves, per group, each weighed by what it was seen to cost."""
     total, t, p = n * prod(tiling.count) * prod(tiling.spread), tiling.size, prod(tiling.points)
-    return float(total * (t * c * m + 1.5 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)))
+    moves = 1.5 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)
+    return float(total * t * c * m), total * moves
