@@ -8,7 +8,7 @@ import numpy as np
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
-from tinygrad_nd.ops import activation, choice, conv, elementwise, index, norm, parts, pool, reduce, shape, ufunc
+from tinygrad_nd.ops import activation, choice, conv, elementwise, index, normalise, parts, pool, reduce, shape, ufunc
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -187,16 +187,16 @@ def _norm_samples() -> list[Sample]:
     for axes, centred, wide in (((0, 2), True, (1, 4, 1)), ((2,), True, (1, 1, 5)), ((1, 2), False, (1, 4, 5))):
         pull = normal(*x.shape)
 
-        def passed(g: Any, x: Any, w: Any, o: tuple[Any, ...] = (axes, centred), op: Any = norm._normalise_grad) -> nd.Tensor:
-            over = norm._Over(o[0], 1e-3, o[1])
-            _, mean, rstd = norm.kernel.normalise(*(nd.astensor(a).data for a in (x, w, w)), o[0], 1e-3, o[1])
+        def passed(g: Any, x: Any, w: Any, o: tuple[Any, ...] = (axes, centred), op: Any = normalise._normalise_grad) -> nd.Tensor:
+            over = normalise.Over(o[0], w.shape, 1e-3, o[1])
+            _, mean, rstd = over.normalise(*(nd.astensor(a).data for a in (x, w, w)))
             return op(g, x, w, mean, rstd, over=over)
 
         found += rows("normalise_grad", passed, (pull, x, normal(*wide)))
         ones = np.ones(wide)
-        weight = lambda g, x, f=passed, w=ones: f(g, x, w.astype(x.dtype), op=norm._normalise_weight_grad)
+        weight = lambda g, x, f=passed, w=ones: f(g, x, w.astype(x.dtype), op=normalise._normalise_weight_grad)
         found += rows("normalise_weight_grad", weight, (pull, x))
-        bias = lambda g, f=passed, w=ones: f(g, x.astype(g.dtype), w.astype(g.dtype), op=norm._normalise_bias_grad)
+        bias = lambda g, f=passed, w=ones: f(g, x.astype(g.dtype), w.astype(g.dtype), op=normalise._normalise_bias_grad)
         found += rows("normalise_bias_grad", bias, (pull,), linear=True)
     return found
 

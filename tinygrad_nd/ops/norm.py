@@ -1,12 +1,7 @@
-"""Normalisation: batch, layer, group, instance and RMS norm are one operation over different axes.
-
-With x̂ = (x - mean) · rstd, the result is x̂ · weight + bias. Every derivative follows from two facts: x̂ changes by rstd · P(dx), where
-P(v) = v - mean(v) - x̂ · mean(x̂ v) is symmetric; and rstd by -rstd² · mean(x̂ dx). (Without a mean, as in RMS norm, its terms are missing.)
-"""
+"""Batch, layer, group, instance and RMS norm: one operation over different axes; and local response norm."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -14,106 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number, whole
-from ..kernels import norm as kernel
-from ..kernels.memory import freeze
-from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import square
+from .normalise import Axes, Over, normalised, standardise
 from .parts import astype, floating
 from .pool import avg_pool_nd
-from .reduce import mean
-from .shape import broadcast_to, moveaxis, reshape, sizes_of
+from .shape import moveaxis, reshape, sizes_of
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
-
-
-class _Over:
-    """Over which axes of x, and how, statistics are taken. It remembers what the pass back for x gave to weight and bias along the way."""
-
-    def __init__(self, axes: tuple[int, ...], eps: float, centred: bool) -> None:
-        self.axes, self.eps, self.centred = axes, eps, centred
-        self.last: tuple[Any, Any, Any] = (lambda: None, None, None)
-
-    def gradients(self, g: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, rstd: np.ndarray) -> list[np.ndarray]:
-        found = kernel.gradients(g, x, weight, mean, rstd, self.axes, self.centred)
-        self.last = (weakref.ref(g), *found[1:])
-        return list(found)
-
-    def parameter_gradients(self, g: np.ndarray, *rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What comes back to weight and bias: neither depends on weight, so any sweep of this g will do."""
-        of, dweight, dbias = self.last
-        if of() is not g:
-            _, dweight, dbias = self.gradients(g, *rest)
-        return dweight, dbias
-
-    def mean(self, x: Tensor) -> Tensor:
-        return mean(x, self.axes, keepdims=True)
-
-    def standard(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x̂ and rstd, in tensor operations."""
-        distance = x - self.mean(x) if self.centred else x
-        rstd = (self.mean(square(distance)) + self.eps) ** -0.5
-        return distance * rstd, rstd
-
-
-@primitive(
-    x=lambda g, x, weight, mean, rstd, over: _normalise_grad(g, x, weight, mean, rstd, over=over),
-    weight=lambda g, x, weight, mean, rstd, over: _normalise_weight_grad(g, x, weight.detach(), mean, rstd, over=over),
-    bias=lambda g, x, weight, mean, rstd, over: _normalise_bias_grad(g, x.detach(), weight.detach(), mean, rstd, over=over),
-)
-def _normalise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, found: Any, *, over: _Over) -> Any:
-    return found  # along with mean and rstd
-
-
-@primitive(
-    g=lambda h, x, weight, mean, rstd, over: weight * _normalise_grad(h, x, _ones(weight), mean, rstd, over=over),
-    weight=lambda h, g, x, weight, mean, rstd, over: g * _normalise_grad(h, x, _ones(weight), mean, rstd, over=over),
-    x=lambda h, g, x, weight, over: _bend(h, g * weight, x, over),
-)
-def _normalise_grad(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, *, over: _Over) -> Any:
-    """rstd · P(g · weight): the cotangent of x."""
-    return over.gradients(g, x, weight, mean, rstd)[0]
-
-
-@primitive(
-    g=lambda h, x, over: h * over.standard(x)[0],
-    x=lambda h, g, x, mean, rstd, over: _normalise_grad(g, x, h, mean, rstd, over=over),
-)
-def _normalise_weight_grad(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, *, over: _Over) -> Any:
-    """The sum of g · x̂ over what weight repeats along."""
-    return over.parameter_gradients(g, x, weight, mean, rstd)[0]
-
-
-@primitive(g=lambda h, g_shape: broadcast_to(h, g_shape))
-def _normalise_bias_grad(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, *, over: _Over) -> Any:
-    """The sum of g over what bias repeats along."""
-    return over.parameter_gradients(g, x, weight, mean, rstd)[1]
-
-
-def _bend(h: Tensor, u: Tensor, x: Tensor, over: _Over) -> Tensor:
-    """The gradient in x of sum(h · rstd · P(u)), which is n · rstd · (mean(h u) - mean(h) mean(u) - mean(x̂ h) mean(x̂ u)) for each mean."""
-    hat, rstd = over.standard(x)
-    a, b = over.mean(hat * h), over.mean(hat * u)
-    v = b * h + a * u
-    value, projected = over.mean(h * u) - a * b, v - hat * over.mean(hat * v)
-    if over.centred:
-        value, projected = value - over.mean(h) * over.mean(u), projected - over.mean(v)
-    return -square(rstd) * (hat * value + projected)
-
-
-def _ones(weight: Tensor) -> np.ndarray:
-    return np.ones(weight.shape, weight.dtype)
-
-
-@primitive(
-    x=lambda g, weight, rstd: g * (weight * rstd),
-    weight=lambda g, x, mean, rstd: g * ((x - mean) * rstd),
-    bias=lambda g: g,
-)
-def _standardise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any) -> Any:
-    """The same for statistics that are given."""
-    return kernel.standardise(x, weight, bias, mean, rstd)
 
 
 def batch_norm(
@@ -177,10 +81,8 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     if channels % whole("group_norm", "num_groups", num_groups):
         raise ValueError(f"group_norm: num_groups={num_groups} must divide the {channels} channels of x {x.shape}")
     weight, bias = _parameters("group_norm", (channels,), x, weight=weight, bias=bias)
-    grouped = reshape(x, (*x.shape[:axis], num_groups, channels // num_groups, *x.shape[axis + 1 :]))
-    shape = tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(grouped.shape))
-    axes = tuple(i for i in range(1, grouped.ndim) if i != axis)
-    return reshape(_normalised(grouped, weight, bias, shape, axes, eps)[0], x.shape)
+    over = Over(tuple(range(1, x.ndim)), _along(axis, x), eps, groups=(axis, num_groups))
+    return normalised(x, weight, bias, over)[0]
 
 
 def layer_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
@@ -233,14 +135,14 @@ def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any
         eps = float(np.finfo(t.dtype).eps)
     number(where, "eps", eps, least=0)
     assert eps is not None
-    return _normalised(t, w, b, (1,) * lead + shape, tuple(range(lead, t.ndim)), eps, centred)[0]
+    return normalised(t, w, b, Over(tuple(range(lead, t.ndim)), (1,) * lead + shape, eps, centred))[0]
 
 
 def _by_channel(
     where: str,
     x: Tensor,
     axis: int,
-    axes: tuple[int, ...],
+    axes: Axes,
     running_mean: Any,
     running_var: Any,
     weight: Any,
@@ -258,38 +160,30 @@ def _by_channel(
         if r is not None and astensor(r).shape != (channels,):
             raise ValueError(f"{where}: {name} needs shape ({channels},), one per channel of x {x.shape}, but has {astensor(r).shape}")
     weight, bias = _parameters(where, (channels,), x, weight=weight, bias=bias)
-    shape = tuple(channels if i == axis else 1 for i in range(x.ndim))
+    shape = _along(axis, x)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(f"{where}: without statistics of x it needs running_mean and running_var, but got {running_mean!r}")
         middle, variance = (
             astensor(r).data.astype(np.result_type(x.dtype, np.float32)).reshape(shape) for r in running.values()
         )
-        return _standardise(x, reshape(weight, shape), reshape(bias, shape), middle, 1 / np.sqrt(variance + eps))
+        return standardise(x, reshape(weight, shape), reshape(bias, shape), middle, 1 / np.sqrt(variance + eps))
     count = prod(x.shape[a] for a in axes)
     if count < 2:
         told = f"{where}: x {x.shape} has {'one value' if count else 'no values'} per channel"
         raise ValueError(f"{told}, and statistics of x need more; use the running ones")
-    y, middle, rstd = _normalised(x, weight, bias, shape, axes, eps)
-    variance = np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
-    for old, new in zip(running.values(), (middle, variance)):
+    y, middle, rstd = normalised(x, weight, bias, Over(axes, shape, eps))
+    for name, old in running.items():
         if isinstance(old, Tensor):
+            new = middle if name == "running_mean" else np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
             fresh = new.reshape(channels) if new.size == channels else np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
             old.data = ((1 - momentum) * old.data + momentum * fresh).astype(old.dtype)
     return y
 
 
-def _normalised(
-    x: Tensor, weight: Tensor, bias: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], eps: float, centred: bool = True
-) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """The result, and the mean and rstd that were found; weight and bias in `shape`, in which they broadcast."""
-    dtype = np.result_type(x.dtype, weight.dtype, bias.dtype)
-    x = x if x.dtype == dtype else astype(x, dtype)
-    weight, bias = reshape(weight, shape), reshape(bias, shape)
-    y, middle, rstd = kernel.normalise(x.data, weight.data, bias.data, axes, eps, centred)
-    for a in (y, middle, rstd):
-        freeze(a)
-    return _normalise(x, weight, bias, middle, rstd, y, over=_Over(axes, eps, centred)), middle, rstd
+def _along(axis: int, x: Tensor) -> Axes:
+    """The shape in which an array of the length of this axis broadcasts to x."""
+    return (*[1] * axis, x.shape[axis], *[1] * (x.ndim - axis - 1))
 
 
 def _parameters(where: str, shape: tuple[int, ...], x: Tensor, **given: Any) -> list[Tensor]:

@@ -152,13 +152,11 @@ def _margin_loss(of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moments(of: dict[str, Any]) -> dict[str, Any]:
-    x, over = of["x"], of["over"]
-    mean = x.mean(over.axes, keepdims=True) * over.centred
-    rstd = 1 / np.sqrt(np.square(x - mean).mean(over.axes, keepdims=True) + over.eps)
-    moments = {"mean": mean, "rstd": rstd}
-    if "g" in of:  # over remembers what it found for a g, by identity
-        return moments | {"g": of["g"].copy()}
-    return moments | {"found": (x - mean) * rstd * of["weight"] + of["bias"]}
+    over = of["over"]
+    weight, bias = (np.resize(of.get(name, 0), over.shape) for name in ("weight", "bias"))  # one number may stand for all
+    found, mean, rstd = over.normalise(of["x"], weight, bias)
+    # over remembers what it found for a g, by identity
+    return {"mean": mean, "rstd": rstd} | ({"g": of["g"].copy()} if "g" in of else {"found": found})
 
 
 def _loss(of: dict[str, Any], name: str) -> dict[str, Any]:
