@@ -20,7 +20,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from numpy import asarray, ndarray
+from numpy import asarray, ndarray, number
 
 from .kernels.elementwise import LARGE
 from .kernels.memory import freeze
@@ -174,7 +174,7 @@ class Op:
 
         def result(out: Any, arrays: Sequence[Any], nodes: Sequence[Any], params: dict[str, Any]) -> Tensor:
             if type(out) is not ndarray:
-                out = op._as_result(out)
+                out = asarray(out) if isinstance(out, number) else op._as_result(out)
             else:
                 for a in arrays:
                     if a is out:  # freezing an operand would freeze the caller's array

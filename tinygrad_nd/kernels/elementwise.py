@@ -18,7 +18,7 @@ from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
 SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is asked in which order
-PAGED = 1 << 10  # elements; fewer do not fill a page of memory
+SMALL = 1 << 10  # elements; with fewer, one call of NumPy is all there is to be done
 COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
@@ -38,7 +38,7 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
     most = max(x.size if type(x) is ndarray else 1, y.size if type(y) is ndarray else 1)
     if most < LARGE:
-        out = memory.warm_like(x) if most >= PAGED and _alike(ufunc, x, y) else None
+        out = memory.warm_like(x) if most >= SMALL and _alike(ufunc, x, y) else None
         if y is None:
             return ufunc(x) if out is None else ufunc(x, out=out)
         return ufunc(x, y) if out is None else ufunc(x, y, out=out)

@@ -9,10 +9,11 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..kernels import elementwise as kernel
 from ..kernels import guarded
-from ..kernels.elementwise import apply
+from ..kernels.elementwise import SMALL, apply
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, frozen, handle
@@ -30,6 +31,8 @@ def elementwise(ufunc: np.ufunc, doc: str, *, one_pass: bool = False, **rules: C
         return apply(ufunc, x)
 
     def two(x: Any, y: Any) -> Any:
+        if type(x) is ndarray and type(y) is ndarray and x.size < SMALL and y.size < SMALL:
+            return ufunc(x, y)
         return apply(ufunc, x, y)
 
     run: Any = one if ufunc.nin == 1 else two
