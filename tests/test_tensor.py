@@ -156,6 +156,13 @@ def test_arrays_of_another_byte_order_become_the_machines():
     np.testing.assert_array_equal(nd.celu(x).data, nd.celu(plain[::-1]).data)
 
 
+def test_pythons_numbers_are_weak_in_functions_of_two_operands():
+    x = np.full((2, 3), 0.5, np.float32)
+    for y in (nd.xlogy(x, 0.5), nd.xlogy(2, x), nd.xlog1py(x, 1), nd.prelu(x, 0.1), nd.gaussian_nll_loss(x, x, 0.5), nd.logaddexp(x, 1)):
+        assert y.dtype == np.float32
+    assert nd.xlogy(0.0, 0.0).item() == 0
+
+
 def test_the_default_dtype_concerns_parameters_only():
     try:
         nd.set_default_dtype(np.float64)

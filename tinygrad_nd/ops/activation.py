@@ -198,7 +198,8 @@ def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:
     only axis of a vector); or of x's rank and broadcasting to it.
     Source: He et al., "Delving deep into rectifiers" (2015).
     """
-    x, w, last = real(x, "prelu"), real(weight, "prelu"), is_channels_last("prelu", layout)
+    x, last = real(x, "prelu"), is_channels_last("prelu", layout)
+    w = real(weight, "prelu", x)
     axis = x.ndim - 1 if last or x.ndim == 1 else 1
     channels = x.shape[axis] if x.ndim else 1
     if w.shape in ((1,), (channels,)):

@@ -67,9 +67,10 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
     return function
 
 
-def real(x: Any, where: str) -> Tensor:
-    """x as a tensor of real floating numbers."""
-    t = floating(x if isinstance(x, Tensor) else numeric(x, None, where))
+def real(x: Any, where: str, like: Tensor | None = None) -> Tensor:
+    """x as a tensor of real floating numbers; Python's take the dtype of `like`."""
+    weak = like.dtype if like is not None and type(x) in (int, float) else None
+    t = floating(x if isinstance(x, Tensor) else numeric(x, weak, where))
     if t.dtype.kind == "c":
         raise TypeError(f"{where}: needs real numbers, but x is {t.dtype}; take x.real or nd.abs(x)")
     return t

@@ -164,7 +164,7 @@ def gaussian_nll_loss(
     """
     number("gaussian_nll_loss", "eps", eps, least=0)
     input, target = pair("gaussian_nll_loss", input, target)
-    v = real(var, "gaussian_nll_loss")
+    v = real(var, "gaussian_nll_loss", input)
     if v.shape == input.shape[:-1] and v.shape != input.shape:
         v = v[..., None]
     if v.shape not in (input.shape, (*input.shape[:-1], 1)) and v.ndim:

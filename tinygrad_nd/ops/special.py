@@ -107,7 +107,8 @@ def i1(x: Any) -> Tensor:
 
 def _times_log(x: Any, y: Any, log_: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
-        product = x * log_(y)
+        logarithm = log_(y)
+        product = np.asarray(x * (logarithm.item() if type(y) in (int, float, complex) else logarithm))  # Python's numbers stay weak
     return np.where(np.equal(x, 0) & ~np.isnan(y), product.dtype.type(0), product)
 
 
