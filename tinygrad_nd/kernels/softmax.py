@@ -7,6 +7,7 @@ else `inner` neighbours go through the same steps side by side, as the pixels of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -22,7 +23,7 @@ WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
 SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
 TURNED = 1 << 17  # elements of them at a time: copies stay in the second-level cache
-NEAR = 16  # between the largest and the least of numbers whose exponentials may be taken relative to the largest of all
+FAR = 1e-4  # a sum of exponentials relative to the largest number of all; below, they are taken relative to the largest of each row
 
 
 def softmax(x: Array, axis: int) -> Array:
@@ -90,17 +91,11 @@ def several(
         with np.errstate(invalid="ignore", under="ignore"):
             tile(*outs, *operands, *constants)
         return outs
-    order = memory.memory_order(x)
-    place = order.index(axis)
-    inner = prod([x.shape[i] for i in order[place + 1 :]])
-    if 1 < inner < WIDE:
-        order, inner = (*(i for i in order if i != axis), axis), 1
+    order, back, outer, inner = _seen(x.shape, memory.memory_order(x), axis)
     n = x.shape[axis]
-    back = sorted(range(x.ndim), key=order.__getitem__)
     outs = [memory.empty([x.shape[i] if i != axis or m is None else m for i in order], x.dtype).transpose(back) for m in lengths]
     if not x.size:
         return outs
-    outer = x.size // (n * inner)
     targets, sources = ([_matrices(a, order, (outer, a.shape[axis], inner)) for a in arrays] for arrays in (outs, operands))
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= COMPILED else None
     if compiled is None:
@@ -109,6 +104,16 @@ def several(
     else:
         _spread_compiled(compiled, tile.__name__[1:], n, targets, sources, constants)
     return outs
+
+
+@lru_cache(256)
+def _seen(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], tuple[int, ...], int, int]:
+    """The order in which axes are to lie in memory, the one that turns it back, and how many numbers are outside and inside the axis."""
+    inner = prod(shape[i] for i in order[order.index(axis) + 1 :])
+    if 1 < inner < WIDE:
+        order, inner = (*(i for i in order if i != axis), axis), 1
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return order, tuple(back), prod(n for i, n in enumerate(shape) if i != axis) // max(inner, 1), inner
 
 
 def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> Array:
@@ -180,15 +185,12 @@ def _turned(a: Array) -> Array:
 
 
 def _softmax(out: Array, x: Array) -> None:
-    np.subtract(x, _shift(x), out=out)
-    np.exp(out, out=out)
-    np.multiply(out, np.reciprocal(total(out)), out=out)
-
-
-def _shift(x: Array) -> Any:
-    """What to take from x before its exponentials: the largest number of all, in a tenth of the time, where none is far below."""
-    high = x.max()
-    return high if high - x.min() < NEAR else x.max(1, keepdims=True)
+    np.exp(np.subtract(x, x.max(), out=out), out=out)  # the largest number of all is found in a tenth of the time
+    sums = total(out)
+    if not sums.min() > FAR:
+        np.exp(np.subtract(x, x.max(1, keepdims=True), out=out), out=out)
+        sums = total(out)
+    np.multiply(out, np.reciprocal(sums), out=out)
 
 
 def _softmax_grad(out: Array, g: Array, y: Array) -> None:
