@@ -90,12 +90,16 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
             return found.astype(dtype)
     f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
     if f is not None:
-        found = loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters)
-        if found is not None:
-            return found
-    share = min(max(-(-x.size // parallel.num_threads()), LEAST), TILE)
+        alike = all([a.strides == x.strides and a.dtype == dtype for a in arrays])
+        found = loop_over(f, *arrays, parameters=parameters) if alike else None
+        return loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters) if found is None else found
     with np.errstate(all="ignore"):
-        return fused(tile, *arrays, *parameters, dtype=dtype, tile=share)
+        return fused(tile, *arrays, *parameters, dtype=dtype, tile=share(x.size))
+
+
+def share(size: int) -> int:
+    """How many of so many elements a tile of NumPy calls takes."""
+    return min(max(-(-size // parallel.num_threads()), LEAST), TILE)
 
 
 def _loop(place: str) -> Callable[..., object] | None:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, curve, dense, scratch
+from .activation import COMPILED, curve, dense, scratch, share
 from .bits import with_sign
-from .elementwise import PASSES, SHORT, apply, dot
+from .elementwise import SHORT, apply, dot
 from .memory import Array
 
 Formula = Callable[..., Any]
@@ -53,7 +53,7 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
     order = memory.memory_order(slope)
     arrays = [a.transpose(order).reshape(-1) for a in (slope, x, t)]
     f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= COMPILED else None
-    boxes = parallel.boxes((x.size,), PASSES if f is None else engines.share(x.size))
+    boxes = parallel.boxes((x.size,), share(x.size) if f is None else engines.share(x.size))
     sums = np.zeros(len(boxes))
     if f is None:
         both = LOSSES[name].both
