@@ -291,6 +291,30 @@ def test_a_loss_is_one_node():
         assert getattr(nd, name)(x, np.zeros((2, 2)))._node.op.name == name
 
 
+def test_a_target_written_to_afterwards_changes_no_gradient():
+    x = nd.tensor(np.arange(4.0), requires_grad=True)
+    for name in losses.LOSSES:
+        t = np.full(4, 0.25)
+        point = x * 0.2 + 0.1
+        before = getattr(nd, name)(point, t)
+        expected = nd.gradients(before, [x], retain_graph=True)[0].data
+        t[:] = 0.75
+        for recorded in (False, True):
+            np.testing.assert_allclose(nd.gradients(before, [x], create_graph=recorded, retain_graph=True)[0].data, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3000, 4)])
+def test_rows_that_are_ignored_may_hold_anything(shape, engine):
+    x = normal(shape).astype(np.float32)
+    x[1], labels = np.nan, np.zeros(shape[0], int)
+    labels[1] = -100
+    t = nd.tensor(x, requires_grad=True)
+    for recorded in (False, True):
+        loss = nd.cross_entropy(t, labels, label_smoothing=0.1)
+        (g,) = nd.gradients(loss, [t], create_graph=recorded)
+        assert np.isfinite(loss.data) and np.isfinite(g.data).all() and not g.data[1].any()
+
+
 # Errors.
 
 
