@@ -183,7 +183,7 @@ def test_einsum_in_the_form_of_lists_and_with_a_path():
     path = nd.einsum_path("ij,jk,kl", a, b, c)[0]
     for optimize in (path, ["einsum_path", (0, 1, 2)], ["einsum_path", (0, 2), (0, 1)]):
         np.testing.assert_allclose(nd.einsum("ij,jk,kl", a, b, c, optimize=optimize).data, a.data @ b.data @ c.data)
-    with pytest.raises(KeyError, match="greedy"):
+    with pytest.raises(ValueError, match="greedy"):
         nd.einsum("ij,jk,kl", a, b, c, optimize="nope")
 
 

@@ -182,8 +182,8 @@ def _normal(name: str, shape: Shape, mean: float, std: float, dtype: npt.DTypeLi
 
 
 def _uniform(name: str, shape: Shape, low: float, high: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
-    number(name, "low", low)
-    number(name, "high", high)
+    number(name, "low", low, below=inf)
+    number(name, "high", high, below=inf)
     if not low <= high:
         raise ValueError(f"{name}: low={low} must not be above high={high}")
     return generator(name, rng).uniform(low, high, _shape(name, shape)).astype(_dtype(name, dtype))

@@ -23,7 +23,11 @@ def from_dlpack(x: Any, /, *, copy: bool | None = None) -> Tensor:
         return tensor(x) if copy else x.detach()
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: needs an array with __dlpack__, but got {type(x).__name__}; use nd.tensor or nd.astensor")
-    return tensor(np.from_dlpack(x)) if copy else astensor(np.from_dlpack(x))
+    try:
+        array = np.from_dlpack(x)
+    except BufferError as error:
+        raise TypeError(f"from_dlpack: this {type(x).__name__} is not to be shared: {error}") from error
+    return tensor(array) if copy else astensor(array)
 
 
 # Arrays.

@@ -12,7 +12,7 @@ from .ops.eigen import EighResult, EigResult, eig, eigh, eigvals, eigvalsh
 from .ops.linalg import matmul, operand, vecdot
 from .ops.matrix_functions import expm, matrix_power, multi_dot
 from .ops.matrix_norm import cond, matrix_norm, matrix_rank, norm, vector_norm
-from .ops.shape import axes_of, matrix_transpose
+from .ops.shape import axis_of, matrix_transpose
 from .ops.solve import (
     SlogdetResult,
     cho_solve,
@@ -65,6 +65,6 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """The vector product of vectors of three components along an axis."""
     x1, x2 = operand(x1, "cross"), operand(x2, "cross")
-    if any(x.shape[axes_of(axis, x.ndim, "cross")[0]] != 3 for x in (x1, x2)):
+    if any(x.shape[axis_of(axis, x.ndim, "cross")] != 3 for x in (x1, x2)):
         raise ValueError(f"cross: needs 3 components along axis {axis}, but x1 has shape {x1.shape} and x2 {x2.shape}")
     return _cross(x1, x2, axis=axis)

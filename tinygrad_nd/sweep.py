@@ -16,7 +16,7 @@ from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
 from .tape import FREED
-from .tensor import Tensor, astensor, frozen, handle, immutable
+from .tensor import Tensor, astensor, frozen, handle, immutable, numeric
 
 _accumulating = threading.Lock()
 _index = attrgetter("index")
@@ -59,8 +59,13 @@ def gradients(
     >>> float(nd.gradients(dy, x))
     18.0
     """
+    for what, those in (("outputs", outputs), ("inputs", inputs)):
+        if not isinstance(those, (Tensor, list, tuple)):
+            raise TypeError(f"gradients: {what} must be a tensor, or a list or tuple of them, but got {type(those).__name__}")
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is not None and not isinstance(outputs, Tensor) and not isinstance(grad_outputs, (list, tuple)):
+        raise TypeError(f"gradients: {len(ys)} outputs need a list or tuple of grad_outputs, but got {type(grad_outputs).__name__}")
     given = [grad_outputs] if isinstance(outputs, Tensor) else [None] * len(ys) if grad_outputs is None else list(grad_outputs)
     if len(given) != len(ys):
         raise ValueError(f"gradients: {len(ys)} outputs need as many grad_outputs, but got {len(given)}")
@@ -262,7 +267,7 @@ def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
                 "Reduce it (.sum(), .mean()) or pass the cotangent of that shape"
             )
         return handle(np.ones(output.shape, output.dtype), None)
-    g = astensor(gradient)
+    g = gradient if isinstance(gradient, Tensor) else astensor(numeric(gradient, None, where))
     g = handle(immutable(g._data), g._node)
     if g.shape != output.shape:
         raise ValueError(f"{where}: the output has shape {output.shape}, but the gradient given has {g.shape}")

@@ -31,6 +31,7 @@ Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
 FREED = object()
 _MISSING = object()
+_REFUSALS = (ValueError, TypeError, OverflowError, ZeroDivisionError)  # what a kernel raises for arguments that mean nothing
 _PLAIN = frozenset({int, float, complex, bool})  # operands that a kernel takes as they are
 
 
@@ -149,7 +150,7 @@ class Op:
                     nodes.append(None)
             try:
                 out = kernel(*arrays, **params)
-            except (ValueError, TypeError) as error:
+            except _REFUSALS as error:
                 raise _named(error, name) from error
             return result(out, arrays, nodes, params)
 
@@ -160,7 +161,7 @@ class Op:
             a, b = x._data, y._data
             try:
                 out = kernel(a, b)
-            except (ValueError, TypeError) as error:
+            except _REFUSALS as error:
                 raise _named(error, name) from error
             return result(out, (a, b), (x._node, y._node), params)
 

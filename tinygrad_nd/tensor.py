@@ -288,7 +288,8 @@ def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
         array: np.ndarray = native(np.asarray(obj, dtype=dtype))
     except (TypeError, ValueError, OverflowError) as error:
         raise no_numbers(asked_for(where), obj, dtype) from error
-    if array.dtype.kind not in "biufc" or (dtype is not None and isinstance(obj, np.ndarray) and obj.dtype.kind in "SUmMV"):
+    made_up = obj is None or (dtype is not None and isinstance(obj, np.ndarray) and obj.dtype.kind in "SUmMV")
+    if made_up or array.dtype.kind not in "biufc":
         raise no_numbers(asked_for(where), obj, dtype)
     return array
 

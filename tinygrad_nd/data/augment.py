@@ -116,14 +116,14 @@ def compose(*functions: Callable[[Any, np.random.Generator], np.ndarray]) -> Cal
         draw = generator("augment.compose", rng)
         for f in functions:
             x = f(x, draw)
-        return as_array(x)
+        return as_array("augment.compose", x)
 
     return composed
 
 
 def _checked(where: str, x: Any, layout: str | None) -> tuple[np.ndarray, list[int]]:
     """The array and its spatial axes."""
-    a, last = as_array(x), is_channels_last(f"augment.{where}", layout)
+    a, last = as_array(f"augment.{where}", x), is_channels_last(f"augment.{where}", layout)
     if a.ndim < 3:
         raise ValueError(
             f"augment.{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'} with a spatial one, but has shape {a.shape}"
@@ -158,7 +158,7 @@ def _padded(x: np.ndarray, space: Sequence[int], pads: Sequence[int], mode: Any)
 
 
 def _real(where: str, x: Any) -> np.ndarray:
-    a = as_array(x)
+    a = as_array(f"augment.{where}", x)
     if a.dtype.kind not in "iuf" or not a.ndim:
         raise TypeError(f"augment.{where}: x needs real numbers and a first axis of examples, but is {a.dtype} of shape {a.shape}")
     return a

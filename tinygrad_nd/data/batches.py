@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Batches:
         self.size = whole("batches", "size", size)
         if transform is not None and not callable(transform):
             raise TypeError(f"batches: transform must be a function of a batch and a Generator, but got a {type(transform).__name__}")
-        self.arrays = mapped(as_array, dict(arrays) if isinstance(arrays, Mapping) else arrays)
+        self.arrays = mapped(partial(as_array, "batches"), dict(arrays) if isinstance(arrays, Mapping) else arrays)
         self.count = common_length("batches", [a for _, a in leaves(self.arrays)])
         self.shuffle, self.drop_last, self.transform = shuffle, drop_last, transform
         self.rng = generator("batches", rng)

@@ -20,7 +20,7 @@ def train_test_split(
     >>> [a.tolist() for a in train_test_split(np.arange(4), shuffle=False)]
     [[0, 1, 2], [3]]
     """
-    columns = [as_array(a) for a in arrays]
+    columns = [as_array("train_test_split", a) for a in arrays]
     count = common_length("train_test_split", columns)
     number("train_test_split", "test_size", test_size, above=0)
     fraction = isinstance(test_size, (float, np.floating))
@@ -29,7 +29,7 @@ def train_test_split(
         raise ValueError(f"train_test_split: test_size={test_size} of {count} leaves {count - tests} to train and {tests} to test")
     order = generator("train_test_split", rng).permutation(count) if shuffle else np.arange(count)
     if stratify is not None:
-        labels = as_array(stratify)
+        labels = as_array("train_test_split", stratify)
         common_length("train_test_split", [*columns, labels])
         if labels.ndim > 1:
             raise ValueError(f"train_test_split: stratify needs one label for each row, but has shape {labels.shape}")

@@ -14,6 +14,7 @@ IntN = int | Sequence[int]
 Pairs = tuple[tuple[int, int], ...]
 Padding = IntN | Sequence[int | tuple[int, int]] | str
 
+MOST = 1 << 40  # entries along an axis
 PADDINGS = ("valid", "same", "same_lower", "full", "causal")
 
 
@@ -129,6 +130,8 @@ def integer(value: Any, what: str, where: str) -> int:
     if not _is_integer(value):
         raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
     index: int = operator.index(value)
+    if abs(index) > MOST:
+        raise ValueError(f"{where}: {what}={index} is beyond what any array has room for")
     return index
 
 

@@ -20,7 +20,7 @@ from .curves import real
 from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
 from .reduce import sum
-from .shape import axes_of, axis_of, concatenate, reshape
+from .shape import axis_of, concatenate, reshape
 from .ufunc import scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
@@ -151,19 +151,19 @@ def silu(x: Any) -> Tensor:
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along `axis`, without overflow."""
     x = real(x, "softmax")
-    return _softmax(x, axis=axes_of(axis, x.ndim, "softmax")[0])
+    return _softmax(x, axis=axis_of(axis, x.ndim, "softmax"))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
     x = real(x, "log_softmax")
-    return _log_softmax(x, axis=axes_of(axis, x.ndim, "log_softmax")[0])
+    return _log_softmax(x, axis=axis_of(axis, x.ndim, "log_softmax"))
 
 
 def softmin(x: Any, axis: int = -1) -> Tensor:
     """exp(-x) / sum(exp(-x)) along `axis`, without overflow."""
     x = real(x, "softmin")
-    return _softmax(-x, axis=axes_of(axis, x.ndim, "softmin")[0])
+    return _softmax(-x, axis=axis_of(axis, x.ndim, "softmin"))
 
 
 def glu(x: Any, axis: int = -1) -> Tensor:

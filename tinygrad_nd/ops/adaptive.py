@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from ..kernels import adaptive as kernel
 from ..kernels import places
 from ..kernels.memory import freeze
-from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding
+from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding, several
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, numeric
 from .index import setitem
 from .parts import floating
 from .pool import avg_pool_nd, max_pool_nd
@@ -119,7 +119,7 @@ def max_unpool_nd(
     A place that several indices name keeps the last of its values.
     """
     who = "max_unpool_nd"
-    where = np.asarray(indices)
+    where = indices.data if isinstance(indices, Tensor) else numeric(indices, None, who)
     if where.dtype.kind not in "iu":
         raise TypeError(f"{who}: indices must be integers, as max_pool_nd(..., return_indices=True) gives them, but are {where.dtype}")
     x, rank, restore = space_last(who, x, kernel_size, "kernel_size", layout)
@@ -149,7 +149,7 @@ def _unpooled(o: tuple[int, ...], kernel_size: IntN, stride: IntN | None, paddin
     if output_size is None:
         n = usual
     else:
-        given = tuple(output_size) if isinstance(output_size, Iterable) else output_size
+        given = tuple(output_size) if several(output_size) else output_size
         n = per_axis(given[2:] if isinstance(given, tuple) and len(given) == rank + 2 else given, rank, "output_size", who)
         if any(not u - step < m < u + step for u, step, m in zip(usual, s, n)):
             raise ValueError(f"{who}: output_size={n} must be less than the stride {s} away from {usual}")
@@ -160,10 +160,10 @@ def _unpooled(o: tuple[int, ...], kernel_size: IntN, stride: IntN | None, paddin
 
 def _output_size(who: str, output_size: Sizes, x: Tensor, rank: int) -> tuple[int, ...]:
     n = x.shape[x.ndim - rank :]
-    if isinstance(output_size, Iterable) and not isinstance(output_size, str):
+    if several(output_size):
         o = tuple(m if size is None else integer(size, "output_size", who) for m, size in zip(n, output_size))
     else:
-        o = per_axis(output_size, rank, "output_size", who)
+        o = per_axis(output_size, rank, "output_size", who)  # type: ignore[arg-type]
     if min(o, default=1) < 1:
         raise ValueError(f"{who}: output_size={output_size} must be at least 1 on every axis")
     if min(n, default=1) < 1:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..tensor import Tensor, astensor
+from .naming import named
 from .shape import Axes, axes_of, axis_of, expand_dims, moveaxis, reshape, stack
 
 __all__ = ["apply_along_axis", "apply_over_axes"]
 
 
+@named
 def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, **kwargs: Any) -> Tensor:
     """func1d(slice, *args, **kwargs) of every slice of x along an axis; the axes of its result take the place of that axis."""
     x = astensor(x)
@@ -23,6 +25,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, 
     return moveaxis(whole, range(len(rest), len(rest) + new), range(axis, axis + new))
 
 
+@named
 def apply_over_axes(func: Callable[..., Any], x: Any, axes: Axes) -> Tensor:
     """func(x, axis) for each of the axes in turn; an axis that it takes away stays with length 1."""
     t: Tensor = astensor(x)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels.memory import freeze
 from ..tensor import Tensor, astensor
 from .activation import softmax
@@ -25,6 +26,8 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
     A boolean mask is True where a query may look at a key; a mask of numbers is added. With causal=True, query i looks at keys 0 to i. A
     query that may look at nothing gives zeros. Source: Vaswani et al., "Attention is all you need" (2017).
     """
+    if scale is not None:
+        number("scaled_dot_product_attention", "scale", scale)
     q, k, v = floating(q), floating(k), floating(v)
     _check(q, k, v)
     scores = matmul(q * float(max(q.shape[-1], 1) ** -0.5 if scale is None else scale), swapaxes(k, -1, -2))

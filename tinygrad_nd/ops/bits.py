@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor, numeric
+from .naming import named
 
 __all__ = ["bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "lcm", "left_shift", "right_shift"]
 
@@ -31,7 +32,7 @@ def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
     run.__name__ = run.__qualname__ = ufunc.__name__
     run.__doc__ = f"{doc} of integers or booleans. No gradient."
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
-    return run  # type: ignore[no-any-return]
+    return named(run)
 
 
 bitwise_and = _on_bits(np.bitwise_and, "x & y")

@@ -16,6 +16,7 @@ from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .naming import named
 from .pad import pad
 from .reduce import _sum
 from .shape import expand_dims, moveaxis, reshape, squeeze
@@ -133,6 +134,7 @@ def conv_transpose_nd(
     return restore(y if bias is None else y + reshape(bias, (-1, *(1,) * spec.rank)))
 
 
+@named
 def explain_conv(
     x_shape: Sequence[int],
     w_shape: Sequence[int],

@@ -77,11 +77,13 @@ def empty(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, nam
     return _owned(np.empty(shape, dtype), requires_grad, name)
 
 
+@named
 def zeros_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Zeros of x's shape and dtype."""
     return _owned(np.zeros_like(_value(x), dtype), requires_grad, name)
 
 
+@named
 def ones_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Ones of x's shape and dtype."""
     return _owned(np.ones_like(_value(x), dtype), requires_grad, name)
@@ -95,6 +97,7 @@ def full_like(x: Any, fill_value: Any, dtype: Dtype = None, *, requires_grad: bo
     return _owned(np.full_like(_value(x), _value(fill_value), dtype), requires_grad, name)
 
 
+@named
 def empty_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Whatever the memory held, in x's shape and dtype."""
     return _owned(np.empty_like(_value(x), dtype), requires_grad, name)

@@ -162,7 +162,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
 
     With `full_matrices`, U and Vh are square. The singular vectors' derivative is infinite where singular values are equal or 0.
     """
-    a = matrices(a, "svd", square=hermitian)
+    a = matrices(a, "svd", square=bool(hermitian))
     if hermitian:
         return _svd_of_hermitian(a, compute_uv)
     if not compute_uv:

@@ -24,6 +24,7 @@ __all__ = [
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along an axis; by eps where the norm is smaller."""
+    number("normalize", "p", p)
     number("normalize", "eps", eps, least=0)
     x = real(x, "normalize")
     axis = axis_of(axis, x.ndim, "normalize")

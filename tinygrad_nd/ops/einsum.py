@@ -15,6 +15,7 @@ from ..tensor import Tensor
 from .elementwise import multiply
 from .linalg import _matmul, _sum_of_products, operand
 from .matrix import diagonal
+from .naming import named
 from .parts import astype
 from .reduce import sum as sum_along
 from .shape import reshape, squeeze, transpose
@@ -24,6 +25,7 @@ __all__ = ["einsum", "einsum_path"]
 Term = tuple[Tensor, str]
 
 
+@named
 def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "safe", optimize: Any = True) -> Tensor:
     """Einstein summation with NumPy's notation: ellipsis, repeated indices, implicit output, and the sublist form.
 
@@ -42,7 +44,7 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "s
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]
     how = optimize if isinstance(optimize, (bool, str)) else tuple(optimize)
     if isinstance(how, str) and how not in ("greedy", "optimal"):
-        raise KeyError(f"einsum: optimize must be a bool, 'greedy', 'optimal' or a path, but got {how!r}")
+        raise ValueError(f"einsum: optimize must be a bool, 'greedy', 'optimal' or a path, but got {how!r}")
     for step in _path(tuple((t.shape, label) for t, label in terms), out, how):
         picked = [terms.pop(i) for i in sorted(step, reverse=True)][::-1]
         while len(picked) > 1:
@@ -59,6 +61,7 @@ def _cast(t: Tensor, dtype: np.dtype[Any], casting: Any) -> Tensor:
     return astype(t, dtype)
 
 
+@named
 def einsum_path(subscripts: Any, *operands: Any, optimize: Any = "greedy") -> Any:
     """NumPy's plan for an einsum: the pairs in their order, and a printable account. Carries no gradient."""
     subscripts, operands = _subscripts(subscripts, operands)

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.exceptions import AxisError
 
+from ..arguments import option
 from ..kernels.fft import _fft as library
+from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import integer, operand
+from .naming import named
 from .rearrange import roll
 from .shape import _crop, _zero_pad
 from .ufunc import conj
@@ -66,7 +69,7 @@ def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: 
 
 def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
     for given in (s, axes):
-        if given is not None and not hasattr(given, "__len__"):
+        if given is not None and not several(given):
             raise TypeError(f"{who}: sizes and axes must be sequences of integers, but got {given!r}")
     if axes is None:
         axes = range(-x.ndim if s is None else -len(s), 0)
@@ -79,9 +82,10 @@ def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
 
 
 def _norm(who: str, norm: Norm) -> str:
-    if norm is not None and norm not in SWAPPED:
-        raise ValueError(f"{who}: norm must be backward, ortho or forward, but got {norm!r}")
-    return norm or "backward"
+    if norm is None:
+        return "backward"
+    option(who, "norm", norm, SWAPPED)
+    return norm
 
 
 def _lengths(who: str, x: Tensor, s: Sizes, axes: tuple[int, ...]) -> list[int]:
@@ -235,11 +239,13 @@ def _turned(who: str, x: Any, axes: int | Axes, sign: int) -> Tensor:
     return roll(x, [sign * (x.shape[i] // 2) for i in each], each) if each else x
 
 
+@named
 def fftfreq(n: int, d: float = 1.0) -> Tensor:
     """The frequencies of the n entries of a transform of samples at distance d; a constant."""
     return astensor(np.fft.fftfreq(n, d))
 
 
+@named
 def rfftfreq(n: int, d: float = 1.0) -> Tensor:
     """The frequencies of the n // 2 + 1 entries of a transform of n real samples at distance d; a constant."""
     return astensor(np.fft.rfftfreq(n, d))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of
+from ..arguments import dtype_of, whole
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import power
@@ -149,7 +149,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     x = astensor(x)
     if x.ndim != 1:
         raise ValueError(f"vander: needs a vector, but x has shape {x.shape}")
-    count, kind = x.size if N is None else N, np.promote_types(x.dtype, int)
+    count, kind = x.size if N is None else whole("vander", "N", N, 0), np.promote_types(x.dtype, int)
     powers = _powers(x if x.dtype == kind else cast(x, dtype=kind), count=count)
     return powers if increasing else flip(powers, 1)
 

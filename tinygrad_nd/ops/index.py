@@ -9,7 +9,7 @@ import numpy as np
 
 from ..kernels import indexing as kernel
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, numeric
 from .choice import maximum, minimum, where
 from .elementwise import multiply
 from .shape import axis_of, broadcast_to, ravel, reshape, take_along
@@ -66,7 +66,7 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     x = astensor(x)
     if axis is None:
         x, axis = ravel(x), 0
-    index = np.array(indices)
+    index = np.array(indices.data if isinstance(indices, Tensor) else numeric(indices, None, "take"))
     if index.dtype.kind not in "iu":
         if index.size or index.dtype.kind != "f":
             raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")

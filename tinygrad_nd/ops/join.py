@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
 
+from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
@@ -122,13 +124,13 @@ def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor
     """x cut along an axis: into so many parts, the first ones longer by one if they cannot be equal, or at the given indices."""
     x = astensor(x)
     axis = axis_of(axis, x.ndim, "array_split")
-    if _is_index(indices_or_sections):
-        parts = int(indices_or_sections)  # type: ignore[arg-type]
-        if parts < 1:
-            raise ValueError(f"array_split: x {x.shape} cannot be cut into {parts} parts")
-        least, longer = divmod(x.shape[axis], parts)
-        indices_or_sections = [least * i + min(i, longer) for i in range(1, parts)]
-    return _cut(x, indices_or_sections, axis)
+    cuts = _cuts("array_split", indices_or_sections)
+    if isinstance(cuts, int):
+        if cuts < 1:
+            raise ValueError(f"array_split: x {x.shape} cannot be cut into {cuts} parts")
+        least, longer = divmod(x.shape[axis], cuts)
+        cuts = [least * i + min(i, longer) for i in range(1, cuts)]
+    return _cut(x, cuts, axis)
 
 
 def hsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
@@ -147,25 +149,29 @@ def dsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
     return _split("dsplit", with_axes(x, 3, "dsplit"), indices_or_sections, 2)
 
 
-def _split(where: str, x: Any, cuts: Cuts, axis: int) -> list[Tensor]:
+def _split(where: str, x: Any, indices_or_sections: Cuts, axis: int) -> list[Tensor]:
     x = astensor(x)
     axis = axis_of(axis, x.ndim, where)
-    if _is_index(cuts):
-        n, parts = x.shape[axis], int(cuts)  # type: ignore[arg-type]
-        if parts < 1 or n % parts:
-            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {parts} equal parts; give the indices to cut at")
-        cuts = [n // parts * i for i in range(1, parts)]
+    cuts = _cuts(where, indices_or_sections)
+    if isinstance(cuts, int):
+        n = x.shape[axis]
+        if cuts < 1 or n % cuts:
+            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {cuts} equal parts; give the indices to cut at")
+        cuts = [n // cuts * i for i in range(1, cuts)]
     return _cut(x, cuts, axis)
 
 
-def _is_index(cuts: Any) -> bool:
-    return np.ndim(cuts) == 0
+def _cuts(where: str, given: Any) -> int | list[int]:
+    """So many sections, or the indices to cut at."""
+    try:
+        return [index(i) for i in given] if several(given) else index(given)
+    except TypeError:
+        raise TypeError(f"{where}: indices_or_sections must be an int or a sequence of ints, but got {given!r}") from None
 
 
-def _cut(x: Tensor, cuts: Any, axis: int) -> list[Tensor]:
+def _cut(x: Tensor, cuts: Sequence[int], axis: int) -> list[Tensor]:
     """The parts between cuts, which mean what they mean in a slice."""
     n = x.shape[axis]
-    places = [int(i) for i in cuts]
-    bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *places], [*places, n])]
+    bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *cuts], [*cuts, n])]
     before = [(0, 0)] * axis
     return [_crop(x, widths=(*before, (a, n - max(a, b)), *[(0, 0)] * (x.ndim - axis - 1))) for a, b in bounds]

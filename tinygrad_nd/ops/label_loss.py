@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..arguments import number
+from ..arguments import whole as whole_number
 from ..kernels import labels as kernel
 from ..kernels.losses import times
 from ..kernels.memory import freeze
@@ -139,6 +141,7 @@ def _rows(
 
     The mean divides by the weights met, a tensor if these need a gradient.
     """
+    whole_number(where, "ignore_index", ignore, -inf)
     place, every = checked(where, labels, input, axis, ignore)
     if reduction == "none":
         return place, ignore if not every else kernel.NONE, None, None

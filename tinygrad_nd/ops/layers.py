@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -62,7 +63,7 @@ def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> T
         raise ValueError(f"embedding: weight {weight.shape} has rows 0 to {rows - 1}, but indices reach {index.min()} to {index.max()}")
     if padding_idx is None:
         return take(weight, index, 0)
-    if not -rows <= padding_idx < rows:
+    if not -rows <= whole("embedding", "padding_idx", padding_idx, -inf) < rows:
         raise ValueError(f"embedding: weight {weight.shape} has {rows} rows, but padding_idx is {padding_idx}")
     padded = (index == padding_idx % rows).reshape(*index.shape, *[1] * (weight.ndim - 1))
     found = take(weight, index, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 from operator import index
+from sys import maxsize
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..kernels.lapack import matrix
 from ..tape import primitive
 from ..tensor import Tensor, astensor, numeric
 from .elementwise import multiply
+from .naming import named
 from .parts import floating
 from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 from .ufunc import conj
@@ -47,9 +49,12 @@ def operand(x: Any, who: str) -> Tensor:
 def integer(n: Any, who: str) -> int:
     """n as an int. Raises TypeError, in the name of the function called, for what is none."""
     try:
-        return index(n)
+        found = index(n)
     except TypeError:
         raise TypeError(f"{who}: sizes, axes and offsets must be integers, but got {n!r}") from None
+    if abs(found) > maxsize:
+        raise ValueError(f"{who}: sizes, axes and offsets have 64 bits at most, but got {n}")
+    return found
 
 
 def matrices(x: Any, who: str, *, square: bool = False) -> Tensor:
@@ -103,6 +108,7 @@ def outer(a: Any, b: Any) -> Tensor:
     return multiply(expand_dims(ravel(operand(a, "outer")), 1), expand_dims(ravel(operand(b, "outer")), 0))
 
 
+@named
 def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
     """The sum of products over pairs of axes: the last `axes` of a with the first of b, or (axes of a, axes of b)."""
     a, b = operand(a, "tensordot"), operand(b, "tensordot")
@@ -111,6 +117,8 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
             raise ValueError(f"tensordot: axes={axes} does not fit a {a.shape} and b {b.shape}")
         over_a, over_b = tuple(range(a.ndim - int(axes), a.ndim)), tuple(range(int(axes)))
     else:
+        if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != 2:
+            raise TypeError(f"tensordot: axes must be an int or two lists of axes, those of a and those of b, but got {axes!r}")
         over_a, over_b = axes_of(axes[0], a.ndim, "tensordot"), axes_of(axes[1], b.ndim, "tensordot")
     return _contract("tensordot", a, b, over_a, over_b)
 
@@ -143,6 +151,7 @@ def vdot(a: Any, b: Any) -> Tensor:
     return _sum_of_products(conj(a), b, axes=(0,))
 
 
+@named
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Tensor:
     """The sum of conj(x1) · x2 along one axis of both; the others broadcast."""
     x1, x2 = (moveaxis(t, axis, -1) if t.ndim else t for t in (operand(x1, "vecdot"), operand(x2, "vecdot")))

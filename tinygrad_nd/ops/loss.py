@@ -128,6 +128,7 @@ def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str 
     With log_target=True, target holds logarithms, too. reduction="batchmean", which is the divergence by its definition, divides the sum by
     the length of the first axis.
     """
+    check_reduction(reduction, "kl_div", "batchmean")
     input, target = pair("kl_div", input, target)
     loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     if reduction == "batchmean":

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import margins as kernel
 from ..kernels.labels import NONE
 from ..kernels.losses import times
@@ -60,6 +61,7 @@ def multi_margin_loss(
     Shapes: input (N, C) or (C,), target (N,) or (), weight (C,), which scales by the class of the target.
     """
     where = "multi_margin_loss"
+    number(where, "margin", margin)
     input, axis, w = scores(where, input, weight)
     if input.ndim > 2:
         raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {input.shape}")

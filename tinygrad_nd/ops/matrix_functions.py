@@ -12,6 +12,7 @@ from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import adjoint, dot, matmul, matrices, operand
+from .naming import named
 from .shape import broadcast_to, concatenate, ravel, reshape
 from .solve import inv
 
@@ -41,6 +42,7 @@ def expm(a: Any) -> Tensor:
     return _expm(a)
 
 
+@named
 def matrix_power(a: Any, n: int) -> Tensor:
     """Square matrices multiplied by themselves n times; their inverses for negative n."""
     a = operand(a, "matrix_power")
@@ -61,6 +63,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
     return broadcast_to(astensor(np.eye(a.shape[-1], dtype=a.dtype)), a.shape) if result is None else result
 
 
+@named
 def multi_dot(arrays: Sequence[Any]) -> Tensor:
     """The product of two or more matrices in the cheapest order; the first and last may be vectors."""
     parts = [operand(a, "multi_dot") for a in arrays]

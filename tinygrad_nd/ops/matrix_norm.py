@@ -15,6 +15,7 @@ from .choice import where
 from .decompose import svdvals
 from .elementwise import absolute, power, sign
 from .linalg import matrices, operand
+from .naming import named
 from .parts import floating
 from .reduce import max as max_along
 from .reduce import min as min_along
@@ -62,6 +63,7 @@ def _pnorm_grad(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...], p: flo
     return scale(spread(g, x.shape, axes), scale(direction, power(over(size, spread(out, x.shape, axes)), p - 1)))
 
 
+@named
 def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The p-norm of x as a vector along `axis` (all axes if None), p = `ord`: any number, with 0 the count of what is not 0, and ±inf.
 
@@ -86,6 +88,7 @@ def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: Ord, who
     return _kept(found, x, axes, keepdims)
 
 
+@named
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Ord = "fro") -> Tensor:
     """The norm of matrices in the last two axes: "fro", "nuc", or ±1 (columns), ±inf (rows), ±2 (singular values)."""
     x = floating(operand(x, "matrix_norm"))
@@ -117,6 +120,7 @@ def _singular(x: Tensor) -> Tensor:
     return absolute(svdvals(x))
 
 
+@named
 def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """NumPy's norm: of all of x by default (Euclidean), of vectors along an int `axis`, of matrices in two axes.
 
@@ -143,6 +147,7 @@ def _kept(y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor
     return reshape(y, tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else y
 
 
+@named
 def cond(x: Any, p: Ord = None) -> Tensor:
     """The condition number of matrices: norm times norm of the inverse, or the ratio of singular values (p of None or ±2)."""
     x = matrices(x, "cond", square=p not in (None, 2, -2))
@@ -163,6 +168,7 @@ def cond(x: Any, p: Ord = None) -> Tensor:
     return where(unknown, np.inf, found) if unknown.any() else found
 
 
+@named
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tensor:
     """How many singular values are above `tol` (or `rtol` times the largest): integers, which carry no gradient."""
     limits = {"tol": astensor(tol).data if tol is not None else None, "rtol": astensor(rtol).data if rtol is not None else None}

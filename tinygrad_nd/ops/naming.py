@@ -7,6 +7,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from numpy.exceptions import AxisError
+from numpy.linalg import LinAlgError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +22,7 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
         try:
             return f(*args, **kwargs)
         except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
-            if str(error).startswith(name):
+            if str(error).startswith(name) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
             raise kind(f"{name}: {str(error).removeprefix('astensor: ')}") from error

@@ -12,6 +12,7 @@ from ..arguments import number, whole
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import square
+from .naming import named
 from .normalise import Axes, Over, normalised, standardise
 from .parts import astype, floating
 from .pool import avg_pool_nd
@@ -69,6 +70,7 @@ def instance_norm(
     return _by_channel("instance_norm", x, axis, axes, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
+@named
 def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, *, layout: str | None = None) -> Tensor:
     """Channels of every example normalised in num_groups groups, over each group's channels and space.
 
@@ -107,6 +109,7 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
     return _over_last("rms_norm", x, normalized_shape, weight, None, eps, False)
 
 
+@named
 def local_response_norm(
     x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, *, layout: str | None = None
 ) -> Tensor:

@@ -26,7 +26,8 @@ def constant(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
     def function(*args: Any, **options: Any) -> Any:
         given = [values(a) for a in args]
         if given:
-            numeric(given[0], None, name)
+            first = numeric(given[0], None, name)
+            given[0] = first if name.endswith("_from") else given[0]
         return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
 
     function.__name__ = function.__qualname__ = name

@@ -173,7 +173,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
 
 def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
     x = astensor(x)
-    return (ravel(x), 0) if axis is None else (x, axes_of(axis, x.ndim, where)[0])
+    return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))
 
 
 def _named(obj: Any) -> Any:

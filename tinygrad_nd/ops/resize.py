@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import floor
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from ..arguments import option
 from ..kernels import resample as kernel
-from ..kernels.padding import IntN, axes_word, per_axis
+from ..kernels.padding import IntN, axes_word, per_axis, several
 from ..tensor import Tensor
 from .adaptive import adaptive_avg_pool_nd
+from .naming import named
 from .parts import floating
 from .pool import enlarge
 from .space import resample, space_last
@@ -23,6 +24,7 @@ MODES = ("nearest", "nearest-exact", "linear", "cubic", "area")
 RANKED = {"bilinear": ("linear", 2), "trilinear": ("linear", 3), "bicubic": ("cubic", 2)}
 
 
+@named
 def interpolate(
     x: Any,
     size: IntN | None = None,
@@ -89,7 +91,7 @@ def _sizes(n: tuple[int, ...], size: Any, scale_factor: Any) -> tuple[tuple[int,
     if scale_factor is None:
         o = per_axis(size, rank, "size", who)
         return o, tuple(m / max(p, 1) for m, p in zip(n, o))
-    given = tuple(scale_factor) if isinstance(scale_factor, Iterable) and not isinstance(scale_factor, str) else (scale_factor,) * rank
+    given = tuple(scale_factor) if several(scale_factor) else (scale_factor,) * rank
     if any(isinstance(f, (str, bool)) or not np.isscalar(f) for f in given):
         raise TypeError(f"{who}: scale_factor must be a number or a number per axis, but is {scale_factor!r}")
     if len(given) != rank:

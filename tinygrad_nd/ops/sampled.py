@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -98,6 +99,7 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     to `edge_order` 1 or 2.
     """
     f = floating(f)
+    whole("gradient", "edge_order", edge_order)
     axes = axes_of(axis, f.ndim, "gradient")
     spacings = [1.0] * len(axes) if not varargs else list(varargs) * (len(axes) if len(varargs) == 1 else 1)
     if len(spacings) != len(axes) or (len(varargs) == 1 and len(axes) > 1 and astensor(varargs[0]).ndim):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, numeric
 from .broadcasting import broadcast_arrays
 from .index import At, getitem, take, within
 from .naming import named
@@ -46,7 +46,7 @@ def _along(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[np.ndar
 
 
 def _integers(indices: Any, where: str) -> np.ndarray:
-    index = np.asarray(indices)
+    index = indices.data if isinstance(indices, Tensor) else numeric(indices, None, where)
     if index.dtype.kind not in "iu" and index.size:
         raise (TypeError if where == "choose" else IndexError)(f"{where}: indices must be integers, but got dtype {index.dtype}")
     return index if index.size else index.astype(np.intp)

@@ -175,6 +175,7 @@ def moveaxis(x: Any, source: Axes, destination: Axes) -> Tensor:
     return _transpose(x, axes=tuple(order))
 
 
+@named
 def expand_dims(x: Any, axis: Axes) -> Tensor:
     """x with axes of length 1 inserted where `axis` says they shall be in the result."""
     x = astensor(x)
@@ -243,7 +244,7 @@ def stack(xs: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any =
 
 def operands(xs: Sequence[Any], where: str, dtype: Any = None, casting: Any = "same_kind") -> list[Tensor]:
     """One tensor or more, converted to `dtype` if one is given."""
-    if not isinstance(xs, (list, tuple, Tensor, np.ndarray)):
+    if not isinstance(xs, (list, tuple, Tensor, np.ndarray)) or not several(xs):
         raise TypeError(f"{where}: needs a sequence of tensors, but got {type(xs).__name__}")
     tensors = [astensor(x) for x in xs]
     if not tensors:

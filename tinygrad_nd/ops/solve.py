@@ -16,6 +16,7 @@ from .elementwise import absolute, square
 from .linalg import _matmul as product
 from .linalg import adjoint, matrices, operand
 from .matrix import trace, tril, triu
+from .naming import named
 from .parts import floating, imag, real
 from .reduce import sum as sum_along
 from .shape import expand_dims, ravel, reshape, squeeze, transpose
@@ -42,6 +43,7 @@ def solve(a: Any, b: Any) -> Tensor:
     return squeeze(_solve(a, expand_dims(b, -1)), -1) if b.ndim == 1 else _solve(a, b)
 
 
+@named
 def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False, unit_diagonal: bool = False) -> Tensor:
     """x with T @ x = b, where T is the upper (or `lower`) triangle of a, transposed with trans="T" and conjugated too with "C".
 
@@ -56,6 +58,7 @@ def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False, 
     return solve(t if trans in (0, "N") else adjoint(t) if trans in (2, "C") else t.mT, b)
 
 
+@named
 def cho_solve(c_and_lower: tuple[Any, bool], b: Any) -> Tensor:
     """x with a @ x = b, from (the Cholesky factor of a, whether that is its lower triangle), as in SciPy."""
     c, lower = c_and_lower
@@ -163,12 +166,13 @@ def _pinv_grad(g: Tensor, a: Tensor, p: Tensor) -> Tensor:
     return rows - product(a, product(p, rows)) + columns - product(product(columns, p), a) - along
 
 
+@named
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSET) -> Tensor:
     """The pseudo-inverse: (..., m, n) to (..., n, m). Singular values up to `rcond` (or `rtol`) times the largest count as 0.
 
     `rcond` is 1e-15 unless given; rtol=None means max(m, n) times the precision. The derivative is that at constant rank.
     """
-    a = matrices(a, "pinv", square=hermitian)
+    a = matrices(a, "pinv", square=bool(hermitian))
     if rcond is not None and rtol is not _UNSET:
         raise ValueError("pinv: rtol and rcond are two names of one argument; give one")
     if rtol is None:
@@ -200,6 +204,7 @@ def _lstsq_grad(g: Tensor, a: Tensor, b: Tensor, x: Tensor, rcond: float) -> Ten
     return fitted + product(along, adjoint(across)) - product(product(ph, g), adjoint(x))
 
 
+@named
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, int, Tensor]:
     """(x, residuals, rank, singular values of a), with x the least of those that make |a @ x - b| least; a is one matrix.
 
@@ -219,6 +224,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, i
 # Tensors as matrices.
 
 
+@named
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     """x with tensordot(a, x, x.ndim) = b. `axes` of a are moved to its end first."""
     a, b = operand(a, "tensorsolve"), operand(b, "tensorsolve")
@@ -235,6 +241,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
         return reshape(solve(reshape(a, (n, n)), ravel(b)), shape)
 
 
+@named
 def tensorinv(a: Any, ind: int = 2) -> Tensor:
     """The tensor b with tensordot(b, tensordot(a, x, ..), ind) = x: the inverse of a as a matrix whose rows are its first `ind` axes."""
     a = operand(a, "tensorinv")

@@ -11,7 +11,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import cast
-from .shape import axes_of, axis_of, ravel
+from .shape import axis_of, ravel
 
 __all__ = ["partition", "sort", "sort_complex", "topk"]
 
@@ -123,4 +123,4 @@ def _ordered(x: np.ndarray, largest: bool) -> np.ndarray:
 
 def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
     x = astensor(x)
-    return (ravel(x), 0) if axis is None else (x, axes_of(axis, x.ndim, where)[0])
+    return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))

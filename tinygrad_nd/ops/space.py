@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..kernels import resample as kernel
-from ..kernels.padding import axes_word
+from ..kernels.padding import axes_word, several
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
@@ -31,7 +31,7 @@ def space_last(where: str, x: Any, sizes: Any, what: str, layout: str | None) ->
     `sizes` (a kernel, an output size, factors) given as r entries speak of the last r axes, one number of all axes after (N, C).
     """
     x, last = operand(x, where), is_channels_last(where, layout)
-    if isinstance(sizes, Iterable) and not isinstance(sizes, str):
+    if several(sizes):
         rank = len(tuple(sizes))
         if rank + last > x.ndim:
             raise ValueError(f"{where}: {what}={tuple(sizes)} speaks of {rank} spatial {axes_word(rank)}, but x has shape {x.shape}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of
+from ..arguments import dtype_of, number
 from ..tensor import Tensor, astensor
 from .choice import clip as clip_
 from .elementwise import divide, sqrt
@@ -38,12 +39,14 @@ def cov(
 
     Divided by the count minus ddof, which is 1, or 0 with `bias`; `fweights` count observations, `aweights` weigh them.
     """
-    parts = [astensor(a) for a in (m, y) if a is not None]
+    parts = [astensor(m), *([] if y is None else [astensor(y)])]
     for t in parts:
         if t.ndim > 2:
             raise ValueError(f"cov: takes vectors or matrices, but got shape {t.shape}")
-    if ddof is not None and ddof != int(ddof):
-        raise ValueError(f"cov: ddof must be an integer, but got {ddof}")
+    if ddof is not None:
+        number("cov", "ddof", ddof, below=inf)
+        if ddof != int(ddof):
+            raise ValueError(f"cov: ddof must be an integer, but got {ddof}")
     kind = dtype_of("cov", dtype) if dtype is not None else np.result_type(np.float64, *(t.dtype for t in parts))
     rows = [_variables(t, kind, rowvar) for t in parts]
     if not rows[0].shape[0]:
@@ -81,7 +84,7 @@ def _weights(weights: Any, n: int, name: str) -> Tensor | None:
     w = astensor(weights)
     w = cast(w, dtype=np.dtype(float)) if w.dtype != float else w
     if w.shape != (n,):
-        raise RuntimeError(f"cov: {name} {w.shape} must be one number for each of the {n} observations")
+        raise ValueError(f"cov: {name} {w.shape} must be one number for each of the {n} observations")
     if (w.data < 0).any():
         raise ValueError(f"cov: {name} must not be negative")
     if name == "fweights" and (w.data != np.around(w.data)).any():

@@ -53,13 +53,13 @@ def isneginf(x: Any) -> Tensor:
 @named
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
-    return astensor(np.isclose(_value(a), _value(b), rtol, atol, equal_nan))
+    return astensor(np.isclose(_value(a), _value(b), _value(rtol), _value(atol), equal_nan))
 
 
 @named
 def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return np.allclose(_value(a), _value(b), rtol, atol, equal_nan)
+    return np.allclose(_value(a), _value(b), _value(rtol), _value(atol), equal_nan)
 
 
 @named

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 from ..kernels import unfold as kernel
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_window
-from ..kernels.padding import per_axis
+from ..kernels.padding import per_axis, several
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
@@ -81,7 +80,7 @@ def fold_nd(
     """
     who, last = "fold_nd", is_channels_last("fold_nd", layout)
     x = operand(x, who)
-    rank = next((len(tuple(v)) for v in (output_size, kernel_size, dilation, stride) if isinstance(v, Iterable)), None)
+    rank = next((len(tuple(v)) for v in (output_size, kernel_size, dilation, stride) if several(v)), None)
     if rank is None:
         raise ValueError(f"{who}: give output_size as a tuple, one size for each spatial axis; {output_size} alone does not tell the rank")
     if x.ndim not in (2, 3):

@@ -5,11 +5,11 @@ Every argument is an int, or a sequence with an int per spatial axis; a result i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..kernels.geometry import conv_window, pool_spec, transpose_window
-from ..kernels.padding import IntN, Padding, Pairs, per_axis
+from ..kernels.padding import IntN, Padding, Pairs, per_axis, several
 
 Size = int | tuple[int, ...]
 
@@ -99,7 +99,7 @@ def solve_padding(n: IntN, k: IntN, stride: IntN, out: IntN, dilation: IntN = 1)
 
 def _rank(*arguments: Any) -> int | None:
     """How many axes the arguments speak of; None if all are ints."""
-    return next((len(tuple(a)) for a in arguments if isinstance(a, Iterable)), None)
+    return next((len(tuple(a)) for a in arguments if several(a)), None)
 
 
 def _sizes(where: str, rank: int | None, **arguments: Any) -> list[tuple[int, ...]]:

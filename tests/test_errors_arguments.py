@@ -1,0 +1,122 @@
+"""What an argument must be is said in the same words everywhere: words, numbers, arrays, dtypes, generators, axes and sizes."""
+
+import numpy as np
+import pytest
+
+import tinygrad_nd as nd
+
+
+def zeros(*shape):
+    return np.zeros(shape)
+
+
+X, W = zeros(2, 6, 8, 8), zeros(4, 6, 3, 3)
+V, M = zeros(4) + 0.5, zeros(4, 4) + 0.5
+CHOICES = {  # a function that takes words: (valid arguments, the option, a word that is near one of those known)
+    "mse_loss": ((V, V), "reduction", "men"),
+    "kl_div": ((V, V), "reduction", "batch_mean"),
+    "cosine_embedding_loss": ((M, M, V), "reduction", "summ"),
+    "convolve_nd": ((V, V), "mode", "ful"),
+    "correlate_nd": ((V, V), "algorithm", "gem"),
+    "interpolate": ((zeros(1, 1, 4), 8), "mode", "liner"),
+    "concatenate": (([V, V], 0), "casting", "unsave"),
+    "fft.fft": ((V,), "norm", "orto"),
+    "random.multivariate_normal": ((V, np.eye(4)), "method", "svdd"),
+}
+
+
+@pytest.mark.parametrize("bad", ["", 3, None, ["a"], {}, np.array(["a", "b"])], ids=str)
+@pytest.mark.parametrize("name", CHOICES)
+def test_an_unknown_word_is_refused_with_those_known(name, bad):
+    given, option, near = CHOICES[name]
+    call = nd
+    for part in name.split("."):
+        call = getattr(call, part)
+    name = name.removeprefix("fft.")
+    with pytest.raises(ValueError, match=f"{name}: {option} must be '.* or '.*did you mean"):
+        call(*given, **{option: near, **({"dtype": float} if option == "casting" else {})})
+    if not (option == "norm" and bad is None):
+        with pytest.raises(ValueError, match=f"{name}: {option} must be '.* or '"):
+            call(*given, **{option: bad, **({"dtype": float} if option == "casting" else {})})
+
+
+NUMBERS = {  # an option that is a number: a call with it, and a value out of its bounds
+    "dropout: p": (lambda p: nd.dropout(V, p), 1.5),
+    "smooth_l1_loss: beta": (lambda p: nd.smooth_l1_loss(V, V, beta=p), -1),
+    "huber_loss: delta": (lambda p: nd.huber_loss(V, V, delta=p), 0),
+    "hinge_embedding_loss: margin": (lambda p: nd.hinge_embedding_loss(V, V, margin=p), float("nan")),
+    "cross_entropy: label_smoothing": (lambda p: nd.cross_entropy(M, [0, 1, 2, 3], label_smoothing=p), 2),
+    "batch_norm: eps": (lambda p: nd.batch_norm(M, V, V, eps=p), -1),
+    "batch_norm: momentum": (lambda p: nd.batch_norm(M, V, V, momentum=p), float("nan")),
+    "layer_norm: eps": (lambda p: nd.layer_norm(M, 4, eps=p), -1),
+    "group_norm: num_groups": (lambda p: nd.group_norm(M, p), 0),
+    "celu: alpha": (lambda p: nd.celu(V, p), float("nan")),
+    "normal: std": (lambda p: nd.init.normal((2, 2), std=p), -1),
+    "embedding: padding_idx": (lambda p: nd.embedding([0], M, padding_idx=p), 9),
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
+    call, beyond = NUMBERS[what]
+    for bad in ("a", [1.0], {}, 1j):
+        with pytest.raises(TypeError, match=f"^{what} must be "):
+            call(bad)
+    with pytest.raises(ValueError, match=f"^{what.split(':')[0]}: .*{what.split()[-1]}"):
+        call(beyond)
+
+
+@pytest.mark.parametrize("call", [
+    nd.tensor, nd.Parameter, nd.exp, nd.sum, nd.celu, nd.nanmean, nd.linalg.inv, nd.fft.fft, nd.random.normal,
+    lambda v: nd.add(1.0, v), lambda v: nd.conv_nd(v, W), lambda v: nd.mse_loss(v, V), lambda v: nd.take(V, v), lambda v: nd.gcd(v, 2),
+    lambda v: nd.stack([v, v]), lambda v: nd.tensor(v, float),
+])  # fmt: skip
+def test_what_is_no_array_of_numbers_is_refused_in_the_name_of_the_function(call):
+    for ragged in ([[1], [1, 2]], [1, [2]], [[[1], [2]], [[1], [2, 3]]]):
+        with pytest.raises(ValueError, match=r"^[a-zP.]+\w*: a list whose rows differ in length is no array"):
+            call(ragged)
+    for other in (["a", 1], {}, None, object()):
+        with pytest.raises(TypeError, match=r"^[a-zP.]+\w*: (needs|takes|indices must be|x must be)"):
+            call(other)
+
+
+@pytest.mark.parametrize("name", ["float", "np.array(1.5)", (), {}, 3])
+def test_what_is_no_dtype_is_refused(name):
+    for where, call in (
+        ("tensor", lambda d: nd.tensor([1.0], d)), ("astype", lambda d: nd.ones(2).astype(d)),
+        ("zeros", lambda d: nd.init.zeros((2,), dtype=d)),
+        ("explain_conv", lambda d: nd.explain_conv((1, 1, 4), (1, 1, 2), dtype=d)), ("stack", lambda d: nd.stack([V], dtype=d)),
+    ):  # fmt: skip
+        if name != "float":
+            with pytest.raises(TypeError, match=f"^{where}: dtype must be one of numbers"):
+                call(name)
+
+
+@pytest.mark.parametrize("rng", ["a", -1, 1.5, object()], ids=str)
+def test_what_is_no_generator_is_refused_in_the_same_words(rng):
+    for where, call in (
+        ("dropout", lambda: nd.dropout(V, rng=rng)), ("alpha_dropout", lambda: nd.alpha_dropout(V, rng=rng)),
+        ("random.normal", lambda: nd.random.normal(rng=rng)), ("he_normal", lambda: nd.init.he_normal((2, 2), rng=rng)),
+        ("Dropout", lambda: nd.nn.Dropout(rng=rng)), ("batches", lambda: nd.data.batches(V, 2, shuffle=True, rng=rng)),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=rf"^{where}: rng must be a np.random.Generator, a seed \(an int from 0 on\) or None, but is"):
+            call()
+
+
+@pytest.mark.parametrize("axis", [(), (0, 1), None, 2**70, 10**15, "a"], ids=str)
+def test_one_axis_is_asked_for_where_one_is_needed(axis):
+    for name in ("swapaxes", "topk", "glu"):
+        call = {"swapaxes": lambda: nd.swapaxes(M, axis, 0), "topk": lambda: nd.topk(M, 1, axis), "glu": lambda: nd.glu(M, axis)}[name]
+        with pytest.raises((TypeError, ValueError), match=f"^{name}: .*axis"):
+            call()
+
+
+@pytest.mark.parametrize("size", [10**15, 2**70])
+def test_sizes_beyond_memory_are_refused_at_once(size):
+    for call in (
+        lambda: nd.conv_nd(X, W, padding=size), lambda: nd.conv_nd(X, W, stride=size), lambda: nd.max_pool_nd(X, 2, padding=size),
+        lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), dilation=size), lambda: nd.unfold_nd(X, 2, padding=size),
+        lambda: nd.explain_conv(X.shape, W.shape, padding=size), lambda: nd.avg_pool_nd(X, 2, stride=size),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^[a-z_]+: .*{size}"):
+            call()
