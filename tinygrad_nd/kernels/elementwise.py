@@ -190,7 +190,7 @@ def relu(x: Any) -> Any:
         return fast
     if not isinstance(x, ndarray) or x.size < COMPILED or x.dtype.kind != "f":
         return np.maximum(x, 0)
-    return fused(lambda out, x: np.clip(x, 0, np.inf, out=out), x, dtype=x.dtype, tile=PASSES)  # quicker than the maximum with a number
+    return fused(lambda out, x: np.clip(x, 0, np.inf, out=out), x, dtype=x.dtype, tile=LARGE)  # quicker than the maximum with a number
 
 
 def relu_grad(g: Any, of: Any) -> Any:
@@ -206,7 +206,7 @@ def relu_grad(g: Any, of: Any) -> Any:
     def select(out: Array, g: Array, of: Array) -> None:
         bits.keep(out, np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_)), g)
 
-    return fused(select, g, of, dtype=dtype, tile=PASSES)
+    return fused(select, g, of, dtype=dtype, tile=LARGE)
 
 
 def sigmoid(x: Any) -> Any:
