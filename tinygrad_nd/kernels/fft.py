@@ -29,6 +29,7 @@ from .slabs import Box, boxes, fetch, lengths, windows
 Array = NDArray[Any]
 
 BATCH = 1 << 22  # bytes of spectra one thread works on at a time
+FEW = 1 << 15  # complex multiply-adds that take BLAS as long as to begin, in several threads
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 
 
@@ -50,6 +51,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         else:
             b = np.empty((*a.shape[:-1], p), a.dtype)
             np.matmul(a.transpose(1, 2, 0, 3), spectra, out=b.transpose(1, 2, 0, 3))
+        del a
         y = transform.inverse(b.reshape(-1, *transform.shape, groups * p), axes)[(slice(None), *kept)]
         y = y.reshape(*lengths(batch), *tiling.points, groups * p)
         for t in product(*(range(n) for n in lengths(batch)[1:])):
@@ -59,7 +61,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
             target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
 
     with blas.single_blas():
-        parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel), work)
+        products = c * p if min(c, p) > 1 else 0
+        parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel, products), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -187,10 +190,14 @@ class Tiling:
     seconds: float
     spectra: int  # bytes, of the kernels
 
-    def batches(self, n: int, nbytes: int) -> list[Box]:
-        """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many."""
-        total = n * prod(self.count)
-        limit = min(BATCH // max(1, nbytes), -(-total // (2 * parallel.num_threads())))
+    def batches(self, n: int, nbytes: int, products: int = 0) -> list[Box]:
+        """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many.
+
+        Or twice as many, where the products of a frequency, so many for each tile, are fewer than BLAS takes to begin.
+        """
+        total, threads, most = n * prod(self.count), parallel.num_threads(), max(1, BATCH // max(1, nbytes))
+        few = n % threads == 0 and 0 < most * products < FEW
+        limit = min(2 * most, -(-total // threads)) if few else min(most, -(-total // (2 * threads)))
         return boxes((n, *self.count), prod, max(1, limit))
 
 
