@@ -248,3 +248,23 @@ def test_norms_of_any_rank_are_those_of_one_axis_of_space(shape):
     flat = x.reshape(*x.shape[:2], -1)
     for f in (lambda x: nd.batch_norm(x, None, None, training=True), lambda x: nd.group_norm(x, 2), lambda x: nd.local_response_norm(x, 3)):
         np.testing.assert_allclose(f(x).data.reshape(flat.shape), f(flat).data, rtol=1e-10)
+
+
+@pytest.mark.parametrize("order", ["C", "last"])
+@pytest.mark.parametrize("f", [
+    lambda x, w: nd.batch_norm(x, None, None, w, training=True),
+    lambda x, w: nd.group_norm(x, 4, w),
+    lambda x, w: nd.instance_norm(x, weight=w),
+    lambda x, w: nd.layer_norm(x, 20, nd.stack([w, w, w, w, w]).ravel()),
+])
+def test_single_precision_follows_double_precision_where_the_mean_is_large(f, order):
+    x = np.asarray(sample(24, 4, 60, 20, order=order) + 50, order="K").astype(np.float32)
+    g, w = RNG.standard_normal(x.shape), sample(4).astype(np.float32)
+    found = []
+    for dtype in (np.float32, np.float64):
+        leaves = [nd.tensor(a.astype(dtype), requires_grad=True) for a in (x, w)]
+        y = f(*leaves)
+        y.backward(g.astype(dtype))
+        found.append([y.data, *[leaf.grad.data for leaf in leaves]])
+    for single, double in zip(*found):
+        assert abs(single - double).max() < 2e-5 * abs(double).max()

@@ -142,12 +142,12 @@ def _normalise_rows(out: Array, x: Array, weight: Array, bias: Array, found: Arr
 
 def _gradients_rows(out: Array, g: Array, x: Array, weight: Array, mean: Array, rstd: Array, found: Array) -> None:
     n, ones = x.shape[0] * x.shape[2] * x.shape[3], np.ones(x.shape[3], x.dtype)
-    total = (g @ ones).sum(0)  # (s, B), of g and of g x̂
-    product = (np.vecdot(g, x).sum(0) - mean * total) * rstd
+    np.subtract(x, mean[..., None], out=out)
+    total, product = (g @ ones).sum(0), np.vecdot(g, out).sum(0) * rstd  # (s, B), of g and of g x̂
     found[0], found[1] = product, total
     slope = (weight * product).sum(1, keepdims=True) * np.square(rstd) / -n
-    offset = (weight * total).sum(1, keepdims=True) * rstd / -n - mean * slope
-    np.multiply(x, slope[..., None], out=out)
+    offset = (weight * total).sum(1, keepdims=True) * rstd / -n
+    np.multiply(out, slope[..., None], out=out)
     np.add(out, offset[..., None], out=out)
     np.add(out, np.multiply(g, (rstd * weight)[..., None], out=memory.scratch("scaled", g.shape, g.dtype)), out=out)
 
@@ -169,17 +169,19 @@ def _normalise_lanes(out: Array, x: Array, weight: Array, bias: Array, found: Ar
 
 def _gradients_lanes(out: Array, g: Array, x: Array, weight: Array, mean: Array, rstd: Array, found: Array) -> None:
     out, g, x = out[0], g[0], x[0]
-    split, middle, scale = (len(x), *weight.shape[1:]), mean[:, None, :, None], rstd[:, None, :, None]
+    split, scale = (len(x), *weight.shape[1:]), rstd[:, None, :, None]
     n, ones = x.shape[1] * split[1] * split[3], np.ones(x.shape[1], x.dtype)
-    total, product = ones @ g, ones @ np.multiply(g, x, out=out)
-    product = ((product.reshape(split) - middle * total.reshape(split)) * scale).reshape(total.shape)
+    np.subtract(x, _wide(mean[:, None, :, None], split), out=out)
+    scratch = memory.scratch("product", g.shape, g.dtype)
+    total, product = ones @ g, ones @ np.multiply(g, out, out=scratch)
+    product *= _wide(scale, split)[:, 0]
     found[0], found[1] = product, total
     weighted = weight.reshape(1, -1)
     slope = _merged(weighted * product, split) * np.square(scale) / -n
-    offset = _merged(weighted * total, split) * scale / -n - middle * slope
-    np.multiply(x, _wide(slope, split), out=out)
+    offset = _merged(weighted * total, split) * scale / -n
+    np.multiply(out, _wide(slope, split), out=out)
     np.add(out, _wide(offset, split), out=out)
-    np.add(out, np.multiply(g, _wide(scale * weight, split), out=memory.scratch("scaled", g.shape, g.dtype)), out=out)
+    np.add(out, np.multiply(g, _wide(scale * weight, split), out=scratch), out=out)
 
 
 def _merged(cells: Array, split: Sequence[int]) -> Array:

@@ -159,8 +159,8 @@ def _moments_tile(x: Array, mean: Array, variance: Array) -> None:
 
 
 def _sums_tile(g: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
-    total[...] = _total(g)
-    np.subtract(_total(np.multiply(g, x, out=memory.scratch("product", x.shape, x.dtype))), mean * total, out=product)
+    distance = np.subtract(x, mean[:, None], out=memory.scratch("distance", x.shape, x.dtype))
+    total[...], product[...] = _total(g), _total(np.multiply(distance, g, out=distance))
 
 
 def _total(x: Array) -> Array:

@@ -94,7 +94,7 @@ def _run(f: Callable[..., None], cut: Sequence[Array], whole: Sequence[Array], p
 def _normalise(out: Array, x: Array, mean: Array, rstd: Array, weight: Array, bias: Array, eps: Array, centred: bool) -> None:
     n = x.shape[1]
     if centred:
-        np.matmul(x, np.full((n, 1), 1 / n, x.dtype), out=mean)
+        np.divide(np.vecdot(x, np.ones(n, x.dtype)), n, out=mean[:, 0])  # a third of the time of sum, and as accurate
     np.subtract(x, mean, out=out)
     rstd[:, 0] = 1 / np.sqrt(np.vecdot(out, out) / n + eps)
     np.multiply(out, rstd, out=out)
@@ -105,16 +105,15 @@ def _normalise(out: Array, x: Array, mean: Array, rstd: Array, weight: Array, bi
 def _gradients(
     out: Array, g: Array, x: Array, mean: Array, rstd: Array, weight: Array, dweight: Array, dbias: Array, centred: bool
 ) -> None:
-    """As g · weight · rstd + x · slope + offset: the mean of g x̂ follows from that of g x."""
+    """As g · weight · rstd + (x - mean) · slope + offset; where matrices are summed, they are multiplied by a vector on the way."""
     n, along = x.shape[1], weight[:, None]
-    product, total = np.multiply(g, x, out=out), g @ along  # of u
-    np.subtract(rstd[:, 0] @ product, (mean * rstd)[:, 0] @ g, out=dweight)
+    np.subtract(x, mean, out=out)
+    product = np.multiply(g, out, out=memory.scratch("product", g.shape, g.dtype))
+    np.matmul(rstd[:, 0], product, out=dweight)
     np.matmul(np.ones(len(g), g.dtype), g, out=dbias)
-    slope = (product @ along - mean * total) * rstd**3 / -n
-    offset = (total * rstd / -n if centred else 0) - mean * slope
-    np.multiply(x, slope, out=out)
+    np.multiply(out, (product @ along) * rstd**3 / -n, out=out)
     if centred:
-        np.add(out, offset, out=out)
-    scaled = np.multiply(g, weight, out=memory.scratch("scaled", g.shape, g.dtype))
+        np.add(out, (g @ along) * rstd / -n, out=out)
+    scaled = np.multiply(g, weight, out=product)
     np.multiply(scaled, rstd, out=scaled)
     np.add(out, scaled, out=out)
