@@ -121,6 +121,17 @@ def test_channels_may_come_last(f):
     np.testing.assert_allclose(np.moveaxis(last.data, -1, 1), f(x).data, rtol=1e-12)
 
 
+def test_long_doubles_are_normalised_as_such():
+    """No compiled loop knows them."""
+    x = sample(40, 8, 10).astype(np.longdouble)
+    for f in (lambda x: nd.layer_norm(x, 10), lambda x: nd.batch_norm(x, None, None, training=True), lambda x: nd.group_norm(x, 2)):
+        t, plain = nd.tensor(x, requires_grad=True), nd.tensor(x.astype(float), requires_grad=True)
+        y = f(t)
+        for a, b in ((y, f(plain)), (nd.gradients(y, t, x), nd.gradients(f(plain), plain, x.astype(float)))):
+            assert a.dtype == np.longdouble
+            np.testing.assert_allclose(a.data.astype(float), b.data, rtol=1e-9, atol=1e-9)
+
+
 def test_a_large_mean_costs_no_digits():
     x = (RNG.standard_normal((64, 8, 30, 30)) + 1000).astype(np.float32)
     for a in (x, np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)):

@@ -27,7 +27,7 @@ def cells_of(x: Array, within: Axes) -> Cells:
 
 def row_of(x: Array) -> int:
     """How long rows of lanes should be."""
-    return ROWS[compiled("sums_lanes", x.size) is None]
+    return ROWS[compiled("sums_lanes", x) is None]
 
 
 def tile_size(f: Callable[..., None], total: int) -> int:
@@ -57,9 +57,9 @@ def constant(a: Array) -> Array:
     return a
 
 
-def compiled(name: str, size: int) -> Any:
-    """The compiled loop of that name, where it is in use and the array is not small."""
-    loops = engines.compiled("norms") if size >= COMPILED else None
+def compiled(name: str, x: Array) -> Any:
+    """The compiled loop of that name for x, where it is in use, x is not small and its numbers are those of machines."""
+    loops = engines.compiled("norms") if x.size >= COMPILED and x.dtype.char in "fd" else None
     return loops and getattr(loops, name)
 
 
@@ -110,9 +110,9 @@ class Cells:
         """A parameter per lane, (lanes,)."""
         return np.ascontiguousarray(parameter.transpose(self.order)).reshape(-1)
 
-    def compiled(self, name: str) -> Any:
+    def compiled(self, name: str, x: Array) -> Any:
         """The compiled loop of that name, for long rows of lanes or for one lane."""
-        return compiled(f"{name}_lanes" if self.lanes > 1 else f"{name}_rows", prod(self.shape))
+        return compiled(f"{name}_lanes" if self.lanes > 1 else f"{name}_rows", x)
 
     def pieces(self, size: int) -> tuple[int, list[tuple[slice, slice, int]]]:
         """The length of a piece along the inner axis; and (outer, inner, number of the piece) for all, each of about `size` numbers."""

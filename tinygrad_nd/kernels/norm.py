@@ -98,7 +98,7 @@ def _by_lanes(x: Array, axes: Axes, *parameters: Array) -> Any:
 def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     """Mean and variance over `axes`, kept, in float64: those of pieces, by two passes over each, then those of the whole."""
     cells = cells_of(x, within)
-    view, f = cells.view(x), cells.compiled("moments") or _moments_tile
+    view, f = cells.view(x), cells.compiled("moments", x) or _moments_tile
     step, pieces = cells.pieces(tile_size(f, x.size))
     outer, inner, lanes = cells.shape
     counts = np.diff([*range(0, inner, step), inner])[:, None, None]
@@ -115,7 +115,7 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
 def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     """The sums of g and of g (x - mean) over `within`, kept, in float64."""
     cells = cells_of(x, within)
-    given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums") or _sums_tile
+    given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums", x) or _sums_tile
     step, pieces = cells.pieces(tile_size(f, x.size))
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
@@ -129,7 +129,7 @@ def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
     cells = cells_of(x, _within(tuple(range(x.ndim)), *coefficients))
-    f = cells.compiled(tile.__name__[1:]) or tile
+    f = cells.compiled(tile.__name__[1:], x) or tile
     out = memory.empty_like(x)
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
     flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]

@@ -29,7 +29,7 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
     y = memory.empty(rows.sizes, x.dtype)
     out, given, w, b = y.reshape(-1, rows.n), rows.matrix(x), rows.parameter(weight), rows.parameter(bias)
     mean, rstd = np.zeros((2, len(out), 1), x.dtype)
-    f = compiled("normalise", x.size) or _normalise
+    f = compiled("normalise", x) or _normalise
     _run(f, (out, given, mean, rstd), (w, b, number(eps, x.dtype)), (), centred)
     return y.transpose(rows.back), rows.statistic(mean), rows.statistic(rstd)
 
@@ -40,7 +40,7 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
     dx = memory.empty(rows.sizes, x.dtype)
     out, given, seen, w = dx.reshape(-1, rows.n), rows.matrix(g), rows.matrix(x), rows.parameter(weight)
     statistics = [constant(a.transpose(rows.order).reshape(-1, 1)) for a in (mean, rstd)]
-    f = compiled("gradients", x.size) or _gradients
+    f = compiled("gradients", x) or _gradients
     parts = np.zeros((2, len(_cuts(f, out)), rows.n), x.dtype)  # sums of g x̂ and of g
     _run(f, (out, given, seen, *statistics), (w,), parts, centred)
     total = parts if parts.shape[1] == 1 else parts.sum(1, dtype=np.float64)
