@@ -94,6 +94,17 @@ def test_operand_order_is_drawn_where_it_matters():
     assert ":s0" not in nd.draw(a + b).dot
 
 
+def test_a_constant_bias_is_drawn():
+    x = leaf(2, 3, name="x")
+    w, b = nd.Parameter(np.ones((4, 3)), name="w"), nd.tensor(np.ones(4), name="b")
+    for y, name in (
+        (nd.linear(x, w, np.ones(4)), "bias"), (nd.linear(x, w, nd.ones(4)), "bias"), (nd.linear(x, w, b), "b"),
+        (nd.conv_nd(x, w, np.ones(4, np.float32)), "bias"),
+    ):  # fmt: skip
+        constants = [v for v in nd.draw(y, names=None).graph.vertices if v.kind == "constant"]
+        assert [v.name for v in constants] == [name], name
+
+
 def test_weights_stand_beside_the_operation_that_alone_reads_them():
     x, w = leaf(4, 3, name="x"), leaf(2, 3, name="w")
     with nd.scope("layer"):

@@ -95,6 +95,8 @@ def conv_nd(
     last = is_channels_last("conv_nd", layout)
     spec = conv_spec("conv_nd", x.shape, weight.shape, stride, padding, dilation, groups, algorithm, last=last)
     _check_bias("conv_nd", bias, weight.shape[0])
+    if bias is not None and bias._node is None:
+        bias = astensor(bias, name="bias")  # nothing else remembers a constant one; so it is drawn
     x, restore = _channels_second(x, spec.rank, last)
     x, spec = _pad_by_mode(x, spec, padding_mode)
     _check_algorithm("conv_nd", x.shape[:2], weight.shape[0], spec, x.dtype)

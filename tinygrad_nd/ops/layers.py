@@ -45,6 +45,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
         raise ValueError(f"linear: weight {weight.shape} takes {weight.shape[1]} features, but x has shape {x.shape}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {bias.shape}")
+    if bias is not None and bias._node is None:
+        bias = astensor(bias, name="bias")  # nothing else remembers a constant one; so it is drawn
     return _linear(x, weight, bias)
 
 
