@@ -225,24 +225,22 @@ def _gelu_tanh_grad(out: Array, g: Array, x: Array) -> None:
     np.multiply(out, g, out=out)
 
 
-def _logistic(out: Array, x: Array) -> None:
-    np.negative(x, out=out)
-    np.exp(out, out=out)
+def _one_plus_power(out: Array, x: Array) -> None:
+    """1 + exp(-x)."""
+    np.exp(np.negative(x, out=out), out=out)
     np.add(out, 1, out=out)
-    np.reciprocal(out, out=out)
 
 
 def _silu(out: Array, x: Array) -> None:
-    _logistic(out, x)
-    np.multiply(out, x, out=out)
+    _one_plus_power(out, x)
+    np.divide(x, out, out=out)
 
 
 def _silu_grad(out: Array, g: Array, x: Array) -> None:
-    """g s (1 + x (1 - s)), s the logistic of x."""
-    s = scratch("s", x)
-    _logistic(s, x)
-    np.subtract(1, s, out=out)
-    np.multiply(out, x, out=out)
+    """g (1 + x - y) / (1 + exp(-x)), y the value."""
+    d = scratch("d", x)
+    _one_plus_power(d, x)
+    np.subtract(x, np.divide(x, d, out=out), out=out)
     np.add(out, 1, out=out)
-    np.multiply(out, s, out=out)
+    np.divide(out, d, out=out)
     np.multiply(out, g, out=out)
