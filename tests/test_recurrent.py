@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd import nn
+from tinygrad_nd.ops.recurrent import recurrence
 
 KINDS = {"RNN": nn.RNNCell, "GRU": nn.GRUCell, "LSTM": nn.LSTMCell}
 X = np.random.default_rng(0).standard_normal((5, 3, 2))
@@ -118,3 +119,18 @@ def test_dropout_acts_between_layers_while_training():
 def test_errors_say_what_came(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("steps, n, size", [(1, 1, 3), (9, 5, 17), (4, 2, 64)])
+def test_a_compiled_lstm_is_that_of_numpy(steps, n, size):
+    rng = np.random.default_rng(0)
+    z, w, b, s = (rng.standard_normal(shape) for shape in ((steps, n, 4 * size), (4 * size, size), (4 * size,), (2, n, size)))
+    g = rng.standard_normal((steps, 2, n, size))
+    found = []
+    for dtype in (np.float64, np.float32):  # in float64 it is NumPy's in any case
+        operands = [nd.tensor(a.astype(dtype), requires_grad=True) for a in (z, w, b, s)]
+        y = recurrence("lstm", *operands)
+        y.backward(nd.tensor(g.astype(dtype)))
+        found.append([y, *[t.grad for t in operands]])
+    for exact, got in zip(*found):
+        np.testing.assert_allclose(got.data, exact.data, rtol=2e-4, atol=2e-5 * abs(exact.data).max())

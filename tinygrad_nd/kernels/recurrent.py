@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import engines
 from .memory import empty
 
 Array = np.ndarray
@@ -39,6 +40,8 @@ def previous(s: Any, out: Any) -> Any:
 
 def _lstm(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
     """i, f, o = σ, g = tanh of z + b + h w'; c' = f c + i g, h' = o tanh c'. Keeps (T, N, 4H): i, f, g, o."""
+    if loops := _compiled(z, w, b, s):
+        return loops.lstm(z, w, b, s)  # type: ignore[no-any-return]
     steps, n, size = len(z), z.shape[1], w.shape[1]
     out = empty((steps, 2, n, size), np.result_type(z, w, b, s))
     half = np.repeat(np.asarray([0.5, 0.5, 1, 0.5], out.dtype), size)
@@ -62,6 +65,8 @@ def _lstm(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
 
 
 def _lstm_back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, gates: Any) -> tuple[Any, Any, Any]:
+    if gates is not None and (loops := _compiled(g := np.ascontiguousarray(g), w, before, out, gates)):
+        return loops.lstm_back(g, w, before, out, gates)  # type: ignore[no-any-return]
     n, size = z.shape[1], w.shape[1]
     d, dh, dc = _rows(g, (len(z), n, 4 * size)), _nothing, _nothing
     for at in _blocks(g):
@@ -156,6 +161,12 @@ def _rnn_back(slope: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any, Any]
         return d, d, dh[None]
 
     return back
+
+
+def _compiled(*arrays: Any) -> Any:
+    """The compiled loops, if there are any and these are arrays that they take."""
+    fit = all(type(a) is Array and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+    return engines.compiled("recurrent") if fit else None
 
 
 def _sigmoid(a: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.blas import single_blas
+from ..kernels.blas import matmul, single_blas
 from ..kernels.recurrent import CELLS, Cell, previous
 from ..node import recording
 from ..tape import primitive
@@ -42,15 +42,16 @@ class _Run:
             return found
         if self.of() is not g.data or of not in self.found:
             kept, self.kept = self.kept, None
-            with single_blas():
-                self.of, self.found = weakref.ref(g.data), self._back(kept, g.data, *(t.data for t in operands))
+            self.of, self.found = weakref.ref(g.data), self._back(kept, g.data, *(t.data for t in operands))
         return astensor(self.found.pop(of))
 
     def _back(self, kept: Any, g: Any, z: Any, w: Any, b: Any, s: Any, out: Any) -> dict[str, Any]:
         before = previous(s, out)
-        dz, dq, ds = self.cell.back(g, z, w, b, before, out, kept)
+        with single_blas():
+            dz, dq, ds = self.cell.back(g, z, w, b, before, out, kept)
         rows, h = dq.reshape(-1, dq.shape[-1]), before[:, 0].reshape(-1, w.shape[1])
-        return {"z": dz, "w": np.matmul(rows.T, h), "b": rows.sum(0), "s": ds}
+        product = matmul if isinstance(g, np.ndarray) else np.matmul
+        return {"z": dz, "w": product(rows.T, h), "b": rows.sum(0), "s": ds}
 
 
 def _declare(name: str) -> Callable[..., Tensor]:

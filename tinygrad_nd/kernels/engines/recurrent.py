@@ -1,0 +1,115 @@
+"""Compiled recurrences, for float32: each thread takes some of the sequences through all steps, which needs nothing of the others.
+
+A step is a product with the weights and a loop over the gates; all of them are written down for `crew` at once.
+"""
+
+# mypy: ignore-errors
+import numpy as np
+from numba import njit
+
+from .. import memory, parallel
+from . import native, products, programs
+from .exponential import expm1, logistic
+
+_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+_f = np.float32
+_ONE, _TWO = _f(1), _f(2)
+
+
+def lstm(z, w, b, s):
+    steps, n, size = len(z), z.shape[1], w.shape[1]
+    out, gates = memory.empty((steps, 2, n, size), z.dtype), memory.empty(z.shape, z.dtype)
+    turned = np.ascontiguousarray(w.T)
+
+    def written():
+        return [[call for t in range(steps) for call in step(t, part)] for part in _parts(n)]
+
+    def step(t, part):
+        h, c = (out[t - 1] if t else s)[:, part]
+        a = gates[t, part]
+        return (
+            products.moved(z[t, part], a),
+            _product(h, turned, a, add=True),
+            native.call(_lstm_gates, (a, b, c, out[t, 0, part], out[t, 1, part])),
+        )
+
+    programs.run("lstm", (z, turned, b, s, out, gates), written)
+    return out, gates
+
+
+def lstm_back(g, w, before, out, gates):
+    steps, n, size = len(gates), gates.shape[1], w.shape[1]
+    d, carried = memory.empty(gates.shape, gates.dtype), np.zeros((2, n, size), gates.dtype)
+
+    def written():
+        return [[call for t in reversed(range(steps)) for call in step(t, part)] for part in _parts(n)]
+
+    def step(t, part):
+        dh, dc = carried[0, part], carried[1, part]
+        arrays = gates[t, part], before[t, 1, part], out[t, 1, part], g[t, 0, part], g[t, 1, part], dh, dc, d[t, part]
+        return native.call(_lstm_slopes, arrays), _product(d[t, part], w, dh)
+
+    programs.run("lstm back", (g, w, before, out, gates, d, carried), written)
+    return d, d, carried
+
+
+def _parts(n):
+    """Some of n sequences for each thread."""
+    parts = min(parallel.num_threads(), n)
+    return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+
+
+def _product(x, w, out, add=False):
+    """A call for out = x @ w, or out + x @ w."""
+    rows, offsets = (products.places((n,), (stride,), x.itemsize) for n, stride in zip(x.shape, x.strides))
+    return products.multiply(x, rows, offsets, w, out, add)
+
+
+@_jit
+def _lstm_gates(a, b, c, new_h, new_c):
+    """What comes to the gates, in a, becomes what they let through: i, f, g, o."""
+    n, size = c.shape
+    for r in range(n):
+        i, f, k, o = a[r, :size], a[r, size : 2 * size], a[r, 2 * size : 3 * size], a[r, 3 * size :]
+        for j in range(size):
+            i[j] = logistic(i[j] + b[j])
+            f[j] = logistic(f[j] + b[size + j])
+            k[j] = _tanh(k[j] + b[2 * size + j])
+            o[j] = logistic(o[j] + b[3 * size + j])
+            new_c[r, j] = f[j] * c[r, j] + i[j] * k[j]
+            new_h[r, j] = o[j] * _tanh(new_c[r, j])
+
+
+@_jit
+def _lstm_slopes(gates, c, new_c, g_h, g_c, dh, dc, d):
+    """The cotangents of what came to the gates, in d; those of the states before, but for what comes back by the product, in dc.
+
+    In loops of few arrays each: of more, LLVM gives up telling whether they overlap, and makes no vectors.
+    """
+    n, size = c.shape
+    for r in range(n):
+        i, f, k, o = gates[r, :size], gates[r, size : 2 * size], gates[r, 2 * size : 3 * size], gates[r, 3 * size :]
+        di, df, dk, do = d[r, :size], d[r, size : 2 * size], d[r, 2 * size : 3 * size], d[r, 3 * size :]
+        of_h, of_c = dh[r], dc[r]
+        for j in range(size):
+            do[j] = _tanh(new_c[r, j])
+        for j in range(size):
+            of_h[j] += g_h[r, j]
+        for j in range(size):
+            of_c[j] += g_c[r, j] + of_h[j] * o[j] * (_ONE - do[j] * do[j])
+        for j in range(size):
+            do[j] *= of_h[j] * o[j] * (_ONE - o[j])
+        for j in range(size):
+            di[j] = of_c[j] * k[j] * i[j] * (_ONE - i[j])
+        for j in range(size):
+            df[j] = of_c[j] * c[r, j] * f[j] * (_ONE - f[j])
+        for j in range(size):
+            dk[j] = of_c[j] * i[j] * (_ONE - k[j] * k[j])
+        for j in range(size):
+            of_c[j] *= f[j]
+
+
+@_jit
+def _tanh(x):
+    e = expm1(-_TWO * np.abs(x))
+    return np.copysign(-e / (_TWO + e), x)
