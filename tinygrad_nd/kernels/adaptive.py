@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .resample import Taps, same, taps
+from .taps import Taps, same, taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

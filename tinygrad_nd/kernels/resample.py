@@ -1,166 +1,132 @@
-"""Sampling along an axis: every output is a weighted sum of a few inputs. Its transpose is of the same form."""
+"""Axes sampled: every output is a weighted sum of a few inputs, so sampling an axis is a product with the bands of a matrix."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import engines, memory, parallel
+from . import blas, engines, memory, parallel
+from .taps import Taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-TILE = 1 << 16  # numbers written by one task
+TILE = 1 << 19  # numbers written at a time: a few hundred microseconds of work
 COMPILED = 1 << 11  # numbers; with fewer a compiled loop saves nothing
-A = -0.75  # the slope of the cubic kernel at 1
-
-
-@dataclass(frozen=True, eq=False)
-class Taps:
-    """Output j of `out` is the sum over t < count[j] of weight[t, j] * input[index[t, j]], of `size` inputs; no weights are ones."""
-
-    out: int
-    size: int
-    index: Array
-    count: Array
-    weight: Array | None
-    identity: bool = False
-
-    @cached_property
-    def transposed(self) -> Taps:
-        if self.identity:
-            return self
-        used = np.arange(len(self.index))[:, None] < self.count
-        t, j = np.nonzero(used)
-        return taps(self.index[t, j], j, None if self.weight is None else self.weight[t, j], self.size, self.out)
-
-
-def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int) -> Taps:
-    """Taps from a list: output `rows` sums input `columns` times `weights`."""
-    order = np.argsort(rows, kind="stable")
-    rows, columns = rows[order], columns[order]
-    count = np.bincount(rows, minlength=out)
-    number = np.arange(len(rows)) - (np.cumsum(count) - count)[rows]
-    index = np.zeros((count.max(initial=0), out), np.intp)
-    index[number, rows] = columns
-    if weights is None:
-        return Taps(out, size, index, count, None)
-    weight = np.zeros(index.shape)
-    weight[number, rows] = weights[order]
-    return Taps(out, size, index, count, weight)
+BAND = 16  # inputs, or outputs, of a band: with more a product meets more zeros, with fewer it is over too soon
+SHORT = 4  # outputs that make a product worth its call
+NARROW = 8  # numbers side by side; with fewer, one product that meets more zeros takes less time than one for every row
 
 
 def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
-    """The last axes of x sampled, those that shrink first. What is no tap of an output never touches it, NaN and infinity included."""
+    """The last axes of x sampled, in x's memory order. What is no tap of an output never touches it, NaN and infinity included."""
     if x.size >= COMPILED and x.dtype in (np.float32, np.float64) and len(taps) and (fast := engines.compiled("pools")):
         return fast.sampled(x, taps)  # type: ignore[no-any-return]
-    for axis in sorted(range(len(taps)), key=lambda i: taps[i].out / max(taps[i].size, 1)):
-        if not taps[axis].identity:
-            x = along(x, taps[axis], x.ndim - len(taps) + axis)
-    return x.view()
+    if x.dtype == np.float16 and not all(t.copies for t in taps):  # sums of halves lose digits
+        return sampled(x.astype(np.float32), taps).astype(x.dtype)
+    order, lead = memory.memory_order(x), x.ndim - len(taps)
+    axes = {place: taps[axis - lead] for place, axis in enumerate(order) if axis >= lead and not taps[axis - lead].identity}
+    if not axes:
+        return x.view()
+    y = _sampled(np.ascontiguousarray(x.transpose(order)), axes)
+    return y.transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+def _sampled(x: Array, axes: dict[int, Taps]) -> Array:
+    """These axes of a dense x sampled."""
+    y = memory.empty([axes[i].out if i in axes else n for i, n in enumerate(x.shape)], x.dtype)
+    if not y.size:
+        return y
+    products = x.dtype in (np.float32, np.float64) and any(t.weight is not None for t in axes.values())
+    with blas.single_blas():
+        _fill(x, y, axes, products)
+    if products:
+        # What is not finite reaches, by a weight or by 0, every output of its bands: the first of them tell.
+        firsts = [_bands(axes[i], x.dtype, 0)[0].high if i in axes and axes[i].weight is not None else 1 for i in range(x.ndim)]
+        if not np.isfinite(y[tuple(slice(None, None, step) for step in firsts)]).all():
+            _fill(x, y, axes, False)
+    return y
+
+
+def _fill(x: Array, y: Array, axes: dict[int, Taps], products: bool) -> None:
+    """y from x, some of the outermost entries at a time, axis by axis.
+
+    The products of an inner axis are many and short. There are fewest while the outer axes are short: axes that shrink are sampled from
+    the outermost on, then those that grow from the innermost.
+    """
+    first, sizes = min(axes), list(x.shape)
+    steps = []  # (taps, entries outside of it, numbers inside)
+    for i in sorted(axes, key=lambda i: i if axes[i].out < axes[i].size else 2 * x.ndim - i):
+        steps.append((axes[i], prod(sizes[first:i]), prod(sizes[i + 1 :])))
+        sizes[i] = axes[i].out
+    outer = prod(x.shape[:first])
+    source, result = x.reshape(outer, -1), y.reshape(outer, -1)
+    some = max(1, min(TILE // result.shape[1], -(-outer // parallel.num_threads())))
+
+    def work(start: int) -> None:
+        a, out = source[start : start + some], result[start : start + some]
+        for number, (taps, outside, inside) in enumerate(steps, 1):
+            shape = len(a) * outside, taps.out, inside
+            step = out.reshape(shape) if number == len(steps) else memory.scratch(("sampled", number), shape, x.dtype)
+            (_multiply if products and taps.weight is not None else _add)(a.reshape(-1, taps.size, inside), taps, step)
+            a = step.reshape(len(a), -1)
+
+    parallel.run(range(0, outer, some), work)
+
+
+def _add(x: Array, taps: Taps, y: Array) -> None:
+    """The middle axis of x (rows, n, inside) sampled into y (rows, o, inside), tap by tap."""
+    for t, (which, index) in enumerate(taps.turns):
+        whole = len(which) == taps.out
+        seen = np.take(x, index, 1, out=y if whole and not t else None, mode="clip")
+        if taps.weight is not None:
+            np.multiply(seen, taps.weight[t, which].astype(x.real.dtype)[:, None], out=seen)
+        if t:
+            y[:, slice(None) if whole else which] += seen
+        elif not whole:
+            y[...] = 0
+            y[:, which] = seen
+
+
+def _multiply(x: Array, taps: Taps, y: Array) -> None:
+    """The same, band by band."""
+    rows, _, inside = x.shape
+    parts = 1 if parallel.inside() or y.size < TILE else parallel.num_threads()
+    cuts = [cut for (cut,) in parallel.boxes((rows,), -(-rows // parts))]
+    narrow, scale = (True, inside) if inside < NARROW else (False, 1)
+    x, y = (a.reshape(rows, -1) if narrow else a for a in (x, y))
+
+    def multiply(task: tuple[slice, Band]) -> None:
+        cut, (low, high, first, last, weights) = task
+        seen, target = x[cut, first * scale : last * scale], y[cut, low * scale : high * scale]
+        np.matmul(seen, weights, out=target) if narrow else np.matmul(weights, seen, out=target)
+
+    parallel.run([(cut, band) for cut in cuts for band in _bands(taps, x.dtype, inside if narrow else 0)], multiply)
+
+
+class Band(NamedTuple):
+    """Outputs of an axis from low to high, the inputs they see, from first to last, and the weights (outputs, inputs)."""
+
+    low: int
+    high: int
+    first: int
+    last: int
+    weights: Array
 
 
 @lru_cache(256)
-def same(n: int) -> Taps:
-    """An axis as it is."""
-    return Taps(n, n, np.arange(n)[None], np.ones(n, np.intp), None, True)
-
-
-def along(x: Array, taps: Taps, axis: int) -> Array:
-    """x sampled along an axis, in x's memory order. What is no tap of an output never touches it, NaN and infinity included."""
-    order = memory.memory_order(x)
-    place = order.index(axis)
-    shape = [x.shape[i] for i in order]
-    outer, inner = prod(shape[:place]), prod(shape[place + 1 :])
-    source = np.ascontiguousarray(x.transpose(order)).reshape(outer, taps.size, inner)
-    y = memory.empty((outer, taps.out, inner), x.dtype)
-    wide = np.dtype(np.float32) if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
-    weight = None if taps.weight is None else taps.weight.astype(wide.type(0).real.dtype)[:, :, None]
-    whole = [int((taps.count > t).sum()) == taps.out for t in range(len(taps.index))]
-
-    def work(tile: tuple[slice, slice]) -> None:
-        some, rows = tile
-        a, result = source[some], y[some, rows]
-        total = result if wide == x.dtype else memory.scratch("total", result.shape, wide)
-        if not whole or not whole[0]:
-            total[...] = 0
-        for t, index in enumerate(taps.index[:, rows]):
-            w = None if weight is None else weight[t, rows]
-            if whole[t]:
-                seen = np.take(a, index, 1, out=memory.scratch("seen", result.shape, x.dtype), mode="clip")
-                if not t:
-                    np.copyto(total, seen) if w is None else np.multiply(seen, w, out=total)
-                else:
-                    np.add(total, seen if w is None else np.multiply(seen, w, out=memory.scratch("part", total.shape, wide)), out=total)
-            else:
-                (which,) = np.nonzero(taps.count[rows] > t)
-                seen = a.take(index[which], 1)
-                total[:, which] += seen if w is None else seen * w[which]
-        if total is not result:
-            np.copyto(result, total, casting="same_kind")
-
-    parallel.run(_tiles(outer, taps.out, inner), work)
-    back = sorted(range(x.ndim), key=order.__getitem__)
-    return y.reshape(*shape[:place], taps.out, *shape[place + 1 :]).transpose(back)
-
-
-def _tiles(outer: int, out: int, inner: int) -> list[tuple[slice, slice]]:
-    if not outer * out * inner:
-        return []
-    rows = max(1, min(out, TILE // inner))
-    some = max(1, TILE // (out * inner))
-    return [(slice(i, i + some), slice(j, j + rows)) for i in range(0, outer, some) for j in range(0, out, rows)]
-
-
-# Where a longer or shorter axis is sampled. Pixels are intervals whose centres lie at i + 1/2; with corners aligned, points at i.
-
-
-@lru_cache(256)
-def nearest(n: int, o: int, scale: float, centre: bool, dtype: Any) -> Taps:
-    """The pixel in which i * scale lies, or (i + 1/2) * scale, rounded as PyTorch rounds for this dtype."""
-    i, step = np.arange(o), float(dtype(scale))
-    at = ((i + 0.5) * step - 0.5).astype(dtype) if centre else (i * step).astype(dtype)  # one rounding, as in a fused multiply-add
-    exact = at.astype(np.float32) + np.float32(0.5 if centre else 0)
-    return taps(np.arange(o), np.clip(np.floor(exact).astype(np.intp), 0, n - 1), None, o, n)
-
-
-@lru_cache(256)
-def linear(n: int, o: int, scale: float, align_corners: bool) -> Taps:
-    """The two neighbours, by their distances; past the ends the end alone."""
-    at = np.maximum(_positions(n, o, scale, align_corners), 0)
-    low = np.minimum(at.astype(np.intp), n - 1)
-    t = np.clip(at - low, 0, 1)
-    return _neighbours(n, o, low, {0: 1 - t, 1: t})
-
-
-@lru_cache(256)
-def cubic(n: int, o: int, scale: float, align_corners: bool) -> Taps:
-    """Four neighbours by Keys' kernel; past the ends the end repeats. Source: Keys, Cubic convolution interpolation, 1981."""
-    at = _positions(n, o, scale, align_corners)
-    low = np.minimum(np.floor(at).astype(np.intp), n - 1)
-    t = np.clip(at - low, 0, 1)
-    return _neighbours(n, o, low, {-1: _far(1 + t), 0: _near(t), 1: _near(1 - t), 2: _far(2 - t)})
-
-
-def _near(d: Array) -> Array:
-    """Keys' kernel at distances up to 1."""
-    return ((A + 2) * d - (A + 3)) * d * d + 1
-
-
-def _far(d: Array) -> Array:
-    """Keys' kernel at distances from 1 to 2."""
-    return ((A * d - 5 * A) * d + 8 * A) * d - 4 * A
-
-
-def _positions(n: int, o: int, scale: float, align_corners: bool) -> Array:
-    if align_corners:
-        return np.arange(o) * ((n - 1) / (o - 1) if o > 1 else 0.0)
-    return (np.arange(o) + 0.5) * scale - 0.5
-
-
-def _neighbours(n: int, o: int, low: Array, weights: dict[int, Array]) -> Taps:
-    columns = [np.clip(low + step, 0, n - 1) for step in weights]
-    return taps(np.tile(np.arange(o), len(weights)), np.concatenate(columns), np.concatenate(list(weights.values())), o, n)
+def _bands(taps: Taps, dtype: np.dtype[Any], inside: int) -> list[Band]:
+    """The bands of an axis; with `inside`, the weights of whole places, so many numbers each, for products from the right."""
+    step = -(-taps.out // max(1, min(max(taps.out, taps.size) // BAND, taps.out // SHORT)))
+    bands = []
+    for low in range(0, taps.out, step):
+        high = min(low + step, taps.out)
+        t, j = np.nonzero(np.arange(len(taps.index))[:, None] < taps.count[low:high])
+        seen = taps.index[t, low + j]
+        first, last = (int(seen.min()), int(seen.max()) + 1) if len(seen) else (0, 0)
+        weights = np.zeros((high - low, last - first), dtype)
+        np.add.at(weights, (j, seen - first), 1 if taps.weight is None else taps.weight[t, low + j])
+        bands.append(Band(low, high, first, last, np.kron(weights.T, np.eye(inside, dtype=dtype)) if inside else weights))
+    return bands

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import option
-from ..kernels import resample as kernel
+from ..kernels import taps as kernel
 from ..kernels.padding import IntN, axes_word, per_axis, several
 from ..tensor import Tensor
 from .adaptive import adaptive_avg_pool_nd

@@ -17,7 +17,7 @@ from .. import engines, memory, parallel
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
-from ..resample import Taps
+from ..taps import Taps
 from . import native
 from . import pool_loops as loops
 from .turns import turn
