@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, pool
+from tinygrad_nd.kernels import engines, pool, pool_slabs, winners
 from tinygrad_nd.kernels.geometry import pool_spec
 
 LAYOUTS = ("first", "last", "reversed", "gaps")
@@ -16,7 +16,7 @@ LAYOUTS = ("first", "last", "reversed", "gaps")
 def engine(request, monkeypatch):
     if request.param == "jit":
         pytest.importorskip("numba")
-    monkeypatch.setattr(pool, "COMPILED", 0)
+    monkeypatch.setattr(pool_slabs, "COMPILED", 0)
     monkeypatch.setattr(engines, "_setting", request.param)
 
 
@@ -101,7 +101,7 @@ def test_sums_and_selections_and_their_transposes(rank, seed, layout, dtype):
     tolerance = {"f2": 5e-3, "f4": 1e-5, "f8": 1e-13}[dtype]
     for forward, transpose, expected in (
         (lambda x: pool.window_sum(x, spec, 0.5), lambda g: pool.window_sum_adjoint(g, spec, 0.5), sums),
-        (lambda x: pool.gather(x, winner, spec), lambda g: pool.scatter(g, winner, spec), picked),
+        (lambda x: winners.gather(x, winner, spec), lambda g: winners.scatter(g, winner, spec), picked),
     ):
         y, dx = forward(x), transpose(g)
         np.testing.assert_allclose(y.reshape(expected.shape), expected, tolerance, tolerance * 10)
@@ -116,7 +116,7 @@ def test_nothing_in_nothing_out(shape):
     x = np.zeros(shape, np.float32)
     y, winner = pool.max_pool(x, spec, True)
     assert y.shape == winner.shape == pool.window_sum(x, spec).shape == (*shape[:2], 2, 2)
-    assert pool.scatter(y, winner, spec).shape == pool.window_sum_adjoint(y, spec).shape == shape
+    assert winners.scatter(y, winner, spec).shape == pool.window_sum_adjoint(y, spec).shape == shape
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -132,9 +132,9 @@ def test_the_number_of_threads_does_not_matter(shape, threads):
             y, winner = pool.max_pool(a, spec, True)
             np.testing.assert_array_equal(y, np.max(taps, 0))
             np.testing.assert_array_equal(winner, np.argmax(taps, 0))
-            np.testing.assert_array_equal(pool.gather(a, winner, spec), y)
+            np.testing.assert_array_equal(winners.gather(a, winner, spec), y)
             for g in (np.ones_like(y), np.ones(y.shape, np.float32)):
-                dx = pool.scatter(g, winner, spec)
+                dx = winners.scatter(g, winner, spec)
                 assert dx.sum() == y.size and ((dx > 0) <= np.isin(x, y)).all()
 
 

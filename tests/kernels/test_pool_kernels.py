@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import pool, pool_slabs
+from tinygrad_nd.kernels import pool, pool_slabs, winners
 from tinygrad_nd.kernels.geometry import PoolSpec, pool_spec
 
 RNG = np.random.default_rng(3)
@@ -127,7 +127,7 @@ def test_gather_at_the_winners_is_the_maximum(case, layout):
     values, winner = pool.max_pool(x, spec, True)
     flat = pool.flat_index(winner, spec)
     inside = flat >= 0
-    np.testing.assert_array_equal(pool.gather(x, winner, spec), np.where(inside, values, 0))
+    np.testing.assert_array_equal(winners.gather(x, winner, spec), np.where(inside, values, 0))
     block = x.reshape(*x.shape[: x.ndim - spec.rank], max(1, int(np.prod(spec.size))))
     picked = np.take_along_axis(block, flat.reshape(*block.shape[:-1], int(np.prod(spec.out))), -1).reshape(flat.shape)
     np.testing.assert_array_equal(picked[inside], values[inside])
@@ -138,9 +138,9 @@ def test_gather_at_the_winners_is_the_maximum(case, layout):
 def test_scatter_is_the_transpose_of_gather(case, layout):
     x, g, spec = sample(case, layout=layout), sample(case, layout=layout, out=True), spec_of(case)
     _, winner = pool.max_pool(sample(case), spec, True)
-    dx = pool.scatter(g, winner, spec)
+    dx = winners.scatter(g, winner, spec)
     assert dx.shape == x.shape and dx.dtype == g.dtype
-    assert np.vdot(pool.gather(x, winner, spec), g) == np.vdot(x, dx)
+    assert np.vdot(winners.gather(x, winner, spec), g) == np.vdot(x, dx)
     flat, expected = pool.flat_index(winner, spec), np.zeros((*case[0], max(1, int(np.prod(spec.size)))))
     for i in np.ndindex(*flat.shape):
         if flat[i] >= 0:
@@ -161,7 +161,7 @@ def test_window_sum_and_its_transpose(case, layout):
 def test_scatter_passes_infinite_cotangents_to_the_winner_alone():
     spec = pool_spec("test", (4,), 2)
     _, winner = pool.max_pool(np.array([[1.0, 2, 4, 3]]), spec, True)
-    np.testing.assert_array_equal(pool.scatter(np.array([[np.inf, np.nan]]), winner, spec), [[0, np.inf, np.nan, 0]])
+    np.testing.assert_array_equal(winners.scatter(np.array([[np.inf, np.nan]]), winner, spec), [[0, np.inf, np.nan, 0]])
 
 
 def test_halves_are_summed_in_single_precision():
@@ -187,7 +187,7 @@ def test_slabs_of_any_size_give_the_same(case, slab, layout, monkeypatch):
     def everything():
         values, winner = pool.max_pool(x, spec, True)
         sums = pool.window_sum(x, spec), pool.window_sum_adjoint(g, spec)
-        return values, winner, pool.scatter(g, winner, spec), pool.gather(x, winner, spec), *sums
+        return values, winner, winners.scatter(g, winner, spec), winners.gather(x, winner, spec), *sums
 
     whole = everything()
     monkeypatch.setattr(pool_slabs, "SLAB", slab)

@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from . import engines, memory, parallel
+from . import memory, parallel
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import Part, apart, blank, extent, load, parts, spread, store, tap, tight, windows
-
-COMPILED = 1 << 11  # numbers; with fewer it is not worth asking for an engine
-FEW = 4  # taps; with more, writing to computed positions costs less than a masked pass for each
+from .pool_slabs import Part, apart, blank, engine, extent, like, load, parts, spread, store, tap, tight, windows
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
-    if fast := _engine(x):
+    if fast := engine(x):
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     lowest = _lowest(x.dtype)
     source, layout = spread(x, spec.rank)
@@ -46,53 +43,6 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     return layout.restore(values, spec.out), None if winner is None else layout.restore(winner, spec.out)
 
 
-def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
-    """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
-    if fast := _engine(x):
-        return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
-    source, layout = spread(x, spec.rank)
-    codes, _ = spread(winner, spec.rank, layout)
-    y = memory.empty(codes.shape, x.dtype)
-
-    def work(part: Part) -> None:
-        slab, found, code = load(source, part, spec, 0, x.dtype), y[part.outputs], codes[part.outputs]
-        found[...] = 0
-        picked = memory.scratch("picked", found.shape, x.dtype)
-        for number, window in windows(slab, spec, part):
-            found += _select(window, code, number, picked)
-
-    parallel.run(parts(source, spec), work)
-    return layout.restore(y, spec.out)
-
-
-def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
-    """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
-    if fast := _engine(g):
-        return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
-    codes, layout = spread(winner, spec.rank)
-    source, _ = spread(g, spec.rank, layout)
-    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    disjoint = all(apart(spec, axis) for axis in range(spec.rank))
-    few = disjoint and prod(spec.kernel) <= FEW
-
-    def work(part: Part) -> None:
-        g, code = source[part.outputs], codes[part.outputs]
-        slab = blank(x, part, spec, spec.stride[-1] if few and spec.rank else 1, g.dtype)
-        if not few or not all(tight(spec, axis) for axis in range(spec.rank)):
-            slab[...] = 0
-        if few:
-            for number, window in windows(slab, spec, part):
-                _select(g, code, number, window)
-        elif disjoint:
-            slab.reshape(-1)[_positions(slab, code, spec, part)] = g
-        else:
-            np.add.at(slab.reshape(-1), _positions(slab, code, spec, part).reshape(-1), g.reshape(-1))
-        store(slab, x, part, spec)
-
-    parallel.run(parts(x, spec, inputs=True), work)
-    return layout.restore(x, spec.size)
-
-
 def flat_index(winner: Array, spec: PoolSpec) -> Array:
     """The winners as flat positions within the spatial block, int64; -1 where a window lies wholly in the padding."""
     taps = np.unravel_index(winner, spec.kernel) if spec.rank else ()
@@ -108,7 +58,7 @@ def flat_index(winner: Array, spec: PoolSpec) -> Array:
 
 def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
-    if fast := _engine(x):
+    if fast := engine(x):
         return fast.window_sum(x, spec, factor)  # type: ignore[no-any-return]
     source, layout = spread(x, spec.rank)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
@@ -129,7 +79,7 @@ def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
 
 def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
-    if fast := _engine(g):
+    if fast := engine(g):
         return fast.window_sum_adjoint(g, spec, factor)  # type: ignore[no-any-return]
     source, layout = spread(g, spec.rank)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
@@ -140,10 +90,8 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
         if factor != 1:
             grown = np.multiply(grown, factor, out=memory.scratch("scaled", grown.shape, g.dtype))
         slab = blank(x, part, spec, spec.stride[-1] if spec.rank else 1, wide)
-        for axis in range(spec.rank):
-            last = axis == spec.rank - 1
-            shape = (*slab.shape[: axis + 2], *grown.shape[axis + 2 :])
-            target = slab if last else memory.scratch(("grown", axis), shape, wide)
+        for axis in reversed(range(spec.rank)):  # what lies far apart is done while there is little of it
+            target = like(slab, ("grown", axis), (*grown.shape[: axis + 1], *slab.shape[axis + 1 :])) if axis else slab
             single = apart(spec, axis)
             if not tight(spec, axis):
                 target[...] = 0
@@ -172,36 +120,19 @@ def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
     return reduce(np.multiply.outer, counts, np.ones((), np.int64))
 
 
-def _positions(slab: Array, codes: Array, spec: PoolSpec, part: Part) -> Array:
-    """Where the winners lie in the memory of a slab with one phase: the place of the window's first tap, and from there to the winner."""
-    sizes = (*slab.shape[: spec.rank], *slab.shape[spec.rank + 1 :]) if spec.rank else slab.shape[::3]
-    steps = [prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
-    strides = (1, *spec.stride, 1)
-    axes = [np.arange(n) * (s * step) for n, s, step in zip(codes.shape, strides, steps)]
-    starts: Array = reduce(lambda inner, axis: np.add.outer(axis, inner), reversed(axes))
-    tap_starts = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps[1:])]
-    taps: Array = reduce(np.add.outer, tap_starts, np.zeros((), np.intp))
-    found = np.take(taps.reshape(-1), codes, out=memory.scratch("positions", codes.shape, np.intp), mode="clip")
-    return np.add(found, starts, out=found)
-
-
-def _engine(a: Array) -> Any:
-    """The compiled pools, where there are any and they are worth it."""
-    return engines.compiled("pools") if a.size >= COMPILED and a.dtype in (np.float32, np.float64) else None
-
-
 # One axis at a time.
 
 
 def _reduce_windows(ufunc: np.ufunc, slab: Array, spec: PoolSpec, part: Part, out: Array) -> None:
-    """Folds every window of a slab with a ufunc, the first spatial axis last, into `out`."""
+    """Folds every window of a slab with a ufunc into `out`: the last axis, whose taps lie in short rows, when least is left."""
     folded = slab if spec.rank else slab[:, 0, 0]
-    for axis in reversed(range(spec.rank)):
+    for axis in range(spec.rank):
         total = tap(folded, spec, part, axis, 0)
+        last = axis == spec.rank - 1 and out.dtype == total.dtype
         for t in range(1, spec.kernel[axis]):
             seen = tap(folded, spec, part, axis, t)
             if t == 1:
-                target = out if axis == 0 and out.dtype == total.dtype else memory.scratch(("folded", axis), total.shape, total.dtype)
+                target = out if last else like(total, ("folded", axis), total.shape)
             total = ufunc(total, seen, out=target)
         folded = total
     if folded is not out:
@@ -242,7 +173,7 @@ def _find_winners(slab: Array, spec: PoolSpec, part: Part, best: Array, codes: A
 
 
 def _find_winners_slowly(slab: Array, spec: PoolSpec, part: Part, best: Array, codes: Array) -> None:
-    """The same where values are infinite or NaN: the first tap inside the input that equals the maximum."""
+    """The same where there are NaNs, or values as low as the padding: the first tap inside the input that equals the maximum."""
     codes[...] = 0
     free = np.ones(best.shape, np.bool_)
     for (number, view), taps in zip(windows(slab, spec, part), product(*map(range, spec.kernel))):
@@ -256,24 +187,9 @@ def _find_winners_slowly(slab: Array, spec: PoolSpec, part: Part, best: Array, c
 
 
 def _ordinary(best: Array, lowest: Any) -> bool:
-    """Whether no maximum is NaN, infinite, or as low as the padding."""
-    if best.dtype.kind == "f":
-        return bool(np.isfinite(best).all())
-    return not (best == lowest).any()
+    """Whether no maximum is NaN or as low as the padding."""
+    return not best.size or bool(best.min() > lowest)
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else np.iinfo(dtype).min
-
-
-def _select(a: Array, codes: Array, number: int, out: Array) -> Array:
-    """a where codes == number, else 0: a product of integers, for a bit pattern times 0 is 0 whatever number it means."""
-    hit = np.equal(codes, number, out=memory.scratch("hit", codes.shape, np.bool_))
-    if a.dtype.kind == "f" and a.dtype.itemsize <= 8:
-        bits = np.dtype(f"i{a.dtype.itemsize}")
-        mask = memory.scratch("mask", codes.shape, bits)
-        np.copyto(mask, hit.view(np.int8))
-        np.multiply(mask, a.view(bits), out=out.view(bits))
-    else:
-        np.multiply(a, hit, out=out)
-    return out

@@ -14,13 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import engines, memory, parallel
 from .geometry import PoolSpec
 from .memory import Array
 
 SLAB = 1 << 21  # bytes of input per slab
 WIDE = 8  # channels that are worth being innermost
+COMPILED = 1 << 11  # numbers; with fewer it is not worth asking for an engine
 Range = tuple[int, int]
+
+
+def engine(a: Array) -> Any:
+    """The compiled pools, where there are any and they are worth it."""
+    return engines.compiled("pools") if a.size >= COMPILED and a.dtype in (np.float32, np.float64) else None
 
 
 # Layout: outer axes, space, inner axes, as they lie in memory.
@@ -137,12 +143,22 @@ def load(x: Array, part: Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
         if view is not None:
             return view
     slab = memory.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
-    extents = [extent(spec, part, axis) for axis in range(spec.rank)]
-    if any(start < 0 or start + span > n for (_, start, span), n in zip(extents, spec.size)):
-        slab[...] = fill
+    for axis, n in enumerate(spec.size):
+        _, start, span = extent(spec, part, axis)
+        last = axis == spec.rank - 1
+        low, high = (-(start // phases), (n - start) // phases) if last else (-start, n - start)
+        for border in (slice(max(low, 0)), slice(max(high, 0), None)):
+            slab[(slice(None),) * (axis + 1 + last) + (border,)] = fill
     for inner, outer in _matches(x, slab, part, spec, [(0, n) for n in spec.size]):
         np.copyto(inner, outer)
     return slab
+
+
+def like(a: Array, key: Any, shape: tuple[int, ...]) -> Array:
+    """Scratch of a shape, whose axes lie in memory as those of `a`."""
+    order = memory.memory_order(a)
+    dense = memory.scratch(key, [shape[axis] for axis in order], a.dtype)
+    return dense.transpose(sorted(range(a.ndim), key=order.__getitem__))
 
 
 def blank(x: Array, part: Part, spec: PoolSpec, phases: int, dtype: Any) -> Array:

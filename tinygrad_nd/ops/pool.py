@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import pool as kernel
+from ..kernels import winners
 from ..kernels.geometry import IntN, Padding, PoolSpec, pool_spec
 from ..kernels.memory import freeze
 from ..node import recording
@@ -31,12 +32,12 @@ def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec) -> Any:
 
 @primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
 def _pool_gather(x: Any, winner: Any, *, spec: PoolSpec) -> Any:
-    return kernel.gather(x, winner, spec)
+    return winners.gather(x, winner, spec)
 
 
 @primitive(g=lambda h, winner, spec: _pool_gather(h, winner, spec=spec))
 def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec) -> Any:
-    return kernel.scatter(g, winner, spec)
+    return winners.scatter(g, winner, spec)
 
 
 @primitive(x=lambda g, spec, factor: _window_sum_adjoint(g, spec=spec, factor=factor))
