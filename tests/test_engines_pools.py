@@ -142,3 +142,13 @@ def test_derivatives_to_order_2():
     x = np.random.default_rng(0).permutation(2 * 3 * 5 * 4).reshape(2, 3, 5, 4) * 0.1
     for f in (nd.max_pool_nd, nd.avg_pool_nd):
         nd.testing.check_grads(lambda x: f(x, (3, 2), 2, 1) ** 2, [x], order=2)
+
+
+def test_a_maximum_and_a_sum_of_one_shape_are_told_apart():
+    x = np.random.default_rng(0).standard_normal((2, 3, 40, 40)).astype(np.float32)
+    spec = pool_spec("test", (40, 40), 2)
+    blocks = x.reshape(2, 3, 20, 2, 20, 2)
+    for _ in range(2):
+        np.testing.assert_array_equal(pool.max_pool(x, spec, False)[0], blocks.max((3, 5)))
+        np.testing.assert_allclose(pool.window_sum(x, spec, 1.0), blocks.sum((3, 5)), atol=1e-5)
+        np.testing.assert_allclose(pool.window_sum(x, spec, 0.5), blocks.sum((3, 5)) / 2, atol=1e-5)

@@ -121,6 +121,21 @@ def test_what_is_not_finite_stays_where_it_is():
     assert (~np.isfinite(t.grad.data)).sum() <= 3
 
 
+@pytest.mark.parametrize("channels", [3, 40])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_reaches_its_neighbours_alone(channels, value):
+    x = np.ones((2, 40, 36, channels), np.float32)
+    x[1, 20, 17, 2] = value
+    t = nd.tensor(np.moveaxis(x, -1, 1), requires_grad=True)
+    y = nd.interpolate(t, (77, 50), mode="linear")
+    wrong = np.argwhere(~np.isfinite(y.data))
+    assert len(wrong) and (np.ptp(wrong, 0) <= (0, 0, 4, 3)).all()
+    g = np.ones(y.shape, np.float32)
+    g[1, 2, 40, 25] = value
+    y.backward(g)
+    assert 0 < np.count_nonzero(~np.isfinite(t.grad.data)) <= 4
+
+
 def test_halves_are_summed_in_single():
     g = np.full((1, 1, 8192), 0.1, np.float16)
     t = nd.tensor(np.zeros((1, 1, 3), np.float16), requires_grad=True)

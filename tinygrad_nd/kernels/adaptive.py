@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .geometry import PoolSpec
 from .taps import Taps, same, taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,6 +21,24 @@ def bounds(n: int, o: int) -> tuple[Array, Array]:
     """
     i = np.arange(o)
     return i * n // o, -(-(i + 1) * n // o)
+
+
+@lru_cache(256)
+def even(n: tuple[int, ...], o: tuple[int, ...]) -> PoolSpec | None:
+    """The pool that the windows are, where along each axis all are equally long and equally far apart.
+
+    >>> even((7,), (3,)).kernel, even((7,), (3,)).stride, even((7,), (4,)), even((7,), (5,))
+    ((3,), (2,), None, None)
+    """
+    kernel, stride = [], []
+    for size, parts in zip(n, o):
+        start, end = bounds(size, parts)
+        step = int(start[1]) if parts > 1 else size
+        if not step or (end - start != end[0]).any() or (np.diff(start) != step).any():
+            return None
+        kernel.append(int(end[0]))
+        stride.append(step)
+    return PoolSpec(n, tuple(kernel), tuple(stride), ((0, 0),) * len(n), (1,) * len(n), o)
 
 
 @lru_cache(256)

@@ -28,12 +28,12 @@ def largest(x: Array, rank: int) -> Array:
     loops = _loops(x)
     if inner == 1 and loops is not None and n < SHORT and x.dtype == np.float32:
         rows = blocks.reshape(outer, n)
-        engines.run(loops.largest_rows, [(at[box, 0, 0], _constant(rows[box])) for box in _shares(rows)])
+        engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], _constant(rows[box])) for box in _shares(rows)])
     elif inner == 1:
         rows = blocks.reshape(outer, n)
         _each(outer, x.size, lambda box: np.argmax(rows[box], 1, out=at[box, 0, 0]))
     elif loops is not None:
-        engines.run(loops.largest_lanes, [(at[box], _constant(blocks[box])) for box in _shares(blocks)])
+        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], _constant(blocks[box])) for box in _shares(blocks)])
     else:
         _each(outer, x.size, lambda box: _largest(blocks[box], at[box]))
     return _restored(at, (*x.shape[: x.ndim - rank], *(1,) * rank), order)
@@ -46,7 +46,8 @@ def take(x: Array, at: Array, rank: int) -> Array:
     y = memory.empty(places.shape, x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        engines.run(loops.take, [(y[box], _constant(blocks[box]), _constant(places[box])) for box in _shares(y)])
+        tasks = lambda: [(y[box], _constant(blocks[box]), _constant(places[box])) for box in _shares(y)]
+        engines.repeat(loops.take, (y, blocks, places), tasks)
     else:
         _each(len(y), y.size, lambda box: np.take(blocks[box].reshape(-1), _flat(places[box], blocks.shape[1]), out=y[box], mode="clip"))
     return _restored(y, at.shape, order)
@@ -59,7 +60,8 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        engines.run(loops.put, [(y[box], _constant(values[box]), _constant(places[box])) for box in _shares(y)])
+        tasks = lambda: [(y[box], _constant(values[box]), _constant(places[box])) for box in _shares(y)]
+        engines.repeat(loops.put, (y, values, places), tasks)
     else:
         parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
     return _restored(y, shape, order)
@@ -90,7 +92,7 @@ def repeated(at: Array, n: int, rank: int) -> bool:
     loops = _loops(at)
     if loops is not None:
         twice = np.zeros(outer, np.bool_)
-        engines.run(loops.repeated, [(twice[box], _constant(places[box]), n) for box in _shares(places)])
+        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], _constant(places[box]), n) for box in _shares(places)], n)
         return bool(twice.any())
     _each(outer, at.size, look)
     return any(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -34,28 +35,20 @@ def engine(a: Array) -> Any:
 
 @dataclass(frozen=True)
 class Layout:
-    """How (*lead, *space) was turned into (outer, *space, inner)."""
+    """How (*lead, *space) is turned into (outer, *space, inner): the axes in that order, and where each of them goes back to."""
 
-    outer_axes: tuple[int, ...]
-    inner_axes: tuple[int, ...]
     lead: tuple[int, ...]
+    order: tuple[int, ...]
+    back: tuple[int, ...]
+    outer: int
+    inner: int
 
-    @property
-    def outer(self) -> int:
-        return prod(self.lead[a] for a in self.outer_axes)
-
-    @property
-    def inner(self) -> int:
-        return prod(self.lead[a] for a in self.inner_axes)
-
-    def order(self, rank: int) -> tuple[int, ...]:
-        return (*self.outer_axes, *range(len(self.lead), len(self.lead) + rank), *self.inner_axes)
+    def spread(self, a: Array) -> Array:
+        return a.transpose(self.order).reshape(self.outer, *a.shape[len(self.lead) :], self.inner)
 
     def restore(self, a: Array, space: tuple[int, ...]) -> Array:
-        order = self.order(len(space))
         shape = (*self.lead, *space)
-        back = sorted(range(len(order)), key=order.__getitem__)
-        return a.reshape([shape[i] for i in order]).transpose(back)
+        return a.reshape([shape[i] for i in self.order]).transpose(self.back)
 
 
 def spread(a: Array, rank: int, layout: Layout | None = None) -> tuple[Array, Layout]:
@@ -63,16 +56,21 @@ def spread(a: Array, rank: int, layout: Layout | None = None) -> tuple[Array, La
 
     Where none does, channels are taken all the same: turning a slab round as it is loaded costs less than working on short rows.
     """
-    lead, space = a.shape[: a.ndim - rank], a.shape[a.ndim - rank :]
-    if layout is None:
-        order = memory.memory_order(a)
-        spatial = [place for place, axis in enumerate(order) if axis >= len(lead)]
-        last = max(spatial, default=len(order))
-        inner = tuple(axis for axis in order[last:] if axis < len(lead) and a.shape[axis] > 1)
-        if rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
-            inner = (len(lead) - 1,)
-        layout = Layout(tuple(axis for axis in order if axis < len(lead) and axis not in inner), inner, lead)
-    return a.transpose(layout.order(rank)).reshape(layout.outer, *space, layout.inner), layout
+    layout = layout or _layout(a.shape, memory.memory_order(a), rank)
+    return layout.spread(a), layout
+
+
+@lru_cache(256)
+def _layout(shape: tuple[int, ...], order: tuple[int, ...], rank: int) -> Layout:
+    lead = shape[: len(shape) - rank]
+    last = max((place for place, axis in enumerate(order) if axis >= len(lead)), default=len(order))
+    inner = tuple(axis for axis in order[last:] if axis < len(lead) and shape[axis] > 1)
+    if rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
+        inner = (len(lead) - 1,)
+    outer = tuple(axis for axis in order if axis < len(lead) and axis not in inner)
+    axes = (*outer, *range(len(lead), len(shape)), *inner)
+    back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+    return Layout(lead, axes, back, prod(shape[a] for a in outer), prod(shape[a] for a in inner))
 
 
 # Parts: which entries of the outer axis, and which outputs along the first spatial axis, one task takes.

@@ -40,13 +40,14 @@ def _sampled(x: Array, axes: dict[int, Taps]) -> Array:
     if not y.size:
         return y
     products = x.dtype in (np.float32, np.float64) and any(t.weight is not None for t in axes.values())
-    with blas.single_blas():
-        _fill(x, y, axes, products)
     if products:
+        with blas.single_blas(), np.errstate(all="ignore"):
+            _fill(x, y, axes, True)
         # What is not finite reaches, by a weight or by 0, every output of its bands: the first of them tell.
         firsts = [_bands(axes[i], x.dtype, 0)[0].high if i in axes and axes[i].weight is not None else 1 for i in range(x.ndim)]
-        if not np.isfinite(y[tuple(slice(None, None, step) for step in firsts)]).all():
-            _fill(x, y, axes, False)
+        if np.isfinite(y[tuple(slice(None, None, step) for step in firsts)]).all():
+            return y
+    _fill(x, y, axes, False)
     return y
 
 

@@ -1,4 +1,4 @@
-"""From windows to where their maxima lie, and back: the transpose pair of max-pooling. A winner is the number of a tap in row-major order."""
+"""From windows to where their maxima lie, and back: a transpose pair. A winner is the number of a tap in row-major order."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor, numeric
 from .index import setitem
 from .parts import floating
-from .pool import avg_pool_nd, max_pool_nd
+from .pool import _max_pooled, _window_sum, max_pool_nd
 from .reduce import mean
 from .shape import reshape
 from .space import resample, space, space_last
@@ -47,8 +47,8 @@ def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = Non
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_avg_pool_nd", output_size, x, rank)
     if rank and prod(o) == 1:
         return restore(mean(x, tuple(range(x.ndim - rank, x.ndim)), keepdims=True))
-    if (even := _even(n, o)) is not None:
-        return restore(avg_pool_nd(x, *even))
+    if (spec := kernel.even(n, o)) is not None:
+        return restore(_window_sum(x, spec=spec, factor=1 / prod(spec.kernel)))
     return restore(resample(x, taps=tuple(map(kernel.means, n, o))))
 
 
@@ -65,9 +65,9 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
         at = _largest(x, rank)
         y = _unpool_gather(x, at=at, rank=rank)
         return (restore(y), restore(astensor(at))) if return_indices else restore(y)
-    if (even := _even(n, o)) is not None:
-        y = max_pool_nd(x, *even, return_indices=return_indices)
-        return (restore(y[0]), restore(y[1])) if return_indices else restore(y)
+    if (spec := kernel.even(n, o)) is not None:
+        y, indices = _max_pooled(x, spec, return_indices)
+        return restore(y) if indices is None else (restore(y), restore(indices))
     taken = list(map(kernel.places, n, o))  # windows side by side, the last place of a shorter one again
     spread = resample(x, taps=tuple(map(kernel.copies, n, o)))
     pooled = max_pool_nd(spread, tuple(len(seen) // parts for seen, parts in zip(taken, o)), return_indices=return_indices)
@@ -169,16 +169,3 @@ def _output_size(who: str, output_size: Sizes, x: Tensor, rank: int) -> tuple[in
     if min(n, default=1) < 1:
         raise ValueError(f"{who}: x {x.shape} has an axis of no entries, which has no windows")
     return o
-
-
-def _even(n: tuple[int, ...], o: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """The kernel and stride of the pool that the windows are, where all are equally long and equally far apart."""
-    kernels, strides = [], []
-    for m, parts in zip(n, o):
-        start, end = kernel.bounds(m, parts)
-        stride = int(start[1]) if parts > 1 else m
-        if not stride or (end - start != end[0]).any() or (np.diff(start) != stride).any():
-            return None
-        kernels.append(int(end[0]))
-        strides.append(stride)
-    return tuple(kernels), tuple(strides)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..kernels import resample as kernel
 from ..kernels.padding import axes_word, several
+from ..kernels.taps import Taps
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
@@ -20,7 +21,7 @@ Restore = Callable[[Tensor], Tensor]
 
 
 @primitive(x=lambda g, taps: resample(g, taps=tuple(t.transposed for t in taps)))
-def resample(x: Any, *, taps: tuple[kernel.Taps, ...]) -> Any:
+def resample(x: Any, *, taps: tuple[Taps, ...]) -> Any:
     """The last axes of x at another size: every output a weighted sum of a few inputs along each."""
     return kernel.sampled(x, taps)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import labels, losses, margins, pool
+from ..kernels import labels, losses, margins, pool, winners
 from ..node import Constant, Node
 from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
@@ -139,7 +139,7 @@ def _best(of: dict[str, Any]) -> dict[str, Any]:
     if of["winner"] is None:
         best, winner = pool.max_pool(of["x"], of["spec"], True)
         return {"best": best, "winner": winner}
-    return {"best": pool.gather(of["x"], of["winner"], of["spec"])}
+    return {"best": winners.gather(of["x"], of["winner"], of["spec"])}
 
 
 def _label_loss(of: dict[str, Any]) -> dict[str, Any]:

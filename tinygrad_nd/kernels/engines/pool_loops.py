@@ -19,6 +19,7 @@ from numba import njit
 U = np.uintp
 ZERO, ONE, TWO = U(0), U(1), U(2)
 JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+INLINE: dict[str, Any] = {**JIT, "forceinline": True}  # a call hands over each array as seven numbers: as long as a row of channels takes
 
 
 # Maxima and their taps.
@@ -66,14 +67,14 @@ def winner_lines(
                 _better(inner, y, codes, at, top, tap, column_source[q] * inner, column_taps[q])
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _label(n, top, tap, x, at, t):
     for i in range(n):
         top[i] = x[at + i]
         tap[i] = t
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _beat(n, top, tap, x, at, t):
     for i in range(n):
         u, v, old = top[i], x[at + i], tap[i]
@@ -82,14 +83,14 @@ def _beat(n, top, tap, x, at, t):
         tap[i] = t if wins else old
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _copy(n, y, codes, o, top, tap, at, t):
     for i in range(n):
         y[o + i] = top[at + i]
         codes[o + i] = tap[at + i] + t
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _better(n, y, codes, o, top, tap, at, t):
     for i in range(n):
         u, v, old, new = y[o + i], top[at + i], codes[o + i], codes.dtype.type(tap[at + i] + t)
@@ -99,7 +100,7 @@ def _better(n, y, codes, o, top, tap, at, t):
         codes[o + i] = new if wins else old
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _every(n, y, o, a, stride):
     if stride == ONE:
         for i in range(n):
@@ -117,10 +118,11 @@ def _every(n, y, o, a, stride):
 
 @njit(**JIT)
 def fold_lines(
-    largest, empty, factor, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
+    largest, numbers, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
     low, high, first, stride, taps, dilation, begin, end,
 ):  # fmt: skip
     """Output rows from begin to end: the maxima or the sums, times a factor; `empty` for a window of padding alone."""
+    empty, factor = numbers
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = width * inner
     top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
@@ -168,7 +170,7 @@ def fold_lines(
                 y[o + i] *= factor
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _pair(largest, n, out, o, a, at, b, bt):
     if largest:
         for i in range(n):
@@ -178,7 +180,7 @@ def _pair(largest, n, out, o, a, at, b, bt):
             out[o + i] = a[at + i] + b[bt + i]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _more(largest, n, out, o, b, bt):
     if largest:
         for i in range(n):
@@ -188,7 +190,7 @@ def _more(largest, n, out, o, b, bt):
             out[o + i] += b[bt + i]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _larger(u, v):
     wins = (v > u) | (v != v)
     return v if wins else u
@@ -196,10 +198,11 @@ def _larger(u, v):
 
 @njit(**JIT)
 def spread_lines(
-    factor, g, x, inner, row, row_source, _r, height, column, column_source, _c, width,
+    numbers, g, x, inner, row, row_source, _r, height, column, column_source, _c, width,
     low, high, first, stride, taps, dilation, begin, end,
 ):  # fmt: skip
     """Input rows from begin to end: what the windows that see them get, summed over rows, then added where the columns came from."""
+    factor = numbers[0]
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = columns * inner
     total = np.empty(length, g.dtype)
@@ -248,40 +251,47 @@ def sample_lines(
             for i in range(columns * inner):
                 y[o + i] = 0
             continue
-        _weigh(length, line, ZERO, x, length, image, row_source, row_weight, a, b)
+        if b == a + ONE and row_weight[a] == 1:
+            _sample_line(y, o, x, (image + row_source[a]) * length, inner, column, column_source, column_weight)
+        else:
+            _weigh(length, line, ZERO, x, ZERO, length, image, row_source, row_weight, a, b)
+            _sample_line(y, o, line, ZERO, inner, column, column_source, column_weight)
+
+
+@njit(**INLINE)
+def _sample_line(y, o, line, at, inner, column, source, weight):
+    for c in range(U(column.size - 1)):
+        a, b = column[c], column[c + ONE]
         if inner == ONE:
-            for c in range(columns):
-                total = x.dtype.type(0)
-                for j in range(column[c], column[c + ONE]):
-                    total += column_weight[j] * line[column_source[j]]
-                y[o + c] = total
-            continue
-        for c in range(columns):
-            if column[c] == column[c + ONE]:
-                for i in range(inner):
-                    y[o + c * inner + i] = 0
-            else:
-                _weigh(inner, y, o + c * inner, line, inner, ZERO, column_source, column_weight, column[c], column[c + ONE])
+            total = line.dtype.type(0)
+            for j in range(a, b):
+                total += weight[j] * line[at + source[j]]
+            y[o + c] = total
+        elif a == b:
+            for i in range(inner):
+                y[o + c * inner + i] = 0
+        else:
+            _weigh(inner, y, o + c * inner, line, at, inner, ZERO, source, weight, a, b)
 
 
-@njit(**JIT)
-def _weigh(n, y, o, x, step, base, source, weight, a, b):
-    """y[o + i] = the sum over j from a to b of weight[j] x[(base + source[j]) step + i]."""
-    at, w = (base + source[a]) * step, weight[a]
+@njit(**INLINE)
+def _weigh(n, y, o, x, start, step, base, source, weight, a, b):
+    """y[o + i] = the sum over j from a to b of weight[j] x[start + (base + source[j]) step + i]."""
+    at, w = start + (base + source[a]) * step, weight[a]
     if b == a + ONE:
         for i in range(n):
             y[o + i] = w * x[at + i]
         return
-    bt, v = (base + source[a + ONE]) * step, weight[a + ONE]
+    bt, v = start + (base + source[a + ONE]) * step, weight[a + ONE]
     for i in range(n):
         y[o + i] = w * x[at + i] + v * x[bt + i]
     for j in range(a + TWO, b, TWO):
-        at, w = (base + source[j]) * step, weight[j]
+        at, w = start + (base + source[j]) * step, weight[j]
         if j + ONE == b:
             for i in range(n):
                 y[o + i] += w * x[at + i]
         else:
-            bt, v = (base + source[j + ONE]) * step, weight[j + ONE]
+            bt, v = start + (base + source[j + ONE]) * step, weight[j + ONE]
             for i in range(n):
                 y[o + i] += w * x[at + i] + v * x[bt + i]
 
@@ -331,7 +341,7 @@ def scatter_images(
         _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _clear(x, begin, end, inner, low, high):
     if high - low == inner:
         for i in range(begin, end):

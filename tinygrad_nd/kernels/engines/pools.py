@@ -6,14 +6,14 @@ Tables say which rows and columns of the input a window sees, and as which tap. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, reduce
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import engines, memory, parallel
+from .. import memory, parallel
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
@@ -32,7 +32,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
-        _over_lines(loops.fold_lines, spec, _tables(spec), source, values, (True, x.dtype.type(-np.inf), x.dtype.type(1)))
+        _over_lines(loops.fold_lines, (spec, "largest"), _tables(spec), source, values, (True, _numbers(x, -np.inf, 1)))
         return layout.restore(values, spec.out), None
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
     _over_lines(loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, (), winner)
@@ -42,7 +42,7 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
 def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
     source, layout = spread(x, spec.rank)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    _over_lines(loops.fold_lines, spec, _tables(spec), source, y, (False, x.dtype.type(0), x.dtype.type(factor)))
+    _over_lines(loops.fold_lines, (spec, factor), _tables(spec), source, y, (False, _numbers(x, 0, factor)))
     return layout.restore(y, spec.out)
 
 
@@ -50,7 +50,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
     source, layout = spread(g, spec.rank)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     _, columns, plan = _tables(spec)
-    _over_lines(loops.spread_lines, spec, (_transposed(spec), columns, plan), source, x, (g.dtype.type(factor),))
+    _over_lines(loops.spread_lines, (spec, factor), (_transposed(spec), columns, plan), source, x, (_numbers(g, factor),))
     return layout.restore(x, spec.size)
 
 
@@ -188,21 +188,20 @@ def _over_lines(
 ) -> None:
     """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
-    constants = (U(x.shape[-1]), *(a for table in tables for a in table))
+
+    def arguments(source: Array, others: Sequence[Array], begin: int, end: int) -> tuple[Any, ...]:
+        constants = (a for table in tables for a in table)
+        return *first, _read(source), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
 
     def images(cut: Cut) -> None:
-        part, *parts = _turned(x[cut[0] : cut[1]], "turned"), *(a[cut[0] : cut[1]] for a in (y, *more))
-        f(*first, _read(part), *(a.reshape(-1) for a in parts), *constants, U(0), U(len(part) * rows))
+        part = slice(*cut)
+        f(*arguments(_turned(x[part], "turned"), [a[part] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows))
 
     def tasks() -> list[tuple[Any, ...]]:
-        arrays = [_read(x), *(a.reshape(-1) for a in (y, *more))]
-        cuts = _shares(len(x) * rows, max(x.size, y.size))
-        return [(*first, *arrays, *constants, U(cut[0]), U(cut[1])) for cut in cuts]
+        return [arguments(x, (y, *more), *cut) for cut in _shares(len(x) * rows, max(x.size, y.size))]
 
     if not x.flags.c_contiguous:
         parallel.run(_shares(len(x), max(x.size, y.size)), images)
-    elif first:  # real numbers among the arguments
-        engines.run(f, tasks())
     else:
         native.repeat(f, (x, y, *more), tasks, key)
 
@@ -241,6 +240,10 @@ def _read(a: Array) -> Array:
     view = a.reshape(-1)
     view.flags.writeable = False
     return view
+
+
+def _numbers(x: Array, *numbers: float) -> Array:
+    return memory.table(np.array(numbers, x.dtype))
 
 
 def _turned(images: Array, key: str) -> Array:
