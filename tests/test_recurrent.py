@@ -121,15 +121,16 @@ def test_errors_say_what_came(call, message):
         call()
 
 
+@pytest.mark.parametrize("cell, gates, states", [("lstm", 4, 2), ("gru", 3, 1)])
 @pytest.mark.parametrize("steps, n, size", [(1, 1, 3), (9, 5, 17), (4, 2, 64)])
-def test_a_compiled_lstm_is_that_of_numpy(steps, n, size):
+def test_compiled_cells_are_those_of_numpy(cell, gates, states, steps, n, size):
     rng = np.random.default_rng(0)
-    z, w, b, s = (rng.standard_normal(shape) for shape in ((steps, n, 4 * size), (4 * size, size), (4 * size,), (2, n, size)))
-    g = rng.standard_normal((steps, 2, n, size))
+    shapes = (steps, n, gates * size), (gates * size, size), (gates * size,), (states, n, size)
+    given, g = [rng.standard_normal(shape) for shape in shapes], rng.standard_normal((steps, states, n, size))
     found = []
     for dtype in (np.float64, np.float32):  # in float64 it is NumPy's in any case
-        operands = [nd.tensor(a.astype(dtype), requires_grad=True) for a in (z, w, b, s)]
-        y = recurrence("lstm", *operands)
+        operands = [nd.tensor(a.astype(dtype), requires_grad=True) for a in given]
+        y = recurrence(cell, *operands)
         y.backward(nd.tensor(g.astype(dtype)))
         found.append([y, *[t.grad for t in operands]])
     for exact, got in zip(*found):

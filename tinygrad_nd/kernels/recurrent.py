@@ -90,6 +90,8 @@ def _lstm_back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, gates: Any
 
 def _gru(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
     """r, u = σ(z + q), k = tanh(z + r q) with q = b + h w'; h' = k + u (h - k). Keeps (T, N, 4H): r, u, k, q of k."""
+    if loops := _compiled(z, w, b, s):
+        return loops.gru(z, w, b, s)  # type: ignore[no-any-return]
     steps, n, size = len(z), z.shape[1], w.shape[1]
     out = empty((steps, 1, n, size), np.result_type(z, w, b, s))
     turned, two = np.ascontiguousarray(w.T, out.dtype), 2 * size
@@ -117,6 +119,9 @@ def _gru(z: Array, w: Array, b: Array, s: Array) -> tuple[Array, Array]:
 
 def _gru_back(g: Any, z: Any, w: Any, b: Any, before: Any, out: Any, kept: Any) -> tuple[Any, Any, Any]:
     n, size = z.shape[1], w.shape[1]
+    if kept is not None and (loops := _compiled(g := np.ascontiguousarray(g), w, before, kept)):
+        d, dh = loops.gru_back(g, w, before, kept)
+        return np.concatenate([d[..., : 2 * size], d[..., 3 * size :]], 2), d[..., : 3 * size], dh
     d, dh = _rows(g, (len(z), n, 4 * size)), _nothing
     for at in _blocks(g):
         h = before[at, 0]

@@ -53,6 +53,39 @@ def lstm_back(g, w, before, out, gates):
     return d, d, carried
 
 
+def gru(z, w, b, s):
+    steps, n, size = len(z), z.shape[1], w.shape[1]
+    out, kept = memory.empty((steps, 1, n, size), z.dtype), memory.empty((steps, n, 4 * size), z.dtype)
+    turned = np.ascontiguousarray(w.T)
+
+    def written():
+        return [[call for t in range(steps) for call in step(t, i, part)] for i, part in enumerate(_parts(n))]
+
+    def step(t, i, part):
+        (h,) = (out[t - 1] if t else s)[:, part]
+        q = memory.scratch(("gru", i), (len(h), 3 * size), z.dtype)
+        return _product(h, turned, q), native.call(_gru_gates, (z[t, part], q, b, h, out[t, 0, part], kept[t, part]))
+
+    programs.run("gru", (z, turned, b, s, out, kept), written)
+    return out, kept
+
+
+def gru_back(g, w, before, kept):
+    steps, n, size = len(kept), kept.shape[1], w.shape[1]
+    d, carried = memory.empty(kept.shape, kept.dtype), np.zeros((n, size), kept.dtype)
+
+    def written():
+        return [[call for t in reversed(range(steps)) for call in step(t, part)] for part in _parts(n)]
+
+    def step(t, part):
+        dh, back = carried[part], d[t, part]
+        arrays = kept[t, part], before[t, 0, part], g[t, 0, part], dh, back
+        return native.call(_gru_slopes, arrays), _product(back[:, : 3 * size], w, dh, add=True)
+
+    programs.run("gru back", (g, w, before, kept, d, carried), written)
+    return d, carried[None]
+
+
 def _parts(n):
     """Some of n sequences for each thread."""
     parts = min(parallel.num_threads(), n)
@@ -107,6 +140,48 @@ def _lstm_slopes(gates, c, new_c, g_h, g_c, dh, dc, d):
             dk[j] = of_c[j] * i[j] * (_ONE - k[j] * k[j])
         for j in range(size):
             of_c[j] *= f[j]
+
+
+@_jit
+def _gru_gates(z, q, b, h, new, kept):
+    """From z and q, the product: what the gates let through, r, u, k, and the q of k; the new state."""
+    n, size = h.shape
+    for m in range(n):
+        r, u, k, inner = kept[m, :size], kept[m, size : 2 * size], kept[m, 2 * size : 3 * size], kept[m, 3 * size :]
+        for j in range(size):
+            r[j] = logistic(z[m, j] + (q[m, j] + b[j]))
+        for j in range(size):
+            u[j] = logistic(z[m, size + j] + (q[m, size + j] + b[size + j]))
+        for j in range(size):
+            inner[j] = q[m, 2 * size + j] + b[2 * size + j]
+        for j in range(size):
+            k[j] = _tanh(z[m, 2 * size + j] + r[j] * inner[j])
+        for j in range(size):
+            new[m, j] = k[j] + u[j] * (h[m, j] - k[j])
+
+
+@_jit
+def _gru_slopes(kept, h, g, dh, d):
+    """The cotangents of r and u, of the q of k and of k before their functions, in d; those of the state before, by u alone, in dh."""
+    n, size = h.shape
+    for m in range(n):
+        r, u, k, inner = kept[m, :size], kept[m, size : 2 * size], kept[m, 2 * size : 3 * size], kept[m, 3 * size :]
+        dr, du, dq, dk = d[m, :size], d[m, size : 2 * size], d[m, 2 * size : 3 * size], d[m, 3 * size :]
+        back = dh[m]
+        for j in range(size):
+            back[j] += g[m, j]
+        for j in range(size):
+            dk[j] = back[j] * (_ONE - u[j]) * (_ONE - k[j] * k[j])
+        for j in range(size):
+            dr[j] = dk[j] * inner[j] * r[j] * (_ONE - r[j])
+        for j in range(size):
+            du[j] = (h[m, j] - k[j]) * u[j] * (_ONE - u[j])
+        for j in range(size):
+            du[j] *= back[j]
+        for j in range(size):
+            dq[j] = dk[j] * r[j]
+        for j in range(size):
+            back[j] *= u[j]
 
 
 @_jit
