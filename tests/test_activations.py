@@ -219,6 +219,16 @@ def test_what_does_not_fit_is_named(call, kind, words):
         call()
 
 
+def test_an_axis_of_length_one_may_have_any_stride():
+    """Such an array is C-contiguous for NumPy, whatever it says."""
+    x = RNG.standard_normal((1, 80, 43)).astype(np.float32)
+    for f in (nd.silu, nd.gelu, nd.elu, nd.softplus, lambda x: nd.mse_loss(x, 0 * x), lambda x: nd.huber_loss(x, 0 * x, reduction="sum")):
+        a, b = nd.astensor(x, requires_grad=True), nd.astensor(x[::-1], requires_grad=True)
+        f(a).sum().backward()
+        f(b).sum().backward()
+        np.testing.assert_array_equal(a.grad.data, b.grad.data)
+
+
 def test_infinity_is_a_number_like_others():
     for name in ("elu", "selu", "celu", "relu6", "leaky_relu", "softplus", "log_sigmoid", "hard_tanh", "hard_sigmoid", "hardshrink"):
         y = getattr(nd, name)([inf, -inf]).data
