@@ -14,6 +14,7 @@ from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import SLAB, Part, apart, engine, load, parts, spread, windows
 
+FEW = 8  # taps; with more, computed positions of few winners cost less than passes over all that the windows see
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
 
 
@@ -46,7 +47,7 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     beside = all(k <= s and d == 1 for k, s, d in zip(spec.kernel, spec.stride, spec.dilation))
-    (_lay_out if beside else _add_at)(source, codes, spec, x)
+    (_lay_out if beside and prod(spec.kernel) <= FEW else _add_at)(source, codes, spec, x)
     return layout.restore(x, spec.size)
 
 
