@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from .kernels import elementwise as kernel
+from .kernels import sums
 from .kernels.memory import PAGE, recycle
 from .node import Node, recording, watching
 from .ops.parts import cast, real
@@ -212,7 +213,7 @@ def fit(g: Any, node: Node, i: int) -> Any:
         raise ValueError(f"{op.name}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
     if isinstance(g, Tensor):
         return _fitted(g, parent)
-    g = kernel.sum_to(np.asarray(g), shape)
+    g = sums.sum_to(np.asarray(g), shape)
     return g if g.dtype == parent.dtype else _fitted(handle(g, None), parent)._data
 
 

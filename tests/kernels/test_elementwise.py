@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_nd.kernels import elementwise, memory, parallel, softmax
+from tinygrad_nd.kernels.sums import reduce_sum
 
 RNG = np.random.default_rng(7)
 SHAPES = [(), (1,), (0, 3), (5, 4), (40, 3, 70, 70), (1, 2, 600, 500), (2, 400_003)]
@@ -98,15 +99,15 @@ def test_sigmoid_neither_overflows_nor_warns(shape, dtype):
 def test_reduce_sum_is_numpys(shape, order, axes):
     x = sample(shape, order=order)
     for keepdims in (False, True):
-        got, expected = elementwise.reduce_sum(x, axes, keepdims), np.sum(x, axes, keepdims=keepdims)
+        got, expected = reduce_sum(x, axes, keepdims), np.sum(x, axes, keepdims=keepdims)
         assert got.shape == expected.shape and got.dtype == expected.dtype
         np.testing.assert_allclose(got, np.sum(x.astype(np.float64), axes, keepdims=keepdims), rtol=1e-4, atol=2e-2)
 
 
 def test_long_sums_keep_their_digits():
     x = np.full((300_000, 3), 0.1, np.float32)
-    np.testing.assert_allclose(elementwise.reduce_sum(x, (0,), False), 30000.000447, rtol=1e-5)
-    np.testing.assert_allclose(elementwise.reduce_sum(x, (0, 1), False), 90000.00134, rtol=1e-5)
+    np.testing.assert_allclose(reduce_sum(x, (0,), False), 30000.000447, rtol=1e-5)
+    np.testing.assert_allclose(reduce_sum(x, (0, 1), False), 90000.00134, rtol=1e-5)
 
 
 @pytest.mark.parametrize("order", ["C", "last"])
@@ -121,8 +122,8 @@ def test_add_into_adds_in_place(order):
 def test_results_do_not_depend_on_the_number_of_threads():
     x = sample((64, 30, 40, 50))
     with parallel.threads(1):
-        one = elementwise.reduce_sum(x, (0, 2, 3), False), softmax.softmax(x, 1)
+        one = reduce_sum(x, (0, 2, 3), False), softmax.softmax(x, 1)
     with parallel.threads(5):
-        five = elementwise.reduce_sum(x, (0, 2, 3), False), softmax.softmax(x, 1)
+        five = reduce_sum(x, (0, 2, 3), False), softmax.softmax(x, 1)
     for a, b in zip(one, five):
         np.testing.assert_array_equal(a, b)

@@ -7,27 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from . import bits, blas, engines, memory, parallel
+from . import bits, engines, memory, parallel
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
-SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is asked in which order
 SMALL = 1 << 10  # elements; with fewer, one call of NumPy is all there is to be done
 COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 STEPS = 1 << 17  # elements in a tile of many steps: what lies between them stays in cache, and threads seldom wait for one another
 PASSES = 1 << 18  # elements in a tile of two or three quick passes: between short calls threads wait for one another
-STRETCH = 512  # terms added one after the other, without the error of a long running sum
-WIDE = 128  # elements of a row that is added as one vector after the other
-SHORT = 1024  # terms of a dot product in the dtype of its terms
-FEW = 8  # terms; fewer are added turn by turn
 ROW = 512  # elements; an inner loop shorter than this costs more than its arithmetic
 _KINDS = "biufc"
 _NUMBERS = frozenset({int, float, complex, type(None)})  # Python numbers (or no operand) do not decide a dtype
@@ -233,109 +227,3 @@ def sigmoid(x: Any) -> Any:
 
 
 _LIMITS: dict[Any, Any] = {np.dtype(np.float32): np.float32(88), np.dtype(np.float64): np.float64(709)}  # their exponentials are finite
-
-
-# Sums.
-
-
-def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """x.sum(axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones. Halves are summed in float32."""
-    if x.dtype == np.float16:  # a sum of ones would stop at 2048
-        return x.sum(axes, keepdims=keepdims, dtype=np.float32).astype(np.float16)
-    if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
-        return x.sum(axes, keepdims=keepdims)
-    axes = tuple(a % x.ndim for a in axes)
-    order = memory.memory_order(x)
-    runs = _runs(x.shape, order, axes)
-    dense = x.transpose(order)
-    if not dense.flags.c_contiguous:
-        return x.sum(axes, keepdims=keepdims)
-    y = dense.reshape([n for n, _ in runs])
-    for axis in reversed(range(len(runs))):
-        if runs[axis][1]:
-            y = _sum_rows(y, axis)
-    kept = [a for a in order if a not in axes]
-    y = y.reshape([x.shape[a] for a in kept])
-    if kept != sorted(kept):
-        y = y.transpose(np.argsort(kept))
-    return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y[()]
-
-
-def sum_to(x: Array, shape: tuple[int, ...]) -> Any:
-    """x summed over the axes along which an array of `shape` was broadcast to it."""
-    lead = x.ndim - len(shape)
-    axes = (*range(lead), *[i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1])
-    return reduce_sum(x, axes, keepdims=True).reshape(shape) if axes else x
-
-
-def dot(a: Array, b: Array) -> Any:
-    """The sum of the products of two rows, in double precision: that of short stretches is left to BLAS, on one thread."""
-    whole = a.size // SHORT * SHORT
-    stretches = np.vecdot(a[:whole].reshape(-1, SHORT), b[:whole].reshape(-1, SHORT))
-    return stretches.sum(dtype=np.result_type(a, np.float64)) + np.vecdot(a[whole:], b[whole:])
-
-
-def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, bool]]:
-    """The axes in the order of memory as alternating runs (size, summed)."""
-    runs: list[tuple[int, bool]] = []
-    for axis in order:
-        summed = axis in axes
-        if runs and runs[-1][1] == summed:
-            runs[-1] = (runs[-1][0] * shape[axis], summed)
-        else:
-            runs.append((shape[axis], summed))
-    return runs
-
-
-def _sum_rows(y: Array, axis: int) -> Array:
-    """The sum of a C-ordered y over one axis: short stretches first, then their sums, so that errors do not pile up."""
-    outer, n, inner = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :])
-    return _summed(y.reshape(outer, n, inner)).reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
-
-
-def _summed(rows: Array) -> Array:
-    """The sum of C-ordered rows (outer, n, inner) over n, (outer, inner)."""
-    outer, n, inner = rows.shape
-    if 1 < n <= FEW:
-        total: Array = rows[:, 0] + rows[:, 1]
-        for k in range(2, n):
-            total += rows[:, k]
-        return total
-    if rows.size < LARGE if inner == 1 else rows.size < STEPS and n <= STRETCH:
-        return np.asarray(np.add.reduce(rows, 1))
-    loops = engines.compiled("loops")
-    if outer == 1 and n >= FEW * (fold := WIDE // inner) > FEW and (loops or inner > 1):
-        # So many rows, taken as one, are as wide as the processor likes to add.
-        whole = n - n % fold
-        total = np.add.reduce(_summed(rows[:, :whole].reshape(1, whole // fold, fold * inner)).reshape(1, fold, inner), 1)
-        return total + np.add.reduce(rows[:, whole:], 1) if whole < n else total
-    short = min(n, STRETCH if inner > 1 else TILE)  # NumPy itself sums pairwise along contiguous memory
-    pieces = -(-n // short)
-    partial = np.empty((outer, pieces, inner), rows.dtype)
-    if loops is not None and inner > 1:
-        step = max(1, engines.share(rows.size) // (short * inner))
-        starts = range(0, outer * pieces, step)
-        engines.repeat(
-            loops.sum_rows, (rows, partial), lambda: [(rows, partial, short, i, min(i + step, outer * pieces)) for i in starts], step
-        )
-    else:
-        _add_up(rows, partial, short)
-    return partial[:, 0] if pieces == 1 else _summed(partial) if pieces > STRETCH else np.add.reduce(partial, 1)
-
-
-def _add_up(rows: Array, partial: Array, short: int) -> None:
-    """partial (outer, pieces, inner): the sums of so many rows each; BLAS adds them as products with ones."""
-    (outer, n, inner), whole = rows.shape, rows.shape[1] // short
-    ones = np.ones(short, rows.dtype)
-    blocks = rows[:, : whole * short].reshape(outer, whole, short, inner)
-
-    def add(box: Any) -> None:
-        if inner == 1:
-            np.add.reduce(blocks[box][..., 0], -1, out=partial[:, :whole][box][..., 0])
-        else:
-            np.matmul(ones, blocks[box], out=partial[:, :whole][box])
-
-    with blas.single_blas():
-        parallel.run(parallel.boxes((outer, whole), max(1, TILE // (short * inner))), add)
-        if left := n - whole * short:
-            np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])

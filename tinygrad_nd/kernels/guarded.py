@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .elementwise import COMPILED, LARGE, PASSES, dot, fused, looped
+from .elementwise import COMPILED, LARGE, PASSES, fused, looped
+from .sums import dot
 
 DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
 

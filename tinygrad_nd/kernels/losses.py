@@ -14,8 +14,9 @@ import numpy as np
 from . import engines, memory, parallel
 from .activation import COMPILED, curve, dense, scratch, share
 from .bits import with_sign
-from .elementwise import SHORT, apply, dot
+from .elementwise import apply
 from .memory import Array
+from .sums import SHORT, dot
 
 Formula = Callable[..., Any]
 LEAST_LOG = -100  # PyTorch's bound on the logarithm of a probability

@@ -15,8 +15,9 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .cells import TILE, numpy_tiles
-from .elementwise import fused, reduce_sum
+from .elementwise import fused
 from .memory import Array
+from .sums import reduce_sum
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WIDE = 16  # neighbours that are worth going side by side

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import elementwise as kernel
+from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import with_axes
@@ -54,7 +54,7 @@ def _repeat(x: Any, *, count: int, axis: int) -> Any:
 @primitive(g=lambda h, count, axis: _repeat(h, count=count, axis=axis))
 def _unrepeat(g: Any, *, count: int, axis: int, size: int) -> Any:
     """The transpose of repeating: each run of `count` entries summed."""
-    return kernel.reduce_sum(g.reshape(*g.shape[:axis], size, count, *g.shape[axis + 1 :]), (axis + 1,), keepdims=False)
+    return reduce_sum(g.reshape(*g.shape[:axis], size, count, *g.shape[axis + 1 :]), (axis + 1,), keepdims=False)
 
 
 def flip(x: Any, axis: Axes | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from ..kernels import choice as choices
 from ..kernels import elementwise as kernel
 from ..kernels import softmax
 from ..kernels.indexing import unlocked
+from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import maximum, minimum
@@ -31,14 +32,14 @@ Axis = Axes | None
 
 @primitive(x=lambda g, x_shape, axes: spread(g, x_shape, axes))
 def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return kernel.reduce_sum(x, axes, keepdims=False)
+    return reduce_sum(x, axes, keepdims=False)
 
 
 @primitive(x=lambda g, x_shape, axes: spread(g / _count(x_shape, axes), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
     if x.dtype == np.float16:  # whose sums overflow
         return np.mean(x, axes)
-    return np.divide(kernel.reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
+    return np.divide(reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
 
 
 @primitive(x=lambda g, x, out, axes: _share(g, x, out, axes))
@@ -59,7 +60,7 @@ def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
 @primitive(x=lambda g, x, out, axes: scale(spread(g, x.shape, axes), over(x, spread(out, x.shape, axes))))
 def _norm(x: Any, *, axes: tuple[int, ...]) -> Any:
     """The Euclidean norm; its derivative at 0 is 0."""
-    return np.sqrt(kernel.reduce_sum(kernel.apply(np.square, np.abs(x) if x.dtype.kind == "c" else x), axes, keepdims=False))
+    return np.sqrt(reduce_sum(kernel.apply(np.square, np.abs(x) if x.dtype.kind == "c" else x), axes, keepdims=False))
 
 
 @primitive(x=lambda g, x, out, axes: _prod_slope(g, x, out, axes))

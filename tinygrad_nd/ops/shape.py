@@ -12,7 +12,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..arguments import dtype_of, option
-from ..kernels import elementwise as kernel
+from ..kernels import sums
 from ..kernels.indexing import scatter_along
 from ..kernels.padding import several
 from ..tape import primitive
@@ -75,7 +75,7 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 @primitive(x=lambda g, x_shape: _broadcast_to(g, shape=x_shape))
 def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """x summed over the axes along which an array of `shape` was broadcast to it."""
-    return kernel.sum_to(x, shape)
+    return sums.sum_to(x, shape)
 
 
 @primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
