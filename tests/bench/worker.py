@@ -196,9 +196,12 @@ class Server:
         """Milliseconds for the DOT text of a graph of n operations."""
         x = self.engine.tensor(np.ones(4, np.float32), grad=True)
         y = models.chain(self.engine, x, x, n)
-        start = perf_counter()
-        text = self.engine.drawn(y)
-        return {"ms": (perf_counter() - start) * 1e3, "kilobytes": len(text) / 1e3}
+        times = []
+        for _ in range(3):  # what draws is imported by the first
+            start = perf_counter()
+            text = self.engine.drawn(y)
+            times.append(perf_counter() - start)
+        return {"ms": min(times) * 1e3, "kilobytes": len(text) / 1e3}
 
 
 def serve() -> None:
