@@ -7,6 +7,7 @@ import pytest
 from peers import equal_jax, equal_torch
 
 import tinygrad_nd as nd
+from tinygrad_nd.kernels import memory
 
 CASES = {  # n, k, stride, padding, dilation, ceil_mode
     "rank 0": ((), (), (), (), (), False),
@@ -550,3 +551,21 @@ def test_the_slope_of_a_gradients_norm_meets_differences_through_every_pool():
         return nd.sum(nd.interpolate(nd.lp_pool_nd(y, 2, 2, 1), 5, mode="cubic") ** 2)
 
     nd.testing.check_grads(lambda x: nd.sum(nd.grad(network)(x) ** 2), [draw(1, 2, 7, 7)], order=1)
+
+
+@pytest.mark.parametrize("pool", [nd.avg_pool_nd, nd.max_pool_nd, lambda *a: nd.lp_pool_nd(a[0], 3, *a[1:3])])
+@pytest.mark.parametrize("kernel, stride, padding", [((1, 2, 2), (3, 1, 3), (0, 1, 1)), ((2, 3, 1), (1, 2, 2), (0, 1, 0)), (2, 3, 1)])
+def test_what_memory_held_before_is_never_added(pool, kernel, stride, padding, monkeypatch):
+    scratch = memory.scratch
+
+    def poisoned(key, shape, dtype):
+        a = scratch(key, shape, dtype)
+        if a.dtype.kind == "f":
+            a.reshape(-1)[::2], a.reshape(-1)[1::2] = np.inf, -np.inf
+        return a
+
+    monkeypatch.setattr(memory, "scratch", poisoned)
+    x = nd.Parameter(np.random.default_rng(0).standard_normal((1, 1, 6, 3, 8)).astype(np.float32))
+    y = pool(x, kernel, stride, padding)  # a sum of infinities would warn
+    y.backward(np.ones(y.shape, np.float32))
+    assert np.isfinite(y.data).all() and np.isfinite(x.grad.data).all()

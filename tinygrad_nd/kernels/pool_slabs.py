@@ -144,7 +144,7 @@ def load(x: Array, part: Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
     for axis, n in enumerate(spec.size):
         _, start, span = extent(spec, part, axis)
         last = axis == spec.rank - 1
-        low, high = (-(start // phases), (n - start) // phases) if last else (-start, n - start)
+        low, high = (-(start // phases), min(n - start, span) // phases) if last else (-start, n - start)  # the last column may end late
         for border in (slice(max(low, 0)), slice(max(high, 0), None)):
             slab[(slice(None),) * (axis + 1 + last) + (border,)] = fill
     for inner, outer in _matches(x, slab, part, spec, [(0, n) for n in spec.size]):
