@@ -16,6 +16,14 @@ X = RNG.standard_normal((40, 1, 6, 6)).astype(np.float32)
 Y = (X.mean((1, 2, 3)) > 0).astype(np.int64)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def ctrl_c():
+    """SIGINT as Python handles it, also where the tests run in the background of a shell, which has it ignored there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def network(dropout=0.2):
     layers = (
         nd.nn.Conv2d(1, 3, 3, rng=0),
