@@ -122,6 +122,8 @@ def warm_like(a: Array) -> Array | None:
     """`empty_like` in recycled memory; None where `a` is small and nothing like it has been recycled."""
     if a.nbytes >= SMALL:
         return empty_like(a)
+    if a.nbytes < PAGE:
+        return None  # such are never recycled
     key = a.shape, a.dtype, a.strides
     if key not in _free:
         _missed[key] = min(_missed.get(key, 0) + 1, MISSED_LIMIT // a.nbytes)

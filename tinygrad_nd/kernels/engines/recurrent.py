@@ -21,9 +21,6 @@ def lstm(z, w, b, s):
     out, gates = memory.empty((steps, 2, n, size), z.dtype), memory.empty(z.shape, z.dtype)
     turned = np.ascontiguousarray(w.T)
 
-    def written():
-        return [[call for t in range(steps) for call in step(t, part)] for part in _parts(n)]
-
     def step(t, part):
         h, c = (out[t - 1] if t else s)[:, part]
         a = gates[t, part]
@@ -33,7 +30,7 @@ def lstm(z, w, b, s):
             native.call(_lstm_gates, (a, b, c, out[t, 0, part], out[t, 1, part])),
         )
 
-    programs.run("lstm", (z, turned, b, s, out, gates), written)
+    _run("lstm", (z, turned, b, s, out, gates), range(steps), n, step)
     return out, gates
 
 
@@ -41,15 +38,12 @@ def lstm_back(g, w, before, out, gates):
     steps, n, size = len(gates), gates.shape[1], w.shape[1]
     d, carried = memory.empty(gates.shape, gates.dtype), np.zeros((2, n, size), gates.dtype)
 
-    def written():
-        return [[call for t in reversed(range(steps)) for call in step(t, part)] for part in _parts(n)]
-
     def step(t, part):
         dh, dc = carried[0, part], carried[1, part]
         arrays = gates[t, part], before[t, 1, part], out[t, 1, part], g[t, 0, part], g[t, 1, part], dh, dc, d[t, part]
         return native.call(_lstm_slopes, arrays), _product(d[t, part], w, dh)
 
-    programs.run("lstm back", (g, w, before, out, gates, d, carried), written)
+    _run("lstm back", (g, w, before, out, gates, d, carried), reversed(range(steps)), n, step)
     return d, d, carried
 
 
@@ -58,15 +52,12 @@ def gru(z, w, b, s):
     out, kept = memory.empty((steps, 1, n, size), z.dtype), memory.empty((steps, n, 4 * size), z.dtype)
     turned = np.ascontiguousarray(w.T)
 
-    def written():
-        return [[call for t in range(steps) for call in step(t, i, part)] for i, part in enumerate(_parts(n))]
-
-    def step(t, i, part):
+    def step(t, part):
         (h,) = (out[t - 1] if t else s)[:, part]
-        q = memory.scratch(("gru", i), (len(h), 3 * size), z.dtype)
+        q = memory.scratch(("gru", part.start), (len(h), 3 * size), z.dtype)
         return _product(h, turned, q), native.call(_gru_gates, (z[t, part], q, b, h, out[t, 0, part], kept[t, part]))
 
-    programs.run("gru", (z, turned, b, s, out, kept), written)
+    _run("gru", (z, turned, b, s, out, kept), range(steps), n, step)
     return out, kept
 
 
@@ -74,22 +65,20 @@ def gru_back(g, w, before, kept):
     steps, n, size = len(kept), kept.shape[1], w.shape[1]
     d, carried = memory.empty(kept.shape, kept.dtype), np.zeros((n, size), kept.dtype)
 
-    def written():
-        return [[call for t in reversed(range(steps)) for call in step(t, part)] for part in _parts(n)]
-
     def step(t, part):
         dh, back = carried[part], d[t, part]
         arrays = kept[t, part], before[t, 0, part], g[t, 0, part], dh, back
         return native.call(_gru_slopes, arrays), _product(back[:, : 3 * size], w, dh, add=True)
 
-    programs.run("gru back", (g, w, before, kept, d, carried), written)
+    _run("gru back", (g, w, before, kept, d, carried), reversed(range(steps)), n, step)
     return d, carried[None]
 
 
-def _parts(n):
-    """Some of n sequences for each thread."""
-    parts = min(parallel.num_threads(), n)
-    return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+def _run(name, operands, steps, n, step):
+    """The calls step(t, part) for these steps t in their order, each thread with a part of n sequences."""
+    threads, order = min(parallel.num_threads(), n), list(steps)
+    parts = [slice(n * i // threads, n * (i + 1) // threads) for i in range(threads)]
+    programs.run(name, operands, lambda: [[call for t in order for call in step(t, part)] for part in parts])
 
 
 def _product(x, w, out, add=False):
