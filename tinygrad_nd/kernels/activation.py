@@ -223,21 +223,21 @@ def _gelu_tanh_grad(out: Array, g: Array, x: Array) -> None:
     np.multiply(out, g, out=out)
 
 
-def _one_plus_power(out: Array, x: Array) -> None:
+def one_plus_power(out: Array, x: Array) -> None:
     """1 + exp(-x)."""
     np.exp(np.negative(x, out=out), out=out)
     np.add(out, 1, out=out)
 
 
 def _silu(out: Array, x: Array) -> None:
-    _one_plus_power(out, x)
+    one_plus_power(out, x)
     np.divide(x, out, out=out)
 
 
 def _silu_grad(out: Array, g: Array, x: Array) -> None:
     """g (1 + x - y) / (1 + exp(-x)), y the value."""
     d = scratch("d", x)
-    _one_plus_power(d, x)
+    one_plus_power(d, x)
     np.subtract(x, np.divide(x, d, out=out), out=out)
     np.add(out, 1, out=out)
     np.divide(out, d, out=out)

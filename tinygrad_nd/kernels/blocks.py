@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .cells import COMPILED, Axes, constant, number, numpy_tiles, row_of, tile_size
-from .memory import Array
+from .cells import COMPILED, Axes, number, numpy_tiles, row_of, tile_size
+from .memory import Array, constant
 
 ALONE = 1 << 16  # elements of one statistic that are not worth being shared by threads
 FEW = 64  # rows of lanes that are not worth being folded

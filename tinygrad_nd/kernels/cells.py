@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, engines, memory
-from .memory import Array
+from .memory import Array, constant
 
 Axes = tuple[int, ...]
 TILE = 1 << 19  # elements; between calls on fewer, threads wait for the interpreter for longer than caches help
@@ -48,13 +48,6 @@ def numpy_tiles(row: int) -> Iterator[None]:
 def number(value: float, dtype: Any) -> Array:
     """An array of one number, as compiled loops take it."""
     return memory.table(np.full(1, value, dtype))
-
-
-def constant(a: Array) -> Array:
-    """A read-only view: one kind of operand, one compilation."""
-    a = a.view()
-    a.flags.writeable = False
-    return a
 
 
 def compiled(name: str, x: Array) -> Any:

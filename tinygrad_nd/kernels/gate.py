@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, LEAST, TILE
+from .activation import COMPILED, one_plus_power, share
 from .memory import Array
 
 
@@ -45,11 +45,11 @@ def _spread(tile: Callable[..., None], arrays: list[Array]) -> None:
     size = outer * half
     loops = engines.compiled("activations") if arrays[0].dtype == np.float32 and size >= COMPILED else None
     if loops is not None:
-        share = engines.share(size)
+        step = engines.share(size)
         loop = getattr(loops, tile.__name__[1:])
-        engines.repeat(loop, arrays, lambda: [(*arrays, i, min(i + share, size)) for i in range(0, size, share)])
+        engines.repeat(loop, arrays, lambda: [(*arrays, i, min(i + step, size)) for i in range(0, size, step)])
         return
-    boxes = parallel.boxes((outer, half), min(max(-(-size // parallel.num_threads()), LEAST), TILE))
+    boxes = parallel.boxes((outer, half), share(size))
     cells: list[Any] = [(box[0] if isinstance(box[0], slice) else slice(box[0], box[0] + 1), slice(None), *box[1:]) for box in boxes]
     with np.errstate(all="ignore"):
         parallel.run(cells, lambda cell: tile(*[a[cell] for a in arrays]))
@@ -57,22 +57,15 @@ def _spread(tile: Callable[..., None], arrays: list[Array]) -> None:
 
 def _glu(out: Array, x: Array) -> None:
     y = out[:, 0]
-    _one_plus(y, x[:, 1])
+    one_plus_power(y, x[:, 1])
     np.divide(x[:, 0], y, out=y)
 
 
 def _glu_grad(out: Array, g: Array, x: Array) -> None:
     s, to_b = out[:, 0], out[:, 1]
-    _one_plus(s, x[:, 1])
+    one_plus_power(s, x[:, 1])
     np.reciprocal(s, out=s)
     np.subtract(1, s, out=to_b)
     np.multiply(s, g[:, 0], out=s)
     np.multiply(to_b, s, out=to_b)
     np.multiply(to_b, x[:, 0], out=to_b)
-
-
-def _one_plus(out: Array, b: Array) -> None:
-    """1 + exp(-b), one over the logistic."""
-    np.negative(b, out=out)
-    np.exp(out, out=out)
-    np.add(out, 1, out=out)

@@ -86,9 +86,7 @@ def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: in
 
 
 def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
-    weights = weights.astype(np.result_type(x.dtype, np.float32), copy=False).view()
-    weights.flags.writeable = False  # one kind of operand, one compilation
-    return weights, ignore
+    return memory.constant(weights.astype(np.result_type(x.dtype, np.float32), copy=False)), ignore
 
 
 def _rows(g: Array, labels: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .elementwise import LARGE, PASSES, TILE
-from .memory import Array
+from .memory import Array, constant
 
 COMPILED = 1 << 13  # numbers; below, compiled loops save nothing
 SHORT = 512  # numbers in a row that NumPy looks through no faster than a compiled loop
@@ -28,12 +28,12 @@ def largest(x: Array, rank: int) -> Array:
     loops = _loops(x)
     if inner == 1 and loops is not None and n < SHORT and x.dtype == np.float32:
         rows = blocks.reshape(outer, n)
-        engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], _constant(rows[box])) for box in _shares(rows)])
+        engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], constant(rows[box])) for box in _shares(rows)])
     elif inner == 1:
         rows = blocks.reshape(outer, n)
         _each(outer, x.size, lambda box: np.argmax(rows[box], 1, out=at[box, 0, 0]))
     elif loops is not None:
-        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], _constant(blocks[box])) for box in _shares(blocks)])
+        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], constant(blocks[box])) for box in _shares(blocks)])
     else:
         _each(outer, x.size, lambda box: _largest(blocks[box], at[box]))
     return _restored(at, (*x.shape[: x.ndim - rank], *(1,) * rank), order)
@@ -46,7 +46,7 @@ def take(x: Array, at: Array, rank: int) -> Array:
     y = memory.empty(places.shape, x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        tasks = lambda: [(y[box], _constant(blocks[box]), _constant(places[box])) for box in _shares(y)]
+        tasks = lambda: [(y[box], constant(blocks[box]), constant(places[box])) for box in _shares(y)]
         engines.repeat(loops.take, (y, blocks, places), tasks)
     else:
         _each(len(y), y.size, lambda box: np.take(blocks[box].reshape(-1), _flat(places[box], blocks.shape[1]), out=y[box], mode="clip"))
@@ -60,7 +60,7 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        tasks = lambda: [(y[box], _constant(values[box]), _constant(places[box])) for box in _shares(y)]
+        tasks = lambda: [(y[box], constant(values[box]), constant(places[box])) for box in _shares(y)]
         engines.repeat(loops.put, (y, values, places), tasks)
     else:
         parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
@@ -92,7 +92,7 @@ def repeated(at: Array, n: int, rank: int) -> bool:
     loops = _loops(at)
     if loops is not None:
         twice = np.zeros(outer, np.bool_)
-        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], _constant(places[box]), n) for box in _shares(places)], n)
+        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], constant(places[box]), n) for box in _shares(places)], n)
         return bool(twice.any())
     _each(outer, at.size, look)
     return any(found)
@@ -146,11 +146,6 @@ def _restored(blocks: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> 
 
 def _loops(a: Array) -> Any:
     return engines.compiled("places") if a.size >= COMPILED else None
-
-
-def _constant(a: Array) -> Array:
-    a.flags.writeable = False  # one kind of operand, one compilation
-    return a
 
 
 def _each(outer: int, size: int, f: Callable[[slice], object]) -> None:

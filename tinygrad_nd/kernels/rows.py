@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .cells import Axes, compiled, constant, number, numpy_tiles, tile_size
-from .memory import Array
+from .cells import Axes, compiled, number, numpy_tiles, tile_size
+from .memory import Array, constant
 
 
 def takes(axes: Axes, *parameters: Array) -> bool:
