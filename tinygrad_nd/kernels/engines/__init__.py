@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
-import numpy as np
-
 from .. import parallel
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,8 +41,8 @@ def compiled(name: str) -> ModuleType | None:
 
 
 def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
-    """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is one of numba's, and no argument a real number."""
-    if len(tasks) > 1 and is_compiled(f) and not any(isinstance(a, (float, np.floating)) for a in tasks[0]):
+    """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is one of numba's."""
+    if is_compiled(f):
         _load("native").run(f, tasks)
     else:
         parallel.run(tasks, lambda arguments: f(*arguments))

@@ -13,7 +13,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from .. import memory
-from . import crew, programs
+from . import crew, llvm, programs
 
 _HELD = np.zeros(16, np.int64)
 _ignored = memory.address(_HELD)  # the place for a result and an error
@@ -45,7 +45,8 @@ def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
 
 def _compiled(f: Any, kinds: tuple[Any, ...]) -> int:
     signature = tuple(types.Array(from_dtype(k[0]), k[1], "C") if isinstance(k, tuple) else _SCALARS[k] for k in kinds)
-    f.compile(signature)
+    with llvm.compiling():
+        f.compile(signature)
     result = f.overloads[signature]
     address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     _known[f, kinds] = address

@@ -195,7 +195,7 @@ def _over_lines(
 
     def images(cut: Cut) -> None:
         part = slice(*cut)
-        f(*arguments(_turned(x[part], "turned"), [a[part] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows))
+        native.run(f, [arguments(_turned(x[part], "turned"), [a[part] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows)])
 
     def tasks() -> list[tuple[Any, ...]]:
         return [arguments(x, (y, *more), *cut) for cut in _shares(len(x) * rows, max(x.size, y.size))]
@@ -227,7 +227,7 @@ def _over_images(f: Callable[..., None], spec: PoolSpec, a: Array, codes: Array,
     if a.flags.c_contiguous:
         native.repeat(f, (a, codes, out), lambda: [share(cut) for cut in cuts], spec)
     else:
-        parallel.run(cuts, lambda cut: f(*images(cut)))
+        parallel.run(cuts, lambda cut: native.run(f, [images(cut)]))
 
 
 def _shares(total: int, work: int) -> list[Cut]:

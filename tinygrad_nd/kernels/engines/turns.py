@@ -11,6 +11,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from ..memory import Array
+from . import native
 
 U = np.uintp
 BYTES = 64  # of a tile's row
@@ -20,7 +21,7 @@ JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 def turn(matrices: Array, out: Array) -> None:
     """out[i] = matrices[i].T; both C-contiguous, (count, m, n) and (count, n, m), of numbers of 4 or 8 bytes."""
     count, m, n = matrices.shape
-    _turn(matrices.reshape(-1), out.reshape(-1), U(BYTES // out.itemsize), U(count), U(m), U(n))
+    native.run(_turn, [(matrices.reshape(-1), out.reshape(-1), U(BYTES // out.itemsize), U(count), U(m), U(n))])
 
 
 @njit(**JIT)
