@@ -250,3 +250,47 @@ def test_where_chooses_with_broadcasting_and_splits_the_gradient():
     np.testing.assert_array_equal(x.grad.data, (A[1] * c).sum(1, keepdims=True))
     assert float(y.grad) == (A[1] * ~c).sum()
     np.testing.assert_array_equal(nd.where([1.0, 0.0], 1, 2).data, [1, 2])  # any number but 0 is true
+
+
+UNFIT = [(np.uint8, 300), (np.uint8, -1), (int, float("nan")), (int, np.float64("inf")), (float, 1j), (np.float32, np.complex128(1j))]
+
+
+@pytest.mark.parametrize("dtype, number", UNFIT)
+def test_a_number_that_its_dtype_cannot_hold_is_not_assigned(dtype, number):
+    x = nd.zeros(3, dtype)
+    for write in (lambda: x.__setitem__(0, number), lambda: x.fill(number), lambda: x.at[1].set(number)):
+        with pytest.raises((OverflowError, TypeError, ValueError), match=r"x\[index\] = value: .* does not fit into x of dtype"):
+            write()
+    assert x.tolist() == [0, 0, 0]
+
+
+def test_numbers_are_assigned_as_numpy_assigns_them():
+    for dtype, number in ((int, 2.7), (bool, 5), (np.float16, 3), (complex, 1), (np.float32, np.float64(0.1)), (np.uint8, True)):
+        x, a = nd.zeros(2, dtype), np.zeros(2, dtype)
+        x[0] = a[0] = number
+        assert x.dtype == a.dtype and x.tolist() == a.tolist()
+
+
+def test_values_of_another_shape_are_refused_with_both_shapes():
+    x = nd.zeros((2, 3))
+    cases = ((0, [1.0, 2.0], r"\(2,\) .* \(3,\)"), ((0, 0), [1.0, 2.0], r"\(2,\) .* \(\)"), (0, [[1.0] * 3] * 2, r"\(2, 3\) .* \(3,\)"))
+    for index, value, told in cases:
+        with pytest.raises(ValueError, match=r"x\[index\] = value: a value of shape " + told):
+            x[index] = value
+
+
+def test_put_counts_round_or_clips():
+    for mode in ("wrap", "clip"):
+        x, a = nd.zeros(4), np.zeros(4)
+        np.put(a, [5, -6, 1], [1.0, 2.0], mode=mode)
+        x.put([5, -6, 1], [1.0, 2.0], mode=mode)
+        assert x.tolist() == a.tolist()
+    with pytest.raises(IndexError, match="put.* 4 entries"):
+        x.put([4], 1.0)
+    with pytest.raises(ValueError, match="put.*no values for 1"):
+        x.put([0], [])
+
+
+def test_choose_takes_truth_values():
+    c = np.array([True, False, True])
+    np.testing.assert_array_equal(nd.choose(nd.tensor(c), [[1, 2, 3], [4, 5, 6]]).data, np.choose(c, [[1, 2, 3], [4, 5, 6]]))

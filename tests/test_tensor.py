@@ -871,3 +871,23 @@ def test_bit_operators_mean_what_numpys_do():
 
 def test_copy_takes_every_dtype():
     assert nd.tensor([True, False]).copy().tolist() == [True, False]
+
+
+def test_a_name_is_a_string():
+    for make in (lambda: nd.Parameter([1.0], float), lambda: nd.tensor(1.0, name=3), lambda: nd.astensor(1.0, name=3)):
+        with pytest.raises(TypeError, match="name: a tensor's name is a string, but got"):
+            make()
+    x = leaf(1)
+    with pytest.raises(TypeError, match="name"):
+        x.name = 5
+    assert x.name is None
+
+
+def test_a_hook_is_a_function():
+    with pytest.raises(TypeError, match="register_hook: takes a function of the gradient, but got a int"):
+        leaf(1).register_hook(5)
+
+
+def test_astype_takes_numpys_copy():
+    x = leaf(1, 2)
+    assert x.astype(np.float32, copy=False).dtype == np.astype(x, np.float32, copy=True).dtype == np.float32

@@ -58,10 +58,10 @@ def _in_place(name: str, f: Function) -> Function:
     return write
 
 
-def _put(x: Any, indices: Any, values: Any) -> None:
+def _put(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
     if not isinstance(x, Tensor):
         raise _written("np.put")
-    x.put(indices, values)
+    x.put(indices, values, mode)
 
 
 def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True) -> Any:

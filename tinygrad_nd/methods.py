@@ -150,10 +150,13 @@ def _fill(self: Tensor, value: Any) -> None:
     rebind(self, index.setitem(self, ..., value), "x.fill(value)")
 
 
-def _put(self: Tensor, indices: Any, values: Any) -> None:
-    """Sets x.flat[indices]; values are repeated if there are fewer of them."""
+def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
+    """Sets x.flat[indices]; values are repeated if there are fewer of them. For `mode` see `nd.take`."""
     places, values = np.asarray(indices).ravel(), shape.ravel(astensor(values))
-    flat = index.setitem(shape.ravel(self), places, values[np.arange(places.size) % values.size])
+    if places.size and not values.size:
+        raise ValueError(f"x.put(indices, values): there are no values for {places.size} indices")
+    places = index.within(places, self.size, mode, f"x.put(indices, values): x.ravel() of x {self.shape}")
+    flat = index.setitem(shape.ravel(self), places, values[np.arange(places.size) % max(values.size, 1)])
     rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
 
 

@@ -119,6 +119,7 @@ class Tensor(ArrayMethods):
 
     @name.setter
     def name(self, name: str | None) -> None:
+        _check_name(name)
         if isinstance(self._node, Node):
             self._node.note(name=name)
         else:
@@ -146,6 +147,8 @@ class Tensor(ArrayMethods):
         """
         if not isinstance(self._node, Node):
             raise ValueError("register_hook: this tensor does not require grad, so no gradient will reach it")
+        if not callable(hook):
+            raise TypeError(f"register_hook: takes a function of the gradient, but got a {type(hook).__name__}")
         node, key = self._node, object()
         node.note(hooks={**((node.extra or {}).get("hooks") or {}), key: hook})
 
@@ -314,13 +317,19 @@ def _finish(t: Tensor, requires_grad: bool, name: str | None) -> Tensor:
     if requires_grad:
         t._node = _leaf(t, name)
     elif name is not None:
-        t._node = Constant(t._data, name)
+        t.name = name
     return t
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str | None):
+        raise TypeError(f"name: a tensor's name is a string, but got {name!r}; a dtype goes in dtype=")
 
 
 def _leaf(t: Tensor, name: str | None) -> Node:
     if t._data.dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only floating and complex tensors have gradients, but this is {t._data.dtype}; use .astype(float)")
+    _check_name(name)
     node = Node(None, (), (), {}, t._data)
     t._grad = None
     node.note(handle=weakref.ref(t))

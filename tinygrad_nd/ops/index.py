@@ -50,12 +50,25 @@ def getitem(x: Any, index: Any) -> Tensor:
 
 def setitem(x: Any, index: Any, value: Any) -> Tensor:
     """A new tensor: x with `value` at x[index]. The dtype stays x's."""
-    x, index, value = astensor(x), normalise(index), astensor(value)
-    if not np.can_cast(value.dtype, x.dtype, "same_kind") and value.ndim:
+    x, index = astensor(x), normalise(index)
+    value = _fitting(value, x.dtype) if isinstance(value, (int, float, complex)) else astensor(value)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind") and (value.ndim or value.dtype.kind == "c"):
         raise TypeError(f"x[index] = value: a value of dtype {value.dtype} does not fit into x of dtype {x.dtype}; convert it with .astype")
-    if value.ndim > 1 and value.ndim > (rank := x.data[index].ndim) and not any(n != 1 for n in value.shape[: value.ndim - rank]):
-        value = reshape(value, value.shape[value.ndim - rank :])
+    if value.ndim:
+        place = x.data[index].shape
+        if value.ndim > len(place) and all(n == 1 for n in value.shape[: value.ndim - len(place)]):
+            value = reshape(value, value.shape[value.ndim - len(place) :])
+        if value.ndim > len(place) or any(n not in (1, m) for n, m in zip(reversed(value.shape), reversed(place))):
+            raise ValueError(f"x[index] = value: a value of shape {value.shape} does not fit where x[index] has shape {place}")
     return _setitem(x, value, index=index)
+
+
+def _fitting(number: complex, dtype: np.dtype[Any]) -> Tensor:
+    """A Python number as one of `dtype`, which is not to change it beyond rounding: 300 is no uint8, 1j no float."""
+    try:
+        return astensor(dtype.type(number.item() if isinstance(number, np.generic) else number))
+    except (OverflowError, TypeError, ValueError) as error:
+        raise type(error)(f"x[index] = value: {number} does not fit into x of dtype {dtype}: {error}") from None
 
 
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Tensor:

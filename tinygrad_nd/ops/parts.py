@@ -80,8 +80,8 @@ def cast(x: Any, *, dtype: Any) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-def astype(x: Any, dtype: Any) -> Tensor:
-    """x in another dtype. Integer and boolean results carry no gradient."""
+def astype(x: Any, dtype: Any, *, copy: bool = True) -> Tensor:
+    """x in another dtype. Integer and boolean results carry no gradient. `copy` is NumPy's word; tensors are values."""
     return cast(astensor(x), dtype=dtype_of("astype", dtype))
 
 

@@ -54,8 +54,9 @@ def _integers(indices: Any, where: str) -> np.ndarray:
 
 @named
 def choose(x: Any, choices: Sequence[Any], mode: str = "raise") -> Tensor:
-    """At each place, the entry of the choice that the integer x names there; all broadcast. For `mode` see `take`."""
-    number = _integers(x, "choose")
+    """At each place, the entry of the choice that the integer x (False is 0) names there; all broadcast. For `mode` see `take`."""
+    number = numeric(x.data if isinstance(x, Tensor) else x, None, "choose")
+    number = _integers(number.astype(np.intp) if number.dtype == bool else number, "choose")
     shown = broadcast_arrays(*(astensor(c) for c in choices), number)[:-1]
     if not shown:
         raise ValueError("choose: needs at least one choice, but got none")
