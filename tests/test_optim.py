@@ -134,6 +134,23 @@ def test_dtypes_stay(name, options, dtype):
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
+def test_half_precision_steps_are_those_of_single(name, options):
+    # Squares of small gradients, and eps, are 0 in float16: a zero gradient would be divided by zero.
+    def trained(dtype):
+        params = [Parameter(np.array([1, 2, 3], dtype)), Parameter(np.array(0.5, dtype))]
+        opt = getattr(optim, name)(params, **options)
+        for g in (0, 1e-4, -0.02):
+            for p in params:
+                p.grad = np.full(p.shape, [g, 1, 0][: p.size] if p.ndim else g, np.float16).astype(dtype)
+            opt.step()
+        return [p.data for p in params]
+
+    for half, single in zip(trained("f2"), trained("f4")):
+        assert half.dtype == np.float16
+        np.testing.assert_allclose(half, single, atol=3e-3)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
 def test_arrays_others_hold_are_never_written(name, options):
     rng = np.random.default_rng(0)
     mine, g = rng.standard_normal((4, 3)), rng.standard_normal((4, 3))

@@ -12,7 +12,7 @@ from ..arguments import number, reading
 from ..kernels.update import Step, run
 from ..node import enable_grad
 from ..tensor import Parameter, Tensor
-from .rows import Own, Row, joined
+from .rows import Own, Row, computed_in, joined
 from .rows import State as State
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -223,7 +223,7 @@ class Optimizer:
                 if value.shape != p.shape or value.dtype.kind not in "fc":
                     given = f"{value.shape} {value.dtype}, but the parameter is {p.shape} {p.dtype}"
                     raise ValueError(f"{where}: {key} of parameter {i} is {given}")
-                loaded[key] = value.astype(p.dtype, copy=False)
+                loaded[key] = value.astype(computed_in(p.dtype), copy=False)
             elif not isinstance(value, (int, float)):
                 raise ValueError(f"{where}: {key} of parameter {i} must be an array or a number, but is {type(value).__name__}")
         return loaded

@@ -19,6 +19,7 @@ from ..kernels.update import Step
 from ..tensor import Tensor
 
 State = dict[str, Any]
+HALF = np.dtype(np.float16)
 JOINED = 1 << 15  # numbers; a parameter with more is a row of its own, for copying it takes longer than a call
 
 
@@ -48,7 +49,7 @@ class Own:
 
     def shaped(self, row: np.ndarray) -> np.ndarray:
         """A row as an array of the parameter's shape."""
-        a = row.view(self.parameter.dtype).reshape(self._sizes)
+        a = (row.view(self.parameter.dtype) if self.parameter.dtype.kind == "c" else row).reshape(self._sizes)
         return a if self._order is None else a.transpose(np.argsort(self._order))
 
     def _move(self) -> None:
@@ -63,24 +64,30 @@ class Own:
         self.parameter._data = self._value = value
 
 
+def computed_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of a parameter's steps and state: single precision for half, in which the square of 1e-4 and an eps of 1e-8 are 0."""
+    return np.dtype(np.float32) if dtype == HALF else dtype
+
+
 class Row:
     """Parameters that move together: their values, gradients and states as rows of numbers, one after the other."""
 
     def __init__(self, owns: Sequence[Own]) -> None:
         self.owns = owns
+        self._copied = len(owns) > 1 or owns[0].row.dtype == HALF
         self._parts = [slice(*ends) for ends in pairwise(accumulate((own.row.size for own in owns), initial=0))]
         self.state = {
             key: np.concatenate([own.flat(own.state[key]) for own in owns]) if isinstance(value, np.ndarray) else value
             for key, value in owns[0].state.items()
         }
-        if len(owns) > 1:
-            self._p, self._g = (np.empty(self._parts[-1].stop, owns[0].row.dtype) for _ in range(2))
+        if self._copied:
+            self._p, self._g = (np.empty(self._parts[-1].stop, computed_in(owns[0].row.dtype)) for _ in range(2))
             self._pieces = [self._p[part] for part in self._parts]
 
     def begin(self, update: Callable[..., Step | None], options: State) -> Step | None:
         """Calls `update` on the rows."""
         gradients = [own.flat(own.parameter.grad._data) for own in self.owns]  # type: ignore[union-attr]
-        if len(gradients) == 1:
+        if not self._copied:
             return update(self.owns[0].row, gradients[0], self.state, **options)
         np.concatenate([own.row for own in self.owns], out=self._p)
         np.concatenate(gradients, out=self._g)
@@ -88,7 +95,7 @@ class Row:
 
     def finish(self) -> None:
         """Gives every parameter its new value, when what `begin` returned has been run."""
-        if len(self.owns) > 1:
+        if self._copied:
             for own, piece in zip(self.owns, self._pieces):
                 own.row[:] = piece
 
