@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import groupby
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from . import blas, engines, memory, parallel
-from .elementwise import LARGE, STEPS, TILE
+from .elementwise import LARGE, PASSES, STEPS, WAKE
 from .memory import Array
 
 SUMMED = 1 << 13  # elements; below, one call of NumPy sums faster than it is asked in which order
 STRETCH = 512  # terms added one after the other, without the error of a long running sum
-WIDE = 128  # elements of a row that is added as one vector after the other
+WIDE = 128  # elements of a row that is added as one vector after the other; of a matrix whose longer rows BLAS takes one by one
 SHORT = 1024  # terms of a dot product in the dtype of its terms
 FEW = 8  # terms; fewer are added turn by turn
 
@@ -24,21 +26,16 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
         return x.sum(axes, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
         return x.sum(axes, keepdims=keepdims)
-    axes = tuple(a % x.ndim for a in axes)
-    order = memory.memory_order(x)
-    runs = _runs(x.shape, order, axes)
-    dense = x.transpose(order)
+    plan = _plan(x.shape, memory.memory_order(x), axes)
+    dense = x.transpose(plan.order)
     if not dense.flags.c_contiguous:
         return x.sum(axes, keepdims=keepdims)
-    y = dense.reshape([n for n, _ in runs])
-    for axis in reversed(range(len(runs))):
-        if runs[axis][1]:
-            y = _sum_rows(y, axis)
-    kept = [a for a in order if a not in axes]
-    y = y.reshape([x.shape[a] for a in kept])
-    if kept != sorted(kept):
-        y = y.transpose(np.argsort(kept))
-    return y.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else y[()]
+    y = dense.reshape(plan.sizes)
+    for axis in plan.summed:
+        y = _sum_rows(y, axis)
+    if keepdims:
+        return y.reshape(plan.kept).transpose(plan.back)
+    return y.reshape(plan.left).transpose(plan.turned)[()]
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Any:
@@ -55,16 +52,20 @@ def dot(a: Array, b: Array) -> Any:
     return stretches.sum(dtype=np.result_type(a, np.float64)) + np.vecdot(a[whole:], b[whole:])
 
 
-def _runs(shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, bool]]:
-    """The axes in the order of memory as alternating runs (size, summed)."""
-    runs: list[tuple[int, bool]] = []
-    for axis in order:
-        summed = axis in axes
-        if runs and runs[-1][1] == summed:
-            runs[-1] = (runs[-1][0] * shape[axis], summed)
-        else:
-            runs.append((shape[axis], summed))
-    return runs
+class _Plan:
+    """How a sum over axes is taken as it lies in memory: neighbouring axes are one if all or none of them are summed."""
+
+    def __init__(self, shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        gone = {a % len(shape) for a in axes}
+        runs = [(kind, prod(shape[a] for a in run)) for kind, run in groupby(order, gone.__contains__)]
+        self.order, self.sizes = order, [n for _, n in runs]
+        self.summed = [i for i, (kind, _) in enumerate(runs) if kind][::-1]
+        self.kept, self.back = [1 if a in gone else shape[a] for a in order], np.argsort(order)
+        left = [a for a in order if a not in gone]
+        self.left, self.turned = [shape[a] for a in left], np.argsort(left)
+
+
+_plan = lru_cache(256)(_Plan)
 
 
 def _sum_rows(y: Array, axis: int) -> Array:
@@ -81,18 +82,20 @@ def _summed(rows: Array) -> Array:
         for k in range(2, n):
             total += rows[:, k]
         return total
-    if rows.size < LARGE if inner == 1 else rows.size < STEPS and n <= STRETCH:
+    if inner > 1 and rows.size < STEPS and n <= STRETCH:
         return np.asarray(np.add.reduce(rows, 1))
     loops = engines.compiled("loops")
-    if outer == 1 and n >= FEW * (fold := WIDE // inner) > FEW and (loops or inner > 1):
+    if outer == 1 and n >= FEW * (fold := WIDE // inner) > FEW and (inner > 1 or loops and rows.size >= LARGE):
         # So many rows, taken as one, are as wide as the processor likes to add.
         whole = n - n % fold
         total = np.add.reduce(_summed(rows[:, :whole].reshape(1, whole // fold, fold * inner)).reshape(1, fold, inner), 1)
         return total + np.add.reduce(rows[:, whole:], 1) if whole < n else total
-    short = min(n, STRETCH if inner > 1 else TILE)  # NumPy itself sums pairwise along contiguous memory
+    if inner == 1:
+        return _products(rows.reshape(outer, n))[:, None]
+    short = min(n, STRETCH)
     pieces = -(-n // short)
     partial = np.empty((outer, pieces, inner), rows.dtype)
-    if loops is not None and inner > 1:
+    if loops is not None:
         step = max(1, engines.share(rows.size) // (short * inner))
         starts = range(0, outer * pieces, step)
         engines.repeat(
@@ -103,19 +106,29 @@ def _summed(rows: Array) -> Array:
     return partial[:, 0] if pieces == 1 else _summed(partial) if pieces > STRETCH else np.add.reduce(partial, 1)
 
 
+def _products(rows: Array) -> Array:
+    """The sums of rows along the last axis: products with ones, which take a quarter of the time of sums. A long row is cut."""
+    n = rows.shape[-1]
+    if n > SHORT:
+        whole = n - n % SHORT
+        total = _products(_products(rows[..., :whole].reshape(*rows.shape[:-1], -1, SHORT)))
+        return total + _products(rows[..., whole:]) if whole < n else total
+    ones, product = np.ones(n, rows.dtype), np.matmul if n <= WIDE else np.vecdot
+    with blas.single_blas():
+        if rows.size <= WAKE:
+            return np.asarray(product(rows, ones))
+        sums = np.empty(rows.shape[:-1], rows.dtype)
+        parallel.run(parallel.boxes(sums.shape, WAKE // n), lambda box: product(rows[box], ones, out=sums[box]))
+        return sums
+
+
 def _add_up(rows: Array, partial: Array, short: int) -> None:
     """partial (outer, pieces, inner): the sums of so many rows each; BLAS adds them as products with ones."""
     (outer, n, inner), whole = rows.shape, rows.shape[1] // short
     ones = np.ones(short, rows.dtype)
     blocks = rows[:, : whole * short].reshape(outer, whole, short, inner)
-
-    def add(box: Any) -> None:
-        if inner == 1:
-            np.add.reduce(blocks[box][..., 0], -1, out=partial[:, :whole][box][..., 0])
-        else:
-            np.matmul(ones, blocks[box], out=partial[:, :whole][box])
-
     with blas.single_blas():
-        parallel.run(parallel.boxes((outer, whole), max(1, TILE // (short * inner))), add)
+        boxes = parallel.boxes((outer, whole), max(1, PASSES // (short * inner)))
+        parallel.run(boxes, lambda box: np.matmul(ones, blocks[box], out=partial[:, :whole][box]))
         if left := n - whole * short:
             np.matmul(ones[:left], rows[:, -left:], out=partial[:, -1])
