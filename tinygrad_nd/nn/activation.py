@@ -15,6 +15,12 @@ from .function import module_of
 from .lazy import check_counts
 from .module import Module
 
+__all__ = [
+    "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
+    "Mish", "PReLU", "ReLU", "ReLU6", "Sigmoid", "SiLU", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
+    "Threshold",
+]  # fmt: skip
+
 CELU = module_of("CELU", curves.celu)
 ELU = module_of("ELU", curves.elu)
 GELU = module_of("GELU", activation.gelu)

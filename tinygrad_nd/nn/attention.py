@@ -32,6 +32,11 @@ from .linear import Linear
 from .module import Module
 from .norm import LayerNorm
 
+__all__ = [
+    "MultiHeadAttention", "MultiheadAttention", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer",
+]  # fmt: skip
+
 
 class MultiHeadAttention(Module):
     """Queries look at keys and get the values found there, in num_heads subspaces of embed_dim / num_heads features each.
@@ -144,6 +149,9 @@ class MultiHeadAttention(Module):
             later = _added(np.tri(length, keys) == 0)
             total = later if total is None else total + later
         return total  # type: ignore[no-any-return]
+
+
+MultiheadAttention = MultiHeadAttention  # PyTorch's spelling
 
 
 def _added(mask: Any) -> Tensor:

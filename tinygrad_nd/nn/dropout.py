@@ -11,6 +11,8 @@ from ..tensor import Tensor
 from .function import of_ranks
 from .module import Module
 
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropoutNd"]
+
 
 class Dropout(Module):
     """`dropout` of single entries."""

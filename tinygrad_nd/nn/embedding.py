@@ -12,6 +12,8 @@ from ..tensor import Parameter, Tensor
 from .lazy import Initialiser, Rng, check_counts
 from .module import Module
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """`embedding`: whole numbers (*) to rows (*, embedding_dim) of weight (num_embeddings, embedding_dim), drawn normally.

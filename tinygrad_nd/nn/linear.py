@@ -19,6 +19,8 @@ from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
 from .lazy import Initialiser, Lazy, Recipe, Rng, channel_axis, check_counts, recipe
 
+__all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear"]
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from ..ops import distance, label_loss, loss, margin_loss
 from .function import module_of
 
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss", "GaussianNLLLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MarginRankingLoss", "MSELoss", "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PairwiseDistance", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
+    "TripletMarginLoss",
+]  # fmt: skip
+
 BCELoss = module_of("BCELoss", loss.binary_cross_entropy, 2)
 BCEWithLogitsLoss = module_of("BCEWithLogitsLoss", loss.binary_cross_entropy_with_logits, 2)
 CosineEmbeddingLoss = module_of("CosineEmbeddingLoss", distance.cosine_embedding_loss, 3)

@@ -15,6 +15,8 @@ from .hooks import Hook, run_after, run_before
 from .places import leaves, tell_place, told, tree
 from .state import load, turn
 
+__all__ = ["Module"]
+
 _caller: ContextVar[Module | None] = ContextVar("caller", default=None)
 watching: ContextVar[Callable[[Module, Callable[[], Any]], Any] | None] = ContextVar("watching", default=None)  # runs the calls of modules
 

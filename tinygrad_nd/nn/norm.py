@@ -20,6 +20,11 @@ from .function import module_of, of_ranks
 from .lazy import Lazy, Recipe, check_counts, floating, recipe
 from .module import Module
 
+__all__ = [
+    "BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
+]  # fmt: skip
+
 LocalResponseNorm = module_of("LocalResponseNorm", local_response_norm)
 
 

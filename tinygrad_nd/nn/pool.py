@@ -17,6 +17,13 @@ from ..tensor import Tensor, astensor
 from .function import module_of, of_ranks
 from .module import Module
 
+__all__ = [
+    "AdaptiveAvgPool", "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Flatten", "Fold", "GlobalAvgPool",
+    "GlobalMaxPool", "Identity", "LPPool", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Pad", "PixelShuffle", "PixelUnshuffle", "Unflatten", "Unfold", "Upsample",
+]  # fmt: skip
+
 MaxPool = module_of("MaxPool", max_pool_nd)
 AvgPool = module_of("AvgPool", avg_pool_nd)
 LPPool = module_of("LPPool", lp_pool_nd)

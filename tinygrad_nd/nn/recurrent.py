@@ -25,6 +25,8 @@ from ..tensor import Tensor, astensor
 from .lazy import Lazy, Recipe, Rng, check_counts, recipe
 from .module import Module
 
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+
 State = Any  # a tensor, or for an LSTM the pair (h, c)
 
 

@@ -13,31 +13,19 @@ Gradients add up until `zero_grad`: several `backward` before one `step` make a 
 them have `state_dict` and `load_state_dict`.
 """
 
-from .adam import Adam, Adamax, AdamW, NAdam, RAdam
-from .adaptive import Adadelta, Adagrad, RMSprop
-from .averages import EMA
-from .clip import clip_grad_norm_, clip_grad_value_
-from .lbfgs import LBFGS
-from .one_cycle import OneCycleLR
-from .optimizer import Optimizer
-from .plateau import ReduceLROnPlateau
-from .schedules import (
-    ConstantLR,
-    CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
-    ExponentialLR,
-    LambdaLR,
-    LinearLR,
-    MultiStepLR,
-    PolynomialLR,
-    Schedule,
-    SequentialLR,
-    StepLR,
-)
-from .sgd import SGD, Lion
+from . import adam, adaptive, averages, clip, lbfgs, one_cycle, optimizer, plateau, schedules, sgd
+from .adam import *
+from .adaptive import *
+from .averages import *
+from .clip import *
+from .lbfgs import *
+from .one_cycle import *
+from .optimizer import *
+from .plateau import *
+from .schedules import *
+from .sgd import *
 
 __all__ = [
-    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "EMA",
-    "ExponentialLR", "LBFGS", "LambdaLR", "LinearLR", "Lion", "MultiStepLR", "NAdam", "OneCycleLR", "Optimizer", "PolynomialLR",
-    "RAdam", "RMSprop", "ReduceLROnPlateau", "SGD", "Schedule", "SequentialLR", "StepLR", "clip_grad_norm_", "clip_grad_value_",
+    *adam.__all__, *adaptive.__all__, *averages.__all__, *clip.__all__, *lbfgs.__all__, *one_cycle.__all__, *optimizer.__all__,
+    *plateau.__all__, *schedules.__all__, *sgd.__all__,
 ]  # fmt: skip

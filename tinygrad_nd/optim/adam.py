@@ -10,6 +10,8 @@ from ..kernels import update as rules
 from ..kernels.update import Step
 from .optimizer import Optimizer, Params, State, count, zeros
 
+__all__ = ["Adam", "Adamax", "AdamW", "NAdam", "RAdam"]
+
 Betas = tuple[float, float]
 
 

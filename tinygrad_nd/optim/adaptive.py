@@ -8,6 +8,8 @@ from ..kernels import update as rules
 from ..kernels.update import Step
 from .optimizer import Optimizer, Params, State, count, zeros
 
+__all__ = ["Adadelta", "Adagrad", "RMSprop"]
+
 
 class Adagrad(Optimizer):
     """Steps of the gradient over the root of the sum of all its squares so far; lr falls as lr / (1 + (t - 1) lr_decay) besides.

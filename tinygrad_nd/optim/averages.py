@@ -13,6 +13,8 @@ from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
 from .optimizer import Optimizer, State
 
+__all__ = ["EMA"]
+
 
 class EMA:
     """Exponential moving averages of parameters: a = decay a + (1 - decay) p at each `update()`, from the present values on.

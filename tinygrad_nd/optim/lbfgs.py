@@ -13,6 +13,8 @@ from ..tensor import Tensor, frozen
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, Params, State, check_closure
 
+__all__ = ["LBFGS"]
+
 CURVED = 1e-10  # a pair with a smaller y·s is not remembered
 
 

@@ -9,6 +9,8 @@ from ..arguments import number, whole
 from .optimizer import Optimizer
 from .schedules import Schedule, check_optimizer, per_group
 
+__all__ = ["OneCycleLR"]
+
 
 class OneCycleLR(Schedule):
     """From max_lr / div_factor up to `max_lr` in the first `pct_start` of the steps, then down to the start's part in `final_div_factor`.

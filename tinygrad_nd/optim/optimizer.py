@@ -15,6 +15,8 @@ from ..tensor import Parameter, Tensor
 from .rows import Own, Row, computed_in, joined
 from .rows import State as State
 
+__all__ = ["Optimizer"]
+
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 LIMITS = {  # options that are numbers at least 0 (betas: two of them), and below what
     **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "initial_accumulator_value", "alpha"), inf),

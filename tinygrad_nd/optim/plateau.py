@@ -13,6 +13,8 @@ from ..tensor import Tensor
 from .optimizer import Optimizer
 from .schedules import check_optimizer, per_group
 
+__all__ = ["ReduceLROnPlateau"]
+
 PROGRESS = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
 
 

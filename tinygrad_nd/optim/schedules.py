@@ -14,6 +14,11 @@ from typing import Any
 from ..arguments import number, reading, whole
 from .optimizer import Optimizer
 
+__all__ = [
+    "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR",
+    "PolynomialLR", "Schedule", "SequentialLR", "StepLR",
+]  # fmt: skip
+
 
 class Schedule:
     """What schedules share. A subclass says what rate a group has that began with `base`: `rate(base, t)` after t steps.

@@ -13,6 +13,8 @@ from ..kernels import update as rules
 from ..kernels.update import Step
 from .optimizer import Optimizer, Params, State, zeros
 
+__all__ = ["SGD", "Lion"]
+
 
 class SGD(Optimizer):
     """Gradient descent: v = momentum v + (1 - dampening) g, then p -= lr v; with `nesterov`, p -= lr (g + momentum v).
