@@ -320,6 +320,7 @@ ERRORS = {
     "no validation": (dict(validation=[]), ValueError, "validation has no batches"),
     "triples": (dict(data=[(X, Y, Y)]), TypeError, r"3 things.*loss\(model, batch\)"),
     "loss no function": (dict(loss=3), TypeError, "loss must be a function"),
+    "loss a class": (dict(loss=nd.nn.MSELoss), TypeError, "loss must be a function or module, but is the class MSELoss"),
     "loss no number": (dict(loss=lambda p, t: p), TypeError, r"shape \(40, 2\)"),
     "loss no tensor": (dict(loss=lambda p, t: 1.0), TypeError, "float"),
     "optimiser is a class": (dict(optimiser=nd.optim.Adam), TypeError, "the class Adam"),
@@ -352,6 +353,12 @@ ERRORS = {
     "no folder": (dict(checkpoint="/nowhere/at/all.npz"), OSError, "/nowhere/at/all.npz"),
     "placeless data": (dict(data=[(X, Y)], checkpoint="x.npz", checkpoint_every=1), TypeError, "no state_dict"),
 }
+
+
+def test_a_loss_may_be_a_module():
+    by_function, by_module = network(), network()
+    histories = [fit(by_function), fit(by_module, loss=nd.nn.CrossEntropyLoss())]
+    assert histories[0]["loss"] == histories[1]["loss"] and values(by_function) == values(by_module)
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import pickle
 from dataclasses import dataclass
 
@@ -503,6 +504,13 @@ def test_names_of_other_libraries_point_to_ours(owner, name, message):
         getattr(owner, name)
 
 
+def test_layers_tell_what_they_take_and_their_calls_take_anything():
+    for layer, first in ((nn.MaxPool2d, "kernel_size"), (nn.CrossEntropyLoss, "weight"), (nn.GELU, "approximate")):
+        assert next(iter(inspect.signature(layer).parameters)) == first
+    for layer in (nn.MaxPool2d(2), nn.CrossEntropyLoss(), nn.GELU()):
+        assert list(inspect.signature(layer).parameters) == ["args", "kwargs"]
+
+
 def test_layers_of_a_rank_refuse_others():
     for layer in (nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.Dropout2d()):
         with pytest.raises(ValueError, match=r"2d: x needs 4 axes, but has shape \(3, 4, 4\)"):
@@ -556,6 +564,9 @@ def test_layers_of_a_rank_refuse_others():
         (lambda: nd.init.zeros(1.5), TypeError, "zeros: a size in shape must be an int"),
         (lambda: nn.Module()(1), NotImplementedError, "forward"),
         (lambda: nd.optim.SGD(nn.Linear(2, 2), 0.1), TypeError, r"model\.parameters\(\)"),
+        (lambda: nd.optim.SGD(nn.Sequential(nn.Linear(2, 2)), 0.1), TypeError, r"model\.parameters\(\)"),
+        (lambda: nd.Checkpoint("run.npz", nn.ReLU()), TypeError, r"Checkpoint\(model=model\).* got str, ReLU"),
+        (lambda: nd.data.batches([[1, 2], [3, 4]], 1), ValueError, r"np\.array\(numbers\)"),
     ],
 )
 def test_errors_say_what_came(call, error, message):

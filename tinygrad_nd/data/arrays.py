@@ -25,7 +25,8 @@ def as_array(where: str, a: Any) -> np.ndarray:
 
 def common_length(where: str, arrays: Sequence[np.ndarray]) -> int:
     if not arrays or any(a.ndim == 0 for a in arrays):
-        raise ValueError(f"{where}: needs arrays with a first axis to go along, but got shapes {_shapes(arrays)}")
+        hint = "; pass a list of numbers as np.array(numbers)" if len(arrays) > 1 else ""
+        raise ValueError(f"{where}: needs arrays with a first axis to go along, but got shapes {_shapes(arrays)}{hint}")
     lengths = {len(a) for a in arrays}
     if len(lengths) > 1:
         raise ValueError(f"{where}: arrays must be equally long, but got shapes {_shapes(arrays)}")

@@ -47,7 +47,10 @@ class Checkpoint:
     (True, [1.0, 2.0], 7)
     """
 
-    def __init__(self, **parts: Any) -> None:
+    def __init__(self, *unnamed: Any, **parts: Any) -> None:
+        if unnamed:
+            told = ", ".join(type(part).__name__ for part in unnamed)
+            raise TypeError(f"Checkpoint: parts have names, as in Checkpoint(model=model), and the path goes to save(path); but got {told}")
         taken = [name for name in parts if hasattr(type(self), name)]
         if taken:
             raise ValueError(f"Checkpoint: no part can be called {taken[0]!r}, which a checkpoint has already")

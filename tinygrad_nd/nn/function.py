@@ -12,6 +12,8 @@ import numpy as np
 from ..tensor import Tensor
 from .module import Module
 
+SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1) -> Any:
     """A subclass of Module whose constructor takes what follows the first `inputs` arguments of f, with f's defaults."""
@@ -28,7 +30,8 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1) -> Any:
     def forward(self: Any, *xs: Any) -> Tensor:
         return f(*xs, **{argument: getattr(self, argument) for argument in kept.parameters})
 
-    own = {"__init__": __init__, "forward": forward, "__signature__": kept, "__doc__": f"`{f.__name__}`, its other arguments kept."}
+    __init__.__signature__ = kept.replace(parameters=[SELF, *kept.parameters.values()])  # type: ignore[attr-defined]
+    own = {"__init__": __init__, "forward": forward, "__doc__": f"`{f.__name__}`, its other arguments kept."}
     return type(name, (Module,), own | {"__module__": sys._getframe(1).f_globals["__name__"]})
 
 
@@ -59,6 +62,7 @@ def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
             raise ValueError(f"{name}: x needs {' or '.join(map(str, fits))} axes, but has shape {np.shape(x)}")
         return layer.forward(self, x)
 
-    own = {"__init__": __init__, "__signature__": inspect.signature(layer)} if size else {"forward": forward}
+    __init__.__signature__ = inspect.signature(layer.__init__)  # type: ignore[attr-defined]
+    own = {"__init__": __init__} if size else {"forward": forward}
     doc = f"`{layer.__name__}` over {('one spatial axis', 'two spatial axes', 'three spatial axes')[rank - 1]}."
     return type(name, (layer,), {**own, "__doc__": doc, "__module__": layer.__module__})

@@ -54,8 +54,9 @@ class Optimizer:
 
     def __init__(self, params: Params, **options: Any) -> None:
         who = type(self).__name__
-        if isinstance(params, (Tensor, Mapping)) or not isinstance(params, Iterable):
-            hint = "model.parameters()" if hasattr(params, "parameters") else "[p]"
+        model = hasattr(params, "parameters")
+        if model or isinstance(params, (Tensor, Mapping)) or not isinstance(params, Iterable):
+            hint = "model.parameters()" if model else "[p]"
             raise TypeError(f"{who}: params must be an iterable of tensors or of groups, but got {type(params).__name__}; pass {hint}")
         entries: list[Any] = list(params)
         if not entries:

@@ -54,8 +54,9 @@ def check(run: Run) -> None:
 
 def _check_model(model: Any, loss: Any, optimiser: Any) -> None:
     for name, f in (("model", model), ("loss", loss)):
-        if not callable(f):
-            raise TypeError(f"fit: {name} must be a function or module, but is a {type(f).__name__}; the order is {ORDER}")
+        if not callable(f) or isinstance(f, type):
+            told = f"the class {f.__name__}" if isinstance(f, type) else f"a {type(f).__name__}"
+            raise TypeError(f"fit: {name} must be a function or module, but is {told}; the order is {ORDER}")
     if isinstance(optimiser, type) or not (hasattr(optimiser, "step") and hasattr(optimiser, "param_groups")):
         told = f"the class {optimiser.__name__}" if isinstance(optimiser, type) else f"a {type(optimiser).__name__}"
         raise TypeError(f"fit: optimiser must be an object such as nd.optim.Adam(model.parameters()), but is {told}; the order is {ORDER}")
