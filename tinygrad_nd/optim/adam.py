@@ -7,15 +7,14 @@ from math import sqrt
 import numpy as np
 
 from ..kernels import update as rules
-from ..kernels.update import Step
-from .optimizer import Optimizer, Params, State, count, zeros
+from .optimizer import Move, Params, Ruled, State, count, zeros
 
 __all__ = ["Adam", "Adamax", "AdamW", "NAdam", "RAdam"]
 
 Betas = tuple[float, float]
 
 
-class Adam(Optimizer):
+class Adam(Ruled):
     """Steps of the mean gradient over its root mean square, m / (sqrt(v) + eps), both means exponential and corrected for their start at 0.
 
     `weight_decay` adds weight_decay * p to the gradient (AdamW shrinks p instead). `amsgrad` divides by the largest v so far.
@@ -23,7 +22,6 @@ class Adam(Optimizer):
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2014; Reddi et al., On the convergence of Adam and beyond, 2018.
     """
 
-    elementwise = True
     decoupled = False
 
     def __init__(
@@ -39,26 +37,14 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
 
-    def update(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        state: State,
-        *,
-        lr: float,
-        betas: Betas,
-        eps: float,
-        weight_decay: float,
-        amsgrad: bool,
-        maximize: bool,
-    ) -> Step:
+    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float, amsgrad: bool) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         root = sqrt(1 - b2**t)
         rate = root * lr / (1 - b1**t)  # of m / (sqrt(v) + root eps): the means began at 0
         decay, shrink = _split(weight_decay, lr, self.decoupled)
         states = zeros(state, p, "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * amsgrad)
         numbers = (shrink, 1 - b1, b2, 1 - b2, rate, root * eps)
-        return Step(rules.amsgrad if amsgrad else rules.adam, p, g, states, numbers, decay, maximize)
+        return (rules.amsgrad if amsgrad else rules.adam), states, numbers, decay
 
 
 class AdamW(Adam):
@@ -83,13 +69,11 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
-class Adamax(Optimizer):
+class Adamax(Ruled):
     """Adam with the largest recent gradient, max(b2 u, |g|), in the place of its root mean square.
 
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2014, section 7.
     """
-
-    elementwise = True
 
     def __init__(
         self,
@@ -103,21 +87,17 @@ class Adamax(Optimizer):
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
 
-    def update(
-        self, p: np.ndarray, g: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float, maximize: bool
-    ) -> Step:
+    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         states = zeros(state, p, "exp_avg", "exp_inf")
-        return Step(rules.adamax, p, g, states, (1 - b1, b2, lr / (1 - b1**t), eps), weight_decay, maximize)
+        return rules.adamax, states, (1 - b1, b2, lr / (1 - b1**t), eps), weight_decay
 
 
-class NAdam(Optimizer):
+class NAdam(Ruled):
     """Adam with Nesterov's momentum: the step looks one gradient ahead. The momentum grows to b1 as `momentum_decay` says.
 
     Source: Dozat, Incorporating Nesterov momentum into Adam, 2016.
     """
-
-    elementwise = True
 
     def __init__(
         self,
@@ -134,10 +114,9 @@ class NAdam(Optimizer):
         decay = {"weight_decay": weight_decay, "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, lr=lr, betas=betas, eps=eps, **decay, maximize=maximize)
 
-    def update(
+    def rule(
         self,
         p: np.ndarray,
-        g: np.ndarray,
         state: State,
         *,
         lr: float,
@@ -146,8 +125,7 @@ class NAdam(Optimizer):
         weight_decay: float,
         momentum_decay: float,
         decoupled_weight_decay: bool,
-        maximize: bool,
-    ) -> Step:
+    ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         now, ahead = (b1 * (1 - 0.5 * 0.96 ** (i * momentum_decay)) for i in (t, t + 1))
         product = state["mu_product"] = state.get("mu_product", 1.0) * now
@@ -155,16 +133,14 @@ class NAdam(Optimizer):
         root = sqrt(1 - b2**t)
         rates = root * lr * (1 - now) / (1 - product), root * lr * ahead / (1 - product * ahead)  # of the gradient, of the mean
         numbers = (shrink, 1 - b1, b2, 1 - b2, *rates, root * eps)
-        return Step(rules.nadam, p, g, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay, maximize)
+        return rules.nadam, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay
 
 
-class RAdam(Optimizer):
+class RAdam(Ruled):
     """Adam that divides by the root mean square only once enough gradients are known to estimate it, and less at first: no warm-up needed.
 
     Source: Liu et al., On the variance of the adaptive learning rate and beyond, 2019.
     """
-
-    elementwise = True
 
     def __init__(
         self,
@@ -180,19 +156,9 @@ class RAdam(Optimizer):
         decay = {"weight_decay": weight_decay, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, lr=lr, betas=betas, eps=eps, **decay, maximize=maximize)
 
-    def update(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        state: State,
-        *,
-        lr: float,
-        betas: Betas,
-        eps: float,
-        weight_decay: float,
-        decoupled_weight_decay: bool,
-        maximize: bool,
-    ) -> Step:
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float, decoupled_weight_decay: bool
+    ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         most = 2 / (1 - b2) - 1
         length = most - 2 * t * b2**t / (1 - b2**t)  # of the simple mean that knows as much
@@ -201,7 +167,7 @@ class RAdam(Optimizer):
             rate *= sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)) * sqrt(1 - b2**t)
         decay, shrink = _split(weight_decay, lr, decoupled_weight_decay)
         numbers = (shrink, 1 - b1, b2, 1 - b2, rate, eps, known)
-        return Step(rules.radam, p, g, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay, maximize)
+        return rules.radam, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay
 
 
 def _split(weight_decay: float, lr: float, decoupled: bool) -> tuple[float, float]:

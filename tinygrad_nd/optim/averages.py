@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import number, reading, whole
 from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
-from .optimizer import Optimizer, State
+from .optimizer import Move, Ruled, State
 
 __all__ = ["EMA"]
 
@@ -99,10 +99,8 @@ class EMA:
             a.data = array.astype(a.dtype, copy=False)
 
 
-class _Toward(Optimizer):
+class _Toward(Ruled):
     """Each step goes a part of the way to what stands in the place of the gradient."""
 
-    elementwise = True
-
-    def update(self, p: np.ndarray, g: np.ndarray, state: State, *, part: float) -> rules.Step:
-        return rules.Step(rules.average, p, g, (), (part,))
+    def rule(self, p: np.ndarray, state: State, *, part: float) -> Move:
+        return rules.average, (), (part,), 0.0

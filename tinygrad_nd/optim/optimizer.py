@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arguments import number, reading
-from ..kernels.update import Step, run
+from ..kernels.update import Rule, Step, run
 from ..node import enable_grad
 from ..tensor import Parameter, Tensor
 from .rows import Own, Row, computed_in, joined
@@ -18,6 +18,7 @@ from .rows import State as State
 __all__ = ["Optimizer"]
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+Move = tuple[Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule, its states and constants, and the decay of weights
 LIMITS = {  # options that are numbers at least 0 (betas: two of them), and below what
     **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "initial_accumulator_value", "alpha"), inf),
     **dict.fromkeys(("tolerance_grad", "tolerance_change"), inf),
@@ -230,6 +231,19 @@ class Optimizer:
             elif not isinstance(value, (int, float)):
                 raise ValueError(f"{where}: {key} of parameter {i} must be an array or a number, but is {type(value).__name__}")
         return loaded
+
+
+class Ruled(Optimizer):
+    """The library's own: all numbers of a row move by a rule of `kernels.update`, which a subclass names with its states and constants."""
+
+    elementwise = True
+
+    def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> Step:
+        rule, states, numbers, decay = self.rule(p, state, **options)
+        return Step(rule, p, g, states, numbers, decay, maximize)
+
+    def rule(self, p: np.ndarray, state: State, *args: Any, **options: Any) -> Move:
+        raise NotImplementedError
 
 
 def check_closure(optimizer: Optimizer, closure: Any) -> None:

@@ -10,21 +10,18 @@ import numpy as np
 
 from ..arguments import number
 from ..kernels import update as rules
-from ..kernels.update import Step
-from .optimizer import Optimizer, Params, State, zeros
+from .optimizer import Move, Params, Ruled, State, zeros
 
 __all__ = ["SGD", "Lion"]
 
 
-class SGD(Optimizer):
+class SGD(Ruled):
     """Gradient descent: v = momentum v + (1 - dampening) g, then p -= lr v; with `nesterov`, p -= lr (g + momentum v).
 
     The first step takes v = g. `weight_decay` adds weight_decay * p to g; `maximize` goes uphill.
 
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013 (lr outside v, as in PyTorch).
     """
-
-    elementwise = True
 
     def __init__(
         self,
@@ -40,25 +37,15 @@ class SGD(Optimizer):
         options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
         super().__init__(params, lr=lr, **options, maximize=maximize)
 
-    def update(
-        self,
-        p: np.ndarray,
-        g: np.ndarray,
-        state: State,
-        *,
-        lr: float,
-        momentum: float,
-        dampening: float,
-        weight_decay: float,
-        nesterov: bool,
-        maximize: bool,
-    ) -> Step:
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
+    ) -> Move:
         if not momentum:
-            return Step(rules.descend, p, g, (), (lr,), weight_decay, maximize)
+            return rules.descend, (), (lr,), weight_decay
         if "momentum_buffer" not in state:
             dampening = 0
         velocity = zeros(state, p, "momentum_buffer")
-        return Step(rules.sgd, p, g, velocity, (lr, momentum, 1 - dampening, nesterov), weight_decay, maximize)
+        return rules.sgd, velocity, (lr, momentum, 1 - dampening, nesterov), weight_decay
 
     def _check_options(self, group: Mapping[str, Any]) -> None:
         super()._check_options(group)
@@ -68,15 +55,13 @@ class SGD(Optimizer):
             raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but got {given}")
 
 
-class Lion(Optimizer):
+class Lion(Ruled):
     """Steps of one length: p -= lr (sign(b1 m + (1 - b1) g) + weight_decay p), then m = b2 m + (1 - b2) g.
 
     Half of Adam's state. A learning rate 3 to 10 times smaller than AdamW's, and as much more `weight_decay`, suit it.
 
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
-
-    elementwise = True
 
     def __init__(
         self,
@@ -89,9 +74,7 @@ class Lion(Optimizer):
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay, maximize=maximize)
 
-    def update(
-        self, p: np.ndarray, g: np.ndarray, state: State, *, lr: float, betas: tuple[float, float], weight_decay: float, maximize: bool
-    ) -> Step:
+    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: tuple[float, float], weight_decay: float) -> Move:
         b1, b2 = map(float, betas)
         numbers = (1 - lr * weight_decay, lr, b1, 1 - b1, b2, 1 - b2)
-        return Step(rules.lion, p, g, zeros(state, p, "exp_avg"), numbers, 0, maximize)
+        return rules.lion, zeros(state, p, "exp_avg"), numbers, 0
