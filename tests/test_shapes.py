@@ -281,6 +281,7 @@ NETS = {
     "by matrix layout": (lambda x: nd.moveaxis(nd.conv_nd(nd.moveaxis(x, 1, -1), ones(3), layout="N*C"), -1, 1), 3, 1, 0),
     "by groups": (lambda x: nd.reshape(nd.conv_nd(nd.reshape(x, (1, 1, -1)), ones(3)), (1, 1, -1)), 3, 1, 0),
     "joined channels": (lambda x: nd.sum(nd.concatenate([x, conv(3, 1, 1)(x)], 1), 1, keepdims=True), 3, 1, -1),
+    "stacked": (lambda x: nd.sum(nd.stack([x, conv(3, 1, 1)(x)], 2), 2), 3, 1, -1),
     "down and up": (chain(conv(2, 2), spread(2, 2)), 2, 1, None),
     "down, more, up": (chain(conv(3, 2, 1), conv(3, 1, 1), spread(4, 2, 1)), None, 1, None),
     "up": (spread(3, 2), None, Fraction(1, 2), None),

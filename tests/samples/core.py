@@ -82,7 +82,7 @@ SAMPLES: list[Sample] = [
     *rows("zero_pad", lambda x: nd.pad(x, ((1, 0), (2, 3))), X, linear=True),
     *rows("crop", lambda x: nd.split(x, [1, 3], 1)[1], X, linear=True),
     *rows("concatenate", lambda x, y: nd.concatenate([x, y, x], 1), (normal(3, 4), normal(3, 2))),
-    *rows("concatenate", lambda x, y: nd.stack([x, y], -1), (normal(3, 4), normal(3, 4))),
+    *rows("stack", lambda x, y: nd.stack([x, y], -1), (normal(3, 4), normal(3, 4))),
     *rows("take_along", lambda x: nd.take(x, [[0, 2], [2, -1]], 1), X, linear=True),
     *rows("take_along", lambda x: nd.pad(x, 2, "reflect"), X, linear=True),
     *rows("put_along", lambda g: shape.put_along(g, index=np.array([0, 2, 2, 1]), axis=1, size=3), X, linear=True),

@@ -29,7 +29,8 @@ MOVES = {  # op, function, operands: moves of values, all of them linear
              (lambda x: nd.rot90(x, 2), X)],
     "roll": [(lambda x: nd.roll(x, 2), X), (lambda x: nd.roll(x, (1, -2), (0, 1)), Z), (lambda x: nd.roll(x, 1, 0), X)],
     "concatenate": [(lambda x: nd.hstack([x, x, x]), X), (lambda x: nd.vstack([x[0], x]), X), (lambda x: nd.dstack([x, x]), X),
-                    (lambda x: nd.column_stack([x[:, 0], x]), X), (lambda x: nd.append(x, x), Z), (lambda x: nd.stack([x, x], 1), Z)],
+                    (lambda x: nd.column_stack([x[:, 0], x]), X), (lambda x: nd.append(x, x), Z)],
+    "stack": [(lambda x: nd.stack([x, x], 1), Z)],
     "crop": [(lambda x: nd.resize(x, (5, 4)), X), (lambda x: nd.resize(x, (2, 2)), X), (lambda x: nd.split(x, 2, 1)[1], X),
              (lambda x: nd.array_split(x, 3, 1)[0], X), (lambda x: nd.hsplit(x, 2)[0], X),
              (lambda x: nd.vsplit(x, 3)[1], X),
@@ -70,9 +71,9 @@ SAMPLES: list[Sample] = [
     *[s for m in ("maximum", "minimum", "median") for s in rows("concatenate", lambda x, m=m: nd.pad(x, ((1, 2),
     (3, 0)), m, stat_length=(2, 3)), (apart(3, 4),))],
     # functions of slices
-    *rows("concatenate", lambda x: nd.apply_along_axis(lambda s, k: s[:2] ** k, 1, x, 3), X),
+    *rows("stack", lambda x: nd.apply_along_axis(lambda s, k: s[:2] ** k, 1, x, 3), X),
     *rows("sum", lambda x: nd.apply_over_axes(nd.sum, x, (0, 2)), CUBE, linear=True),
-    *rows("concatenate", lambda x: nd.array([[x[0, 0], x[1, 1]], [x[2, 2], x[0, 0]]]), X, Z),
+    *rows("stack", lambda x: nd.array([[x[0, 0], x[1, 1]], [x[2, 2], x[0, 0]]]), X, Z),
     *rows("alias", lambda x: nd.array(x, ndmin=3), X, linear=True),
     # grids
     *rows("linspace", lambda a, b: nd.linspace(a, b, 5), (normal(1), normal(1)), (normal(3), normal(2, 1)), linear=True),

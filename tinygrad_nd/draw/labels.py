@@ -59,9 +59,9 @@ FAMILIES = {
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss margin_loss nll "
     "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad",
-    "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate diagonal on_diagonal "
-    "take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem cast alias "
-    "real imag unwrap",
+    "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate stack diagonal "
+    "on_diagonal take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem cast alias real "
+    "imag unwrap",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot"}

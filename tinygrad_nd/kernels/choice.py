@@ -12,7 +12,7 @@ from . import bits, memory
 from .elementwise import PASSES, fused
 from .memory import Array
 
-LEAST = 1 << 12  # entries; below, the branches cost less
+LEAST = 1 << 13  # entries; below, the branches cost less
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:

@@ -76,17 +76,23 @@ def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE
     moving = [isinstance(a, ndarray) and a.ndim > 0 for a in operands]
     arrays = [a for a, moves in zip(operands, moving) if moves]
     shape, strides = arrays[0].shape, arrays[0].strides
-    if all(a.shape == shape and a.strides == strides for a in arrays):
-        out = memory.empty_like(arrays[0], dtype)
-        order = memory.memory_order(out)
-        views = [a.transpose(order) if moves else a for a, moves in zip(operands, moving)]
+    flat = all([a.shape == shape and a.flags.c_contiguous for a in arrays])
+    if flat:
+        out = dense = memory.empty(shape, dtype)
+        views: Any = operands
     else:
-        shape = np.broadcast_shapes(*(a.shape for a in arrays))
-        out = _result(shape, dtype, arrays)
-        order = memory.memory_order(out)
-        views = [_in_order(a, shape, order) if moves else a for a, moves in zip(operands, moving)]
-    dense = out.transpose(order)
-    if all(v.flags.c_contiguous for v, moves in zip(views, moving) if moves):
+        if all([a.shape == shape and a.strides == strides for a in arrays]):
+            out = memory.empty_like(arrays[0], dtype)
+            order = memory.memory_order(out)
+            views = [a.transpose(order) if moves else a for a, moves in zip(operands, moving)]
+        else:
+            shape = np.broadcast_shapes(*(a.shape for a in arrays))
+            out = _result(shape, dtype, arrays)
+            order = memory.memory_order(out)
+            views = [_in_order(a, shape, order) if moves else a for a, moves in zip(operands, moving)]
+        dense = out.transpose(order)
+        flat = all([v.flags.c_contiguous for v, moves in zip(views, moving) if moves])
+    if flat:
         dense, views = dense.reshape(-1), [v.reshape(-1) if moves else v for v, moves in zip(views, moving)]
     if out.size <= tile:
         f(dense, *views)
@@ -194,7 +200,7 @@ def relu_grad(g: Any, of: Any) -> Any:
         return fast
     g = np.asarray(g)
     dtype = g.dtype
-    if dtype.kind != "f" or dtype.itemsize > 8 or not g.ndim or np.shape(of) != g.shape:
+    if g.size < COMPILED or dtype.kind != "f" or dtype.itemsize > 8 or np.shape(of) != g.shape:
         return np.where(np.greater(of, 0), g, dtype.type(0))
 
     def select(out: Array, g: Array, of: Array) -> None:

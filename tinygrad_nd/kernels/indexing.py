@@ -53,9 +53,14 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
         # Sorted by place, what one place receives is a run. Runs are summed in one call, or short ones turn by turn, which costs less.
         order = np.argsort(index, kind="stable")
         taken = index[order]
-        starts = np.flatnonzero(np.r_[True, taken[1:] != taken[:-1]])
-        lengths = np.diff(starts, append=len(taken))
+        first = np.ones(len(taken), np.bool_)
+        np.not_equal(taken[1:], taken[:-1], out=first[1:])
+        starts = np.flatnonzero(first)
         before: tuple[Any, ...] = (slice(None),) * axis
+        if len(starts) == len(taken):
+            out[(*before, index)] = g
+            return out
+        lengths = np.diff(starts, append=len(taken))
         if lengths.max() <= SHORT:
             out[(*before, taken[starts])] = g.take(order[starts], axis)
             for turn in range(1, lengths.max()):

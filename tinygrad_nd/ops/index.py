@@ -12,25 +12,13 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor, numeric
 from .choice import maximum, minimum, where
 from .elementwise import multiply
+from .entries import Index, entries, scatter
 from .shape import axis_of, broadcast_to, ravel, reshape, take_along
 
 __all__ = ["take"]
 
-Index = tuple[Any, ...]
 
-
-@primitive(x=lambda g, x_shape, index: scatter(g, index=index, shape=x_shape))
-def _getitem(x: Any, *, index: Index) -> Any:
-    return x[index]
-
-
-@primitive(g=lambda h, index: _getitem(h, index=index))
-def scatter(g: Any, *, index: Index, shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` to which g is added at `index`, as often as an entry is named."""
-    return kernel.scatter(g, index, shape)
-
-
-@primitive(x=lambda g, index: _setitem(g, 0, index=index), v=lambda g, index: _survived(_getitem(g, index=index), g.shape, index))
+@primitive(x=lambda g, index: _setitem(g, 0, index=index), v=lambda g, index: _survived(entries(g, index=index), g.shape, index))
 def _setitem(x: Any, v: Any, *, index: Index) -> Any:
     out = x.copy(order="K")
     out[index] = v
@@ -45,7 +33,7 @@ def _survived(g: Tensor, shape: tuple[int, ...], index: Index) -> Tensor:
 
 def getitem(x: Any, index: Any) -> Tensor:
     """x[index] with NumPy's meaning: ints, slices, ..., None, integer and boolean arrays or tensors."""
-    return _getitem(astensor(x), index=normalise(index))
+    return entries(astensor(x), index=normalise(index))
 
 
 def setitem(x: Any, index: Any, value: Any) -> Tensor:

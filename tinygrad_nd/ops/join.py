@@ -12,7 +12,7 @@ from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
-from .index import _getitem
+from .entries import entries
 from .naming import named
 from .shape import Widths, _crop, _reshape, axis_of, concatenate, operands
 
@@ -112,7 +112,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along an axis, which they lack."""
     x = astensor(x)
     axis = axis_of(axis, x.ndim, "unstack")
-    return tuple([_getitem(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis])])
+    return tuple([entries(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis])])
 
 
 def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:

@@ -62,15 +62,18 @@ def _widths(x: Tensor, pad_width: Any) -> Widths:
         for axis, width in pad_width.items():
             each[axis] = np.broadcast_to(width, 2)
         pad_width = each
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
-    except ValueError:
-        raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair per axis of x {x.shape}") from None
+    widths = np.asarray(pad_width)
+    if widths.shape != (x.ndim, 2):
+        try:
+            widths = np.broadcast_to(widths, (x.ndim, 2))
+        except ValueError:
+            raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair per axis of x {x.shape}") from None
     if widths.size and widths.dtype.kind not in "iu":
         raise TypeError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
-    if (widths < 0).any():
+    pairs = widths.tolist()
+    if any([a < 0 or b < 0 for a, b in pairs]):
         raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
-    return tuple((int(a), int(b)) for a, b in widths)
+    return tuple([(a, b) for a, b in pairs])
 
 
 def _pairs(x: Tensor, values: Any, what: str) -> Tensor:
@@ -83,6 +86,8 @@ def _pairs(x: Tensor, values: Any, what: str) -> Tensor:
 
 
 def _constant(t: Tensor, widths: Widths, values: Any) -> Tensor:
+    if type(values) is int and not values:
+        return _zero_pad(t, widths=widths)
     pairs = _pairs(t, values, "constant_values")
     if not pairs.requires_grad:
         return _zero_pad(t, widths=widths, value=np.array(values) if pairs.data.any() else None)

@@ -17,6 +17,7 @@ from ..kernels.indexing import scatter_along
 from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .entries import entries
 from .naming import named
 from .parts import cast
 
@@ -81,12 +82,16 @@ def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 @primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
 def _zero_pad(x: Any, *, widths: Widths, value: Any = None) -> Any:
     """x with a constant around it: zeros, or numbers as np.pad takes them."""
-    return np.pad(x, widths, constant_values=0 if value is None else value)
+    if value is not None:
+        return np.pad(x, widths, constant_values=value)
+    out = np.zeros_like(x, shape=[a + n + b for (a, b), n in zip(widths, x.shape)])
+    out[tuple([slice(a, a + n) for (a, _), n in zip(widths, x.shape)])] = x
+    return out
 
 
 @primitive(x=lambda g, widths: _zero_pad(g, widths=widths))
 def _crop(x: Any, *, widths: Widths) -> Any:
-    return x[tuple(slice(a, n - b) for (a, b), n in zip(widths, x.shape))]
+    return x[tuple([slice(a, n - b) for (a, b), n in zip(widths, x.shape)])]
 
 
 @primitive(xs=lambda g, i, xs_shape, axis: _crop(g, widths=_place(xs_shape, i, axis)))
@@ -96,8 +101,13 @@ def _concatenate(*xs: Any, axis: int) -> Any:
 
 def _place(shapes: Sequence[tuple[int, ...]], i: int, axis: int) -> tuple[tuple[int, int], ...]:
     """What lies before and after operand i in a concatenation, per axis."""
-    before, after = (sum(s[axis] for s in part) for part in (shapes[:i], shapes[i + 1 :]))
-    return tuple((before, after) if k == axis else (0, 0) for k in range(len(shapes[i])))
+    before, after = (sum([s[axis] for s in part]) for part in (shapes[:i], shapes[i + 1 :]))
+    return tuple([(before, after) if k == axis else (0, 0) for k in range(len(shapes[i]))])
+
+
+@primitive(xs=lambda g, i, axis: entries(g, index=(*(slice(None),) * axis, i)))
+def _stack(*xs: Any, axis: int) -> Any:
+    return np.stack(xs, axis)
 
 
 @primitive(x=lambda g, x_shape, index, axis: put_along(g, index=index, axis=axis, size=x_shape[axis]))
@@ -239,7 +249,7 @@ def stack(xs: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any =
         if t.shape != tensors[0].shape:
             raise ValueError(f"stack: tensor {i} has shape {t.shape}, but tensor 0 has {tensors[0].shape}")
     axis = axis_of(axis, tensors[0].ndim + 1, "stack")
-    return concatenate([expand_dims(t, axis) for t in tensors], axis)
+    return _stack(*tensors, axis=axis)
 
 
 def operands(xs: Sequence[Any], where: str, dtype: Any = None, casting: Any = "same_kind") -> list[Tensor]:

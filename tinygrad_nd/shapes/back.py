@@ -241,6 +241,10 @@ def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
     return _on(axes, along, axes[along].moved(lambda at: (at - before)[(at >= before) & (at < before + n[along])]))
 
 
+def _stacked(node: Node, i: int, axes: Axes) -> Axes:
+    return [s for a, s in enumerate(axes) if a != node.params["axis"]]
+
+
 def _taken(node: Node, i: int, axes: Axes) -> Axes:
     """Entries by index along one axis: padding by reflection, by repetition or in a circle counts as if the input went on."""
     index, along = np.asarray(node.params["index"]), node.params["axis"] % len(axes)
@@ -313,6 +317,7 @@ _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
     "zero_pad": _padded,
     "crop": _cropped,
     "concatenate": _concatenate,
+    "stack": _stacked,
     "take_along": _taken,
     "repeat": _repeated,
     "flip": _flipped,
