@@ -8,7 +8,7 @@ import numpy as np
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
-from tinygrad_nd.ops import activation, choice, conv, elementwise, index, normalise, parts, pool, reduce, shape, ufunc
+from tinygrad_nd.ops import activation, choice, conv, elementwise, index, moments, normalise, parts, pool, reduce, shape, ufunc
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -98,8 +98,10 @@ SAMPLES: list[Sample] = [
     # reduce
     *[s for axis in (None, 0, (0, -1)) for s in rows("sum", lambda x, a=axis: nd.sum(x, a), (normal(2, 3, 4),), linear=True)],
     *[s for axis in (None, 1) for s in rows("mean", lambda x, a=axis: nd.mean(x, a, keepdims=True), X, linear=True)],
-    *rows("mean", lambda x: nd.var(x, 0, ddof=1), X),
-    *rows("norm", lambda x: nd.std(x, 1), X),
+    *[s for axis in (0, (0, 2)) for s in rows("var", lambda x, a=axis: nd.var(x, a, ddof=1), (normal(3, 4, 2),))],
+    *[s for axis in (None, 1) for s in rows("std", lambda x, a=axis: nd.std(x, a, keepdims=True), (normal(3, 4),))],
+    *rows("from_mean", lambda g, x: moments._from_mean(g, x, nd.mean(x, 1, keepdims=True).data, axes=(1,), factor=0.5),
+          (normal(3), normal(3, 4))),
     *[s for f in (nd.max, nd.min) for a in (None, 1) for s in rows(f.__name__, lambda x, f=f, a=a: f(x, a), (apart(3, 4),))],
     *[s for a in (None, 0) for s in rows("logsumexp", lambda x, a=a: nd.logsumexp(x, a), X)],
     *[s for a in (None, 1) for s in rows("prod", lambda x, a=a: nd.prod(x, a), X)],

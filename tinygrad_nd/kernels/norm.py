@@ -22,6 +22,7 @@ import numpy as np
 from . import blocks, engines, memory, rows
 from .cells import COMPILED, Axes, cells_of, numpy_tiles, tile_size
 from .memory import Array
+from .sums import reduce_sum
 
 
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
@@ -43,8 +44,19 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
     return y.astype(x.dtype, copy=False), mean, rstd
 
 
+def moments(x: Array, axes: Axes) -> tuple[Array, Array]:
+    """Mean and variance over axes, kept."""
+    if x.size >= COMPILED and x.dtype.char in "fd":
+        mean, variance = _moments(x, axes, axes)
+        return mean.astype(x.dtype), variance.astype(x.dtype)
+    mean = x.mean(axes, keepdims=True)
+    return mean, np.square(x - mean).mean(axes, keepdims=True)
+
+
 def standardise(x: Array, weight: Array, bias: Array, mean: Array, rstd: Array) -> Array:
     """(x - mean) · rstd · weight + bias, for given statistics."""
+    if x.size < COMPILED and x.dtype.char in "fd":
+        return np.asarray((x - mean) * (rstd * weight) + bias, x.dtype)
     wide, weight, bias, mean, rstd = _wide(x, weight, bias, mean, rstd)
     return _per_cell(_shifted, [wide], [mean, rstd * weight, bias]).astype(x.dtype, copy=False)
 
@@ -164,9 +176,7 @@ def _sums_tile(g: Array, x: Array, mean: Array, total: Array, product: Array) ->
 
 
 def _total(x: Array) -> Array:
-    """The sum over the second of three axes, as a product with ones."""
-    ones = np.ones(x.shape[1], x.dtype)
-    return np.asarray(x.reshape(x.shape[:2]) @ ones[:, None] if x.shape[2] == 1 else ones @ x)
+    return np.asarray(reduce_sum(x, (1,), False))
 
 
 def _shifted(out: Array, x: Array, mean: Array, scale: Array, bias: Array) -> None:

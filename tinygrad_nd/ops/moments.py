@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import norm as kernel
+from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where as pick
 from .elementwise import square
@@ -35,6 +37,8 @@ def var(
 
     Entries count where `where` holds; `mean` saves computing it, and has the reduced axes with length 1.
     """
+    if (found := _plain("var", x, axis, dtype, ddof, keepdims, where, mean, correction)) is not None:
+        return found
     d, axes, divisor, dtype = _distances("var", x, axis, dtype, ddof, where, mean, correction)
     total = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
     return _finished(total, axes, keepdims, dtype)
@@ -46,8 +50,61 @@ def std(
     correction: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The standard deviation along `axis`: the square root of `var`. Where all distances are 0 it has a gradient of 0."""
+    if (found := _plain("std", x, axis, dtype, ddof, keepdims, where, mean, correction)) is not None:
+        return found
     d, axes, divisor, dtype = _distances("std", x, axis, dtype, ddof, where, mean, correction)
     return _finished(_keep(_norm(d, axes=axes), d.shape, axes, True) / divisor**0.5, axes, keepdims, dtype)
+
+
+def _plain(
+    who: str, x: Any, axis: Axis, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any, correction: float | None
+) -> Tensor | None:
+    """The variance or standard deviation of real numbers which all count, as one operation; None for others."""
+    x = floating(x) if dtype is None else floating(astype(x, dtype))
+    if where is not True or mean is not None or x.dtype.kind == "c" or not x.size:
+        return None
+    axes, dtype = along(axis, x, who), x.dtype
+    count = counted(x, axes, True, True)
+    divisor = count - (ddof if correction is None else correction)
+    if divisor <= 0 or correction is not None and ddof:
+        return None
+    if dtype == np.float16:  # whose squares overflow
+        x = astype(x, np.float32)
+    middle, variance = kernel.moments(x.data, axes)
+    total = np.multiply(variance, count / divisor, dtype=x.dtype).reshape([n for i, n in enumerate(x.shape) if i not in axes])
+    y = (_var(x, middle, total, axes=axes, divisor=divisor) if who == "var"
+         else _std(x, middle, np.sqrt(total), axes=axes, divisor=divisor))  # fmt: skip
+    y = _keep(y, x.shape, axes, keepdims)
+    return y if y.dtype == dtype else astype(y, dtype)
+
+
+@primitive(x=lambda g, x, mean, axes, divisor: _from_mean(g, x, mean, axes=axes, factor=2 / divisor))
+def _var(x: Any, mean: Any, found: Any, *, axes: tuple[int, ...], divisor: float) -> Any:
+    return found  # along with the mean
+
+
+@primitive(x=lambda g, x, mean, out, axes, divisor: _from_mean(_over(g, out), x, mean, axes=axes, factor=1 / divisor))
+def _std(x: Any, mean: Any, found: Any, *, axes: tuple[int, ...], divisor: float) -> Any:
+    return found
+
+
+@primitive(
+    g=lambda h, x, axes, factor: factor * sum(h * conj(_centred(x, axes)), axes),
+    x=lambda h, g, x_shape, axes, factor: _centred(h * conj(_keep(factor * g, x_shape, axes, True)), axes),
+)
+def _from_mean(g: Any, x: Any, mean: Any, *, axes: tuple[int, ...], factor: float) -> Any:
+    """factor g (x - mean(x)), g laid along what is left of x."""
+    return kernel.standardise(x, np.reshape(g, mean.shape), np.zeros_like(mean), mean, np.full_like(mean, factor))
+
+
+def _centred(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return x - _mean(x, axes, keepdims=True)  # type: ignore[no-any-return]
+
+
+def _over(g: Tensor, out: Tensor) -> Tensor:
+    """g / out; 0 where that is 0."""
+    zero = np.equal(out.data, 0)
+    return pick(zero, 0, g / pick(zero, 1, out)) if zero.any() else g / out
 
 
 def _distances(
