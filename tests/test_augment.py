@@ -55,11 +55,11 @@ def test_flip_mirrors_the_chosen_axes_of_some():
     assert (mirrored | (y == x).all((1, 2, 3))).all() and 0.2 < mirrored.mean() < 0.4
 
 
-@pytest.mark.parametrize("mode", augment.MODES)
+@pytest.mark.parametrize("mode", augment.NUMPYS)
 def test_crops_are_windows_of_the_padded_array_at_every_place(mode):
     x = np.arange(400 * 20.0).reshape(400, 1, 4, 5)
     y = augment.crop(x, 1, (3, 4), padding=(0, 2), padding_mode=mode)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0)] * 3 + [(2, 2)], augment.MODES[mode]), (3, 4), (2, 3))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0)] * 3 + [(2, 2)], augment.NUMPYS[mode]), (3, 4), (2, 3))
     found = (windows == y[:, :, None, None]).all((1, 4, 5))  # (400, 2, 6) places
     assert found.any((1, 2)).all() and found.any(0).all()
 

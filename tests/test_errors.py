@@ -346,7 +346,7 @@ def test_names_from_other_libraries_are_told_ours(name, way_out):
 def test_layers_refuse_sizes_when_they_are_made():
     for make, said in (
         (lambda: nd.nn.Linear(3.5, 2), "in_features must be an int, but is 3.5"),
-        (lambda: nd.nn.Linear(0, 2), "in_features must be at least 1, but is 0"),
+        (lambda: nd.nn.Linear(0, 2), "in_features=0 must be at least 1"),
         (lambda: nd.nn.Conv2d(3, "8", 3), "out_channels must be an int, but is '8'"),
         (lambda: nd.nn.Sequential(nd.nn.ReLU), "make one with ReLU"),
     ):

@@ -113,7 +113,7 @@ def test_dropout_acts_between_layers_while_training():
         (lambda: nn.GRU(2, 3)(X, np.zeros((3, 3))), r"state needs shape \(1, 3, 3\), but has \(3, 3\)"),
         (lambda: nn.RNN(2, 3, nonlinearity="sin"), "'tanh' or 'relu', but is 'sin'"),
         (lambda: nn.GRU(2, 3, dropout=2), "dropout=2 must be at least 0 and at most 1"),
-        (lambda: nn.GRU(2, 0), "hidden_size must be at least 1"),
+        (lambda: nn.GRU(2, 0), "hidden_size=0 must be at least 1"),
     ],
 )
 def test_errors_say_what_came(call, message):

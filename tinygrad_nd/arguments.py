@@ -6,12 +6,13 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .kernels.padding import meant
 
+Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 BOUNDS = {
     "least": ("at least", operator.ge),
     "above": ("above", operator.gt),
@@ -94,7 +95,7 @@ def _ragged(items: Any) -> bool:
     return any(map(_ragged, rows)) or (bool(rows) and (len(rows) < len(items) or len({len(x) for x in rows}) > 1))
 
 
-def generator(where: str, rng: Any) -> np.random.Generator:
+def generator(where: str, rng: Rng) -> np.random.Generator:
     """A Generator as it is, or a new one from a seed (None: an unpredictable one)."""
     try:
         return np.random.default_rng(rng)

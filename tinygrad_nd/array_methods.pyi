@@ -10,7 +10,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-
 class ArrayMethods:
     __slots__ = ()
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod, sqrt
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import dtype_of, generator, number, whole
+from .arguments import Rng, dtype_of, generator, number, whole
 from .tensor import default_dtype
 
 Shape = int | Sequence[int]
-Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 
 __all__ = [
     "constant", "dirac", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import option
+from .arguments import Rng, option
 from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
 from .ops.index import take
 from .ops.naming import P, named
-from .ops.sampling import REQUIRED, Rng, constant, dtype_of, formula, generator, not_negative, plain, seed, size_of
+from .ops.sampling import REQUIRED, constant, dtype_of, formula, generator, not_negative, plain, seed, size_of
 from .ops.shape import axis_of
 from .tensor import Tensor, astensor, numeric
 

@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import generator, number, whole
+from ..arguments import Rng, generator, number, option, whole
 from ..kernels.memory import empty_like, memory_order
+from ..kernels.padding import NUMPYS, IntN
 from ..ops.conv import is_channels_last
-from .arrays import Rng, as_array
+from .arrays import as_array
 
 __all__ = ["brightness", "compose", "contrast", "crop", "flip", "noise", "shift"]
-
-IntN = int | Sequence[int]
-MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # the names of `conv_nd`
 
 
 def flip(x: Any, rng: Rng, axes: IntN = -1, *, p: float = 0.5, layout: str | None = None) -> np.ndarray:
@@ -55,8 +53,7 @@ def crop(x: Any, rng: Rng, size: IntN, *, padding: IntN = 0, padding_mode: str =
     """
     x, space = _checked("crop", x, layout)
     sizes, pads = _per_axis("crop", "size", size, len(space)), _per_axis("crop", "padding", padding, len(space))
-    if padding_mode not in MODES:
-        raise ValueError(f"augment.crop: padding_mode={padding_mode!r} must be one of {', '.join(MODES)}")
+    option("augment.crop", "padding_mode", padding_mode, NUMPYS)
     room = [x.shape[a] + 2 * p - k for a, p, k in zip(space, pads, sizes)]
     if min(room, default=0) < 0 or min(sizes, default=0) < 0 or min(pads, default=0) < 0:
         raise ValueError(f"augment.crop: a window of {sizes} does not fit into x {x.shape} with padding {pads}")
@@ -65,7 +62,7 @@ def crop(x: Any, rng: Rng, size: IntN, *, padding: IntN = 0, padding_mode: str =
     draw = generator("augment.crop", rng)
     starts = np.stack([draw.integers(0, r, len(x), endpoint=True) for r in room], 1)
     windows = [[slice(i, i + k) for i, k in zip(row, sizes)] for row in starts.tolist()]
-    return _picked(_padded(x, space, pads, MODES[padding_mode]) if any(pads) else x, space, sizes, windows)
+    return _picked(_padded(x, space, pads, NUMPYS[padding_mode]) if any(pads) else x, space, sizes, windows)
 
 
 def shift(x: Any, rng: Rng, most: IntN, *, padding_mode: str = "zeros", layout: str | None = None) -> np.ndarray:

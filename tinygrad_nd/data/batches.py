@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import generator, reading, whole
+from ..arguments import Rng, generator, reading, whole
 from ..tree import leaves, mapped
-from .arrays import Rng, as_array, common_length
+from .arrays import as_array, common_length
 
 Transform = Callable[[Any, np.random.Generator], Any]
 

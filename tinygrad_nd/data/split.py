@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import generator, number, whole
-from .arrays import Rng, as_array, common_length
+from ..arguments import Rng, generator, number, whole
+from .arrays import as_array, common_length
 
 
 def train_test_split(

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import option
 from ..tensor import Tensor
 from .names import gather
 from .render import DotNotFound
@@ -61,8 +62,7 @@ def draw(
     tensors = list(_tensors(outputs))
     if not tensors:
         raise TypeError("draw: needs at least one tensor to draw, but got none")
-    if rankdir not in RANKDIRS:
-        raise ValueError(f"draw: rankdir must be one of {', '.join(RANKDIRS)}, but got {rankdir!r}")
+    option("draw", "rankdir", rankdir, RANKDIRS)
     depth = _count("depth", depth, 0)
     max_nodes = _count("max_nodes", max_nodes, 1)
     frame = inspect.currentframe()

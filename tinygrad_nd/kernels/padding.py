@@ -15,6 +15,7 @@ Pairs = tuple[tuple[int, int], ...]
 Padding = IntN | Sequence[int | tuple[int, int]] | str
 
 MOST = 1 << 40  # entries along an axis
+NUMPYS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # what NumPy calls the modes of padding
 PADDINGS = ("valid", "same", "same_lower", "full", "causal")
 
 

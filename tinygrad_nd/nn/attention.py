@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import generator, number
+from ..arguments import Rng, generator, number
 from ..ops.activation import gelu, softmax
 from ..ops.attention import scaled_dot_product_attention
 from ..ops.dropout import dropout as drop
@@ -27,7 +27,7 @@ from ..ops.reduce import mean
 from ..ops.shape import expand_dims, reshape, squeeze, swapaxes, transpose
 from ..tensor import Parameter, Tensor, astensor
 from .dropout import Dropout
-from .lazy import Rng, check_counts
+from .lazy import check_counts
 from .linear import Linear
 from .module import Module
 from .norm import LayerNorm

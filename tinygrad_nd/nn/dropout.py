@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arguments import generator, number
+from ..arguments import Rng, generator, number
 from ..ops.dropout import alpha_dropout, dropout, dropout_nd
-from ..ops.sampling import Rng
 from ..tensor import Tensor
 from .function import of_ranks
 from .module import Module

@@ -7,9 +7,10 @@ from typing import Any
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import Rng
 from ..ops.layers import embedding
 from ..tensor import Parameter, Tensor
-from .lazy import Initialiser, Rng, check_counts
+from .lazy import Initialiser, check_counts
 from .module import Module
 
 __all__ = ["Embedding"]

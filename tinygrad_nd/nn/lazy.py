@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import dtype_of
+from ..arguments import Rng, dtype_of, whole
 from ..ops.conv import is_channels_last
 from ..tensor import Parameter, default_dtype
 from .module import Module
 
 Initialiser = Callable[..., np.ndarray]
-Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,5 @@ def channel_axis(layer: Module, layout: str | None, rank: int) -> int:
 def check_counts(layer: Module, **counts: int | None) -> None:
     """Raises TypeError or ValueError unless all counts are ints from 1 on; that which a lazy layer finds may be None."""
     for name, n in counts.items():
-        if n is None and isinstance(layer, Lazy) and name == layer._width:
-            continue
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-            raise TypeError(f"{type(layer).__name__}: {name} must be an int, but is {n!r}")
-        if n < 1:
-            raise ValueError(f"{type(layer).__name__}: {name} must be at least 1, but is {n}")
+        if not (n is None and isinstance(layer, Lazy) and name == layer._width):
+            whole(type(layer).__name__, name, n)

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
+from ..arguments import Rng
 from ..kernels.padding import IntN, Padding, per_axis
 from ..ops.conv import conv_nd, conv_transpose_nd
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
-from .lazy import Initialiser, Lazy, Recipe, Rng, channel_axis, check_counts, recipe
+from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 
 __all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear"]
 
@@ -126,18 +127,9 @@ class Conv(_Convolution):
     def forward(self, x: Any) -> Tensor:
         if self._awaited:
             self._meet(x)
-        return conv_nd(
-            x,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            padding_mode=self.padding_mode,
-            layout=self.layout,
-            algorithm=self.algorithm,
-        )
+        window = self.stride, self.padding, self.dilation, self.groups
+        how: Any = {"padding_mode": self.padding_mode, "layout": self.layout, "algorithm": self.algorithm}
+        return conv_nd(x, self.weight, self.bias, *window, **how)
 
 
 class Conv1d(Conv):
@@ -203,19 +195,9 @@ class ConvTranspose(_Convolution):
     def forward(self, x: Any, output_size: IntN | None = None) -> Tensor:
         if self._awaited:
             self._meet(x)
-        return conv_transpose_nd(
-            x,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.output_padding,
-            self.groups,
-            self.dilation,
-            output_size=self.output_size if output_size is None else output_size,
-            layout=self.layout,
-            algorithm=self.algorithm,
-        )
+        window = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        size = self.output_size if output_size is None else output_size
+        return conv_transpose_nd(x, self.weight, self.bias, *window, output_size=size, layout=self.layout, algorithm=self.algorithm)
 
 
 class ConvTranspose1d(ConvTranspose):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import inf, prod
 from typing import Any
 
-from ..arguments import whole
-from ..kernels.padding import IntN, Padding, resolve_padding
+from ..arguments import option, whole
+from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding
 from ..ops import adaptive, resize, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
@@ -60,8 +60,7 @@ class Pad(Module):
     """Space padded: by an int, or an int or (before, after) per axis; with zeros (or `value`), or by padding_mode as `Conv` does."""
 
     def __init__(self, padding: Padding, padding_mode: str = "zeros", value: float = 0.0, *, layout: str | None = None) -> None:
-        if padding_mode not in _MODES:
-            raise ValueError(f"Pad: padding_mode must be one of {', '.join(_MODES)}, but is {padding_mode!r}")
+        option("Pad", "padding_mode", padding_mode, NUMPYS)
         self.padding, self.padding_mode, self.value, self.layout = padding, padding_mode, value, layout
 
     def forward(self, x: Any) -> Tensor:
@@ -72,10 +71,7 @@ class Pad(Module):
             raise ValueError(f"Pad: x needs channels and {rank} spatial axes for padding={self.padding}, but has shape {x.shape}")
         pairs = resolve_padding("Pad", self.padding, (0,) * rank, (1,) * rank, (1,) * rank, (1,) * rank)
         widths = [(0, 0)] * (x.ndim - rank - last) + [*pairs] + [(0, 0)] * last
-        return pad(x, widths, _MODES[self.padding_mode], **({"constant_values": self.value} if self.padding_mode == "zeros" else {}))
-
-
-_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # and NumPy's names
+        return pad(x, widths, NUMPYS[self.padding_mode], **({"constant_values": self.value} if self.padding_mode == "zeros" else {}))
 
 
 class Identity(Module):

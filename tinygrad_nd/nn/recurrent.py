@@ -6,26 +6,22 @@ Parameters are drawn uniformly from ±1/√hidden_size. What comes to a layer fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import init as initialisers
-from ..arguments import generator, number
+from ..arguments import Rng, generator, number, option
 from ..ops.dropout import dropout
-from ..ops.elementwise import relu, sigmoid, tanh
-from ..ops.join import split
 from ..ops.layers import linear
 from ..ops.rearrange import flip
 from ..ops.recurrent import recurrence
 from ..ops.shape import concatenate, expand_dims, squeeze, stack, swapaxes
 from ..tensor import Tensor, astensor
-from .lazy import Lazy, Recipe, Rng, check_counts, recipe
-from .module import Module
+from .cells import set_parameters, uniform
+from .lazy import Lazy, Recipe, check_counts
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN"]
 
 State = Any  # a tensor, or for an LSTM the pair (h, c)
 
@@ -57,14 +53,14 @@ class _Recurrent(Lazy):
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
         source = generator(type(self).__name__, rng)
         self.generator = source if dropout else None
-        self._begin(_uniform(hidden_size, dtype, source, bias))
+        self._begin(uniform(hidden_size, dtype, source, bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None
         rows, below = self.gates * self.hidden_size, self.input_size
         for layer in range(self.num_layers):
             for suffix in self._suffixes(layer):
-                _set_parameters(self, suffix, rows, below, self.hidden_size, recipe)
+                set_parameters(self, suffix, rows, below, self.hidden_size, recipe)
             below = self.hidden_size * len(self._suffixes(layer))
 
     def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
@@ -158,7 +154,8 @@ class RNN(_Recurrent):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        self.nonlinearity, self.cell = _nonlinearity(self, nonlinearity), f"rnn_{nonlinearity}"
+        option("RNN", "nonlinearity", nonlinearity, ("tanh", "relu"))
+        self.nonlinearity, self.cell = nonlinearity, f"rnn_{nonlinearity}"
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype=dtype, rng=rng)
 
 
@@ -180,106 +177,3 @@ class GRU(_Recurrent):
     """
 
     gates, cell = 3, "gru"
-
-
-class _Cell(Lazy):
-    """What single steps share."""
-
-    _width = "input_size"
-    gates: ClassVar[int]
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Tensor | None
-    bias_hh: Tensor | None
-
-    def __init__(
-        self, input_size: int | None, hidden_size: int, bias: bool = True, *, dtype: npt.DTypeLike | None = None, rng: Rng = None
-    ) -> None:
-        check_counts(self, input_size=input_size, hidden_size=hidden_size)
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self._begin(_uniform(hidden_size, dtype, generator(type(self).__name__, rng), bias))
-
-    def _make(self, recipe: Recipe) -> None:
-        assert self.input_size is not None
-        _set_parameters(self, "", self.gates * self.hidden_size, self.input_size, self.hidden_size, recipe)
-
-    def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-        weight = shapes.get("weight_ih", ())
-        return weight[1] if len(weight) == 2 else None
-
-    def _projected(self, x: Any, h: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """What comes from x, what comes from h, and h."""
-        x = astensor(x)
-        if self._awaited:
-            self._meet(x)
-        from_x = linear(x, self.weight_ih, self.bias_ih)
-        h = astensor(np.zeros((*x.shape[:-1], self.hidden_size), from_x.dtype) if h is None else h)
-        return from_x, linear(h, self.weight_hh, self.bias_hh), h
-
-
-class RNNCell(_Cell):
-    """One step of `RNN`: x (N, input_size) and h (N, hidden_size), zeros if left out, to the new h."""
-
-    gates = 1
-
-    def __init__(
-        self,
-        input_size: int | None,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        *,
-        dtype: npt.DTypeLike | None = None,
-        rng: Rng = None,
-    ) -> None:
-        self.nonlinearity = _nonlinearity(self, nonlinearity)
-        super().__init__(input_size, hidden_size, bias, dtype=dtype, rng=rng)
-
-    def forward(self, x: Any, h: Any = None) -> Tensor:
-        from_x, from_h, _ = self._projected(x, h)
-        y: Tensor = (tanh if self.nonlinearity == "tanh" else relu)(from_x + from_h)
-        return y
-
-
-class LSTMCell(_Cell):
-    """One step of `LSTM`: x (N, input_size) and (h, c), each (N, hidden_size), zeros if left out, to the new (h, c)."""
-
-    gates = 4
-
-    def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Tensor, Tensor]:
-        if state is not None and not (isinstance(state, (tuple, list)) and len(state) == 2):
-            raise TypeError(f"LSTMCell: state must be a pair (h, c), but is a {type(state).__name__}")
-        h, c = (None, 0.0) if state is None else state
-        from_x, from_h, _ = self._projected(x, h)
-        i, f, g, o = split(from_x + from_h, 4, -1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        return sigmoid(o) * tanh(c), c
-
-
-class GRUCell(_Cell):
-    """One step of `GRU`: x (N, input_size) and h (N, hidden_size), zeros if left out, to the new h."""
-
-    gates = 3
-
-    def forward(self, x: Any, h: Any = None) -> Tensor:
-        from_x, from_h, h = self._projected(x, h)
-        (xr, xu, xk), (hr, hu, hk) = split(from_x, 3, -1), split(from_h, 3, -1)
-        k: Tensor = tanh(xk + sigmoid(xr + hr) * hk)
-        y: Tensor = k + sigmoid(xu + hu) * (h - k)
-        return y
-
-
-def _uniform(hidden_size: int, dtype: npt.DTypeLike | None, rng: Rng, bias: bool) -> Recipe:
-    bound = hidden_size**-0.5
-    return recipe(partial(initialisers.uniform, low=-bound, high=bound), dtype, rng, bias)
-
-
-def _set_parameters(layer: Module, suffix: str, rows: int, below: int, size: int, recipe: Recipe) -> None:
-    for name, shape in (("weight_ih", (rows, below)), ("weight_hh", (rows, size)), ("bias_ih", (rows,)), ("bias_hh", (rows,))):
-        setattr(layer, name + suffix, recipe.weight(*shape) if recipe.bias or len(shape) == 2 else None)
-
-
-def _nonlinearity(layer: Module, name: str) -> str:
-    if name not in ("tanh", "relu"):
-        raise ValueError(f"{type(layer).__name__}: nonlinearity must be 'tanh' or 'relu', but is {name!r}")
-    return name

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import option
 from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor
@@ -86,8 +87,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
     Shapes: (*n, m, n) to (*n, m, k) and (*n, k, n), with k the lesser of m and n, or m.
     """
-    if mode not in ("reduced", "complete", "r"):
-        raise ValueError(f"qr: mode must be reduced, complete or r, but got {mode!r}")
+    option("qr", "mode", mode, ("reduced", "complete", "r"))
     a = matrices(a, "qr")
     m, n = a.shape[-2:]
     packed = _qr(a[..., :m], mode="complete" if mode == "complete" and m > n else "reduced")

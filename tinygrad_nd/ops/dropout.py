@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import Rng, number
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import add, multiply
 from .parts import floating
-from .sampling import Rng, generator
+from .sampling import generator
 
 __all__ = ["alpha_dropout", "dropout", "dropout_nd"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, whole
+from ..arguments import dtype_of, option, whole
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import power
@@ -126,8 +126,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
     `sparse` leaves the others' axes at length 1. Tensors are values, so it makes no difference whether memory is shared (`copy`).
     """
-    if indexing not in ("xy", "ij"):
-        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', but got {indexing!r}")
+    option("meshgrid", "indexing", indexing, ("xy", "ij"))
     vectors, n = [astensor(x) for x in xi], len(xi)
     axes = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
     lines = [_reshape(t, shape=tuple(t.size if axis == k else 1 for k in range(n))) for t, axis in zip(vectors, axes)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor, numeric
@@ -80,8 +81,7 @@ def within(index: np.ndarray, n: int, mode: str, what: str, least: int | None = 
     """An index of n entries, made to fit as `mode` says; from `least` (-n) on if it is "raise"."""
     if not index.size:
         return index
-    if mode not in ("raise", "wrap", "clip"):
-        raise ValueError(f"{what}: mode must be 'raise', 'wrap' or 'clip', but got {mode!r}")
+    option(what, "mode", mode, ("raise", "wrap", "clip"))
     if not n or (mode == "raise" and (index.min() < (-n if least is None else least) or index.max() >= n)):
         raise IndexError(f"{what} has {n} entries, but the indices reach from {index.min()} to {index.max()}")
     return index if mode == "raise" else index % n if mode == "wrap" else np.clip(index, 0, n - 1)

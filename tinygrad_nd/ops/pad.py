@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..tensor import Tensor, astensor
 from .parts import cast
 from .quantile import median
@@ -32,8 +33,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Tenso
     """
     t = astensor(x)
     widths = _widths(t, pad_width)
-    if not isinstance(mode, str) or mode not in _KEYWORD:
-        raise ValueError(f"pad: mode must be one of {', '.join(_KEYWORD)}, but got {mode!r}")
+    option("pad", "mode", mode, _KEYWORD)
     for keyword in options:
         if keyword != _KEYWORD[mode]:
             raise ValueError(f"pad: mode {mode!r} does not know {keyword}=; it takes {_KEYWORD[mode] or 'no options'}")
@@ -104,8 +104,7 @@ def _rule(mode: str, x: Tensor, options: dict[str, Any]) -> Callable[[Tensor, in
     if mode == "linear_ramp":
         return _ramp(x, options.get("end_values", 0))
     reflect_type = options.get("reflect_type", "even")
-    if reflect_type not in ("even", "odd"):
-        raise ValueError(f"pad: reflect_type must be 'even' or 'odd', but got {reflect_type!r}")
+    option("pad", "reflect_type", reflect_type, ("even", "odd"))
 
     def along(t: Tensor, axis: int, a: int, b: int) -> Tensor:
         n = t.shape[axis]

@@ -81,7 +81,6 @@ triu_indices_from = constant(np.triu_indices_from, "Indices of the upper triangl
 mask_indices = constant(np.mask_indices, "Indices of the entries of an (n, n) matrix that a mask function keeps.")
 
 
-
 @named
 def diag_indices(n: Any, ndim: int = 2) -> tuple[Tensor, ...]:
     """Indices of the diagonal of an array of n entries along each of `ndim` axes. Carries no gradient."""

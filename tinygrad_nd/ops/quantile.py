@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..tensor import Tensor, astensor
 from .choice import where
 from .naming import named
@@ -60,7 +61,6 @@ _MIDDLES: dict[str, tuple[Place, tuple[float, float]]] = {  # the share of the u
     "averaged_inverted_cdf": (lambda n, q: n * q - 1, (0.5, 1.0)),
     "midpoint": (lambda n, q: (n - 1) * q, (0.0, 0.5)),
 }
-_METHODS = [*_LINES, *_STEPS, *_MIDDLES]
 
 
 @named
@@ -106,8 +106,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     x, weak = astensor(x), type(q) in (int, float)
     if x.dtype.kind == "c":
         raise TypeError(f"{name}: complex numbers have no order, but x is {x.dtype}")
-    if method not in _METHODS:
-        raise ValueError(f"{name}: method must be one of {', '.join(_METHODS)}, but got {method!r}")
+    option(name, "method", method, [*_LINES, *_STEPS, *_MIDDLES])
     whole = 100 if name.endswith("percentile") else 1
     q = astensor(q)
     if q.ndim > 2 or not ((q.data >= 0) & (q.data <= whole)).all():

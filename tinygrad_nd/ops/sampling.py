@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import arguments
+from ..arguments import Rng
 from ..tensor import Tensor, astensor, numeric
 from .naming import named
 from .shape import sizes_of
 
-Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 Sampler: TypeAlias = Callable[..., Any]
 
 _default: Any = None

@@ -142,8 +142,9 @@ def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) 
 
 
 def _reads_columns(x: Tensor, order: str, where: str) -> bool:
-    if order not in ("C", "F", "A"):
-        raise ValueError(f"{where}: order must be 'C', 'F' or 'A', but got {order!r}")
+    if order == "C":
+        return False
+    option(where, "order", order, ("C", "F", "A"))
     return order == "F" or (order == "A" and x.data.flags.fnc)
 
 

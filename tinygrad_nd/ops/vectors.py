@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .convolve import convolve_nd
@@ -40,8 +41,7 @@ def _vector(who: str, name: str, x: Any) -> Tensor:
 
 def _convolve(who: str, a: Any, v: Any, mode: str) -> Tensor:
     a, v = _vector(who, "a", a), _vector(who, "v", v)
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"{who}: mode must be 'full', 'same' or 'valid', but is {mode!r}")
+    option(who, "mode", mode, ("full", "same", "valid"))
     if a.size < v.size:
         a, v = v, a
     if a.dtype.kind in "biu" and v.dtype.kind in "biu":

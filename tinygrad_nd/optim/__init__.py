@@ -13,7 +13,7 @@ Gradients add up until `zero_grad`: several `backward` before one `step` make a 
 them have `state_dict` and `load_state_dict`.
 """
 
-from . import adam, adaptive, averages, clip, lbfgs, one_cycle, optimizer, plateau, schedules, sgd
+from . import adam, adaptive, averages, clip, lbfgs, one_cycle, optimizer, plateau, schedule, schedules, sgd
 from .adam import *
 from .adaptive import *
 from .averages import *
@@ -22,10 +22,11 @@ from .lbfgs import *
 from .one_cycle import *
 from .optimizer import *
 from .plateau import *
+from .schedule import *
 from .schedules import *
 from .sgd import *
 
 __all__ = [
     *adam.__all__, *adaptive.__all__, *averages.__all__, *clip.__all__, *lbfgs.__all__, *one_cycle.__all__, *optimizer.__all__,
-    *plateau.__all__, *schedules.__all__, *sgd.__all__,
+    *plateau.__all__, *schedule.__all__, *schedules.__all__, *sgd.__all__,
 ]  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, inf, pi
 
-from ..arguments import number, whole
+from ..arguments import number, option, whole
 from .optimizer import Optimizer
-from .schedules import Schedule, check_optimizer, per_group
+from .schedule import Schedule, check_optimizer, per_group
 
 __all__ = ["OneCycleLR"]
 
@@ -53,8 +53,7 @@ class OneCycleLR(Schedule):
             number("OneCycleLR", name, part, least=0, below=1)
         peaks = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
         momentum = "momentum" if "momentum" in optimizer.param_groups[0] else "betas"
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: anneal_strategy is 'cos' or 'linear', but got {anneal_strategy!r}")
+        option("OneCycleLR", "anneal_strategy", anneal_strategy, ("cos", "linear"))
         if cycle_momentum and momentum not in optimizer.param_groups[0]:
             raise ValueError(f"OneCycleLR: {type(optimizer).__name__} has neither momentum nor betas to cycle; pass cycle_momentum=False")
         self.max_lrs, self.total_steps, self.anneal_strategy = peaks, total_steps, anneal_strategy

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, reading, whole
+from ..arguments import number, option, reading, whole
 from ..tensor import Tensor
 from .optimizer import Optimizer
-from .schedules import check_optimizer, per_group
+from .schedule import check_optimizer, per_group
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -44,9 +44,8 @@ class ReduceLROnPlateau:
         number("ReduceLROnPlateau", "eps", eps, least=0, below=inf)
         for name, epochs in (("patience", patience), ("cooldown", cooldown)):
             whole("ReduceLROnPlateau", name, epochs, 0)
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            given = f"{mode!r} and {threshold_mode!r}"
-            raise ValueError(f"ReduceLROnPlateau: mode is 'min' or 'max' and threshold_mode 'rel' or 'abs', but got {given}")
+        option("ReduceLROnPlateau", "mode", mode, ("min", "max"))
+        option("ReduceLROnPlateau", "threshold_mode", threshold_mode, ("rel", "abs"))
         self.min_lrs = per_group("ReduceLROnPlateau", "min_lr", min_lr, optimizer)
         self.optimizer, self.mode, self.factor, self.patience, self.eps = optimizer, mode, factor, patience, eps
         self.threshold, self.threshold_mode, self.cooldown = threshold, threshold_mode, cooldown

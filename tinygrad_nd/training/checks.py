@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import number, whole
+from ..arguments import number, option, whole
 from ..nn.module import Module
 from ..tensor import Tensor
 from .forms import asks, length, parameters_of, refuses, takes_model
@@ -32,8 +32,7 @@ def check(run: Run) -> None:
         _check_data("validation", run.validation, run.loss, run.epochs)
     if run.metrics and takes_model(run.loss):
         raise ValueError("fit: metrics are of predictions, which loss(model, batch) keeps to itself; let a callback return a dict")
-    if run.schedule_every not in ("epoch", "step"):
-        raise ValueError(f"fit: schedule_every must be 'epoch' or 'step', but is {run.schedule_every!r}")
+    option("fit", "schedule_every", run.schedule_every, ("epoch", "step"))
     for name, metric in run.metrics.items():
         _check_takes(f"the metric {name!r}", metric, "(prediction, target)")
     _check_method("schedule", run.schedule, "step")

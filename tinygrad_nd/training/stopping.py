@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
+from ..arguments import option
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -30,8 +32,7 @@ class EarlyStopping:
             raise ValueError(f"EarlyStopping: patience={self.patience!r} must be a number of epochs, at least 1")
         if not self.min_delta >= 0:
             raise ValueError(f"EarlyStopping: min_delta={self.min_delta} must be at least 0")
-        if self.mode not in ("min", "max"):
-            raise ValueError(f"EarlyStopping: mode={self.mode!r} must be 'min' or 'max'")
+        option("EarlyStopping", "mode", self.mode, ("min", "max"))
 
     def best(self, values: Sequence[float]) -> int:
         """The place of the best value: the last that was better than the best before it by more than min_delta.

@@ -1,0 +1,102 @@
+"""What schedules of the learning rate share: `step()` after every epoch or batch sets the rate of every group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from ..arguments import number, reading
+from .optimizer import Optimizer
+
+__all__ = ["Schedule"]
+
+
+class Schedule:
+    """What schedules share. A subclass says what rate a group has that began with `base`: `rate(base, t)` after t steps.
+
+    >>> import tinygrad_nd as nd
+    >>> class InverseRoot(nd.optim.Schedule):
+    ...     def rate(self, base, t):
+    ...         return base / (1 + t) ** 0.5
+    >>> optimiser = nd.optim.SGD([nd.Parameter([1.0])], lr=0.1)
+    >>> schedule = InverseRoot(optimiser)
+    >>> for _ in range(3):
+    ...     schedule.step()
+    >>> optimiser.lr
+    0.05
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        check_optimizer(type(self).__name__, optimizer)
+        self.optimizer = optimizer
+        self.last_epoch: float = 0
+        self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
+        self._set(0)
+
+    def rate(self, base: float, t: float) -> float:
+        """The rate after t steps of a group that began with `base`."""
+        raise NotImplementedError(f"{type(self).__name__} must define rate(base, t)")
+
+    def rates(self, t: float) -> list[float]:
+        """The rates of all groups after t steps."""
+        return [self.rate(base, t) for base in self.base_lrs]
+
+    def step(self, epoch: float | None = None) -> None:
+        """Sets the rates of the next epoch, or of the one given (counted from 0)."""
+        t = self.last_epoch + 1 if epoch is None else epoch
+        number(f"{type(self).__name__}.step", "epoch", t, least=0, below=inf)
+        self._set(t)
+        self.last_epoch = t
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of every group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it stands. The rates themselves are in the optimiser's."""
+        return {"schedule": type(self).__name__, "last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
+        with reading(f"{type(self).__name__}.load_state_dict", saved):
+            self._check_state(saved)
+        self.last_epoch, self.base_lrs = saved["last_epoch"], [float(lr) for lr in saved["base_lrs"]]
+
+    def _check_state(self, saved: Mapping[str, Any]) -> None:
+        who, own = type(self).__name__, self.state_dict()
+        if set(saved) != set(own):
+            raise ValueError(f"{who}.load_state_dict: needs {', '.join(own)}, but got {', '.join(map(str, saved)) or 'nothing'}")
+        if saved["schedule"] != who:
+            raise ValueError(f"{who}.load_state_dict: this is the state of a {saved['schedule']}")
+        wrong = [v for v in (saved["last_epoch"], *saved["base_lrs"]) if not isinstance(v, (int, float))]
+        if wrong or not saved["last_epoch"] >= 0:
+            raise ValueError(
+                f"{who}.load_state_dict: last_epoch={saved['last_epoch']!r} and base_lrs={saved['base_lrs']!r} must be numbers"
+            )
+        if len(saved["base_lrs"]) != len(self.base_lrs):
+            given = f"{len(saved['base_lrs'])} groups were saved, but this optimiser has {len(self.base_lrs)}"
+            raise ValueError(f"{who}.load_state_dict: {given}")
+
+    def _set(self, t: float) -> None:
+        for group, lr in zip(self.optimizer.param_groups, self.rates(t)):
+            group["lr"] = lr
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(after {self.last_epoch} steps, lr={self.get_last_lr()})"
+
+
+def check_optimizer(who: str, optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{who}: takes an optimiser first, but got {type(optimizer).__name__}")
+
+
+def per_group(who: str, name: str, given: float | Sequence[float], optimizer: Optimizer) -> list[float]:
+    """A rate for every group, from one or as many."""
+    groups = len(optimizer.param_groups)
+    rates = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given] * groups
+    if len(rates) != groups:
+        raise ValueError(f"{who}: the optimiser has {groups} groups, but {name} has {len(rates)} values")
+    for rate in rates:
+        number(who, name, rate, least=0, below=inf)
+    return [float(rate) for rate in rates]
