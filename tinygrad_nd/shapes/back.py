@@ -7,8 +7,8 @@ are kept, as if the input went on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import gcd, prod
 from typing import Any
 
@@ -16,34 +16,7 @@ import numpy as np
 
 from ..draw.labels import family, title
 from ..node import Node
-
-Array = np.ndarray[Any, np.dtype[Any]]
-Move = Callable[[Array], Array]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The positions of one axis that are seen: a set for each output position followed, beginning with `first` of output axis `source`.
-
-    With source None there is one set, the same for all. blocked: the operation behind which they are not known exactly.
-    """
-
-    source: int | None
-    stride: Fraction
-    first: int
-    sets: tuple[Array, ...]
-    blocked: str | None = None
-
-    def moved(self, move: Move, stride: Fraction = Fraction(1)) -> Seen:
-        """The positions of an operand that these positions of its result come from."""
-        return Seen(self.source, self.stride * stride, self.first, tuple(np.unique(move(s)) for s in self.sets), self.blocked)
-
-
-Axes = list[Seen]
-
-
-def _whole(n: int, blocked: str | None = None) -> Seen:
-    return Seen(None, Fraction(0), 0, (np.arange(n),), blocked)
+from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
 
 def back(node: Node, i: int, axes: Axes) -> Axes:
@@ -57,10 +30,10 @@ def back(node: Node, i: int, axes: Axes) -> Axes:
         along = tuple(a % len(shape) for a in along)
         kept = iter(axes if len(axes) < len(shape) else [s for a, s in enumerate(axes) if a not in along])
         if len(axes) in (len(shape), len(shape) - len(along)):
-            return [_whole(n) if a in along else next(kept) for a, n in enumerate(shape)]
+            return [whole(n) if a in along else next(kept) for a, n in enumerate(shape)]
     if along is None and (family(name) == "elementwise" or name in _PLAIN):
         return _broadcast(node, i, axes)
-    return [_whole(n, None if prod(node.shape) == 1 else title(name)) for n in shape]
+    return [whole(n, None if prod(node.shape) == 1 else title(name)) for n in shape]
 
 
 def phases(node: Node) -> int:
@@ -92,44 +65,21 @@ def _broadcast(node: Node, i: int, axes: Axes) -> Axes:
     lead = len(axes) - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, node.shape[lead:])):
         assert node.op is not None
-        return [_whole(n, title(node.op.name)) for n in shape]
-    return [s if n == m else _whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
+        return [whole(n, title(node.op.name)) for n in shape]
+    return [s if n == m else whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
 
 
-def _window(node: Node, i: int, axes: Axes) -> Axes:
-    """Convolutions and pools: y[j] = f(x[sj + dt - a] for t < k)."""
-
-    def move(k: int, s: int, a: int, d: int) -> Move:
-        return lambda at: (s * at[:, None] + d * np.arange(k) - a).ravel()
-
-    return _through(node, i, axes, lambda s: Fraction(s), move)
-
-
-def _spread(node: Node, i: int, axes: Axes) -> Axes:
-    """Their transposes: position sj + dt - a of the result comes from j."""
-
-    def move(k: int, s: int, a: int, d: int) -> Move:
-        def to(at: Array) -> Array:
-            scaled = (at[:, None] + a - d * np.arange(k)).ravel()
-            there: Array = scaled[scaled % s == 0] // s
-            return there
-
-        return to
-
-    return _through(node, i, axes, lambda s: Fraction(1, s), move)
-
-
-def _through(node: Node, i: int, axes: Axes, step: Callable[[int], Fraction], move: Callable[[int, int, int, int], Move]) -> Axes:
-    """The leading axes as they are, but all channels for a product, and the spatial axes moved by the spec."""
+def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int], Move]) -> Axes:
+    """Windows: the leading axes as they are, but all channels for a product, and the spatial axes moved by the spec."""
     assert node.op is not None
     shape, spec = node.parents[i].shape, node.params["spec"]
     if i != 0:
-        return [_whole(n) for n in shape]
+        return [whole(n) for n in shape]
     lead = len(axes) - spec.rank
     kept = 1 if family(node.op.name) == "product" else lead
     windows = zip(axes[lead:], spec.kernel, spec.stride, spec.padding, spec.dilation)
-    front = [s if a < kept else _whole(n) for a, (s, n) in enumerate(zip(axes[:lead], shape))]
-    return front + [seen.moved(move(k, s, a, d), step(s)) for seen, k, s, (a, _), d in windows]
+    front = [s if a < kept else whole(n) for a, (s, n) in enumerate(zip(axes[:lead], shape))]
+    return front + [seen.moved(move(k, s, a, d)) for seen, k, s, (a, _), d in windows]
 
 
 def _resampled(node: Node, i: int, axes: Axes) -> Axes:
@@ -144,7 +94,7 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
             there: Array = taps.index[:, inside][used[:, inside]]
             return there
 
-        axes = _on(axes, along, axes[along].moved(to, Fraction(taps.size, taps.out)))
+        axes = _on(axes, along, axes[along].moved(Move(to, Fraction(taps.size, taps.out))))
     return axes
 
 
@@ -153,12 +103,8 @@ def _pixels(node: Node, i: int, axes: Axes) -> Axes:
     assert node.op is not None
     factors, shape, together = node.params["factors"], node.parents[i].shape, node.op.name == "pixel_shuffle"
     home = len(axes) - len(factors) - 1
-
-    def to(f: int) -> Move:
-        return lambda at: at // f if together else (at[:, None] * f + np.arange(f)).ravel()
-
-    space = [s.moved(to(f), Fraction(1, f) if together else Fraction(f)) for s, f in zip(axes[home + 1 :], factors)]
-    return [*axes[:home], _whole(shape[home]), *space]
+    space = [s.moved(divided(f) if together else multiplied(f)) for s, f in zip(axes[home + 1 :], factors)]
+    return [*axes[:home], whole(shape[home]), *space]
 
 
 def _reshape(node: Node, i: int, axes: Axes) -> Axes:
@@ -171,29 +117,21 @@ def _reshape(node: Node, i: int, axes: Axes) -> Axes:
         real = [n for n in mine if n != 1]
         first = next(iter(theirs), None)
         if first is None or all(_sees_all(s, n) for s, n in theirs):
-            parts = iter([_whole(n) for n in real])
+            parts = iter([whole(n) for n in real])
         elif len(theirs) == 1:  # position j of the joined axis is j // rest of the first
             rest = prod(real[1:])
-            parts = iter([first[0].moved(_divided(rest), Fraction(1, rest)), *(_whole(n, blocked) for n in real[1:])])
+            parts = iter([first[0].moved(divided(rest)), *(whole(n, blocked) for n in real[1:])])
         elif len(real) == 1 and all(_sees_all(s, n) for s, n in theirs[1:]):
             rest = prod(n for _, n in theirs[1:])
-            parts = iter([first[0].moved(_multiplied(rest), Fraction(rest))])
+            parts = iter([first[0].moved(multiplied(rest))])
         else:
-            parts = iter([_whole(n, blocked) for n in real])
-        found += [_whole(1) if n == 1 else next(parts) for n in mine]
+            parts = iter([whole(n, blocked) for n in real])
+        found += [whole(1) if n == 1 else next(parts) for n in mine]
     return found
 
 
 def _sees_all(seen: Seen, n: int) -> bool:
     return seen.source is None and not seen.blocked and bool(np.isin(np.arange(n), seen.sets[0]).all())
-
-
-def _divided(by: int) -> Move:
-    return lambda at: at // by
-
-
-def _multiplied(by: int) -> Move:
-    return lambda at: (at[:, None] * by + np.arange(by)).ravel()
 
 
 def _blocks(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -216,15 +154,11 @@ def _transpose(node: Node, i: int, axes: Axes) -> Axes:
 
 
 def _padded(node: Node, i: int, axes: Axes) -> Axes:
-    return [s.moved(_shift(-a)) for s, (a, _) in zip(axes, node.params["widths"])] if i == 0 else _broadcast(node, i, axes)
+    return [s.moved(affine(1, -a)) for s, (a, _) in zip(axes, node.params["widths"])] if i == 0 else _broadcast(node, i, axes)
 
 
 def _cropped(node: Node, i: int, axes: Axes) -> Axes:
-    return [s.moved(_shift(a)) for s, (a, _) in zip(axes, node.params["widths"])]
-
-
-def _shift(by: int) -> Move:
-    return lambda at: at + by
+    return [s.moved(affine(1, a)) for s, (a, _) in zip(axes, node.params["widths"])]
 
 
 def _on(axes: Axes, along: int, seen: Seen) -> Axes:
@@ -234,11 +168,11 @@ def _on(axes: Axes, along: int, seen: Seen) -> Axes:
 def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
     along, n = node.params["axis"] % len(axes), node.parents[i].shape
     if axes[along].source is None:
-        return _on(axes, along, _whole(n[along % len(n)]))
+        return _on(axes, along, whole(n[along % len(n)]))
     if any(p is None for p in node.parents[:i]):  # of an unknown length
-        return _on(axes, along, _whole(n[along], "concatenate"))
+        return _on(axes, along, whole(n[along], "concatenate"))
     before = sum(p.shape[along] for p in node.parents[:i])
-    return _on(axes, along, axes[along].moved(lambda at: (at - before)[(at >= before) & (at < before + n[along])]))
+    return _on(axes, along, axes[along].moved(Move(lambda at: (at - before)[(at >= before) & (at < before + n[along])])))
 
 
 def _stacked(node: Node, i: int, axes: Axes) -> Axes:
@@ -251,13 +185,13 @@ def _taken(node: Node, i: int, axes: Axes) -> Axes:
     n = node.parents[i].shape[along]
     start = next((int(a) for a in np.flatnonzero(index == 0) if np.array_equal(index[a : a + n], np.arange(n))), None)
     if start is None:
-        return _on(axes, along, _whole(n, "take"))
-    return _on(axes, along, axes[along].moved(_shift(-start)))
+        return _on(axes, along, whole(n, "take"))
+    return _on(axes, along, axes[along].moved(affine(1, -start)))
 
 
 def _repeated(node: Node, i: int, axes: Axes) -> Axes:
     count, along = node.params["count"], node.params["axis"] % len(axes)
-    return _on(axes, along, axes[along].moved(_divided(count), Fraction(1, count)))
+    return _on(axes, along, axes[along].moved(divided(count)))
 
 
 def _sliced(node: Node, i: int, axes: Axes) -> Axes:
@@ -265,7 +199,7 @@ def _sliced(node: Node, i: int, axes: Axes) -> Axes:
     index, shape = node.params["index"], node.parents[i].shape
     index = index if isinstance(index, tuple) else (index,)
     if not all(part is None or isinstance(part, (slice, int, np.integer, type(...))) for part in index):
-        return [_whole(n, title("getitem")) for n in shape]
+        return [whole(n, title("getitem")) for n in shape]
     missing = [slice(None)] * (len(shape) - len([part for part in index if part is not None and part is not ...]))
     at = next((place for place, part in enumerate(index) if part is ...), len(index))
     left, sizes, found = iter(axes), iter(shape), []
@@ -274,42 +208,38 @@ def _sliced(node: Node, i: int, axes: Axes) -> Axes:
             next(left)
         elif isinstance(part, slice):
             start, _, step = part.indices(next(sizes))
-            found.append(next(left).moved(_affine(step, start), Fraction(step)))
+            found.append(next(left).moved(affine(step, start)))
         else:
-            found.append(Seen(None, Fraction(0), 0, (np.array([int(part) % next(sizes)]),)))
+            found.append(fixed(np.array([int(part) % next(sizes)])))
     return found
-
-
-def _affine(step: int, start: int) -> Move:
-    return lambda at: step * at + start
 
 
 def _flipped(node: Node, i: int, axes: Axes) -> Axes:
     over = [a % len(axes) for a in node.params["axes"]]
-    return [s.moved(_affine(-1, n - 1), Fraction(-1)) if a in over else s for a, (s, n) in enumerate(zip(axes, node.shape))]
+    return [s.moved(affine(-1, n - 1)) if a in over else s for a, (s, n) in enumerate(zip(axes, node.shape))]
 
 
 def _product(node: Node, i: int, axes: Axes) -> Axes:
     """Products of matrices see all of what they sum over, and one row or column."""
     parent = node.parents[i]
     if len(axes) < 2 or len(parent.shape) < 2:
-        return [_whole(n) for n in parent.shape]
+        return [whole(n) for n in parent.shape]
     lead = axes[len(axes) - len(parent.shape) : -2] if len(axes) >= len(parent.shape) else []
-    front = [s if n != 1 else _whole(1) for s, n in zip(lead, parent.shape)]
-    return [*front, axes[-2], _whole(parent.shape[-1])] if i == 0 else [*front, _whole(parent.shape[-2]), axes[-1]]
+    front = [s if n != 1 else whole(1) for s, n in zip(lead, parent.shape)]
+    return [*front, axes[-2], whole(parent.shape[-1])] if i == 0 else [*front, whole(parent.shape[-2]), axes[-1]]
 
 
 def _linear(node: Node, i: int, axes: Axes) -> Axes:
     shape = node.parents[i].shape
-    return [*axes[:-1], _whole(shape[-1])] if i == 0 else [_whole(n) for n in shape]
+    return [*axes[:-1], whole(shape[-1])] if i == 0 else [whole(n) for n in shape]
 
 
 _WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise fft".split())  # every entry along an axis counts
 _PLAIN = {"cast", "alias", "real", "imag", "broadcast_to"}
 _SPREADING = ("input_grad", "pool_scatter", "window_sum_adjoint")
 _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
-    **dict.fromkeys(("correlate", "max_pool", "lp_pool", "pool_gather", "window_sum"), _window),
-    **dict.fromkeys(_SPREADING, _spread),
+    **dict.fromkeys(("correlate", "max_pool", "lp_pool", "pool_gather", "window_sum"), partial(_through, move=window)),
+    **dict.fromkeys(_SPREADING, partial(_through, move=spread)),
     "resample": _resampled,
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), _pixels),
     "reshape": _reshape,

@@ -15,7 +15,8 @@ import numpy as np
 from ..draw.trace import reachable
 from ..node import Node
 from ..tensor import Tensor
-from .back import Axes, Seen, back, phases
+from .back import back, phases
+from .seen import Axes, Seen, fixed
 
 _MOST_PHASES = 64  # neighbouring outputs that are followed where the network upsamples
 
@@ -94,7 +95,7 @@ def _united(a: Seen, b: Seen, node: Node) -> Seen:
             )
         return Seen(a.source, a.stride, a.first, tuple(np.union1d(p, q) for p, q in zip(a.sets, b.sets)), a.blocked or b.blocked)
     if a.source is None and b.source is None and len(a.sets) == len(b.sets) == 1:
-        return Seen(None, Fraction(0), 0, (np.union1d(a.sets[0], b.sets[0]),), a.blocked or b.blocked)
+        return fixed(np.union1d(a.sets[0], b.sets[0]), a.blocked or b.blocked)
     return a if a.source is None else b  # one of them sees everything
 
 
