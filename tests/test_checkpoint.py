@@ -189,3 +189,15 @@ def test_randomness_of_the_library_is_the_same_when_it_runs_again():
     nd.random.seed(0)
     nd.dropout(x, 0.5), nd.random.uniform(size=50)
     np.testing.assert_array_equal(nd.random.uniform(size=3).data, following)
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_model_may_make_its_parameters_at_a_first_call_that_is_checkpointed(requires_grad):
+    def gradients(run):
+        net = nd.nn.Sequential(nd.nn.Linear(None, 4, rng=0), nd.nn.Linear(None, 2, rng=1))
+        x = nd.tensor(A, requires_grad=requires_grad)
+        nd.sum(nd.square(run(net)(x))).backward()
+        return [p.grad.data for p in net.parameters()]
+
+    for found, expected in zip(gradients(nd.checkpoint), gradients(lambda net: net)):
+        np.testing.assert_array_equal(found, expected)

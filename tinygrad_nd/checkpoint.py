@@ -43,7 +43,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
         call, since, out = _Call(f, args, kwargs), now(), f(*args, **kwargs)
         results = list(_tensors(out))
-        made = [i for i, t in enumerate(results) if isinstance(t._node, Node) and t._node.index > since]
+        made = [i for i, t in enumerate(results) if isinstance(t._node, Node) and t._node.op and t._node.index > since]
         parents = _beginnings([results[i] for i in made], since)
         if not parents:
             return out
@@ -146,19 +146,20 @@ _PART = _PartOp("result", lambda call: None, {})
 
 
 def _beginnings(results: Sequence[Tensor], since: int) -> tuple[Node, ...]:
-    """The tracked nodes older than `since` to which the results' own graph, made after it, leads."""
+    """The tracked nodes older than `since` to which the results' own graph, made after it, leads; and leaves that it made for good, as
+    the first call of a lazy layer does."""
     stack = [t._node for t in results]
-    seen, older = set(stack), []
+    seen, found = set(stack), []
     while stack:
         n: Any = stack.pop()
-        if n.index < since:
-            older.append(n)
+        if n.index < since or (n.op is None and n.handle is not None):
+            found.append(n)
             continue
         for p in n.parents:
             if p is not None and p.tracked and p not in seen:
                 seen.add(p)
                 stack.append(p)
-    return tuple(sorted(older, key=lambda n: n.index))
+    return tuple(sorted(found, key=lambda n: n.index))
 
 
 def _kept(a: Any) -> Any:
