@@ -48,9 +48,26 @@ def test_rows_of_minus_infinity(engine):
     np.testing.assert_array_equal(np.isnan(softmax.log_softmax(x, 1)), np.isnan(expected))
 
 
-def test_logsumexp_of_infinities():
-    x = np.array([[0, -np.inf], [-np.inf, -np.inf]], np.float32)
-    np.testing.assert_array_equal(softmax.logsumexp(x, (1,)), np.array([0, -np.inf], np.float32))
+@pytest.mark.parametrize("axes", [(0,), (2,), (1, 2), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("factor", [1, 300])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (30, 40, 50)])
+def test_logsumexp_and_its_gradient(shape, axes, factor, engine):
+    x = sample(shape) * factor
+    x[0, 1, 3] = -np.inf
+    y = np.log(np.exp(x.astype(np.longdouble)).sum(axes))
+    found = softmax.logsumexp(x, axes)
+    np.testing.assert_allclose(found, y.astype(float), rtol=2e-6, atol=1e-6)
+    g = sample(y.shape)
+    expected = np.expand_dims(g, axes) * np.exp(x - np.expand_dims(y.astype(float), axes))
+    np.testing.assert_allclose(softmax.exp_less(g, x, found, axes), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("copies", [1, 2000])
+def test_logsumexp_of_infinities(copies, engine):
+    x = np.tile(np.array([[0, -np.inf], [-np.inf, -np.inf], [np.inf, 0], [0, np.nan]], np.float32), (1, copies))
+    expected = np.array([np.log(copies), -np.inf, np.inf, np.nan], np.float32)
+    np.testing.assert_allclose(softmax.logsumexp(x, (1,)), expected)
+    np.testing.assert_allclose(softmax.logsumexp(x.T, (0,)), expected)
     assert softmax.logsumexp(np.array([np.inf, 1000], np.float32), (0,)) == np.inf
     assert softmax.logsumexp(np.zeros((2, 0), np.float32), (1,)).tolist() == [-np.inf, -np.inf]
 

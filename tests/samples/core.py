@@ -104,6 +104,7 @@ SAMPLES: list[Sample] = [
           (normal(3), normal(3, 4))),
     *[s for f in (nd.max, nd.min) for a in (None, 1) for s in rows(f.__name__, lambda x, f=f, a=a: f(x, a), (apart(3, 4),))],
     *[s for a in (None, 0) for s in rows("logsumexp", lambda x, a=a: nd.logsumexp(x, a), X)],
+    *rows("exp_less", lambda g, x, y: reduce._exp_less(g, x, y, axes=(0, 2)), (normal(4), normal(3, 4, 2), normal(4))),
     *[s for a in (None, 1) for s in rows("prod", lambda x, a=a: nd.prod(x, a), X)],
     *rows("softmax", nd.softmax, X, (normal(2, 3, 4),)),
     *rows("softmax", lambda x: nd.softmax(x, 0), X),

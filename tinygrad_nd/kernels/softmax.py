@@ -15,15 +15,14 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .cells import TILE, numpy_tiles
-from .elementwise import fused
 from .memory import Array
-from .sums import reduce_sum
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
 SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
 TURNED = 1 << 17  # elements of them at a time: copies stay in the second-level cache
+NEAR = 1e-1  # the same where the sum's logarithm is to be added to that number
 FAR = 1e-4  # a sum of exponentials relative to the largest number of all; below, they are taken relative to the largest of each row
 
 
@@ -49,19 +48,25 @@ def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
 
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
     """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf. Of complex numbers the principal logarithm."""
-    top = np.max(x.real, axes, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(top), top, 0).astype(x.real.dtype, copy=False)
-
-    def powers(out: Array, x: Array, shift: Array) -> None:
-        np.subtract(x, shift, out=out)
-        np.exp(out, out=out)
-
-    with np.errstate(over="ignore", divide="ignore"):
-        return np.log(reduce_sum(fused(powers, x, shift, dtype=x.dtype), axes, False)) + shift.reshape(_kept(x.shape, axes))
+    x = _merged(x, axes)
+    if not x.shape[-1]:
+        return np.full(x.shape[:-1], -np.inf, x.dtype)[()]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        return along(_logsumexp, -1, 1, x)[..., 0][()]
 
 
-def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
+def exp_less(g: Array, x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+    """g exp(x - y), where g and y have not the axes of x."""
+    kept = [a for a in range(x.ndim) if a not in axes]
+    found = along(_exp_less, -1, None, g[..., None], y[..., None], _merged(x, axes))
+    return found.reshape([x.shape[a] for a in (*kept, *axes)]).transpose(np.argsort((*kept, *axes)))
+
+
+def _merged(x: Array, axes: tuple[int, ...]) -> Array:
+    """x with these axes as one, the last."""
+    kept = [a for a in range(x.ndim) if a not in axes]
+    merged = x.transpose(*kept, *axes).reshape([x.shape[a] for a in kept] + [prod(x.shape[a] for a in axes)])
+    return merged if x.size >= COMPILED else np.ascontiguousarray(merged)
 
 
 def along(tile: Callable[..., None], axis: int, length: int | None, *operands: Array, **more: Any) -> Array:
@@ -87,10 +92,14 @@ def several(
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
         return [out.astype(np.float16) for out in several(tile, axis, lengths, *wide, constants=constants, loops=loops)]
     axis %= x.ndim
-    if 0 < x.size < COMPILED and axis == 1 and x.ndim == 2:
-        outs = [np.empty(x.shape if m is None else (len(x), m), x.dtype) for m in lengths]
+    if 0 < x.size < COMPILED and x.flags.c_contiguous:
+        lead, rest = x.shape[:axis], x.shape[axis + 1 :]
+        outs = [np.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
+        arrays: Sequence[Array] = (*outs, *operands)
+        if len(lead) != 1 or rest:
+            arrays = [a.reshape(prod(lead), a.shape[axis], *([prod(rest)] if rest else [])) for a in arrays]
         with np.errstate(invalid="ignore", under="ignore"):
-            tile(*outs, *operands, *constants)
+            tile(*arrays, *constants)
         return outs
     order, back, outer, inner = _seen(x.shape, memory.memory_order(x), axis)
     n = x.shape[axis]
@@ -207,6 +216,22 @@ def _log_softmax(out: Array, x: Array) -> None:
     np.subtract(x, x.max(1, keepdims=True), out=out)
     powers = np.exp(out, out=memory.scratch("powers", out.shape, out.dtype))
     np.subtract(out, np.log(total(powers)), out=out)
+
+
+def _logsumexp(out: Array, x: Array) -> None:
+    powers = memory.scratch("powers", x.shape, x.dtype)
+    top = x.real.max()
+    sums = total(np.exp(np.subtract(x, top, out=powers), out=powers))
+    if not np.abs(sums).min() > NEAR:
+        top = x.real.max(1, keepdims=True)
+        top = np.where(np.isfinite(top), top, 0)
+        sums = total(np.exp(np.subtract(x, top, out=powers), out=powers))
+    np.add(np.log(sums), top, out=out)
+
+
+def _exp_less(out: Array, g: Array, y: Array, x: Array) -> None:
+    np.exp(np.subtract(x, y, out=out), out=out)
+    np.multiply(out, g, out=out)
 
 
 def _log_softmax_grad(out: Array, g: Array, y: Array) -> None:

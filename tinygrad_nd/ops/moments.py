@@ -98,7 +98,7 @@ def _from_mean(g: Any, x: Any, mean: Any, *, axes: tuple[int, ...], factor: floa
 
 
 def _centred(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return x - _mean(x, axes, keepdims=True)  # type: ignore[no-any-return]
+    return x - _mean(x, axes, keepdims=True)
 
 
 def _over(g: Tensor, out: Tensor) -> Tensor:

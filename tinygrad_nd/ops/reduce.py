@@ -16,7 +16,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import maximum, minimum
 from .choice import where as pick
-from .elementwise import exp, subtract
+from .elementwise import subtract
 from .naming import named
 from .parts import astype, floating
 from .scan import _cumprod, exclusive_product
@@ -52,9 +52,23 @@ def _min(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.min(x, axes)
 
 
-@primitive(x=lambda g, x, out, axes: spread(g, x.shape, axes) * conj(_softmax_from(x, out, axes)))
+@primitive(x=lambda g, x, out, axes: _exp_less(g, conj(x), conj(out), axes=axes))
 def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
     return softmax.logsumexp(x, axes)
+
+
+@primitive(
+    g=lambda h, x, y, axes: _sum(h * conj(_exp_less(np.ones(y.shape, y.dtype), x, y, axes=axes)), axes=axes),
+    x=lambda h, out: h * conj(out),
+    y=lambda h, out, axes: -_sum(h * conj(out), axes=axes),
+)
+def _exp_less(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
+    """g exp(x - y), where g and y have not the axes of x; 0 where x is -inf."""
+    finite = np.isfinite(y)
+    if finite.all():
+        return softmax.exp_less(g, x, y, axes)
+    found = softmax.exp_less(g, x, np.where(finite, y, 0).astype(x.dtype), axes)
+    return np.where(np.equal(x, -np.inf), 0, found)
 
 
 @primitive(x=lambda g, x, out, axes: scale(spread(g, x.shape, axes), over(x, spread(out, x.shape, axes))))
@@ -94,13 +108,6 @@ def _to_extreme(g: Any, x: Any, best: Any, *, axes: tuple[int, ...]) -> Any:
 
 def _share(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
     return _to_extreme(g, x.data, np.reshape(out.data, _kept(x.shape, axes)), axes=axes)
-
-
-def _softmax_from(x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """exp(x - logsumexp), 0 where x is -inf (also where all are)."""
-    total = _reshape(out, shape=_kept(x.shape, axes))
-    finite = np.isfinite(total.data)
-    return exp(x - total) if finite.all() else pick(x == -np.inf, 0, exp(subtract(x, pick(finite, total, 0))))
 
 
 def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:

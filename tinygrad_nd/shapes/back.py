@@ -234,7 +234,7 @@ def _linear(node: Node, i: int, axes: Axes) -> Axes:
     return [*axes[:-1], whole(shape[-1])] if i == 0 else [whole(n) for n in shape]
 
 
-_WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise fft".split())  # every entry along an axis counts
+_WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise var std fft".split())  # all along an axis counts
 _PLAIN = {"cast", "alias", "real", "imag", "broadcast_to"}
 _SPREADING = ("input_grad", "pool_scatter", "window_sum_adjoint")
 _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {

@@ -59,6 +59,21 @@ def _row_log_sum_exp(x):
 
 
 @_jit
+def logsumexp_rows(out, x):
+    for r in range(x.shape[0]):
+        top, rest = _row_log_sum_exp(x[r])
+        out[r, 0] = top + rest if np.isfinite(top) else top
+
+
+@_jit
+def exp_less_rows(out, g, y, x):
+    for r in range(x.shape[0]):
+        factor, total = g[r, 0], y[r, 0]
+        for i in range(x.shape[1]):
+            out[r, i] = exp(x[r, i] - total) * factor
+
+
+@_jit
 def log_softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
@@ -160,6 +175,18 @@ def _less_lanes(out, x, top, rest):
 
 
 @_exact
+def _top_and_rest(out, top, rest):
+    for i in range(out.size):
+        out[i] = top[i] + rest[i] if np.isfinite(top[i]) else top[i]
+
+
+@_exact
+def _scaled_powers(out, x, y, g):
+    for i in range(x.size):
+        out[i] = exp(x[i] - y[i]) * g[i]
+
+
+@_exact
 def _add(total, a):
     for i in range(a.size):
         total[i] += a[i]
@@ -208,6 +235,25 @@ def log_softmax_lanes(out, x, begin, end):
         _logs(total, high - low)
         for c in range(x.shape[1]):
             _less_lanes(out[p, c, low:high], x[p, c, low:high], top, total)
+
+
+@_jit
+def logsumexp_lanes(out, x, begin, end):
+    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        _tops(top, x, p, low, high)
+        _sums(total, x, top, p, low, high)
+        _logs(total, high - low)
+        _top_and_rest(out[p, 0, low:high], top, total)
+
+
+@_jit
+def exp_less_lanes(out, g, y, x, begin, end):
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        for c in range(x.shape[1]):
+            _scaled_powers(out[p, c, low:high], x[p, c, low:high], y[p, 0, low:high], g[p, 0, low:high])
 
 
 @_jit
