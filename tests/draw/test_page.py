@@ -70,6 +70,14 @@ def test_every_depth_is_there_and_what_does_not_fold_is_told_once():
     assert text.count("<template") == 2
 
 
+def test_a_page_of_a_folded_drawing_opens_there_and_unfolds():
+    with nd.scope("outer"), nd.scope("inner"):
+        y = nd.exp(nd.sin(nd.tensor([1.0, 2.0], requires_grad=True)))
+    data = data_of(nd.draw(y, depth=1).html())
+    assert data["start"] == 1 and len(data["levels"]) == 3
+    assert len(data_of(nd.draw(y, depth=0, max_nodes=2).html())["levels"]) == 1
+
+
 def test_histograms_count_every_value():
     x = nd.tensor([0.0, 1.0, 1.0, 2.4, np.nan, np.inf], requires_grad=True)
     counts = nd.draw(nd.exp(x), stats=True).json()["nodes"][0]["histogram"]

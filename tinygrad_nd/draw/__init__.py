@@ -36,9 +36,10 @@ def draw(
     sum of the outputs: its norm (the width of the edge), zeros and non-finite entries. Both are computed again where nothing holds them any
     more. cost: estimated operations, bytes read and written, bytes kept for the backward pass, and the seconds a second run takes, forward
     and backward; the dearest are the darkest. source: the line that made a node, if it was made under `nd.debug.sources()`.
-    depth: folds what lies deeper than so many scopes. names: "auto" adds the caller's variable names, a mapping {name: tensor} sets them,
-    None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the oldest nodes, until it fits.
-    mark: what to draw red: whatever `nd.debug.check_nodes`, `lint` or `anomaly` found, or a mapping {tensor: words}.
+    depth: folds what lies deeper than so many scopes; a page opens so, and unfolds. names: "auto" adds the caller's variable names, a
+    mapping {name: tensor} sets them, None adds none. rankdir: "TB", "LR", "BT" or "RL". max_nodes: folds the deepest scopes, then drops the
+    oldest nodes, until it fits. mark: what to draw red: whatever `nd.debug.check_nodes`, `lint` or `anomaly` found, or a mapping
+    {tensor: words}.
 
     Raises TypeError for what is no tensor; ValueError for an unknown rankdir, a negative depth or max_nodes below 1.
 
@@ -68,12 +69,11 @@ def draw(
     frame = inspect.currentframe()
     called_as = gather(names, frame.f_back if frame else None)
     del frame
-    graph = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source, marks=marks_of(mark))
-    if depth is not None:
-        graph = fold(graph, depth)
+    whole = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source, marks=marks_of(mark))
+    graph = whole if depth is None else fold(whole, depth)
     if max_nodes is not None:
-        graph = limit(graph, max_nodes)
-    return Drawing(graph, rankdir)
+        return Drawing(limit(graph, max_nodes), rankdir)
+    return Drawing(graph, rankdir, whole, depth)
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:

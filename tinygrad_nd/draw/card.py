@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import attrgetter
 from textwrap import wrap
 
-from .graph import Vertex, short_name
+from .graph import Vertex, called, short_name
 from .text import Note, clean, notes
 
 # (fill, border) by family of operation or kind of vertex.
@@ -126,7 +126,7 @@ def _note(note: Note) -> Iterator[str]:
 
 def tooltip(v: Vertex) -> str:
     lines = [
-        f"{v.name} = {v.title}" if v.name and v.kind == "op" else v.name or v.title,
+        called(v),
         f"{v.shape} {v.dtype}" if v.shape is not None else "",
     ]
     whole = [n.text for n in notes(v)] + ([v.source] if v.source else [])

@@ -7,7 +7,7 @@ from dataclasses import astuple, replace
 from math import isclose
 
 from .facts import Grad, Stats
-from .graph import Edge, Graph, Vertex
+from .graph import Edge, Graph, called
 
 
 def compare(a: Graph, b: Graph, rtol: float) -> Graph:
@@ -45,15 +45,15 @@ def _numbers(a: Graph, b: Graph, rtol: float) -> Iterator[tuple[int, str]]:
     """(position, words) of differing values in the order of computation, then of differing gradients in the order of the sweep."""
     for i, (v, w) in enumerate(zip(a.vertices, b.vertices)):
         if v.stats and w.stats and not _close(v.stats, w.stats, rtol):
-            yield i, f"values: %{i} {_name(v)}, mean {v.stats.mean:.6g} here, {w.stats.mean:.6g} there"
+            yield i, f"values: %{i} {called(v)}, mean {v.stats.mean:.6g} here, {w.stats.mean:.6g} there"
     flows: list[tuple[Edge, Edge]] = sorted(zip(a.edges, b.edges), key=lambda pair: -pair[0].head)
     for e, f in flows:
         if e.grad and f.grad and not _close(e.grad, f.grad, rtol):
-            what = f"into %{e.tail} {_name(a.vertices[e.tail])} from %{e.head}"
+            what = f"into %{e.tail} {called(a.vertices[e.tail])} from %{e.head}"
             yield e.tail, f"gradients: {what}, norm {e.grad.norm} here, {f.grad.norm} there"
     for i, (v, w) in enumerate(zip(a.vertices, b.vertices)):
         if v.grad and w.grad and not _close(v.grad, w.grad, rtol):
-            yield i, f"gradients: %{i} {_name(v)}, norm {v.grad.norm} here, {w.grad.norm} there"
+            yield i, f"gradients: %{i} {called(v)}, norm {v.grad.norm} here, {w.grad.norm} there"
 
 
 def _close(a: Stats | Grad, b: Stats | Grad, rtol: float) -> bool:
@@ -64,8 +64,4 @@ def _close(a: Stats | Grad, b: Stats | Grad, rtol: float) -> bool:
 
 
 def _said(graph: Graph, i: int) -> str:
-    return f"{_name(graph.vertices[i])} {graph.vertices[i].shape}" if i < len(graph.vertices) else "nothing"
-
-
-def _name(v: Vertex) -> str:
-    return f"{v.name} = {v.title}" if v.name and v.kind == "op" else v.name or v.title
+    return f"{called(v := graph.vertices[i])} {v.shape}" if i < len(graph.vertices) else "nothing"

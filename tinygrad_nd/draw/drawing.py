@@ -28,10 +28,9 @@ class Drawing:
     Set `.legend = False` to leave out the legend.
     """
 
-    def __init__(self, graph: Graph, rankdir: str = "TB") -> None:
-        self.graph = graph
-        self.rankdir = rankdir
-        self.legend = True
+    def __init__(self, graph: Graph, rankdir: str = "TB", whole: Graph | None = None, depth: int | None = None) -> None:
+        self.graph, self.rankdir, self.legend = graph, rankdir, True
+        self._whole, self._depth = whole or graph, depth  # what `graph` was folded from, and where
 
     @property
     def dot(self) -> str:
@@ -62,7 +61,7 @@ class Drawing:
         """A page that needs nothing else, to explore the graph in a browser: pan, zoom, search, fold and unfold scopes, click a node for
         all that is known of it, and step through the operations forward and backward. Without Graphviz the nodes stand in one column.
         """
-        return page(self.graph, self.rankdir, self.legend)
+        return page(self._whole, self.rankdir, self.legend, self._depth)
 
     def summary(self) -> str:
         """The graph as a tree of scopes: what reads what (%n is line n), results, values of parameters, operations, bytes of results.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import hypot, prod
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,13 @@ def measure(g: Any) -> Grad:
         norm = float(np.sqrt(np.sum(np.square(np.abs(g), dtype=np.float64))))
     size = np.size(g)
     return Grad(norm, int(size - np.isfinite(g).sum()), 1 - int(np.count_nonzero(g)) / size if size else 0.0)
+
+
+def total(grads: Iterable[Grad | None]) -> Grad | None:
+    """The gradient of several values as if they were one; its zeros are not told. None if none is known."""
+    known = [g for g in grads if g]
+    norms = [g.norm for g in known if g.norm is not None]
+    return Grad(hypot(*norms) if norms else None, sum(g.bad for g in known)) if known else None
 
 
 def statistics(array: np.ndarray) -> Stats | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import reduce
-from math import hypot, prod
+from collections.abc import Sequence
+from math import prod
 
-from .facts import Cost, Grad
-from .graph import Edge, Graph, Shape, Vertex, held
+from .facts import total
+from .graph import Edge, Graph, Shape, Vertex, pooled
 from .repeat import collapse, patterns
 
 
@@ -58,8 +57,7 @@ def fold(graph: Graph, depth: int) -> Graph:
 
 def limit(graph: Graph, most: int) -> Graph:
     """At most `most` vertices: the deepest scopes fold first; then the oldest nodes give way to one vertex that counts them."""
-    deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
-    for depth in range(deepest - 1, -1, -1):
+    for depth in range(graph.depth - 1, -1, -1):
         if len(graph.vertices) <= most:
             break
         graph = fold(graph, depth)
@@ -91,27 +89,14 @@ def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None]
     vertex = Vertex("fold", last, None, shapes[0] if len(shapes) == 1 else None, dtypes.pop() if len(dtypes) == 1 else None, outer)
     several = [(way, s) for way, found in (("in", arriving), ("out", shapes)) if len(found) > 1 for s in found]
     vertex.details = (" · ".join(inner), *(f"{way} {s}" for way, s in several))
-    vertex.output, vertex.operations, vertex.leaves = bool(outputs), operations, leaves
-    vertex.parameters, vertex.flops = sum(v.parameters for v in inside), sum(v.flops for v in inside)
-    vertex.memory, vertex.folds = sum(map(held, inside)), (key,)
-    costs = [v.cost for v in inside if v.cost]
-    vertex.cost = reduce(Cost.__add__, costs) if costs else None
-    vertex.grad = total(v.grad for v in inside if v.grad and v.kind == "leaf")
-    vertex.mark = next((v.mark for v in inside if v.mark), "")
-    return vertex
-
-
-def total(grads: Iterable[Grad]) -> Grad | None:
-    """The gradient of several values as if they were one; its zeros are not told."""
-    grads = list(grads)
-    norms = [g.norm for g in grads if g.norm is not None]
-    return Grad(hypot(*norms) if norms else None, sum(g.bad for g in grads)) if grads else None
+    vertex.output, vertex.folds = bool(outputs), (key,)
+    return pooled(vertex, inside, (v.grad for v in inside if v.kind == "leaf"))
 
 
 def _together(edge: Edge, group: Sequence[Edge]) -> Edge:
     """An edge that stands for several: with the value if there is one, and the sum of gradients of one shape."""
     tails = {e.tail for e in group}
-    only = group[0].grad if len(group) == 1 else total(e.grad for e in group if e.grad)
+    only = group[0].grad if len(group) == 1 else total(e.grad for e in group)
     return edge._replace(value=group[0].value if len(tails) == 1 else None, grad=only)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from math import prod
 from typing import NamedTuple
 
@@ -79,6 +81,11 @@ class Graph:
         return list(found)
 
     @property
+    def depth(self) -> int:
+        """How many scopes lie around the deepest vertex."""
+        return max((v.scope.count("/") + 1 for v in self.vertices if v.scope), default=0)
+
+    @property
     def tangled(self) -> bool:
         """Whether edges pass by so many vertices that Graphviz takes its time: a second for these, minutes for ten times as many."""
         return sum(e.head - e.tail for e in self.edges) > 5_000
@@ -89,6 +96,22 @@ def held(v: Vertex) -> int:
     if v.kind in ("constant", "fold", "rest") or v.shape is None:
         return v.memory
     return prod(v.shape) * np.dtype(v.dtype).itemsize
+
+
+def pooled(v: Vertex, parts: Sequence[Vertex], grads: Iterable[facts.Grad | None]) -> Vertex:
+    """v with the sums and the first mark of the vertices that it stands for, and the gradient of several values as if they were one."""
+    v.operations, v.leaves = sum(p.operations for p in parts), sum(p.leaves for p in parts)
+    v.parameters, v.flops, v.memory = sum(p.parameters for p in parts), sum(p.flops for p in parts), sum(map(held, parts))
+    costs = [p.cost for p in parts if p.cost]
+    v.cost = reduce(facts.Cost.__add__, costs) if costs else None
+    v.grad, v.mark = facts.total(grads), next((p.mark for p in parts if p.mark), "")
+    return v
+
+
+def called(v: Vertex, short: bool = False) -> str:
+    """What a vertex is, in one line, by its whole name or the short one."""
+    name = short_name(v) if short else v.name
+    return f"{name} = {v.title}" if name and v.kind == "op" else name or v.title
 
 
 def short_name(v: Vertex) -> str | None:

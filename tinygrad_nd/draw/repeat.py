@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import reduce
 from itertools import pairwise
-from math import hypot
 
-from .facts import Cost, Grad
-from .graph import Graph, Vertex
+from .graph import Graph, Vertex, pooled
 
 LEAST = 3  # of two blocks both can be seen
 
@@ -66,14 +63,6 @@ def _merged(run: Sequence[Vertex]) -> Vertex:
     first, last = run[0], run[-1]
     each = f"each: {first.details[0]}" if first.details else ""
     name = stem(last.title) or f"{first.title}…{last.title}"
-    v = replace(last, title=f"{name} × {len(run)}", details=(each, *first.details[1:]))
-    v.operations, v.leaves = sum(b.operations for b in run), sum(b.leaves for b in run)
-    v.parameters, v.flops = sum(b.parameters for b in run), sum(b.flops for b in run)
-    v.memory, v.folds = sum(b.memory for b in run), tuple(scope for b in run for scope in b.folds)
-    costs = [b.cost for b in run if b.cost]
-    v.cost = reduce(Cost.__add__, costs) if costs else None
-    norms = [b.grad.norm for b in run if b.grad and b.grad.norm is not None]
-    if last.grad:
-        v.grad = Grad(hypot(*norms) if norms else None, sum(b.grad.bad for b in run if b.grad))
-    v.mark = next((b.mark for b in run if b.mark), "")
-    return v
+    folds = tuple(scope for b in run for scope in b.folds)
+    merged = replace(last, title=f"{name} × {len(run)}", details=(each, *first.details[1:]), folds=folds)
+    return pooled(merged, run, (b.grad for b in run))

@@ -16,7 +16,7 @@ from .graph import Edge, Graph, Shape, Vertex
 from .names import Names
 from .trace import trace
 
-CONVOLUTIONS = ("correlate", "input_grad", "weight_grad")
+CONVOLUTIONS = {"correlate": "g", "input_grad": "x", "weight_grad": "w"}  # which of x, w and g each gives, of the other two
 
 
 def draw_vjp(of: Tensor | Node, *, rankdir: str = "TB") -> Drawing:
@@ -66,33 +66,23 @@ class _Steps:
         self.dtype = str(node.dtype)
         self.scope = ""
         spec: ConvSpec = node.params["spec"]
-        name, args = node.op.name, node.op.args
-        x, w, y = _shapes(node, spec)
+        result, args, shapes = CONVOLUTIONS[node.op.name], node.op.args, _shapes(node, spec)
+        others = [a for a in "xgw" if a != result]
         wanted = {args[i] for i, p in enumerate(node.parents) if isinstance(p, Node)}
-        h = "h" if "g" in args else "g"  # the gradient of the result, where g is an operand already
-        parts = {
-            "x": ("x", x),
-            "w": ("w", w),
-            "g": ("g", y),
-            **{"correlate": {"g": ("g", y)}, "input_grad": {"x": ("h", x)}, "weight_grad": {"w": ("h", w)}}[name],
-        }
-        reads = [a for a in "xwg" if a != {"correlate": "g", "input_grad": "x", "weight_grad": "w"}[name]]
-        given = {"correlate": "g", "input_grad": "x", "weight_grad": "w"}[name]
-        needed = {given, *(b for a in reads if a in wanted for b in reads if a != b), *("g" for _ in wanted & {"bias"})}
-        at = {a: self.leaf(*parts[a], "gradient of the result" if parts[a][0] == h else "") for a in "gxw" if a in needed}
-        for a in reads:
-            if a in wanted:
-                self.scope = {"x": "input gradient", "w": "weight gradient", "g": "result gradient"}[a]
-                if a == "x":
-                    last = self.input_grad(at["g"], at["w"], spec)
-                elif a == "w":
-                    last = self.weight_grad(at["x"], at["g"], spec)
-                else:
-                    last = self.correlate(at["x"], at["w"], spec)
-                self.finish(last, f"d{a}")
+        needed = {result, *(b for a in others if a in wanted for b in others if a != b), *("g" for _ in wanted & {"bias"})}
+        named = {result: "h" if "g" in args else "g"}  # the gradient of the result, where g is an operand already
+        at = {a: self.leaf(named.get(a, a), shapes[a], "gradient of the result" * (a == result)) for a in "gxw" if a in needed}
+        rules = {"x": ("input", self.input_grad), "w": ("weight", self.weight_grad), "g": ("result", self.correlate)}
+        for a in "xwg":
+            if a in others and a in wanted:
+                whose, steps = rules[a]
+                self.scope = f"{whose} gradient"
+                first, second = (at[b] for b in "xgw" if b != a)
+                self.finish(steps(first, second, spec), f"d{a}")
         if "bias" in wanted:
             self.scope = "bias gradient"
-            self.finish(self.step("sum", (y[1],), at["g"], details=("over batch and space",), family="reduction"), "dbias")
+            channels = (shapes["g"][1],)
+            self.finish(self.step("sum", channels, at["g"], details=("over batch and space",), family="reduction"), "dbias")
 
     def leaf(self, name: str, shape: Shape, detail: str) -> int:
         return self.add(Vertex("leaf", "leaf", name, shape, self.dtype, details=(detail,) if detail else (), leaves=1))
@@ -174,17 +164,15 @@ class _Steps:
         return len(self.graph.vertices) - 1
 
 
-def _shapes(node: Node, spec: ConvSpec) -> tuple[Shape, Shape, Shape]:
-    """The shapes of x, w and y, from the two that are known: the result's, and that of an operand that needs a gradient."""
+def _shapes(node: Node, spec: ConvSpec) -> dict[str, Shape]:
+    """The shapes of x, w and g, from the two that are known: the result's, and that of an operand that needs a gradient."""
     assert node.op is not None
-    result = {"correlate": "y", "input_grad": "x", "weight_grad": "w"}[node.op.name]
-    known = {result: node.shape}
-    known |= {{"g": "y"}.get(a, a): p.shape for a, p in zip(node.op.args, node.parents) if p is not None}
-    x, w, y = known.get("x"), known.get("w"), known.get("y")
-    n = x[0] if x else y[0] if y else 1
+    known = {a: p.shape for a, p in zip(node.op.args, node.parents) if p is not None} | {CONVOLUTIONS[node.op.name]: node.shape}
+    x, w, g = known.get("x"), known.get("w"), known.get("g")
+    n = x[0] if x else g[0] if g else 1
     c = x[1] if x else w[1] * spec.groups if w else 1
-    m = y[1] if y else w[0] if w else 1
-    return x or (n, c, *spec.size), w or (m, c // spec.groups, *spec.kernel), y or (n, m, *spec.out)
+    m = g[1] if g else w[0] if w else 1
+    return {"x": x or (n, c, *spec.size), "w": w or (m, c // spec.groups, *spec.kernel), "g": g or (n, m, *spec.out)}
 
 
 def _recorded(node: Node, op: Op) -> Graph:

@@ -26,12 +26,13 @@ READABLE = 60  # vertices of the picture that is shown first, if folding gets th
 SCRIPTS = ("graph.js", "view.js", "panel.js", "picture.js", "play.js", "main.js")  # read from the first to the last
 
 
-def page(graph: Graph, rankdir: str, with_legend: bool) -> str:
-    """The text of an HTML file. What runs in it is named by its hash: nothing else may run, and nothing can be fetched."""
+def page(graph: Graph, rankdir: str, with_legend: bool, depth: int | None = None) -> str:
+    """The text of an HTML file, which opens folded at `depth`, or as deep as can be read at once. What runs in it is named by its hash:
+    nothing else may run, and nothing can be fetched."""
     whole = limit(graph, MOST)
-    deepest = max((v.scope.count("/") + 1 for v in whole.vertices if v.scope), default=0)
-    levels = [*(fold(whole, depth) for depth in range(deepest)), whole]
-    start = max((i for i, level in enumerate(levels) if len(level.vertices) <= READABLE), default=0)
+    levels = [*(fold(whole, d) for d in range(whole.depth)), whole]
+    readable = max((i for i, level in enumerate(levels) if len(level.vertices) <= READABLE), default=0)
+    start = readable if depth is None else min(depth, len(levels) - 1)
     pictures = [_picture(level, rankdir) for level in levels]
     style, script = _resource("page.css"), "\n".join(map(_resource, SCRIPTS))
     title = f"Graph of {', '.join(v.name or v.title for v in graph.vertices if v.output)}"

@@ -10,7 +10,7 @@ import html
 from collections.abc import Iterator
 
 from ..card import COLORS, INK
-from ..graph import Edge, Graph, Vertex, short_name
+from ..graph import Edge, Graph, Vertex, called
 from ..style import Heat
 from ..text import clean, notes
 
@@ -25,7 +25,7 @@ _KIND_STROKE = {"constant": ' stroke-dasharray="5 3"', "rest": ' stroke-dasharra
 def column(graph: Graph) -> str:
     """The picture as an SVG element."""
     places, boxes, bottom = _placed(graph)
-    deepest = max((v.scope.count("/") + 1 for v in graph.vertices if v.scope), default=0)
+    deepest = graph.depth
     left, right = -(WIDTH + SIDE + deepest * INSET + 20), WIDTH + deepest * INSET + 20
     lanes = _lanes(graph.edges, places)
     right += LANE * max(lanes.values(), default=0)
@@ -113,12 +113,10 @@ def _frame(v: Vertex, x: float, y: float, width: float, height: float, fill: str
 
 def _lines(v: Vertex) -> list[tuple[str, int, str]]:
     """(words, size, tone) of every line on a card."""
-    name = short_name(v)
-    head = f"{name} = {v.title}" if name and v.kind == "op" else name or v.title
     details = v.details if v.kind == "fold" else filter(None, [" · ".join(v.details)])
     shape = [] if v.shape is None else [(f"{v.shape} {v.dtype or ''}", 11, "plain")]
     below = [*((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
-    return [(head, 10 if v.kind == "rest" else 13, ""), *below]
+    return [(called(v, short=True), 10 if v.kind == "rest" else 13, ""), *below]
 
 
 def _height(v: Vertex) -> int:

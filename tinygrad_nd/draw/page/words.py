@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from ..graph import Graph, Vertex
+from ..graph import Graph, Vertex, called
 from ..style import MEANING, SHADES, Heat, reading
 from ..text import clean, costs, gradient_words, scaled, times
 from .column import swatch
@@ -33,7 +33,7 @@ def describe(v: Vertex) -> dict[str, Any]:
 def _label(v: Vertex) -> str:
     """What a vertex is called where its surroundings are not seen: without a name of its own, with the scope that it stands in."""
     if v.name:
-        return clean(f"{v.name} = {v.title}" if v.kind == "op" else v.name)
+        return clean(called(v))
     scope = v.scope.rpartition("/")[2]
     return clean(f"{scope}/{v.title}") if scope and v.kind == "op" else v.title
 
