@@ -219,14 +219,21 @@ def test_what_does_not_fit_is_named(call, kind, words):
         call()
 
 
-def test_an_axis_of_length_one_may_have_any_stride():
-    """Such an array is C-contiguous for NumPy, whatever it says."""
-    x = RNG.standard_normal((1, 80, 43)).astype(np.float32)
+@pytest.mark.parametrize("shape", [(1, 80, 43), (80, 43, 1), (1, 12, 12, 32), (2, 1, 40, 1, 32)])
+def test_an_axis_of_length_one_may_have_any_stride(shape):
+    """Such an array is without gaps, whatever it says; beside one of other strides, too."""
+    x = RNG.standard_normal(shape).astype(np.float32)
+    odd = [[stride if n == 1 else s for n, s in zip(shape, x.strides)] for stride in (*x.strides, 36)]
+    layouts = [x, *(np.lib.stride_tricks.as_strided(x, shape, strides) for strides in odd)]
     for f in (nd.silu, nd.gelu, nd.elu, nd.softplus, lambda x: nd.mse_loss(x, 0 * x), lambda x: nd.huber_loss(x, 0 * x, reduction="sum")):
-        a, b = nd.astensor(x, requires_grad=True), nd.astensor(x[::-1], requires_grad=True)
-        f(a).sum().backward()
-        f(b).sum().backward()
-        np.testing.assert_array_equal(a.grad.data, b.grad.data)
+        for last in (False, True):
+            grads = []
+            for a in layouts:
+                a = nd.astensor(np.moveaxis(a, -1, 1) if last else a, requires_grad=True)
+                f(a).sum().backward()
+                grads.append(a.grad.data)
+            for g in grads[1:]:
+                np.testing.assert_array_equal(g, grads[0])
 
 
 def test_infinity_is_a_number_like_others():

@@ -90,7 +90,7 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
             return found.astype(dtype)
     f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
     if f is not None:
-        alike = all([a.strides == x.strides and a.dtype == dtype for a in arrays])
+        alike = all([a.dtype == dtype and memory.alike(a, x) for a in arrays])
         found = loop_over(f, *arrays, parameters=parameters) if alike else None
         return loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters) if found is None else found
     with np.errstate(all="ignore"):
@@ -110,7 +110,7 @@ def _loop(place: str) -> Callable[..., object] | None:
 def dense(a: Array, like: Array) -> Array:
     """`a` in the memory order of `like` and without gaps, so that both are seen as one row."""
     model = memory.empty_like(like, like.dtype)
-    if a.strides == model.strides and a.dtype == model.dtype:
+    if a.dtype == model.dtype and memory.alike(a, model):
         return a
     np.copyto(model, a)
     return model

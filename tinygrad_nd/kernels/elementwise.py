@@ -117,7 +117,7 @@ def looped(name: str, x: Any, *others: Any) -> Array | None:
     if loops is None:
         return None
     for a in others:
-        if type(a) is not ndarray or a.strides != x.strides or a.shape != x.shape or a.dtype != x.dtype:
+        if type(a) is not ndarray or a.shape != x.shape or a.dtype != x.dtype or not memory.alike(a, x):
             return None
     return loop_over(getattr(loops, name), x, *others)
 
@@ -129,7 +129,7 @@ def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float,
     """
     x = arrays[0]
     out = memory.empty_like(x)
-    if out.strides != x.strides:
+    if not memory.alike(out, x):
         return None
     flat, share = [a.ravel("K") for a in (out, *arrays)], engines.share(x.size)
 

@@ -159,6 +159,11 @@ def memory_order(a: Array) -> tuple[int, ...]:
     return tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__))
 
 
+def alike(a: Array, b: Array) -> bool:
+    """Whether arrays of one shape lie alike in memory. An axis of length one may have any stride."""
+    return a.strides == b.strides or all([s == t for s, t, n in zip(a.strides, b.strides, a.shape) if n != 1])
+
+
 def address(a: Array) -> int:
     """a.ctypes.data, which makes an object for it and takes nine times as long."""
     return _word(id(a) + object.__basicsize__).value or 0 if _FOUND else a.ctypes.data
