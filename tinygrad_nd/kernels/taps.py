@@ -25,15 +25,30 @@ class Taps:
     identity: bool = False
 
     @cached_property
-    def turns(self) -> list[tuple[Array, Array]]:
-        """(which outputs have a tap, where they have it) for the first tap of all, the second, and so on."""
+    def turns(self) -> list[tuple[Array | slice, Array | slice]]:
+        """(which outputs have a tap, where they have it) for the first tap of all, the second, ...; as slices where that can be said."""
         which = [np.flatnonzero(self.count > t) for t in range(len(self.index))]
-        return [(some, index[some]) for some, index in zip(which, self.index)]
+        return [(slice(None) if len(some) == self.out else some, _as_slice(index[some])) for some, index in zip(which, self.index)]
 
     @cached_property
     def copies(self) -> bool:
         """Whether every output is one of the inputs."""
         return self.weight is None and bool((self.count == 1).all())
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether tap by tap is the way to sum: nothing is weighted, or few outputs see several inputs."""
+        return self.weight is None or 4 * int(self.count.sum()) < 5 * self.out
+
+    @cached_property
+    def factors(self) -> Array | None:
+        """One weight for each input, if it has the same wherever it is seen."""
+        if self.weight is None:
+            return None
+        used = np.arange(len(self.index))[:, None] < self.count
+        factors = np.ones(self.size)
+        factors[self.index[used]] = self.weight[used]
+        return factors if (factors[self.index[used]] == self.weight[used]).all() else None
 
     @cached_property
     def transposed(self) -> Taps:
@@ -57,6 +72,13 @@ def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int
     weight = np.zeros(index.shape)
     weight[number, rows] = weights[order]
     return Taps(out, size, index, count, weight)
+
+
+def _as_slice(places: Array) -> Array | slice:
+    steps = set(np.diff(places).tolist())
+    if len(steps) != 1 or min(steps) < 1:
+        return places
+    return slice(int(places[0]), int(places[-1]) + 1, steps.pop())
 
 
 @lru_cache(256)

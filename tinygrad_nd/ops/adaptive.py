@@ -16,7 +16,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor, numeric
 from .index import setitem
 from .parts import floating
-from .pool import _max_pooled, _window_sum, max_pool_nd
+from .pool import _max_pooled, max_pool_nd
 from .reduce import mean
 from .shape import reshape
 from .space import resample, space, space_last
@@ -47,8 +47,6 @@ def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = Non
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_avg_pool_nd", output_size, x, rank)
     if rank and prod(o) == 1:
         return restore(mean(x, tuple(range(x.ndim - rank, x.ndim)), keepdims=True))
-    if (spec := kernel.even(n, o)) is not None:
-        return restore(_window_sum(x, spec=spec, factor=1 / prod(spec.kernel)))
     return restore(resample(x, taps=tuple(map(kernel.means, n, o))))
 
 

@@ -155,13 +155,6 @@ def lp_pool_nd(
     return restore(_lp_pool(wide, spec=spec, p=p, share=share.astype(wide.dtype)).astype(x.dtype))
 
 
-def enlarge(x: Tensor, factors: tuple[int, ...]) -> Tensor:
-    """Every entry of the last axes as a block of equal ones: the transpose of summing over windows side by side."""
-    n, rank = x.shape[x.ndim - len(factors) :], len(factors)
-    spec = PoolSpec(tuple(m * f for m, f in zip(n, factors)), factors, factors, ((0, 0),) * rank, (1,) * rank, n)
-    return _window_sum_adjoint(x, spec=spec, factor=1.0)
-
-
 def _max_pooled(x: Tensor, spec: PoolSpec, with_indices: bool) -> tuple[Tensor, Tensor | None]:
     best, winner = kernel.max_pool(x.data, spec, with_indices or (x.requires_grad and recording.get()))
     freeze(best)

@@ -15,7 +15,6 @@ from ..tensor import Tensor
 from .adaptive import adaptive_avg_pool_nd
 from .naming import named
 from .parts import floating
-from .pool import enlarge
 from .space import resample, space_last
 
 __all__ = ["interpolate"]
@@ -57,8 +56,6 @@ def interpolate(
         raise ValueError(f"{who}: x {x.shape} would go from spatial size {n} to {o}; sizes must be at least 1")
     if mode == "area":
         return restore(adaptive_avg_pool_nd(x, o))
-    if mode.startswith("nearest") and o != n and all(p % m == 0 and step * p == m for m, p, step in zip(n, o, steps)):
-        return restore(enlarge(x, tuple(p // m for m, p in zip(n, o))))
     x = x if mode.startswith("nearest") else floating(x)
     if o == n:
         return restore(x)

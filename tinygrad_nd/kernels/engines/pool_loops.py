@@ -251,7 +251,14 @@ def sample_lines(
             for i in range(columns * inner):
                 y[o + i] = 0
             continue
-        if b == a + ONE and row_weight[a] == 1:
+        before = a - ONE  # the one tap of the row before, if it has one and is at hand
+        if (
+            l > begin and r > ZERO and b == a + ONE and row[r - ONE] == before
+            and row_source[a] == row_source[before] and row_weight[a] == row_weight[before]
+        ):  # fmt: skip
+            for i in range(columns * inner):
+                y[o + i] = y[o - columns * inner + i]
+        elif b == a + ONE and row_weight[a] == 1:
             _sample_line(y, o, x, (image + row_source[a]) * length, inner, column, column_source, column_weight)
         else:
             _weigh(length, line, ZERO, x, ZERO, length, image, row_source, row_weight, a, b)
