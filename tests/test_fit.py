@@ -118,6 +118,18 @@ def test_a_model_may_be_any_function():
     assert history["loss"][-1] < 1e-8
 
 
+def test_validation_data_that_do_not_fit_are_refused_before_the_first_step():
+    model = network()
+    before = values(model)
+    narrow = nd.data.batches((X[..., :5], Y), 8)
+    with pytest.raises(ValueError, match="Linear") as caught:
+        fit(model, validation=narrow)
+    assert values(model) == before and "validation" in caught.value.__notes__[-1]
+    with pytest.raises(ValueError, match="cross_entropy"):
+        fit(model, validation=[(X, Y.reshape(-1, 1, 1))])
+    assert values(model) == before
+
+
 def test_validation_is_in_eval_mode_and_unrecorded_and_modes_are_given_back():
     seen = []
 

@@ -97,6 +97,7 @@ def fit(
 
 
 def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
+    run.try_validation()
     run.call("on_train_begin")
     run.look_for_best()
     while run.epoch < run.epochs and not run.stopped:

@@ -6,8 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..data.batches import Batches
 from ..tensor import Tensor
-from ..tree import leaves
+from ..tree import leaves, mapped
 
 
 def takes_model(loss: Callable[..., Any]) -> bool:
@@ -52,6 +55,18 @@ def count(batch: Any) -> int:
     _, first = next(leaves(batch), ("", None))
     shape = getattr(first, "shape", ())
     return int(shape[0]) if shape else 1
+
+
+def sample(data: Any) -> Any:
+    """The first batch of data that have one without being gone through; None of others."""
+    if isinstance(data, Batches) and data.transform is None:
+        return mapped(lambda a: a[: data.size], data.arrays)
+    return data[0] if isinstance(data, (list, tuple)) else None
+
+
+def shapes(batch: Any) -> list[Any]:
+    """Of one example's arrays, and their dtypes."""
+    return [(np.shape(a)[1:], getattr(a, "dtype", None)) for _, a in leaves(batch)]
 
 
 def length(data: Any) -> int | None:

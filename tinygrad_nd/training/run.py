@@ -13,7 +13,7 @@ from ..nn.module import Module
 from ..node import no_grad
 from ..tensor import Tensor
 from .checks import check
-from .forms import asks, count, pair, parameters_of, takes_model
+from .forms import asks, count, pair, parameters_of, sample, shapes, takes_model
 from .history import History
 from .metrics import Means, named, number
 from .modes import evaluating
@@ -104,6 +104,19 @@ class Run:
         if not means.sums:
             raise ValueError("fit: validation gave no batches")
         return means.read("val_")
+
+    def try_validation(self) -> None:
+        """Judges a batch of validation data that are shaped otherwise than the training's, so that what does not fit is refused at once."""
+        learned, batch = sample(self.data), sample(self.validation)
+        if self.step or self.batch or learned is None or batch is None or shapes(batch) == shapes(learned):
+            return
+        try:
+            with evaluating(self.model), no_grad():
+                value, prediction = self.judge(batch)
+                self.measure(Means(), batch, value.item(), prediction)
+        except Exception as error:
+            error.add_note("fit: this is the first batch of validation, which was tried before the first step")
+            raise
 
     def complete(self, validated: Mapping[str, float], seconds: float) -> None:
         """Ends the epoch: its numbers go into the history."""
