@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..draw.labels import alike
 from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
 from ..replay import Values, values
@@ -149,7 +150,7 @@ def _dropped(n: Node, __: _Graph) -> Iterator[Finding]:
         if unseen > 0 and o > 0:
             lost.append(f"the last {unseen} of {size} along spatial axis {axis}")
     if lost:
-        what = f"with kernel {_sizes(spec.kernel)} and stride {_sizes(spec.stride)} no window reaches {joined(lost)}"
+        what = f"with kernel {alike(spec.kernel)} and stride {alike(spec.stride)} no window reaches {joined(lost)}"
         yield _found(n, "dropped rows", what, "Pad, crop the input, or choose a stride that tiles it")
 
 
@@ -214,10 +215,6 @@ def _gradients(n: Node, graph: _Graph) -> Iterator[Finding]:
     elif g.size and scale < SMALL:
         what = f"the norm of its gradient is {norm:.3g}"
         yield _found(n, "vanishing gradient", what, "Check the initial values; normalise, or add residual connections")
-
-
-def _sizes(values: tuple[int, ...]) -> str:
-    return str(values[0]) if len(set(values)) == 1 else "×".join(map(str, values))
 
 
 RULES: list[Callable[[Node, _Graph], Iterator[Finding]]] = [_softmaxes, _broadcast, _doubles, _dropped, _dead, _bias, _gradients]

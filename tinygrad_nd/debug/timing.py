@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ..draw.text import duration, scaled
 from ..node import Node
 from ..replay import Values, forward_seconds, saved_bytes, values
 from ..tensor import Tensor
@@ -48,8 +49,8 @@ class Profile:
 
     def _row(self, c: Cost) -> tuple[str, ...]:
         share = c.seconds / self.total.seconds if self.total.seconds else 0.0
-        forward = "?" if c.forward is None else _time(c.forward)
-        return c.what, forward, _time(c.backward), f"{share:.0%}", _bytes(c.result), _bytes(c.saved), c.where
+        forward = "?" if c.forward is None else duration(c.forward)
+        return c.what, forward, duration(c.backward), f"{share:.0%}", f"{scaled(c.result)}B", f"{scaled(c.saved)}B", c.where
 
 
 def profile(loss: Tensor) -> Profile:
@@ -90,15 +91,3 @@ def _sum(what: str, costs: Iterable[Cost]) -> Cost:
     every = list(costs)
     forward = sum(c.forward or 0.0 for c in every)
     return Cost(what, "", forward, sum(c.backward for c in every), sum(c.result for c in every), sum(c.saved for c in every))
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
-
-
-def _bytes(n: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:.3g} {unit}"
-        n /= 1000
-    return f"{n:.3g} GB"

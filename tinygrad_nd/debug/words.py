@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..draw import labels
 from ..node import Constant, Node
+from ..replay import reachable
 from ..tensor import Tensor
 
-_PUBLIC = {  # what the user called, where the operation is named otherwise
-    "correlate": "conv_nd",
-    "input_grad": "conv_nd input gradient",
-    "weight_grad": "conv_nd weight gradient",
-    "max_pool": "max_pool_nd",
-    "window_sum": "avg_pool_nd",
-    "label_loss": "cross_entropy",
-    "standardise": "normalise",
-}
+_CALLED = {"window_sum": "avg_pool_nd"}  # of which a picture shows the parts
 
 
 def title(node: Node | Constant | None) -> str:
@@ -31,7 +25,8 @@ def title(node: Node | Constant | None) -> str:
 
 
 def public(operation: str) -> str:
-    return _PUBLIC.get(operation, operation)
+    """What the user called, where the operation is named otherwise."""
+    return _CALLED.get(operation) or labels.title(operation)
 
 
 def place(scope: str, line: str | None) -> str:
@@ -105,11 +100,4 @@ def graph_of(where: str, loss: Any) -> list[Node]:
             f"{where}: this tensor {loss.shape} has no graph: it does not depend on any tensor that requires grad; make a leaf with "
             "requires_grad=True, and compute outside no_grad()"
         )
-    seen: set[Node] = {loss._node}
-    stack = [loss._node]
-    while stack:
-        for p in stack.pop().parents:
-            if p is not None and p.tracked and p not in seen:
-                seen.add(p)
-                stack.append(p)
-    return sorted(seen, key=lambda n: n.index)
+    return [n for n in reachable([loss._node]) if isinstance(n, Node)]

@@ -100,7 +100,11 @@ def times(cost: Cost) -> str:
     '1.5 ms forward, 2 µs backward'
     """
     both = (cost.forward, "forward"), (cost.backward, "backward")
-    return ", ".join(f"{t * 1e3:.3g} ms {way}" if t >= 1e-4 else f"{t * 1e6:.3g} µs {way}" for t, way in both if t is not None)
+    return ", ".join(f"{duration(t)} {way}" for t, way in both if t is not None)
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-4 else f"{seconds * 1e6:.3g} µs"
 
 
 def scaled(n: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from math import prod
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Constant, Node
+from ..replay import reachable
 from ..tape import saved_operands
 from ..tensor import Parameter, Tensor
 from . import facts, labels
@@ -47,18 +48,6 @@ def trace(
     if source and builder.calls and not any(v.source for v in builder.graph.vertices):
         builder.graph.remarks.append("no source lines were recorded; make the graph inside nd.debug.sources()")
     return builder.graph
-
-
-def reachable(roots: Iterable[Node | Constant]) -> list[Node | Constant]:
-    """Every node that leads to one of `roots`, oldest first (creation order is a topological order)."""
-    seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for parent in stack.pop().parents:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=lambda node: node.index)
 
 
 class Builder:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import number
 from ..node import Node
+from ..replay import reachable
 from ..sweep import gradients
 from ..tape import FREED
 from ..tensor import Tensor
@@ -139,13 +140,7 @@ def _norms(of: Any) -> dict[str, float | None]:
 def _parameters(of: Any) -> dict[str, Tensor]:
     """Leaves by name, in the order in which they were made or are listed."""
     if isinstance(of, Tensor) and isinstance(of._node, Node) and of._node.op is not None:
-        seen, stack = {of._node}, [of._node]
-        while stack:
-            for p in stack.pop().parents:
-                if isinstance(p, Node) and p not in seen:
-                    seen.add(p)
-                    stack.append(p)
-        listed = [t for n in sorted(seen, key=lambda n: n.index) if n.op is None and (t := n.handle) is not None]
+        listed = [t for n in reachable([of._node]) if isinstance(n, Node) and n.op is None and (t := n.handle) is not None]
     elif hasattr(of, "named_parameters"):
         return dict(of.named_parameters())
     elif isinstance(of, Mapping):

@@ -12,8 +12,8 @@ from math import floor, prod
 
 import numpy as np
 
-from ..draw.trace import reachable
 from ..node import Node
+from ..replay import reachable
 from ..tensor import Tensor
 from .back import back, phases
 from .seen import Axes, Seen, fixed

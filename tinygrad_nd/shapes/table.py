@@ -13,9 +13,9 @@ import numpy.typing as npt
 from ..arguments import dtype_of
 from ..draw.facts import Cost, cost
 from ..draw.labels import OWN, operand_names, operand_shape, title
-from ..draw.trace import reachable
 from ..nn.module import Module, attributes, watching
 from ..node import Node, current_scope, enable_grad, now, setting
+from ..replay import reachable
 from ..tape import saved_operands
 from ..tensor import Tensor, astensor, default_dtype
 from ..tree import leaves
