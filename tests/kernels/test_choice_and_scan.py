@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choice, scan
+from tinygrad_nd.kernels import choice, engines, scan
 
 rng = np.random.default_rng(3)
 SHAPES = ((5000,), (70, 80), (700, 900))  # below and above the sizes from which other code runs
@@ -90,3 +90,18 @@ def test_transposes_of_slopes_and_differences(n, edge_order):
     np.testing.assert_allclose(scan.slope(x, 1, edge_order) / 2, np.gradient(x, axis=1, edge_order=edge_order))
     assert np.vdot(scan.slope(x, 1, edge_order), g) == pytest.approx(np.vdot(x, scan.slope_transposed(g, 1, edge_order)))
     assert np.vdot(np.diff(x, axis=1), d) == pytest.approx(np.vdot(x, scan.spread_differences(d, 1)))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jit"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5000,), (67, 50), (7, 5, 90), (5, 4, 3, 300)])
+def test_running_sums_are_numpys_along_any_axis_and_back(shape, dtype, engine, monkeypatch):
+    if engine == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", engine)
+    x = rng.standard_normal(shape).astype(dtype)
+    for a in (x, np.asfortranarray(x)):
+        for axis in range(x.ndim):
+            np.testing.assert_allclose(scan.accumulate(np.add, a, axis, False), np.cumsum(a, axis), rtol=1e-4, atol=1e-4)
+            back = np.flip(np.cumsum(np.flip(a, axis), axis), axis)
+            np.testing.assert_allclose(scan.accumulate(np.add, a, axis, True), back, rtol=1e-4, atol=1e-4)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
+from .along import COMPILED, along, several
 from .elementwise import LARGE
 from .memory import Array
-from .softmax import COMPILED, along, several, total
+from .softmax import total
 
 NONE = -(1 << 62)  # no label
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
+from .along import COMPILED, along
 from .elementwise import STEPS, fused
 from .indexing import unlocked
 from .memory import Array
@@ -19,8 +20,21 @@ def turned(x: Array, axis: int, reverse: bool) -> Array:
 
 def accumulate(ufunc: np.ufunc, x: Array, axis: int, reverse: bool) -> Any:
     """Sums or products of each entry and all before it along `axis`; all after it if `reverse`. Small integers are widened, as in NumPy."""
+    if ufunc is np.add and x.size >= COMPILED and x.dtype.kind == "f":
+        return along(_running, axis, None, x, constants=(reverse,), loops="scans")
     y = turned(x, axis, reverse)
     return turned(np.cumsum(y, axis) if ufunc is np.add else np.cumprod(y, axis), axis, reverse)
+
+
+def _running(out: Array, x: Array, back: bool) -> None:
+    """A tile, whose second axis is summed along: NumPy takes a number after the other, also where whole rows could be added."""
+    out, x = turned(out, 1, back), turned(x, 1, back)
+    if x.ndim == 2:
+        np.add.accumulate(x, 1, out=out)
+        return
+    out[:, 0] = x[:, 0]
+    for i in range(1, x.shape[1]):
+        np.add(out[:, i - 1], x[:, i], out=out[:, i])
 
 
 def recurrence(a: Array, b: Array, axis: int, reverse: bool) -> Any:

@@ -4,7 +4,7 @@
 import numpy as np
 from numba import njit
 
-from ..softmax import LANES
+from ..along import LANES
 from .exponential import exp
 from .softmax import _largest, _powers, _scale, _tops, block
 

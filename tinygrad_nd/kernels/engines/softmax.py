@@ -8,7 +8,7 @@ counted through all outer indices, those from `begin` to `end`.
 import numpy as np
 from numba import njit
 
-from ..softmax import LANES
+from ..along import LANES
 from .exponential import exp, log
 
 # Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
