@@ -105,3 +105,12 @@ def test_running_sums_are_numpys_along_any_axis_and_back(shape, dtype, engine, m
             np.testing.assert_allclose(scan.accumulate(np.add, a, axis, False), np.cumsum(a, axis), rtol=1e-4, atol=1e-4)
             back = np.flip(np.cumsum(np.flip(a, axis), axis), axis)
             np.testing.assert_allclose(scan.accumulate(np.add, a, axis, True), back, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2000, 7), (64, 4, 40), (30, 20, 5, 6)])
+def test_extremes_are_numpys_over_any_axes(shape):
+    x = values(shape, np.float32)
+    for a in (x, np.asfortranarray(x), x[::-1], x[..., ::-1], np.broadcast_to(x[:1], shape)):
+        for axes in ((0,), (x.ndim - 1,), (0, x.ndim - 1), tuple(range(x.ndim)), (), (1,)):
+            np.testing.assert_array_equal(choice.extreme(np.maximum, a, axes), np.max(a, axes))
+            np.testing.assert_array_equal(choice.extreme(np.minimum, a, axes), np.min(a, axes))

@@ -11,8 +11,10 @@ from numpy import ndarray
 from . import bits, memory
 from .elementwise import PASSES, fused
 from .memory import Array
+from .sums import plan_of
 
 LEAST = 1 << 13  # entries; below, the branches cost less
+SHORT = 64  # entries of a row that NumPy is slow with
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -90,6 +92,18 @@ def to_inside(g: Any, x: Any, low: Any, high: Any) -> Any:
 
 def _is_large(g: Any) -> bool:
     return isinstance(g, ndarray) and g.size >= LEAST and g.dtype.kind in "fc" and g.dtype.itemsize in bits.INTEGERS
+
+
+def extreme(ufunc: np.ufunc, x: Array, axes: tuple[int, ...]) -> Any:
+    """The maximum or minimum over axes; of short rows by their columns, for NumPy takes up to fourteen times as long."""
+    plan = plan_of(x, axes) if x.size >= LEAST else None
+    if plan is None or plan.summed[:1] != [len(plan.sizes) - 1] or plan.sizes[-1] > SHORT:
+        return ufunc.reduce(x, axes)
+    rows = x.transpose(plan.order).reshape(-1, plan.sizes[-1])
+    found = rows[:, 0].copy()
+    for k in range(1, rows.shape[1]):
+        ufunc(found, rows[:, k], out=found)
+    return plan.rest(ufunc.reduce(found.reshape(plan.sizes[:-1]), tuple(plan.summed[1:])))
 
 
 def to_extreme(g: Array, x: Array, best: Array, axes: tuple[int, ...]) -> Any:

@@ -26,16 +26,14 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
         return x.sum(axes, keepdims=keepdims, dtype=np.float32).astype(np.float16)
     if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
         return x.sum(axes, keepdims=keepdims)
-    plan = _plan(x.shape, memory.memory_order(x), axes)
+    plan = plan_of(x, axes)
     dense = x.transpose(plan.order)
     if not dense.flags.c_contiguous:
         return x.sum(axes, keepdims=keepdims)
     y = dense.reshape(plan.sizes)
     for axis in plan.summed:
         y = _sum_rows(y, axis)
-    if keepdims:
-        return y.reshape(plan.kept).transpose(plan.back)
-    return y.reshape(plan.left).transpose(plan.turned)[()]
+    return y.reshape(plan.kept).transpose(plan.back) if keepdims else plan.rest(y)
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Any:
@@ -52,8 +50,12 @@ def dot(a: Array, b: Array) -> Any:
     return stretches.sum(dtype=np.result_type(a, np.float64)) + np.vecdot(a[whole:], b[whole:])
 
 
-class _Plan:
-    """How a sum over axes is taken as it lies in memory: neighbouring axes are one if all or none of them are summed."""
+def plan_of(x: Array, axes: tuple[int, ...]) -> Plan:
+    return _plan(x.shape, memory.memory_order(x), axes)
+
+
+class Plan:
+    """How an array is reduced as it lies in memory: neighbouring axes are one if all or none of them are to go."""
 
     def __init__(self, shape: tuple[int, ...], order: tuple[int, ...], axes: tuple[int, ...]) -> None:
         gone = {a % len(shape) for a in axes}
@@ -64,8 +66,12 @@ class _Plan:
         left = [a for a in order if a not in gone]
         self.left, self.turned = [shape[a] for a in left], np.argsort(left)
 
+    def rest(self, y: Array) -> Any:
+        """What is left, in the order of its axes."""
+        return y.reshape(self.left).transpose(self.turned)[()]
 
-_plan = lru_cache(256)(_Plan)
+
+_plan = lru_cache(256)(Plan)
 
 
 def _sum_rows(y: Array, axis: int) -> Array:

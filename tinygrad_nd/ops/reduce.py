@@ -44,12 +44,12 @@ def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 @primitive(x=lambda g, x, out, axes: _share(g, x, out, axes))
 def _max(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return np.max(x, axes)
+    return choices.extreme(np.maximum, x, axes)
 
 
 @primitive(x=lambda g, x, out, axes: _share(g, x, out, axes))
 def _min(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return np.min(x, axes)
+    return choices.extreme(np.minimum, x, axes)
 
 
 @primitive(x=lambda g, x, out, axes: _exp_less(g, conj(x), conj(out), axes=axes))
