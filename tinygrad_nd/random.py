@@ -44,15 +44,7 @@ def _triangle(u: Tensor, left: Any, mode: Any, right: Any) -> Tensor:
     return where(low, rising, falling)  # type: ignore[no-any-return]
 
 
-normal = formula(
-    "normal",
-    "Normal: loc + scale * standard_normal.",
-    "standard_normal",
-    lambda z, loc, scale: loc + scale * z,
-    "scale",
-    loc=0.0,
-    scale=1.0,
-)
+normal = formula("normal", "Normal of mean loc.", "standard_normal", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
 uniform = formula("uniform", "Uniform from low to high.", "random", lambda u, low, high: low + (high - low) * u, low=0.0, high=1.0)
 exponential = formula("exponential", "Exponential of mean scale.", "standard_exponential", lambda z, scale: scale * z, "scale", scale=1.0)
 gumbel = formula("gumbel", "Gumbel.", "gumbel", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
@@ -60,14 +52,8 @@ laplace = formula("laplace", "Laplace.", "laplace", lambda z, loc, scale: loc + 
 logistic = formula("logistic", "Logistic.", "logistic", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
 cauchy = formula("cauchy", "Cauchy.", "standard_cauchy", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
 lognormal = formula(
-    "lognormal",
-    "e to the power of a normal.",
-    "standard_normal",
-    lambda z, mean, sigma: exp(mean + sigma * z),
-    "sigma",
-    mean=0.0,
-    sigma=1.0,
-)
+    "lognormal", "e to the power of a normal.", "standard_normal", lambda z, mean, sigma: exp(mean + sigma * z), "sigma", mean=0.0, sigma=1.0
+)  # fmt: skip
 rayleigh = formula("rayleigh", "Rayleigh.", "rayleigh", lambda z, scale: scale * z, "scale", scale=1.0)
 weibull = formula("weibull", "Weibull of scale 1.", "standard_exponential", lambda z, a: z ** (1 / a), "a", a=REQUIRED)
 pareto = formula("pareto", "Pareto of the second kind (Lomax).", "standard_exponential", lambda z, a: expm1(z / a), "a", a=REQUIRED)

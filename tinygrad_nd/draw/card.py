@@ -125,10 +125,7 @@ def _note(note: Note) -> Iterator[str]:
 
 
 def tooltip(v: Vertex) -> str:
-    lines = [
-        called(v),
-        f"{v.shape} {v.dtype}" if v.shape is not None else "",
-    ]
+    lines = [called(v), f"{v.shape} {v.dtype}" if v.shape is not None else ""]
     whole = [n.text for n in notes(v)] + ([v.source] if v.source else [])
     return "\n".join([*filter(None, lines), *v.details, *([f"in {v.scope}"] if v.scope else []), *whole])
 

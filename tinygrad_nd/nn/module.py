@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..node import current_scope
 from ..tensor import Parameter, Tensor
 from .hooks import Hook, run_after, run_before
-from .places import leaves, tell_place, told, tree
+from .places import ELSEWHERE, leaves, tell_place, told, tree
 from .state import load, turn
 
 __all__ = ["Module"]
@@ -178,7 +178,7 @@ class Module:
     if not TYPE_CHECKING:  # type checkers should find attributes that are not there
 
         def __getattr__(self, name):
-            hint = _ELSEWHERE.get(name) or (self._awaited and f"{self._awaited} is found at the first call")
+            hint = ELSEWHERE.get(name) or (self._awaited and f"{self._awaited} is found at the first call")
             if not hint:
                 return self.__getattribute__(name)  # raises as ever
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {hint}")
@@ -252,12 +252,8 @@ class Module:
 
     def _label(self, part: Module) -> str:
         """The path from this module to one that it calls: its class name if it is no part of this."""
-        known = self._learn_labels()
+        known = self._labels = {id(m): (path, m) for path, m in self.named_modules() if m is not self}
         return known[id(part)][0] if id(part) in known else type(part).__name__
-
-    def _learn_labels(self) -> dict[int, tuple[str, Module]]:
-        self._labels = {id(m): (path, m) for path, m in self.named_modules() if m is not self}
-        return self._labels
 
     def _name_tensors(self) -> None:
         for path, t in self._state():
@@ -271,18 +267,6 @@ class Module:
 def attributes(module: Module) -> list[Any]:
     """The values of a module's attributes, those in lists, tuples and dicts one by one."""
     return [value for _, value in leaves(module._attributes())]
-
-
-_ELSEWHERE = {  # what PyTorch has, and how it is said here
-    **dict.fromkeys(("to", "float", "double", "half", "type"), "use module.astype(dtype)"),
-    **dict.fromkeys(("cuda", "cpu"), "everything is computed on the CPU"),
-    "register_parameter": "assign it: self.name = nd.Parameter(...)",
-    "register_buffer": "assign it: self.name = nd.tensor(...), or self._name if it is not to be saved",
-    **dict.fromkeys(("add_module", "register_module"), "assign it: self.name = module"),
-    **dict.fromkeys(("register_full_backward_hook", "register_backward_hook"), "call result.register_hook in a forward hook"),
-    "named_children": "use children(), or named_modules()",
-    "buffers": "use named_buffers()",
-}
 
 
 def _is_learned(t: Any) -> bool:

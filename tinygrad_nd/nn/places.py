@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from .module import Module
 
 
+ELSEWHERE = {  # what PyTorch has, and how it is said here
+    **dict.fromkeys(("to", "float", "double", "half", "type"), "use module.astype(dtype)"),
+    **dict.fromkeys(("cuda", "cpu"), "everything is computed on the CPU"),
+    "register_parameter": "assign it: self.name = nd.Parameter(...)",
+    "register_buffer": "assign it: self.name = nd.tensor(...), or self._name if it is not to be saved",
+    **dict.fromkeys(("add_module", "register_module"), "assign it: self.name = module"),
+    **dict.fromkeys(("register_full_backward_hook", "register_backward_hook"), "call result.register_hook in a forward hook"),
+    "named_children": "use children(), or named_modules()",
+    "buffers": "use named_buffers()",
+}
+
+
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) for everything in nested lists, tuples and dicts; paths read as "blocks.0.conv"."""
     if isinstance(value, (list, tuple, Mapping)):

@@ -12,10 +12,10 @@ import numpy as np
 from ..arguments import Rng, number
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
-from .conv import is_channels_last
 from .elementwise import add, multiply
 from .parts import floating
 from .sampling import generator
+from .space import space
 
 __all__ = ["alpha_dropout", "dropout", "dropout_nd"]
 
@@ -34,14 +34,9 @@ def dropout_nd(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None
 
     Source: Tompson et al., "Efficient object localization using convolutional networks" (2015).
     """
-    t, last = _checked("dropout_nd", x, p), is_channels_last("dropout_nd", layout)
-    if t.ndim < 2:
-        raise ValueError(f"dropout_nd: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
-    if not training or not p:
-        return t
-    channels, space = t.shape[-1 if last else 1], (1,) * (t.ndim - 2)
-    mask = (t.shape[0], *space, channels) if last else (t.shape[0], channels, *space)
-    return _scaled(t, p, _kept("dropout_nd", mask, p, rng))
+    t, inside = space("dropout_nd", _checked("dropout_nd", x, p), layout)
+    mask = tuple(1 if i in inside else n for i, n in enumerate(t.shape))
+    return _scaled(t, p, _kept("dropout_nd", mask, p, rng)) if training and p else t
 
 
 def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:

@@ -14,7 +14,7 @@ from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
 from .entries import entries
 from .naming import named
-from .shape import Widths, _crop, _reshape, axis_of, concatenate, operands
+from .shape import Widths, _crop, _reshape, axis_of, concatenate, operands, widths_at
 
 __all__ = [
     "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
@@ -173,5 +173,4 @@ def _cut(x: Tensor, cuts: Sequence[int], axis: int) -> list[Tensor]:
     """The parts between cuts, which mean what they mean in a slice."""
     n = x.shape[axis]
     bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *cuts], [*cuts, n])]
-    before = [(0, 0)] * axis
-    return [_crop(x, widths=(*before, (a, n - max(a, b)), *[(0, 0)] * (x.ndim - axis - 1))) for a, b in bounds]
+    return [_crop(x, widths=widths_at(x.ndim, axis, a, n - max(a, b))) for a, b in bounds]

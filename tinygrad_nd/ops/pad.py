@@ -14,7 +14,7 @@ from .quantile import median
 from .reduce import max as max_of_axis
 from .reduce import mean
 from .reduce import min as min_of_axis
-from .shape import Widths, _broadcast_to, _crop, _zero_pad, concatenate, take_along
+from .shape import Widths, _broadcast_to, _zero_pad, concatenate, part_of, take_along
 
 __all__ = ["pad"]
 
@@ -134,10 +134,6 @@ def _between(t: Tensor, axis: int, ends: list[Tensor]) -> Tensor:
     return concatenate([ends[0], t, ends[1]], axis)
 
 
-def _part(t: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    return _crop(t, widths=tuple((start, n - stop) if i == axis else (0, 0) for i, n in enumerate(t.shape)))
-
-
 def _filled(t: Tensor, axis: int, count: int, value: Tensor) -> Tensor:
     return _broadcast_to(value, shape=(*t.shape[:axis], count, *t.shape[axis + 1 :]))
 
@@ -150,8 +146,8 @@ def _statistic(statistic: Callable[..., Tensor], x: Tensor, lengths: Any) -> Cal
         first, last = (n if span is None else min(n, int(span)) for span in spans[axis])
         if first < 1 or last < 1:
             raise ValueError(f"pad: stat_length={lengths} of axis {axis} leaves no values")
-        front = statistic(_part(t, axis, 0, first), axis, keepdims=True)
-        back = front if first == last == n else statistic(_part(t, axis, n - last, n), axis, keepdims=True)
+        front = statistic(part_of(t, axis, 0, first), axis, keepdims=True)
+        back = front if first == last == n else statistic(part_of(t, axis, n - last, n), axis, keepdims=True)
         return _between(t, axis, [_filled(t, axis, a, front), _filled(t, axis, b, back)])
 
     return along
@@ -163,7 +159,7 @@ def _ramp(x: Tensor, end_values: Any) -> Callable[[Tensor, int, int, int], Tenso
     def along(t: Tensor, axis: int, a: int, b: int) -> Tensor:
         n, ends = t.shape[axis], []
         for end, count in enumerate((a, b)):
-            edge = _part(t, axis, 0, 1) if end == 0 else _part(t, axis, n - 1, n)
+            edge = part_of(t, axis, 0, 1) if end == 0 else part_of(t, axis, n - 1, n)
             steps = np.arange(count) / (count or 1)
             steps = (steps if end == 0 else steps[::-1]).reshape(-1, *[1] * (t.ndim - axis - 1)).astype(t.dtype)
             start = cast(pairs[axis, end], dtype=t.dtype)

@@ -17,7 +17,7 @@ from .index import getitem, setitem
 from .naming import named
 from .parts import astype, floating, real
 from .reduce import sum
-from .shape import _crop, _zero_pad, axes_of, axis_of, broadcast_to, concatenate, put_along, ravel, reshape, stack, take_along
+from .shape import _zero_pad, axes_of, axis_of, broadcast_to, concatenate, part_of, put_along, ravel, reshape, stack, take_along
 from .ufunc import conj, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
@@ -44,11 +44,6 @@ def _even_slope(x: Any, *, axis: int, edge_order: int) -> Any:
 @primitive(g=lambda h, axis, edge_order: _even_slope(h, axis=axis, edge_order=edge_order))
 def _slope_transposed(g: Any, *, axis: int, edge_order: int) -> Any:
     return kernel.slope_transposed(g, axis, edge_order)
-
-
-def _at(ndim: int, axis: int, before: int, after: int) -> tuple[tuple[int, int], ...]:
-    """(before, after) along `axis`, (0, 0) along the others."""
-    return tuple((before, after) if i == axis else (0, 0) for i in range(ndim))
 
 
 @named
@@ -83,12 +78,6 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
         if p.size and not np.can_cast(p.dtype, x.dtype, "same_kind"):
             raise TypeError(f"ediff1d: to_begin and to_end must fit into x of dtype {x.dtype}, but one is {p.dtype}")
     return concatenate([astype(p, x.dtype) for p in parts if p.size]) if parts[0].size or parts[2].size else parts[1]
-
-
-def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    """x[start:stop] along `axis`; a stop of 0 or below counts from the end."""
-    n = x.shape[axis]
-    return _crop(x, widths=_at(x.ndim, axis, start, n - stop if stop > 0 else -stop))
 
 
 @named
@@ -129,15 +118,15 @@ def _uneven(f: Tensor, coordinates: Tensor, axis: int) -> tuple[Tensor, list[Ten
     """The slopes at inner samples, and the first two and last two gaps, from the borders inwards."""
     n = f.shape[axis]
     gaps = reshape(_diff(coordinates, axis=0), tuple(n - 1 if i == axis else 1 for i in range(f.ndim)))
-    a, b = _part(gaps, axis, 0, -1), _part(gaps, axis, 1, 0)  # before and after each inner sample
-    left, centre, right = _part(f, axis, 0, -2), _part(f, axis, 1, -1), _part(f, axis, 2, 0)
+    a, b = part_of(gaps, axis, 0, -1), part_of(gaps, axis, 1, 0)  # before and after each inner sample
+    left, centre, right = part_of(f, axis, 0, -2), part_of(f, axis, 1, -1), part_of(f, axis, 2, 0)
     inner = (-b / (a * (a + b))) * left + ((b - a) / (a * b)) * centre + (a / (b * (a + b))) * right
-    return inner, [_part(gaps, axis, i, i + 1) for i in (0, min(1, n - 2), n - 2, max(n - 3, 0))]
+    return inner, [part_of(gaps, axis, i, i + 1) for i in (0, min(1, n - 2), n - 2, max(n - 3, 0))]
 
 
 def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_order: int) -> Tensor:
     """The slope at the first of three samples, h and k apart."""
-    y = [_part(f, axis, i, i + 1) for i in at[: edge_order + 1]]
+    y = [part_of(f, axis, i, i + 1) for i in at[: edge_order + 1]]
     if edge_order == 1:
         return (y[1] - y[0]) / h  # type: ignore[no-any-return]
     return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]  # type: ignore[no-any-return]
@@ -153,7 +142,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
         if x.ndim == 1 and x.shape[0] != y.shape[axis]:
             raise ValueError(f"trapezoid: x {x.shape} must have one entry per sample along axis {axis} of y {y.shape}")
         dx = reshape(diff(x), tuple(-1 if i == axis else 1 for i in range(y.ndim))) if x.ndim == 1 else diff(x, axis=axis)
-    return sum(multiply(dx, _part(y, axis, 1, 0) + _part(y, axis, 0, -1)) / 2.0, axis)
+    return sum(multiply(dx, part_of(y, axis, 1, 0) + part_of(y, axis, 0, -1)) / 2.0, axis)
 
 
 @primitive(

@@ -12,7 +12,7 @@ from ..tensor import Tensor, astensor
 from .choice import where
 from .naming import named
 from .parts import astype
-from .shape import _crop, _zero_pad, axis_of, concatenate, ravel
+from .shape import _crop, _zero_pad, axis_of, concatenate, ravel, widths_at
 from .steps import isnan
 from .ufunc import conj, over
 
@@ -63,8 +63,7 @@ def _later(x: Tensor, axis: int, reverse: bool) -> Tensor:
     if not x.shape[axis]:
         return x
     cut, add = ((0, 1), (1, 0)) if reverse else ((1, 0), (0, 1))
-    still = ((0, 0),) * x.ndim
-    return _zero_pad(_crop(x, widths=(*still[:axis], cut, *still[axis + 1 :])), widths=(*still[:axis], add, *still[axis + 1 :]))
+    return _zero_pad(_crop(x, widths=widths_at(x.ndim, axis, *cut)), widths=widths_at(x.ndim, axis, *add))
 
 
 def _scan(who: str, run: Any, x: Any, axis: int | None, dtype: Any) -> Tensor:

@@ -58,6 +58,17 @@ def sizes_of(shape: Axes, where: str) -> tuple[int, ...]:
         raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {shape!r}") from None
 
 
+def widths_at(ndim: int, axis: int, before: int, after: int) -> Widths:
+    """(before, after) along one axis, (0, 0) along the others."""
+    return tuple([(before, after) if i == axis else (0, 0) for i in range(ndim)])
+
+
+def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """x[start:stop] along one axis; a stop of 0 or below counts from the end."""
+    n = x.shape[axis]
+    return _crop(x, widths=widths_at(x.ndim, axis, start, n - stop if stop > 0 else -stop))
+
+
 @primitive(x=lambda g, x_shape: _reshape(g, shape=x_shape))
 def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.reshape(x, shape)
@@ -99,10 +110,10 @@ def _concatenate(*xs: Any, axis: int) -> Any:
     return np.concatenate(xs, axis)
 
 
-def _place(shapes: Sequence[tuple[int, ...]], i: int, axis: int) -> tuple[tuple[int, int], ...]:
+def _place(shapes: Sequence[tuple[int, ...]], i: int, axis: int) -> Widths:
     """What lies before and after operand i in a concatenation, per axis."""
     before, after = (sum([s[axis] for s in part]) for part in (shapes[:i], shapes[i + 1 :]))
-    return tuple([(before, after) if k == axis else (0, 0) for k in range(len(shapes[i]))])
+    return widths_at(len(shapes[i]), axis, before, after)
 
 
 @primitive(xs=lambda g, i, axis: entries(g, index=(*(slice(None),) * axis, i)))

@@ -52,14 +52,7 @@ def conv_transpose_nd(
     return _like(rank, spec.size)
 
 
-def pool_nd(
-    n: IntN,
-    k: IntN,
-    stride: IntN | None = None,
-    padding: Padding = 0,
-    dilation: IntN = 1,
-    ceil_mode: bool = False,
-) -> Size:
+def pool_nd(n: IntN, k: IntN, stride: IntN | None = None, padding: Padding = 0, dilation: IntN = 1, ceil_mode: bool = False) -> Size:
     """The output size of the pools; stride=None is k. With ceil_mode a last window may overhang, unless it would start in the padding.
 
     Raises as the pools do.
