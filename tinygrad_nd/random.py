@@ -52,7 +52,7 @@ laplace = formula("laplace", "Laplace.", "laplace", lambda z, loc, scale: loc + 
 logistic = formula("logistic", "Logistic.", "logistic", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
 cauchy = formula("cauchy", "Cauchy.", "standard_cauchy", lambda z, loc, scale: loc + scale * z, "scale", loc=0.0, scale=1.0)
 lognormal = formula(
-    "lognormal", "e to the power of a normal.", "standard_normal", lambda z, mean, sigma: exp(mean + sigma * z), "sigma", mean=0.0, sigma=1.0
+    "lognormal", "exp of a normal.", "standard_normal", lambda z, mean, sigma: exp(mean + sigma * z), "sigma", mean=0.0, sigma=1.0
 )  # fmt: skip
 rayleigh = formula("rayleigh", "Rayleigh.", "rayleigh", lambda z, scale: scale * z, "scale", scale=1.0)
 weibull = formula("weibull", "Weibull of scale 1.", "standard_exponential", lambda z, a: z ** (1 / a), "a", a=REQUIRED)
