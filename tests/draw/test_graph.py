@@ -328,3 +328,11 @@ def test_a_long_chain_is_drawn_in_linear_time_without_recursion():
 def test_wrong_arguments_are_explained(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_a_parameter_stands_in_the_layer_that_reads_it_where_its_path_ends_that_of_another():
+    net = nd.nn.Sequential(nd.nn.Linear(3, 2), nd.nn.Sequential(nd.relu, nd.nn.Linear(2, 2)), nd.nn.Sequential(nd.nn.Linear(2, 1)))
+    nodes = nd.draw(net(np.ones((1, 3), np.float32))).json()["nodes"]
+    assert {n["name"]: n["scope"] for n in nodes if n["kind"] == "leaf" and "weight" in n["name"]} == {
+        "0.weight": "Sequential/0", "1.1.weight": "Sequential/1/1", "2.0.weight": "Sequential/2/0",
+    }  # fmt: skip

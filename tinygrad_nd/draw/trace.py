@@ -150,21 +150,22 @@ def tidy(scope: str) -> str:
 
 def _settle(graph: Graph) -> None:
     """Gives leaves made outside all scopes a home: the scope their dotted name spells, or what the readers of a parameter share."""
-    spelled: dict[str, str] = {}
+    spelled: dict[str, list[str]] = {}
     for scope in graph.scopes:
         parts = scope.split("/")
-        spelled |= {".".join(parts[i:]): scope for i in range(len(parts))}
+        for i in range(len(parts)):
+            spelled.setdefault(".".join(parts[i:]), []).append(scope)
     homeless = {i: v for i, v in enumerate(graph.vertices) if v.kind != "op" and not v.scope}
     readers: dict[int, set[str]] = {}
     for edge in graph.edges:
         if edge.tail in homeless:
             readers.setdefault(edge.tail, set()).add(graph.vertices[edge.head].scope)
     for i, v in homeless.items():
-        path = (v.name or "").rpartition(".")[0]
-        if path in spelled:
-            v.scope = spelled[path]
-        elif v.title == "parameter" and i in readers:
-            v.scope = _shared(readers[i])
+        path, shared = (v.name or "").rpartition(".")[0], _shared(readers[i]) if i in readers else ""
+        if path in spelled:  # by several scopes, such as Net/0 and Net/1/0: the one around its readers, or the outermost
+            v.scope = min(spelled[path], key=lambda scope: (not f"{shared}/".startswith(f"{scope}/"), scope.count("/")))
+        elif v.title == "parameter":
+            v.scope = shared
 
 
 def _shared(scopes: set[str]) -> str:
