@@ -84,9 +84,10 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
     return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
 
 
-def _wide(x: Array, *others: Array) -> list[Array]:
-    dtype = np.result_type(x.dtype, np.float32)
-    return [a.astype(dtype, copy=False) for a in (x, *others)]
+def _wide(*arrays: Array) -> Sequence[Array]:
+    """The arrays in the dtype of the first, or in float32 if that is of halves."""
+    dtype = np.dtype(np.float32) if arrays[0].dtype == np.float16 else arrays[0].dtype
+    return [a if a.dtype == dtype else a.astype(dtype) for a in arrays]
 
 
 def _within(axes: Axes, *parameters: Array) -> Axes:

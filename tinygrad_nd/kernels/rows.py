@@ -19,7 +19,12 @@ from .memory import Array, constant
 
 def takes(axes: Axes, *parameters: Array) -> bool:
     """Whether weight and bias vary along the axes of the statistics, and along no others."""
-    varying = {i for a in parameters for i, n in enumerate(a.shape) if n > 1}
+    return _takes(axes, *[a.shape for a in parameters])
+
+
+@lru_cache(256)
+def _takes(axes: Axes, *shapes: tuple[int, ...]) -> bool:
+    varying = {i for shape in shapes for i, n in enumerate(shape) if n > 1}
     return bool(varying) and varying <= set(axes)
 
 
@@ -60,7 +65,8 @@ class _Rows:
         self.varying = tuple(n if a in axes else 1 for a, n in enumerate(shape))
 
     def matrix(self, a: Array) -> Array:
-        return constant(np.ascontiguousarray(a.transpose(self.order)).reshape(-1, self.n))
+        a = a.transpose(self.order)
+        return constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(-1, self.n))
 
     def parameter(self, a: Array) -> Array:
         whole = a if a.size == self.n else np.broadcast_to(a, self.varying)
@@ -74,7 +80,12 @@ _rows = lru_cache(256)(_Rows)
 
 
 def _cuts(f: Callable[..., None], rows: Array) -> list[Any]:
-    return parallel.boxes(rows.shape[:1], max(1, tile_size(f, rows.size) // max(rows.shape[1], 1)))
+    return _boxes(len(rows), max(1, tile_size(f, rows.size) // max(rows.shape[1], 1)))
+
+
+@lru_cache(256)
+def _boxes(count: int, each: int) -> list[Any]:
+    return parallel.boxes((count,), each)
 
 
 def _run(f: Callable[..., None], cut: Sequence[Array], whole: Sequence[Array], parts: Sequence[Array] | Array, centred: bool) -> None:

@@ -11,8 +11,8 @@ from . import memory
 from .along import COMPILED, along
 from .memory import Array
 
-NEAR = 1e-1  # the same where the sum's logarithm is to be added to that number
-FAR = 1e-4  # a sum of exponentials relative to the largest number of all; below, they are taken relative to the largest of each row
+HIGH, LOW = 60, 1e-20  # of numbers below, exponentials do not overflow; sums above have lost nothing to underflow
+NEAR = 1e-1  # a sum of exponentials relative to the largest number of all, to which its logarithm can be added
 
 
 def softmax(x: Array, axis: int) -> Array:
@@ -62,9 +62,7 @@ def _merged(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _softmax(out: Array, x: Array) -> None:
-    np.exp(np.subtract(x, x.max(), out=out), out=out)  # the largest number of all is found in a tenth of the time
-    sums = total(out)
-    if not sums.min() > FAR:
+    if not x.max() < HIGH or not (sums := total(np.exp(x, out=out))).min() > LOW:
         np.exp(np.subtract(x, x.max(1, keepdims=True), out=out), out=out)
         sums = total(out)
     np.multiply(out, np.reciprocal(sums), out=out)
