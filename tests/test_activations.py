@@ -110,6 +110,15 @@ def test_tails_are_exact_and_finite_in_every_order(name, args, theirs, plain):
         np.testing.assert_allclose(moved.data, first.data, rtol=1e-6, atol=1e-37)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_slopes_found_from_values_are_a_half_where_both_vanish(dtype, engine):
+    small = np.geomspace(float(np.finfo(dtype).smallest_subnormal), 1e-4, 100)
+    for f in (nd.silu, nd.gelu, lambda x: nd.gelu(x, "tanh")):
+        x = nd.tensor(np.resize(np.concatenate([[0], small, -small]), 5000).astype(dtype), requires_grad=True)
+        nd.sum(f(x)).backward()
+        np.testing.assert_allclose(x.grad.data, 0.5 + 0 * x.data, atol=2e-4)
+
+
 def test_log_sigmoid_and_softplus_keep_their_small_values():
     x = np.array([-80.0, -30.0, 30.0, 80.0], np.float32)
     np.testing.assert_allclose(nd.log_sigmoid(x).data, [-80, -30, -exp(-30), -exp(-80)], rtol=1e-6)

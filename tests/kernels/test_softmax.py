@@ -153,11 +153,11 @@ def test_activations_in_single_precision_are_those_in_double(kind, order, engine
     if order == "gaps":
         x = np.repeat(x, 2, 0)[::2]
     wide = g.astype(np.float64), x.astype(np.float64)
-    for got, expected in (
-        (activation.silu(x), activation.silu(wide[1])) if kind == "silu" else (activation.gelu(x, kind), activation.gelu(wide[1], kind)),
-        (activation.silu_grad(g, x), activation.silu_grad(*wide))
-        if kind == "silu"
-        else (activation.gelu_grad(g, x, kind), activation.gelu_grad(*wide, kind)),
-    ):
+    value, slope = activation.gelu, activation.gelu_grad
+    more = (kind,)
+    if kind == "silu":
+        value, slope, more = activation.silu, activation.silu_grad, ()
+    y, exact = value(x, *more), value(wide[1], *more)
+    for got, expected in ((y, exact), (slope(g, x, y, *more), slope(*wide, exact, *more))):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, expected, rtol=2e-6, atol=3e-6)

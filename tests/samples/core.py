@@ -116,9 +116,9 @@ SAMPLES: list[Sample] = [
     # activations
     *[s for f in (nd.erf, nd.gelu, nd.silu) for s in rows(f.__name__, f, (normal(3, 4) * 2,), (normal(),), (normal(0, 2),))],
     *rows("gelu", lambda x: nd.gelu(x, "tanh"), (normal(3, 4) * 2,)),
-    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="none"), (normal(3), normal(3))),
-    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, approximate="tanh"), (normal(3), normal(3))),
-    *rows("silu_grad", activation._silu_grad, (normal(3), normal(3))),
+    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, nd.gelu(x).detach(), approximate="none"), (normal(3), normal(3))),
+    *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, nd.gelu(x, "tanh").detach(), approximate="tanh"), (normal(3), normal(3))),
+    *rows("silu_grad", lambda g, x: activation._silu_grad(g, x, nd.silu(x).detach()), (normal(3), normal(3))),
     *rows("glu_grad", lambda g, x: activation._glu_grad(g, x, axis=1), (normal(2, 2, 3), normal(2, 4, 3))),
     # products
     *rows("matmul", nd.matmul, (normal(3, 4), normal(4, 2)), (normal(2, 3, 4), normal(4, 2)), (normal(2, 1, 3, 4), normal(5, 4, 2))),

@@ -36,15 +36,17 @@ def replace(out: Array, condition: Array, x: Any) -> None:
     np.bitwise_xor(out.view(bits), differ, out=out.view(bits))
 
 
-def either(out: Array, condition: Array, a: float, b: float) -> None:
-    """The number a where the condition holds, else b."""
+def choose(out: Array, condition: Array, x: Any, other: float) -> None:
+    """x, an array or a number, where the condition holds, else another number."""
+    x, y = np.asarray(x, out.dtype), np.asarray(other, out.dtype)
     bits = INTEGERS.get(out.dtype.itemsize)
     if bits is None:
-        np.copyto(out, np.where(condition, out.dtype.type(a), out.dtype.type(b)))
+        np.copyto(out, np.where(condition, x, y))
         return
-    one, other = np.array([a, b], out.dtype).view(bits)
-    np.multiply(condition.view(np.int8), one ^ other, out=out.view(bits))
-    np.bitwise_xor(out.view(bits), other, out=out.view(bits))
+    found = out.view(bits)
+    differ = np.bitwise_xor(x.view(bits), y.view(bits), out=found if x.ndim else None)
+    np.multiply(differ, condition.view(np.int8), out=found)
+    np.bitwise_xor(found, y.view(bits), out=found)
 
 
 def with_sign(out: Array, x: Array) -> None:

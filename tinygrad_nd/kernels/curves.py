@@ -83,13 +83,12 @@ def _leaky_relu(out: Array, x: Array, slope: float) -> None:
 
 
 def _leaky_relu_pull(out: Array, g: Array, x: Array, slope: float) -> None:
-    bits.either(out, np.greater(x, 0, out=scratch("above", x, np.bool_)), 1, slope)
+    bits.choose(out, np.greater(x, 0, out=scratch("above", x, np.bool_)), 1, slope)
     np.multiply(out, g, out=out)
 
 
 def _threshold(out: Array, x: Array, threshold: float, value: float) -> None:
-    out.fill(value)
-    bits.replace(out, _not_below(x, threshold), x)
+    bits.choose(out, _not_below(x, threshold), x, value)
 
 
 def _threshold_pull(out: Array, g: Array, x: Array, threshold: float, value: float) -> None:
@@ -131,7 +130,7 @@ def _exponential_pull(out: Array, g: Array, x: Array, a: float, b: float, c: flo
     np.exp(out, out=out)
     if a * b != 1 or c != 1:
         scales = scratch("ramp", x)
-        bits.either(scales, np.greater(x, 0, out=scratch("above", x, np.bool_)), c, a * b)
+        bits.choose(scales, np.greater(x, 0, out=scratch("above", x, np.bool_)), c, a * b)
         np.multiply(out, scales, out=out)
     np.multiply(out, g, out=out)
 
@@ -213,7 +212,7 @@ def _mish_pull(out: Array, g: Array, x: Array) -> None:
     z, e, n = (scratch(name, x) for name in ("z", "e", "n"))
     np.exp(np.clip(x, -inf, SATURATED, out=z), out=e)
     np.multiply(np.add(e, 2, out=n), e, out=n)
-    left = np.reciprocal(np.add(n, 2, out=out), out=out)  # (1 - t) / 2
+    left = np.divide(1, np.add(n, 2, out=out), out=out)  # (1 - t) / 2
     t = np.multiply(n, left, out=n)
     np.multiply(z, left, out=out)
     np.multiply(out, 2, out=out)

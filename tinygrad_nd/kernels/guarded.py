@@ -9,9 +9,8 @@ import numpy as np
 
 from . import memory
 from .elementwise import COMPILED, LARGE, PASSES, fused, looped
-from .sums import dot
 
-DOT = 10_000  # elements; up to here OpenBLAS takes dot products on one thread
+DOT = 10_000  # elements; up to here a dot product is the quicker
 
 
 def scale(g: Any, d: Any) -> Any:
@@ -73,14 +72,11 @@ def _in_tiles(ufunc: np.ufunc, g: Any, d: Any) -> Any:
 
 
 def _mended(out: Any, g: Any) -> Any:
-    """`out` with 0 where g is 0. Only a NaN can be wrong, and a sum that is not NaN says that there is none: one pass over warm values."""
+    """`out` with 0 where g is 0. Only a NaN can be wrong, and both a dot product and a maximum tell whether there is one."""
     if not out.ndim:
         return out if out == out or g != 0 else out.dtype.type(0)
     flat = out.ravel("K")
-    if flat.base is None:  # there are gaps in memory
-        total = np.add.reduce(out, None)
-    else:  # the sum of squares, which is a dot product, takes half the time
-        total = flat.dot(flat) if flat.size <= DOT else dot(flat, flat)
-    if total != total:
+    found = flat.dot(flat) if flat.size <= DOT else np.maximum.reduce(flat)
+    if found != found:
         np.copyto(out, 0, where=np.equal(g, 0))
     return out

@@ -121,7 +121,8 @@ def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, igno
     safe, counted = _safe(labels, ignore)
     there, everywhere = weights[0].take(safe), weights[1].sum()
     top = x.max(1, keepdims=True)
-    np.subtract(top, np.take_along_axis(x, safe, 1), out=rows)
+    at = _at(safe)
+    np.subtract(top, x[at], out=rows)
     np.subtract(x, top, out=out)
     below: Any = 0
     if everywhere:
@@ -135,7 +136,7 @@ def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, igno
     np.multiply(out, scale * (there + everywhere) / sums, out=out)
     if everywhere:
         np.subtract(out, scale * _by_class(weights[1], x), out=out)
-    np.put_along_axis(out, safe, np.take_along_axis(out, safe, 1) - scale * there, 1)
+    out[at] -= scale * there
     if counted is not None:
         np.copyto(rows, 0, where=~counted)
         np.copyto(out, 0, where=~counted)
@@ -143,7 +144,7 @@ def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, igno
 
 def _picked(out: Array, labels: Array, x: Array, weights: Array, ignore: int) -> None:
     safe, counted = _safe(labels, ignore)
-    np.multiply(np.take_along_axis(x, safe, 1), -weights[0].take(safe), out=out)
+    np.multiply(x[_at(safe)], -weights[0].take(safe), out=out)
     if counted is not None:
         out[~counted] = 0
 
@@ -151,7 +152,13 @@ def _picked(out: Array, labels: Array, x: Array, weights: Array, ignore: int) ->
 def _put(out: Array, g: Array, labels: Array, x: Array, weights: Array, ignore: int) -> None:
     safe, counted = _safe(labels, ignore)
     out[...] = 0
-    np.put_along_axis(out, safe, g * -weights[0].take(safe) * (1 if counted is None else counted), 1)
+    out[_at(safe)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
+
+
+def _at(labels: Array) -> tuple[Array, ...]:
+    """The index of the numbers of the labels, along the second axis."""
+    last = labels.ndim - 1
+    return tuple([labels if i == 1 else np.arange(n).reshape(-1, *(1,) * (last - i)) for i, n in enumerate(labels.shape)])
 
 
 def _safe(labels: Array, ignore: int) -> tuple[Array, Array | None]:

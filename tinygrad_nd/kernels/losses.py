@@ -21,6 +21,7 @@ from .sums import SHORT, dot
 Formula = Callable[..., Any]
 LEAST_LOG = -100  # PyTorch's bound on the logarithm of a probability
 TINY = 1e-12  # and on p (1 - p) in its gradient
+STRETCH = 1 << 12  # elements whose slopes a compiled loop writes over and over, if they are not wanted
 
 
 class Loss(NamedTuple):
@@ -41,26 +42,32 @@ def values(name: str, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:
     return curve(lambda out, *a: np.copyto(out, formula(*a)), x, t, parameters=parameters)
 
 
-def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: float) -> tuple[Any, Array]:
-    """The sum of the losses times `scale`, and its slope in x."""
+def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: float, wanted: bool) -> tuple[Any, Array | None]:
+    """The sum of the losses times `scale`; and its slope in x, if that is wanted: else it stays in cache, and is forgotten."""
     dtype = np.result_type(x, t)
     if dtype == np.float16:
-        total, slope = summed(name, x.astype(np.float32), t.astype(np.float32), parameters, scale)
+        total, slope = summed(name, x.astype(np.float32), t.astype(np.float32), parameters, scale, wanted)
         with np.errstate(over="ignore"):
-            return dtype.type(total), memory.table(slope.astype(dtype))
+            return dtype.type(total), None if slope is None else memory.table(slope.astype(dtype))
     x = x.astype(dtype, copy=False)
     x, t = (dense(a, x) for a in (x, t))
-    slope = memory.empty_like(x)
-    order = memory.memory_order(slope)
-    arrays = [a.transpose(order).reshape(-1) for a in (slope, x, t)]
+    slope = memory.empty_like(x) if wanted else None
+    order = memory.memory_order(x)
+    arrays = [a.transpose(order).reshape(-1) for a in (x, t, slope) if a is not None]
     f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= COMPILED else None
     boxes = parallel.boxes((x.size,), share(x.size) if f is None else engines.share(x.size))
     sums = np.zeros(len(boxes))
+
+    def task(i: int) -> tuple[Array, Array, Array]:
+        """The tiles of the slope, x and t."""
+        a, b, *out = [a[boxes[i]] for a in arrays]
+        return out[0] if wanted else memory.scratch(("slope", i), (len(a) if f is None else STRETCH,), dtype), a, b
+
     if f is None:
         both = LOSSES[name].both
 
         def sum_up(i: int) -> None:
-            sums[i] = both(*[a[boxes[i]] for a in arrays], scale, *parameters)
+            sums[i] = both(*task(i), scale, *parameters)
 
         with np.errstate(all="ignore"):
             parallel.run(range(len(boxes)), sum_up)
@@ -68,10 +75,11 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
 
         def tasks() -> list[tuple[Array, ...]]:
             numbers = memory.table(np.array([scale, *parameters, 0], dtype))
-            return [(sums[i : i + 1], *[a[box] for a in arrays], numbers) for i, box in enumerate(boxes)]
+            return [(sums[i : i + 1], *task(i), numbers) for i in range(len(boxes))]
 
         engines.repeat(f, (sums, *arrays), tasks, (scale, *parameters))
-    memory.freeze(slope)
+    if slope is not None:
+        memory.freeze(slope)
     with np.errstate(over="ignore"):
         return dtype.type(sums.sum() * scale), slope
 

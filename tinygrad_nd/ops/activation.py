@@ -33,17 +33,18 @@ def _erf(x: Any) -> Any:
     return special.erf(x)
 
 
-@primitive(x=lambda g, x, approximate: _gelu_grad(g, x, approximate=approximate))
+@primitive(x=lambda g, x, out, approximate: _gelu_grad(g, x, out.detach(), approximate=approximate))
 def _gelu(x: Any, *, approximate: str) -> Any:
     return kernel.gelu(x, approximate)
 
 
 @primitive(
-    g=lambda h, x, approximate: _gelu_grad(h, x, approximate=approximate),
+    g=lambda h, x, found, approximate: _gelu_grad(h, x, found, approximate=approximate),
     x=lambda h, g, x, approximate: scale(h * g, _gelu_bend(x, approximate)),
 )
-def _gelu_grad(g: Any, x: Any, *, approximate: str) -> Any:
-    return kernel.gelu_grad(g, x, approximate)
+def _gelu_grad(g: Any, x: Any, found: Any, *, approximate: str) -> Any:
+    """g times the slope of gelu at x, whose value there was found before."""
+    return kernel.gelu_grad(g, x, found, approximate)
 
 
 def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
@@ -55,14 +56,14 @@ def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
     return (1 - square(t)) * (slope + 3 * b * square(x) - x * t * square(slope))
 
 
-@primitive(x=lambda g, x: _silu_grad(g, x))
+@primitive(x=lambda g, x, out: _silu_grad(g, x, out.detach()))
 def _silu(x: Any) -> Any:
     return kernel.silu(x)
 
 
-@primitive(g=lambda h, x: _silu_grad(h, x), x=lambda h, g, x: scale(h * g, _silu_bend(x)))
-def _silu_grad(g: Any, x: Any) -> Any:
-    return kernel.silu_grad(g, x)
+@primitive(g=lambda h, x, found: _silu_grad(h, x, found), x=lambda h, g, x: scale(h * g, _silu_bend(x)))
+def _silu_grad(g: Any, x: Any, found: Any) -> Any:
+    return kernel.silu_grad(g, x, found)
 
 
 def _silu_bend(x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arguments import number, option
 from ..kernels import losses as kernel
+from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
 from .choice import clip, where
@@ -215,11 +216,12 @@ def _pointwise(name: str, input: Any, target: Any, reduction: str, *parameters: 
 
 
 def losses(name: str, x: Tensor, t: Tensor, reduction: str = "none", parameters: tuple[float, ...] = ()) -> Tensor:
-    """The losses of all entries; or, together with its slope, their sum or mean."""
+    """The losses of all entries; or their sum or mean, together with its slope where gradients may be asked for."""
     if reduction == "none":
         return _OPERATIONS[name](x, t, kernel.values(name, x.data, t.data, parameters), None, parameters=parameters, scale=1.0)
     scale = 1.0 if reduction == "sum" else 1 / x.size if x.size else float("nan")
-    found, slope = kernel.summed(name, x.data, t.data, parameters, scale)
+    wanted = recording.get() and (x.requires_grad or t.requires_grad)
+    found, slope = kernel.summed(name, x.data, t.data, parameters, scale, wanted)
     return _OPERATIONS[name](x, t, found, slope, parameters=parameters, scale=scale)
 
 

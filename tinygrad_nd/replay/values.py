@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import labels, losses, margins, pool, winners
+from ..kernels import activation, labels, losses, margins, pool, winners
 from ..node import Constant, Node
 from ..tape import FREED, OPS, Op, saved_operands
 from ..tensor import Tensor
@@ -162,12 +162,14 @@ def _moments(of: dict[str, Any]) -> dict[str, Any]:
 def _loss(of: dict[str, Any], name: str) -> dict[str, Any]:
     if of["slope"] is None:
         return {"found": losses.values(name, of["input"], of["target"], of["parameters"])}
-    return dict(zip(("found", "slope"), losses.summed(name, of["input"], of["target"], of["parameters"], of["scale"])))
+    return dict(zip(("found", "slope"), losses.summed(name, of["input"], of["target"], of["parameters"], of["scale"], True)))
 
 
 _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "max_pool": _best,
     **{name: partial(_loss, name=name) for name in losses.LOSSES},
+    "gelu_grad": lambda of: {"found": activation.gelu(of["x"], of["approximate"])},
+    "silu_grad": lambda of: {"found": activation.silu(of["x"])},
     "label_loss": _label_loss,
     "margin_loss": _margin_loss,
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),

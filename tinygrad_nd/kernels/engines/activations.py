@@ -54,7 +54,7 @@ def gelu(out, x):
 
 
 @_jit
-def gelu_grad(out, g, x):
+def gelu_grad(out, g, y, x):
     for i in range(x.size):
         v = x[i]
         out[i] = g[i] * (_normal(v) + v * _DENSITY * exp(-_HALF * v * v))
@@ -67,7 +67,7 @@ def gelu_tanh(out, x):
 
 
 @_jit
-def gelu_tanh_grad(out, g, x):
+def gelu_tanh_grad(out, g, y, x):
     for i in range(x.size):
         v = x[i]
         s = _tanh_odds(v)
@@ -81,7 +81,7 @@ def silu(out, x):
 
 
 @_jit
-def silu_grad(out, g, x):
+def silu_grad(out, g, y, x):
     for i in range(x.size):
         s = _logistic(x[i])
         out[i] = g[i] * s * (_ONE + x[i] * (_ONE - s))

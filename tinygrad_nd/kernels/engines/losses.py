@@ -1,17 +1,17 @@
 """Compiled loops of the losses in `kernels.losses`, for float32: f(total, out, x, t, numbers), numbers the scale, then parameters.
 
 One loop for all of them: what differs is the value and the slope of one number. Sums are kept in double precision from one stretch to the
-next. Arrays are flat; total has one entry.
+next. Arrays are flat; total has one entry. An `out` that is shorter than x, a stretch, is written over and over.
 """
 
 # mypy: ignore-errors
 import numpy as np
 from numba import njit
 
+from ..losses import STRETCH
 from .exponential import exp, log1p
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_STRETCH = 1 << 12
 _f = np.float32
 _ZERO, _HALF, _ONE, _TWO = _f(0), _f(0.5), _f(1), _f(2)
 
@@ -20,8 +20,9 @@ def _loop(both):
     @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
     def loop(total, out, x, t, numbers):
         scale, parameter = numbers[0], numbers[1]
-        for start in range(0, x.size, _STRETCH):
-            to, a, b, part = out[start : start + _STRETCH], x[start : start + _STRETCH], t[start : start + _STRETCH], _ZERO
+        for start in range(0, x.size, STRETCH):
+            first = start if out.size == x.size else 0
+            to, a, b, part = out[first : first + STRETCH], x[start : start + STRETCH], t[start : start + STRETCH], _ZERO
             for i in range(a.size):
                 value, slope = both(a[i], b[i], parameter)
                 part += value
