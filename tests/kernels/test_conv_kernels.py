@@ -215,7 +215,7 @@ def test_auto_takes_the_transform_for_long_kernels_and_the_product_for_a_point()
 def test_a_row_that_cannot_says_why_and_which_can():
     spec = ConvSpec((8, 8), (3, 3), (2, 1), ((0, 0), (0, 0)), (1, 1), algorithm="winograd")
     for contraction in choose.CONTRACTIONS:
-        with pytest.raises(ValueError, match=r"'winograd' takes stride 1, not \(2, 1\); use 'auto', or one of gemm, fft, direct"):
+        with pytest.raises(ValueError, match=r"'winograd' takes stride 1, not \(2, 1\); use 'auto', or one of gemm, col2im, fft, direct"):
             choose.pick(contraction, 1, 2, 3, spec, np.float32)
 
 

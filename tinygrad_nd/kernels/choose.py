@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import blas, direct, engines, fft, gemm, parallel, phases, reference, winograd
+from . import blas, col2im, direct, engines, fft, gemm, parallel, phases, reference, winograd
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -27,7 +27,8 @@ class Algorithm:
     """One way to compute the three contractions.
 
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
-    Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered.
+    Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered. A row whose input gradient is
+    no correlation has a cost for it, asked about the spec itself; its other contractions are those of another row.
 
     Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus bytes moved at
     rates fitted to measured times: they need to rank the rows, not to tell the time.
@@ -39,6 +40,7 @@ class Algorithm:
     weight_grad: Callable[[Array, Array, ConvSpec], Array]
     refuses: Refuses
     cost: Cost
+    scattered: Cost | None = None
 
 
 def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
@@ -83,6 +85,7 @@ ROWS: dict[str, Algorithm] = {
     row.name: row
     for row in (
         _by_engine("gemm", gemm),
+        Algorithm("col2im", partial(phases.correlate, gemm.engine), col2im.input_grad, gemm.weight_grad, _never, gemm.cost, col2im.cost),
         _by_engine("fft", fft, fft.refuses),
         _by_engine("winograd", winograd, winograd.refuses),
         _by_engine("direct", direct),
@@ -129,8 +132,11 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     threads = parallel.num_threads()
     for row in ROWS.values():
         why = row.refuses(run, dtype)
+        if row.scattered is not None and contraction != "input_grad":
+            why = "adds columns up in input_grad; for the rest it is gemm"
         if why is None:
-            seconds, nbytes = row.cost(max(n, 1), max(taken, 1), max(made, 1), run, dtype)
+            cost, about = (row.cost, (taken, made, run)) if row.scattered is None else (row.scattered, (c, m, spec))
+            seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
             offers[row.name] = seconds / threads, nbytes * threads
         else:
             offers[row.name] = why

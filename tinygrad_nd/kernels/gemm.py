@@ -124,16 +124,18 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     """Seconds and workspace bytes of one thread."""
     q, run = _abreast(c // spec.groups, m // spec.groups, spec, dtype)
     taps = prod(run.kernel) * c // run.groups
-    return 6e-5 + _seconds(n, c, q * m, run, dtype), 3 * max(TILE, min(2 * taps * q * m * dtype.itemsize, 8 * TILE))
+    return 1.5e-4 + _seconds(n, c, q * m, run, dtype), 3 * max(TILE, min(2 * taps * q * m * dtype.itemsize, 8 * TILE))
 
 
 def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
-    """Of one thread: products at BLAS's rate, and the copies of windows, dear where their pieces are short."""
+    """Of one thread: products at BLAS's rate, the copies of windows, dear where their pieces are short, and all that goes in and out."""
     points, taps, per_group = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, m / spec.groups
     seconds = blas.product_seconds(points * taps * m, per_group, taps, dtype)
     piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.groups == spec.dilation[-1] == 1 else 1) * dtype.itemsize
-    copied = points * taps * spec.groups if prod(spec.kernel) > 1 or spec.groups > 1 else 0
-    return 1.3 * (seconds + ((0.01 + 2 / piece) * copied + 0.04 * points * m) * 1e-9 * dtype.itemsize)
+    whole = prod(spec.kernel) == max(spec.stride, default=1) == spec.groups == 1 and not any(a or b for a, b in spec.padding)
+    copied = 0 if whole else points * taps * spec.groups
+    moved = (0.05 + 0.8 / piece) * copied + 0.07 * points * m + 0.06 * n * c * prod(spec.size) + 0.6 * taps * m
+    return 1.2 * seconds + 1e-9 * moved * dtype.itemsize
 
 
 def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array, q: int) -> Iterator[tuple[Box, Array]]:

@@ -18,7 +18,7 @@ __all__ = [
     "transpose_spec", "transpose_window", "weight_grad_spec",
 ]  # fmt: skip
 
-ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "igemm", "reference")
+ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "col2im", "igemm", "reference")
 
 
 @dataclass(frozen=True)

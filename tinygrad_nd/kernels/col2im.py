@@ -1,0 +1,89 @@
+"""The input gradient by columns: what each output sends to its window is one product, and windows are added where they lie (col2im).
+
+The correlation of `phases` makes every input point from a whole kernel, though where outputs are few most taps see nothing but padding.
+Here a tap is multiplied once per output. Images are the last axis, so that sums run along rows even where channels are few.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import blas, memory, parallel
+from .geometry import ConvSpec
+from .phases import wide_dtype
+
+Array = NDArray[Any]
+
+TILE = 1 << 19  # bytes of columns, and of the sums that they are added to
+ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
+
+
+def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
+    """dx (N, C, *n) of g (N, M, *o) and w (M, C/G, *k)."""
+    groups, c, (n, m) = spec.groups, w.shape[1], g.shape[:2]
+    dtype = np.result_type(g, w)
+    wide = wide_dtype(dtype)
+    dx = memory.channels_last((n, groups * c, *spec.size), dtype)
+    rows = w.reshape(groups, m // groups, c, -1).transpose(0, 2, 3, 1).astype(wide, order="C")  # (G, C/G, taps, M/G)
+    taps = list(product(*(range(k) for k in spec.kernel)))
+
+    def work(cut: tuple[slice, slice]) -> None:
+        images, channels = cut
+        given = np.ascontiguousarray(np.moveaxis(g[images], 0, -1), wide)  # (M, *o, n)
+        *points, count = given.shape[1:]
+        matrix, kernels = given.reshape(groups, m // groups, -1), rows[:, channels]
+        sums = memory.scratch("sums", (groups, kernels.shape[1], *spec.size, count), wide)
+        sums.fill(0)
+        step = max(1, TILE // (kernels.shape[1] * matrix.nbytes // (m // groups)))
+        for first in range(0, len(taps), step):
+            some = kernels[:, :, first : first + step]
+            columns = memory.scratch("columns", (groups, some.shape[1] * some.shape[2], matrix.shape[-1]), wide)
+            np.matmul(some.reshape(groups, -1, some.shape[-1]), matrix, out=columns)
+            columns = columns.reshape(*some.shape[:3], *points, count)
+            for i, tap in enumerate(taps[first : first + step]):
+                to, source = _seen(spec, tap)
+                place = sums[to]
+                np.add(place, columns[:, :, i][source], out=place)
+        into = dx.reshape(n, groups, c, *spec.size)[images, :, channels]
+        into[...] = np.moveaxis(sums, -1, 0)
+
+    with blas.single_blas():
+        parallel.run(_cuts(n, groups, c, m, spec, wide), work)
+    return dx
+
+
+def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """Seconds and workspace bytes of one thread: products, what they make added up, and a copy of what goes in and out."""
+    points, taps = n * prod(spec.out), prod(spec.kernel)
+    products = blas.product_seconds(points * taps * c * m / spec.groups, points, m / spec.groups, dtype)
+    calls = taps * len(_cuts(n, spec.groups, c // spec.groups, m, spec, dtype))
+    moved = points * taps * c + 2 * n * c * prod(spec.size) + points * m
+    return 6e-5 + 1.5 * products + 4e-6 * calls + 2e-10 * moved * dtype.itemsize, 2 * TILE
+
+
+def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:
+    """Images, and channels of a group where these are few, of which the sums are small and every thread has some."""
+    image = groups * c * prod(spec.size) * dtype.itemsize
+    threads = parallel.num_threads() if n * c * m * prod(spec.out) * prod(spec.kernel) > ALONE else 1
+    parts = min(n, max(threads, n * image // TILE))
+    cuts = [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+    shares = min(c, max(1, threads // parts))
+    return list(product(cuts, (slice(c * i // shares, c * (i + 1) // shares) for i in range(shares))))
+
+
+def _seen(spec: ConvSpec, tap: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The input points that a tap sees, of (G, C/G, *n, N), and the outputs that see them, of (G, C/G, *o, N)."""
+    to: list[Any] = [slice(None), slice(None)]
+    source: list[Any] = [slice(None), slice(None)]
+    for t, n, s, (a, _), d, o in zip(tap, spec.size, spec.stride, spec.padding, spec.dilation, spec.out):
+        start = d * t - a  # where output 0 sees
+        low = max(0, -(start // s))
+        high = max(low, min(o, (n - 1 - start) // s + 1))
+        source.append(slice(low, high))
+        to.append(slice(s * low + start, s * (high - 1) + start + 1, s) if high > low else slice(0, 0))
+    return tuple(to), tuple(source)
