@@ -146,7 +146,7 @@ def test_layers_drop_while_training_alone():
     (lambda: nd.embedding([0], np.ones((5, 2)), padding_idx=5), ValueError, "padding_idx is 5"),
     (lambda: nd.dropout_nd(np.ones(3)), ValueError, r"dropout_nd: x needs axes \(N, C, \*n\)"),
     (lambda: nd.alpha_dropout(np.ones(3), -0.1), ValueError, "alpha_dropout: p=-0.1 must be at least 0 and at most 1"),
-    (lambda: nd.nn.Embedding(0, 3), ValueError, "Embedding: num_embeddings must be at least 1"),
+    (lambda: nd.nn.Embedding(0, 3), ValueError, "Embedding: num_embeddings=0 must be at least 1"),
     (lambda: nd.nn.DropoutNd(2.0), ValueError, "DropoutNd: p=2.0 must be at least 0"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_named(call, kind, words):

@@ -7,7 +7,8 @@ from math import sqrt
 import numpy as np
 
 from ..kernels import update as rules
-from .optimizer import Move, Params, Ruled, State, count, zeros
+from .optimizer import Params, State
+from .ruled import Move, Ruled, count, zeros
 
 __all__ = ["Adam", "Adamax", "AdamW", "NAdam", "RAdam"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels import update as rules
-from .optimizer import Move, Params, Ruled, State, count, zeros
+from .optimizer import Params, State
+from .ruled import Move, Ruled, count, zeros
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 

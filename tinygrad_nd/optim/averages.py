@@ -11,7 +11,8 @@ import numpy as np
 from ..arguments import number, reading, whole
 from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
-from .optimizer import Move, Ruled, State
+from .optimizer import State
+from .ruled import Move, Ruled
 
 __all__ = ["EMA"]
 

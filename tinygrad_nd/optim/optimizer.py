@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arguments import number, reading
-from ..kernels.update import Rule, Step, run
+from ..kernels.update import Step, run
 from ..node import enable_grad
 from ..tensor import Parameter, Tensor
 from .rows import Own, Row, computed_in, joined
@@ -18,7 +18,6 @@ from .rows import State as State
 __all__ = ["Optimizer"]
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
-Move = tuple[Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule, its states and constants, and the decay of weights
 LIMITS = {  # options that are numbers at least 0 (betas: two of them), and below what
     **dict.fromkeys(("lr", "momentum", "weight_decay", "eps", "lr_decay", "momentum_decay", "initial_accumulator_value", "alpha"), inf),
     **dict.fromkeys(("tolerance_grad", "tolerance_change"), inf),
@@ -233,38 +232,10 @@ class Optimizer:
         return loaded
 
 
-class Ruled(Optimizer):
-    """The library's own: all numbers of a row move by a rule of `kernels.update`, which a subclass names with its states and constants."""
-
-    elementwise = True
-
-    def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> Step:
-        rule, states, numbers, decay = self.rule(p, state, **options)
-        return Step(rule, p, g, states, numbers, decay, maximize)
-
-    def rule(self, p: np.ndarray, state: State, *args: Any, **options: Any) -> Move:
-        raise NotImplementedError
-
-
 def check_closure(optimizer: Optimizer, closure: Any) -> None:
     if not callable(closure):
         who, given = type(optimizer).__name__, type(closure).__name__
         raise TypeError(f"{who}.step: takes a function that computes the loss and its gradients, but got a {given}")
-
-
-def zeros(state: State, p: np.ndarray, *keys: str) -> list[np.ndarray]:
-    """The arrays of these names in the state, which begin as zeros."""
-    for key in keys:
-        if key not in state:
-            state[key] = np.zeros_like(p)
-    return [state[key] for key in keys]
-
-
-def count(state: State) -> int:
-    """The number of this step, from 1."""
-    t: int = state.get("step", 0) + 1
-    state["step"] = t
-    return t
 
 
 def copied(state: Mapping[str, Any]) -> State:

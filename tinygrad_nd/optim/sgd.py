@@ -10,7 +10,8 @@ import numpy as np
 
 from ..arguments import number
 from ..kernels import update as rules
-from .optimizer import Move, Params, Ruled, State, zeros
+from .optimizer import Params, State
+from .ruled import Move, Ruled, zeros
 
 __all__ = ["SGD", "Lion"]
 
