@@ -12,11 +12,9 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .bits import replace
-from .elementwise import fused, loop_over
+from .elementwise import PASSES, TILE, fused, loop_over
 from .memory import Array
 
-TILE = 1 << 18  # elements; threads that make many short NumPy calls wait for the interpreter more than for memory
-LEAST = 1 << 16  # elements in a tile
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 ROOT = float(np.sqrt(2 / np.pi))
 CUBIC = 0.044715  # gelu's approximation: x³'s part in the argument of tanh
@@ -114,7 +112,7 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
 
 def share(size: int) -> int:
     """How many of so many elements a tile of NumPy calls takes."""
-    return min(max(-(-size // parallel.num_threads()), LEAST), TILE)
+    return min(max(-(-size // parallel.num_threads()), TILE), PASSES)
 
 
 def _loop(place: str) -> Callable[..., object] | None:

@@ -58,9 +58,9 @@ def _huber(x, t, delta):
 
 @_jit
 def _smooth_l1(x, t, beta):
-    d, distance = x - t, np.abs(x - t)
+    d, distance, inverse = x - t, np.abs(x - t), _ONE / beta
     near = distance < beta
-    return _HALF * d * d / beta if near else distance - _HALF * beta, d / beta if near else _sign(d)
+    return _HALF * d * d * inverse if near else distance - _HALF * beta, d * inverse if near else _sign(d)
 
 
 @_jit
