@@ -7,6 +7,8 @@ Sums are taken over short stretches, and these added in double precision.
 import numpy as np
 from numba import njit
 
+from .norms import add_products, add_squares, add_up
+
 # Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 _STRETCH = 1 << 12  # numbers of a row that are added in their own precision
@@ -134,9 +136,7 @@ def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
         total[:], squares[:] = 0, 0
         for start in range(0, inner, _ROWS):
             part[:] = 0
-            for q in range(start, min(start + _ROWS, inner)):
-                for k in range(width):
-                    part[k] += x[0, s, q, k]
+            add_up(part, x[0, s, start : start + _ROWS])
             for k in range(width):
                 total[k] += part[k]
         _merge(total, groups, lanes)
@@ -145,9 +145,7 @@ def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
             middle[k] = total[k]
         for start in range(0, inner, _ROWS):
             part[:] = 0
-            for q in range(start, min(start + _ROWS, inner)):
-                for k in range(width):
-                    part[k] += (x[0, s, q, k] - middle[k]) * (x[0, s, q, k] - middle[k])
+            add_squares(part, x[0, s, start : start + _ROWS], middle)
             for k in range(width):
                 squares[k] += part[k]
         _merge(squares, groups, lanes)
@@ -179,10 +177,7 @@ def gradients_lanes(out, g, x, weight, mean, rstd, found, begin, end):
         total[:], product[:] = 0, 0
         for start in range(0, inner, _ROWS):
             p[:], q[:] = 0, 0
-            for i in range(start, min(start + _ROWS, inner)):
-                for k in range(width):
-                    p[k] += g[0, s, i, k]
-                    q[k] += g[0, s, i, k] * (x[0, s, i, k] - middle[k])
+            add_products(p, q, g[0, s, start : start + _ROWS], x[0, s, start : start + _ROWS], middle)
             for k in range(width):
                 total[k] += p[k]
                 product[k] += q[k] * scale[k]

@@ -63,25 +63,62 @@ def _add_four(g, x, m, s, dweight, dbias):
 
 
 @_jit
+def add_up(total, x):
+    """total += sums of the columns of x; it is read and written once for four rows."""
+    whole = x.shape[0] - x.shape[0] % 4
+    for q in range(0, whole, 4):
+        for k in range(total.size):
+            total[k] += (x[q, k] + x[q + 1, k]) + (x[q + 2, k] + x[q + 3, k])
+    for q in range(whole, x.shape[0]):
+        for k in range(total.size):
+            total[k] += x[q, k]
+
+
+@_jit
+def add_squares(total, x, mean):
+    """The same for squares of x - mean."""
+    whole = x.shape[0] - x.shape[0] % 4
+    for q in range(0, whole, 4):
+        for k in range(total.size):
+            a, b, c, d = x[q, k] - mean[k], x[q + 1, k] - mean[k], x[q + 2, k] - mean[k], x[q + 3, k] - mean[k]
+            total[k] += (a * a + b * b) + (c * c + d * d)
+    for q in range(whole, x.shape[0]):
+        for k in range(total.size):
+            total[k] += (x[q, k] - mean[k]) * (x[q, k] - mean[k])
+
+
+@_jit
+def add_products(total, product, g, x, mean):
+    """The same for g, and for g (x - mean)."""
+    whole = x.shape[0] - x.shape[0] % 4
+    for q in range(0, whole, 4):
+        for k in range(total.size):
+            a, b, c, d = g[q, k], g[q + 1, k], g[q + 2, k], g[q + 3, k]
+            total[k] += (a + b) + (c + d)
+            m = mean[k]
+            product[k] += (a * (x[q, k] - m) + b * (x[q + 1, k] - m)) + (c * (x[q + 2, k] - m) + d * (x[q + 3, k] - m))
+    for q in range(whole, x.shape[0]):
+        for k in range(total.size):
+            total[k] += g[q, k]
+            product[k] += g[q, k] * (x[q, k] - mean[k])
+
+
+@_jit
 def moments_lanes(x, mean, variance):
     """By stretches: what is known so far is merged with a stretch's own mean and sum of squares (Chan, Golub and LeVeque 1979)."""
     outer, inner, lanes = x.shape
-    step = max(2, _STRETCH // lanes)
+    step = max(4, _STRETCH // lanes)
     own, squares = np.empty(lanes, x.dtype), np.empty(lanes, x.dtype)
     for p in range(outer):
         mean[p], variance[p] = 0, 0
         for start in range(0, inner, step):
-            n = min(step, inner - start)
+            near = x[p, start : start + step]
             own[:], squares[:] = 0, 0
-            for q in range(start, start + n):
-                for k in range(lanes):
-                    own[k] += x[p, q, k]
+            add_up(own, near)
             for k in range(lanes):
-                own[k] /= x.dtype.type(n)
-            for q in range(start, start + n):
-                for k in range(lanes):
-                    squares[k] += (x[p, q, k] - own[k]) * (x[p, q, k] - own[k])
-            part, before = x.dtype.type(n / (start + n)), x.dtype.type(start)
+                own[k] /= x.dtype.type(len(near))
+            add_squares(squares, near, own)
+            part, before = x.dtype.type(len(near) / (start + len(near))), x.dtype.type(start)
             for k in range(lanes):
                 distance = own[k] - mean[p, k]
                 variance[p, k] += squares[k] + distance * distance * before * part
@@ -106,13 +143,9 @@ def moments_rows(x, mean, variance):
 
 @_jit
 def sums_lanes(g, x, mean, total, product):
-    outer, inner, lanes = x.shape
-    for p in range(outer):
+    for p in range(x.shape[0]):
         total[p], product[p] = 0, 0
-        for q in range(inner):
-            for k in range(lanes):
-                total[p, k] += g[p, q, k]
-                product[p, k] += g[p, q, k] * (x[p, q, k] - mean[p, k])
+        add_products(total[p], product[p], g[p], x[p], mean[p])
 
 
 @_jit
