@@ -1,8 +1,8 @@
 """Convolution by the discrete Fourier transform, in overlapping tiles (overlap-save).
 
-A correlation is a product of spectra, y = F^-1(F(x) * conj(F(w))), if the transform is long enough that nothing wraps round into the points
-that are kept. The image is cut into tiles of length f that overlap by the extent of the kernel less one; each tile gives the f - d(k-1)
-points it sees whole. So a tile is a window: of kernel f and stride f - d(k-1) (or the multiple of s below), and is fetched like one.
+A correlation is a convolution with the kernel backwards, so a product of spectra, y = F^-1(F(x) * F(w)), if the transform is long enough
+that nothing wraps round into the points kept. The image is cut into tiles of length f that overlap by the extent of the kernel less one;
+each gives the f - d(k-1) points it sees whole. So a tile is a window: of kernel f and stride f - d(k-1) (or the multiple of s below).
 
 Cost: transforms of all tiles of x, w and y, and one complex matrix product over channels per frequency. It does not grow with the kernel.
 """
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -28,41 +27,46 @@ from .slabs import Box, boxes, fetch, lengths, windows
 
 Array = NDArray[Any]
 
-BATCH = 1 << 22  # bytes of spectra one thread works on at a time
-FEW = 1 << 15  # complex multiply-adds that take BLAS as long as to begin, in several threads
+BATCH = 1 << 23  # bytes of spectra one thread works on at a time
+PIECE = 1 << 20  # bytes of spectra transformed at a time
+LINE = 16  # channels side by side that are worth reading together
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
-    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
     transform = _Transform(tiling.length, dtype)
-    spectra = _kernel_spectra(kernels, spec, transform)  # (F, G, C/G, P)
-    axes = tuple(range(1, 1 + r))
-    kept = tuple(slice(0, s * (o - 1) + 1, s) for s, o in zip(spec.stride, tiling.points))
+    starts = [d * (k - 1) for d, k in zip(spec.dilation, spec.kernel)]
+    kept = [slice(start, start + s * (o - 1) + 1, s) for start, s, o in zip(starts, spec.stride, tiling.points)]
+    turned = _flip(np.moveaxis(kernels, 0, -3).reshape(1, *spec.kernel, -1), spec.dilation)[0]  # (*extent, G * C/G * P)
+    values = memory.empty((*transform.shape, turned.shape[-1]), transform.complex)
 
     def work(batch: Box) -> None:
-        a = transform.forward(_cut(x, tiling.windows, batch, dtype), axes).reshape(-1, transform.count, groups, c)
+        a = _spectra(_windows(x, tiling.windows, batch, dtype), transform, "x").reshape(-1, transform.count, groups, c)
+        b = memory.scratch("products", (*a.shape[:-1], p), a.dtype)  # (tiles, F, G, P)
         if c == 1:
-            b = a[..., None] * spectra  # (tiles, F, G, 1, P)
+            np.multiply(a, weights[..., 0, :], out=b)
         elif p == 1:
-            b = np.einsum("bfgc,fgc->bfg", a, spectra[..., 0])
+            np.einsum("bfgc,fgc->bfg", a, weights[..., 0], out=b[..., 0])
         else:
-            b = np.empty((*a.shape[:-1], p), a.dtype)
-            np.matmul(a.transpose(1, 2, 0, 3), spectra, out=b.transpose(1, 2, 0, 3))
-        del a
-        y = transform.inverse(b.reshape(-1, *transform.shape, groups * p), axes)[(slice(None), *kept)]
-        y = y.reshape(*lengths(batch), *tiling.points, groups * p)
-        for t in product(*(range(n) for n in lengths(batch)[1:])):
+            np.matmul(a.transpose(1, 2, 0, 3), weights, out=b.transpose(1, 2, 0, 3))
+        b = b.reshape(*lengths(batch), *transform.shape, groups * p)
+        y = memory.scratch("y", (*lengths(batch), *tiling.points, groups * p), dtype)
+        transform.inverse(b, kept, y)
+        for t in np.ndindex(*lengths(batch)[1:]):
             starts = [(part.start + i) * o for part, i, o in zip(batch[1:], t, tiling.points)]
             box = (batch[0], *(slice(at, min(at + o, n)) for at, o, n in zip(starts, tiling.points, spec.out)))
-            found = np.moveaxis(y, 0, r)[t]  # (n, *points, P)
-            target.put(box, found[(slice(None), *(slice(0, length) for length in lengths(box)[1:]))])
+            target.put(box, y[(slice(None), *t, *(slice(0, n) for n in lengths(box)[1:]))])
 
+    def of_kernels(channels: slice) -> None:
+        transform.forward(turned[..., channels], values[..., channels])
+
+    parallel.run(transform.channels(turned.shape[-1]), of_kernels)
+    weights = values.reshape(transform.count, groups, c, p)
     with blas.single_blas():
-        products = c * p if min(c, p) > 1 else 0
-        parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel, products), work)
+        parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel, BATCH), work)
 
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
@@ -73,57 +77,55 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     tiling = plan(x.shape[0], x.shape[1], g.shape[1], spec, wide)
     transform = _Transform(tiling.length, wide)
-    axes = tuple(range(1, 1 + spec.rank))
     given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * spec.rank, (1,) * spec.rank)
     sums: dict[int, Array] = {}
 
     def share(batches: Sequence[Box], part: int) -> None:
         for batch in batches:
-            a = transform.forward(_cut(last, tiling.windows, batch, wide), axes).reshape(-1, transform.count, groups, c)
-            b = transform.forward(_dilate(_cut(cotangents, given, batch, wide, "cotangent").conj(), spec.stride), axes).conj()
-            b = b.reshape(-1, transform.count, groups, m)
-            if part not in sums:
-                sums[part] = np.zeros((transform.count, groups, c, m), a.dtype)
-            for i in range(len(a)) if c == m == 1 else ():
-                sums[part] += (a[i] * b[i])[..., None]
-            if c > 1 or m > 1:
-                sums[part] += np.matmul(a.transpose(1, 2, 3, 0), b.transpose(1, 2, 0, 3))
+            a = _spectra(_windows(last, tiling.windows, batch, wide), transform, "x").reshape(-1, transform.count, groups, c)
+            turned = _flip(_windows(cotangents, given, batch, wide, "cotangents"), spec.stride)
+            b = _spectra(turned, transform, "g").reshape(-1, transform.count, groups, m)
+            found = memory.empty((transform.count, groups, c, m), a.dtype)
+            if c == m == 1:
+                np.add.reduce(np.multiply(a, b, out=a), out=found[..., 0])
+            else:
+                np.matmul(a.transpose(1, 2, 3, 0), b.transpose(1, 2, 0, 3), out=found)
+            sums[part] = np.add(sums[part], found, out=found) if part in sums else found
 
     with blas.single_blas():
-        parallel.run_parts(tiling.batches(x.shape[0], (x.shape[1] + g.shape[1]) * transform.bytes_per_channel), share)
-    spatial = phases.total(sums).reshape(*transform.shape, groups, c, m)
-    dw = transform.inverse(spatial, tuple(range(spec.rank)))
-    dw = dw[tuple(slice(0, d * (k - 1) + 1, d) for k, d in zip(spec.kernel, spec.dilation))]
-    return phases.as_weight(np.moveaxis(dw, -3, 0), dtype)
+        nbytes, of_sums = ((n * transform.bytes_per_channel) for n in (x.shape[1] + g.shape[1], groups * c * m))
+        parallel.run_parts(tiling.batches(x.shape[0], nbytes, max(BATCH, of_sums)), share)
+    starts = [s * (o - 1) for s, o in zip(spec.stride, tiling.points)]
+    kept = [slice(start, start + d * (k - 1) + 1, d) for start, d, k in zip(starts, spec.dilation, spec.kernel)]
+    dw = np.empty((*spec.kernel, groups * c * m), wide)
+    total = phases.total(sums).reshape(*transform.shape, -1)
+    parallel.run(transform.channels(dw.shape[-1]), lambda channels: transform.inverse(total[..., channels], kept, dw[..., channels]))
+    return phases.as_weight(np.moveaxis(dw.reshape(*spec.kernel, groups, c, m), -3, 0), dtype)
 
 
-def _kernel_spectra(kernels: Array, spec: ConvSpec, transform: _Transform) -> Array:
-    """(G, *k, C/G, P) to conj(F(w)), (F, G, C/G, P)."""
-    groups, *_, c, p = kernels.shape
-    spread = _dilate(np.moveaxis(kernels, 0, -3).conj()[None], spec.dilation)[0]  # (*extent, G, C/G, P)
-    spectra = memory.empty((*transform.shape, groups, c, p), transform.complex)
-
-    def work(channel: tuple[int, int]) -> None:
-        i, j = channel
-        np.conj(transform.forward(spread[..., i, j, :], tuple(range(spec.rank))), out=spectra[..., i, j, :])
-
-    parallel.run(list(product(range(groups), range(c))), work)
-    return np.reshape(spectra, (transform.count, groups, c, p))
+def _windows(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
+    """The tiles of a batch, a view (n, *tiles, *f, C) of x (N, *n, C) or of scratch."""
+    (tiles,) = windows(fetch(x, tile, batch, dtype, key), tile, lengths(batch)[1:])
+    return np.asarray(tiles)
 
 
-def _cut(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
-    """The tiles of a batch, (tiles, *f, C), from x (N, *n, C)."""
-    view = windows(fetch(x, tile, batch, dtype, key), tile, lengths(batch)[1:])[0]
-    return np.reshape(view, (-1, *tile.kernel, x.shape[-1]))
+def _spectra(tiles: Array, transform: _Transform, key: str) -> Array:
+    """(*tiles, F, C) of (*tiles, *f, C), in this thread's scratch."""
+    lead = tiles.shape[: -1 - len(transform.length)]
+    spectra = memory.scratch(("spectra", key), (*lead, *transform.shape, tiles.shape[-1]), transform.complex)
+    transform.forward(tiles, spectra)
+    return spectra
 
 
-def _dilate(a: Array, stride: Sequence[int]) -> Array:
-    """s - 1 zeros between neighbours along the axes after the first."""
+def _flip(a: Array, stride: Sequence[int]) -> Array:
+    """(.., *n, C) backwards along n, with s - 1 zeros between neighbours: to correlate is to convolve with it."""
+    backwards: tuple[Any, ...] = (..., *(slice(None, None, -1) for _ in stride), slice(None))
     if all(s == 1 for s in stride):
-        return a
-    r = len(stride)
-    out = np.zeros((a.shape[0], *(s * (n - 1) + 1 for s, n in zip(stride, a.shape[1:])), *a.shape[1 + r :]), a.dtype)
-    out[(slice(None), *(slice(None, None, s) for s in stride))] = a
+        return np.asarray(a[backwards])
+    first = a.ndim - 1 - len(stride)
+    shape = (*a.shape[:first], *(s * (n - 1) + 1 for s, n in zip(stride, a.shape[first:])), a.shape[-1])
+    out = np.zeros(shape, a.dtype)
+    out[(slice(None),) * first + tuple(slice(None, None, s) for s in stride)] = a[backwards]
     return out
 
 
@@ -140,15 +142,63 @@ class _Transform:
         self.complex = np.result_type(dtype, np.complex64) if length else dtype
         self.bytes_per_channel = self.count * self.complex.itemsize
 
-    def forward(self, a: Array, axes: tuple[int, ...]) -> Array:
-        if not axes:
-            return a
-        return np.asarray((_fft().rfftn if self.real else _fft().fftn)(a, self.length, axes))
+    def forward(self, a: Array, out: Array) -> None:
+        """out (.., *shape, C) of a (.., *n, C), padded with zeros along each axis when its turn comes: until then there are fewer lines."""
+        rank = len(self.length)
+        first, size = a.ndim - 1 - rank, a.shape[-1 - rank : -1]
+        some: tuple[Any, ...] = (..., *(slice(0, n) for n in size), slice(None))
+        if not self.real:
+            out[some] = a
+        for i in reversed(range(rank)):
+            some = (*some[: i + 1], slice(None), *some[i + 2 :])
+            lines = out[some]
+            if self.real and i == rank - 1:
+                for rows in self._rows(lines):
+                    lines[rows] = _fft().rfft(_padded(a[rows], self.length[i]), axis=first + i)
+            else:
+                lines[(slice(None),) * (first + i) + (slice(size[i], None),)] = 0
+                found = _in_place("fft", lines, first + i)
+                if not np.may_share_memory(found, lines):
+                    lines[...] = found
 
-    def inverse(self, a: Array, axes: tuple[int, ...]) -> Array:
-        if not axes:
-            return a
-        return np.asarray((_fft().irfftn if self.real else _fft().ifftn)(a, self.length, axes))
+    def inverse(self, a: Array, kept: Sequence[slice], out: Array) -> None:
+        """out (.., *o, C), the points to keep of a (.., *shape, C), which may be overwritten."""
+        first, last = a.ndim - 1 - len(self.length), len(self.length) - 1
+        for i, keep in enumerate(kept):
+            of_axis = (slice(None),) * (first + i) + (keep,)
+            if self.real and i == last:
+                for rows in self._rows(a):
+                    out[rows] = _fft().irfft(a[rows], self.length[i], first + i)[of_axis]
+                return
+            a = _in_place("ifft", a, first + i)[of_axis]
+        out[...] = a
+
+    def _rows(self, spectra: Array) -> list[Box]:
+        """Cuts along all axes but the last and the channels: what a library makes is new memory, dear where it is large."""
+        row = prod(spectra.shape[-2:]) * spectra.itemsize
+        return boxes(spectra.shape[:-2], lambda shape: prod(shape) * row, PIECE)
+
+    def channels(self, count: int) -> list[slice]:
+        """Cuts of the channels, of cache lines."""
+        step = max(LINE, PIECE // self.bytes_per_channel)
+        return [slice(i, i + step) for i in range(0, count, step)]
+
+
+def _padded(a: Array, length: int) -> Array:
+    """`a` (.., n, C) with zeros up to a length of n, where they are missing in scratch: the library would take new memory."""
+    n = a.shape[-2]
+    if n == length:
+        return a
+    padded = memory.scratch("padded", (*a.shape[:-2], length, a.shape[-1]), a.dtype)
+    padded[..., :n, :], padded[..., n:, :] = a, 0
+    return padded
+
+
+def _in_place(name: str, a: Array, axis: int) -> Array:
+    """fft or ifft of complex numbers, in the memory of `a` where the library can."""
+    library = _fft()
+    found: Array = getattr(library, name)(a, axis=axis, **({} if library is np.fft else {"overwrite_x": True}))
+    return found
 
 
 @cache
@@ -190,15 +240,10 @@ class Tiling:
     seconds: float
     spectra: int  # bytes, of the kernels
 
-    def batches(self, n: int, nbytes: int, products: int = 0) -> list[Box]:
-        """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, fit in a batch; at least a few per thread where there are so many.
-
-        Or twice as many, where the products of a frequency, so many for each tile, are fewer than BLAS takes to begin.
-        """
-        total, threads, most = n * prod(self.count), parallel.num_threads(), max(1, BATCH // max(1, nbytes))
-        few = n % threads == 0 and 0 < most * products < FEW
-        limit = min(2 * most, -(-total // threads)) if few else min(most, -(-total // (2 * threads)))
-        return boxes((n, *self.count), prod, max(1, limit))
+    def batches(self, n: int, nbytes: int, limit: int) -> list[Box]:
+        """Boxes of (N, *tiles) whose spectra, of `nbytes` per tile, stay below a limit; at least one for each thread."""
+        most = -(-n * prod(self.count) // parallel.num_threads())
+        return boxes((n, *self.count), prod, max(1, min(limit // max(1, nbytes), most)))
 
 
 @lru_cache(1024)

@@ -21,9 +21,10 @@ from .geometry import ConvSpec
 from .slabs import Box, copy_pieces, lengths
 
 Array = NDArray[Any]
-
-
 Parts = Callable[[Box, Array], list[tuple[Array, Array]]]
+
+
+PIECE = 1 << 18  # elements of a sum that a thread adds at a time
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,12 @@ class _Phases:
 def total(sums: dict[int, Array]) -> Array:
     """The sum of what each part of the work summed, in the order of the parts: it does not depend on who was faster."""
     first, *others = (sums[part] for part in sorted(sums))
-    for other in others:
-        first += other
+
+    def work(piece: Any) -> None:
+        for other in others:
+            first[piece] += other[piece]
+
+    parallel.run(parallel.boxes(first.shape, PIECE) if others else (), work)
     return first
 
 
