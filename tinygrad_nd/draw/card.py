@@ -27,6 +27,7 @@ COLORS = {
     "fold": ("#E3E6EA", "#3A424D"),
     "rest": ("#FFFFFF", "#9AA1AB"),
 }
+SCOPES = ("#F6F7F9", "#EEF0F3", "#E7EAEE")  # by depth
 INK = {"plain": "#3A424D", "grey": "#6B7280", "red": "#B00020"}
 SLOT_SIDES = {"TB": "n", "BT": "s", "LR": "w", "RL": "e"}
 BESIDE = {"TB": "we", "BT": "we", "LR": "sn", "RL": "sn"}  # where what comes first in a rank stands, and what comes after
@@ -37,7 +38,7 @@ look: Callable[[Vertex], Hashable] = attrgetter(
 )  # all that a card and its tooltip tell
 
 
-def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False, sides: Mapping[int | None, str] | None = None) -> str:
+def card(v: Vertex, rankdir: str, fill: str, flows: bool, sides: Mapping[int | None, str]) -> str:
     """An HTML-like table: operand slots where edges enter, ahead or at `sides` (compass points by slot), and in the middle the rows. What
     `flows` on along edges is told there."""
     rows = [f"<TR><TD>{row}</TD></TR>" for row in _rows(v, flows)]
@@ -45,7 +46,7 @@ def card(v: Vertex, rankdir: str, fill: str = "", flows: bool = False, sides: Ma
     slots = [f'<TD PORT="s{i}" CELLPADDING="1">{font(escaped(name), 8, "grey")}</TD>' for i, name in enumerate(v.operands)]
     ahead = SLOT_SIDES[rankdir]
     for side in (*BESIDE[rankdir], ahead) if sides else ahead if slots else "":
-        here = [slot for i, slot in enumerate(slots) if (sides or {}).get(i, ahead) == side]
+        here = [slot for i, slot in enumerate(slots) if sides.get(i, ahead) == side]
         if here:
             parts = _strip(here, side in "we"), body
             body = _joined(*(parts if side in "wn" else parts[::-1]), side not in "we")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from .card import BESIDE, SLOT_SIDES, card, escaped, look, quoted, tooltip
+from .card import BESIDE, SCOPES, SLOT_SIDES, card, escaped, look, quoted, tooltip
 from .graph import Edge, Graph, Vertex
 from .style import Heat, edge_style, legend
 
@@ -13,7 +13,7 @@ _FONT = "Helvetica"
 Beside = dict[int, dict[int | None, tuple[int, bool]]]  # {operation: {slot: (leaf, whether it stands after the operation)}}
 
 
-def to_dot(graph: Graph, rankdir: str = "TB", legend: bool = True, dpi: int | None = None) -> str:
+def to_dot(graph: Graph, rankdir: str, legend: bool, dpi: int | None = None) -> str:
     """DOT source, in time linear in the graph. `dpi` is for pixels only."""
     return "\n".join(_lines(graph, rankdir, legend, dpi)) + "\n"
 
@@ -55,7 +55,7 @@ def _clusters(graph: Graph, cards: Sequence[str], beside: Beside) -> Iterator[st
             continue
         if scope:
             depth = scope.count("/")
-            fill = ("#F6F7F9", "#EEF0F3", "#E7EAEE")[min(depth, 2)]
+            fill = SCOPES[min(depth, 2)]
             label = f"<B>{escaped(scope.rpartition('/')[2])}</B>"
             yield f"  subgraph cluster_{number} {{"
             yield f'    label=<{label}>; labelloc=t; labeljust=r; style="rounded,filled"; fillcolor="{fill}"; color="#AEB4BD";'

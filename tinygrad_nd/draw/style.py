@@ -39,7 +39,7 @@ class Heat:
         return SHADES[round(share * (len(SHADES) - 1))]
 
 
-def edge_style(e: Edge, silent: bool = False) -> list[str]:
+def edge_style(e: Edge, silent: bool) -> list[str]:
     """Words for what flows, unless `silent`; width by the gradient's norm, two decades to a step; red and bold from a nan or inf on, grey
     dashes for none."""
     lines = [e.label] if e.label else []

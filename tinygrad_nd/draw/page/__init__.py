@@ -26,7 +26,7 @@ READABLE = 60  # vertices of the picture that is shown first, if folding gets th
 SCRIPTS = ("graph.js", "view.js", "panel.js", "picture.js", "play.js", "main.js")  # read from the first to the last
 
 
-def page(graph: Graph, rankdir: str, with_legend: bool, depth: int | None = None) -> str:
+def page(graph: Graph, rankdir: str, with_legend: bool, depth: int | None) -> str:
     """The text of an HTML file, which opens folded at `depth`, or as deep as can be read at once. What runs in it is named by its hash:
     nothing else may run, and nothing can be fetched."""
     whole = limit(graph, MOST)

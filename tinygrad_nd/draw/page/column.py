@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
-from ..card import COLORS, INK
+from ..card import COLORS, INK, SCOPES
 from ..graph import Edge, Graph, Vertex, called
 from ..style import Heat
 from ..text import clean, notes
@@ -83,7 +83,7 @@ def _boxes(boxes: list[tuple[str, float, float]], deepest: int) -> Iterator[str]
         depth = scope.count("/")
         margin = (deepest - depth) * INSET
         x, right = -(WIDTH + SIDE + margin), WIDTH + margin
-        fill = ("#F6F7F9", "#EEF0F3", "#E7EAEE")[min(depth, 2)]
+        fill = SCOPES[min(depth, 2)]
         yield f'<rect x="{x}" y="{top:g}" width="{right - x}" height="{bottom - top:g}" rx="8" fill="{fill}" stroke="#AEB4BD"/>'
         yield _text(right - 8, top + 16, scope.rpartition("/")[2], 12, "plain", ' font-weight="bold" text-anchor="end"')
 
