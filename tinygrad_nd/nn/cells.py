@@ -110,10 +110,12 @@ class GRUCell(_Cell):
 
 
 def uniform(hidden_size: int, dtype: npt.DTypeLike | None, rng: Rng, bias: bool) -> Recipe:
+    """Parameters uniform within ±1/√hidden_size."""
     bound = hidden_size**-0.5
     return recipe(partial(initialisers.uniform, low=-bound, high=bound), dtype, rng, bias)
 
 
 def set_parameters(layer: Module, suffix: str, rows: int, below: int, size: int, recipe: Recipe) -> None:
+    """Weights and biases for what comes from below and from the step before, for so many rows: those of all gates."""
     for name, shape in (("weight_ih", (rows, below)), ("weight_hh", (rows, size)), ("bias_ih", (rows,)), ("bias_hh", (rows,))):
         setattr(layer, name + suffix, recipe.weight(*shape) if recipe.bias or len(shape) == 2 else None)

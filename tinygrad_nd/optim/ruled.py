@@ -14,7 +14,7 @@ Move = tuple[Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule, its 
 
 
 class Ruled(Optimizer):
-    """The library's own: all numbers of a row move by a rule of `kernels.update`, which a subclass names with its states and constants."""
+    """The library's own: all numbers of a row move by one rule, which a subclass names with its states and constants."""
 
     elementwise = True
 
@@ -23,6 +23,7 @@ class Ruled(Optimizer):
         return Step(rule, p, g, states, numbers, decay, maximize)
 
     def rule(self, p: np.ndarray, state: State, *args: Any, **options: Any) -> Move:
+        """What the next step of these numbers is, given the options of their group."""
         raise NotImplementedError
 
 

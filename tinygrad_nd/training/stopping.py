@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-from ..arguments import option
+from ..arguments import number, option, whole
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,8 @@ class EarlyStopping:
     restore_best: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 1:
-            raise ValueError(f"EarlyStopping: patience={self.patience!r} must be a number of epochs, at least 1")
-        if not self.min_delta >= 0:
-            raise ValueError(f"EarlyStopping: min_delta={self.min_delta} must be at least 0")
+        whole("EarlyStopping", "patience", self.patience)
+        number("EarlyStopping", "min_delta", self.min_delta, least=0)
         option("EarlyStopping", "mode", self.mode, ("min", "max"))
 
     def best(self, values: Sequence[float]) -> int:
