@@ -258,14 +258,14 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     tiling = plan(n, c, m, spec, dtype)
     weights = tiling.size * c * m * spec.groups * dtype.itemsize
     batches = 1 + n * prod(tiling.count) / max(1, tiling.limit(spec.groups * (c + m), spec.groups * c * m, dtype.itemsize))
-    calls = 4e-4 * spec.rank + 5e-7 * tiling.size * spec.groups * batches
+    calls = 2.4e-4 + 2e-4 * spec.rank + 1e-7 * tiling.size * spec.groups * batches
     products, moves = (spec.groups * macs for macs in _macs(tiling, n, c, m))
     seconds = product_seconds(products, m, c, dtype) + product_seconds(moves, LONG, LONG, dtype)
-    return calls + seconds + 3e-10 * weights, max(BATCH, weights) + 2 * weights
+    return calls + seconds + 5e-10 * weights, max(BATCH, weights) + 2 * weights
 
 
 def _macs(tiling: Tiling, n: int, c: int, m: int) -> tuple[float, float]:
     """Of products, and of transforms and moves, per group, each weighed by what it was seen to cost."""
     total, t, p = n * prod(tiling.count) * prod(tiling.spread), tiling.size, prod(tiling.points)
-    moves = 1.5 * t * (min(t, KRONECKER) * c + min(p, KRONECKER) * m) + 10 * (t * (2 * c + m) + p * m)
+    moves = t * (1.5 * min(t, KRONECKER) * c + 2.5 * min(p, KRONECKER) * m) + 35 * t * c + 23 * (t + p) * m
     return float(total * t * c * m), total * moves
