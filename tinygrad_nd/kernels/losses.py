@@ -58,16 +58,12 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
     boxes = parallel.boxes((x.size,), share(x.size) if f is None else engines.share(x.size))
     sums = np.zeros(len(boxes))
 
-    def task(i: int) -> tuple[Array, Array, Array]:
-        """The tiles of the slope, x and t."""
-        a, b, *out = [a[boxes[i]] for a in arrays]
-        return out[0] if wanted else memory.scratch(("slope", i), (len(a) if f is None else STRETCH,), dtype), a, b
-
     if f is None:
         both = LOSSES[name].both
 
         def sum_up(i: int) -> None:
-            sums[i] = both(*task(i), scale, *parameters)
+            a, b, *out = [a[boxes[i]] for a in arrays]
+            sums[i] = both(out[0] if wanted else scratch("slope", a), a, b, scale, *parameters)
 
         with np.errstate(all="ignore"):
             parallel.run(range(len(boxes)), sum_up)
@@ -75,7 +71,8 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
 
         def tasks() -> list[tuple[Array, ...]]:
             numbers = memory.table(np.array([scale, *parameters, 0], dtype))
-            return [(sums[i : i + 1], *task(i), numbers) for i in range(len(boxes))]
+            outs = [arrays[2][box] if wanted else memory.scratch(("slope", i), (STRETCH,), dtype) for i, box in enumerate(boxes)]
+            return [(sums[i : i + 1], outs[i], *[a[box] for a in arrays[:2]], numbers) for i, box in enumerate(boxes)]
 
         engines.repeat(f, (sums, *arrays), tasks, (scale, *parameters))
     if slope is not None:
