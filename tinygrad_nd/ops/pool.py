@@ -11,13 +11,14 @@ import numpy as np
 
 from ..kernels import pool as kernel
 from ..kernels import winners
+from ..kernels.elementwise import tiled
 from ..kernels.geometry import IntN, Padding, PoolSpec, pool_spec
 from ..kernels.memory import freeze
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
 from .choice import where
-from .elementwise import absolute, power, sign
+from .elementwise import absolute, sign
 from .parts import floating
 from .space import Restore, fitting, space_last
 from .ufunc import over, scale
@@ -52,20 +53,30 @@ def _window_sum_adjoint(g: Any, *, spec: PoolSpec, factor: float) -> Any:
 
 @primitive(x=lambda g, x, out, spec, p, share: _lp_pool_grad(g, x, out, spec, p, share))
 def _lp_pool(x: Any, *, spec: PoolSpec, p: float, share: Any) -> Any:
-    total = kernel.window_sum(np.square(x) if p == 2 else np.abs(x) ** p, spec) * share
+    total = kernel.window_sum(tiled(lambda x: _size_to(x, p), x), spec) * share
     return np.sqrt(total) if p == 2 else total ** (1 / p)
 
 
 def _lp_pool_grad(g: Tensor, x: Tensor, out: Tensor, spec: PoolSpec, p: float, share: Any) -> Tensor:
-    """sign(x) |x|^(p - 1) · the sum over its windows of g · share / y^(p - 1), and 0 where x or y is 0."""
+    """x |x|^(p - 2) · the sum over its windows of g · share / y^(p - 1), and 0 where x or y is 0."""
     empty = out.data == 0
     y = where(empty, 1, out)
-    weight = where(empty, 0, over(g, y if p == 2 else power(y, p - 1)) * astensor(share))
+    weight = where(empty, 0, over(g, y if p == 2 else _size_to(y, p - 1)) * astensor(share))
     spread = _window_sum_adjoint(weight, spec=spec, factor=1.0)
     if p == 2:
         return scale(spread, x)  # type: ignore[no-any-return]
-    size = where(x.data == 0, 1, absolute(x))
-    return scale(spread, sign(x) * power(size, p - 1))  # type: ignore[no-any-return]
+    if p < 2 or p % 1:
+        return scale(spread, sign(x) * _size_to(where(x.data == 0, 1, x), p - 1))  # type: ignore[no-any-return]
+    return scale(spread, x * _size_to(x, p - 2))  # type: ignore[no-any-return]
+
+
+def _size_to(x: Any, p: float) -> Any:
+    """|x| ** p; by products where p is a whole number, for a power takes as long as twenty of them."""
+    if p % 1 or p < 1:
+        return abs(x) ** p
+    if p % 2:
+        return abs(x) if p == 1 else abs(x) * _size_to(x, p - 1)
+    return x * x if p == 2 else _size_to(x * x, p / 2)
 
 
 def max_pool_nd(
