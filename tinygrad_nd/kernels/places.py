@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .elementwise import LARGE, PASSES, TILE
+from .elementwise import LARGE, PASSES
 from .memory import Array, constant
 
 COMPILED = 1 << 13  # numbers; below, compiled loops save nothing
@@ -60,21 +60,19 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        tasks = lambda: [(y[box], constant(values[box]), constant(places[box])) for box in _shares(y)]
+        tasks = lambda: [(y[box].reshape(-1), constant(values[box]), constant(places[box])) for box in _shares(y)]
         engines.repeat(loops.put, (y, values, places), tasks)
     else:
         parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
     return _restored(y, shape, order)
 
 
-def reach(at: Array) -> tuple[int, int]:
-    """The lowest and the highest place; (0, 0) of none."""
-    if at.size < LARGE or not at.flags.c_contiguous:
-        return (int(at.min()), int(at.max())) if at.size else (0, 0)
-    ends: list[tuple[int, int]] = []
-    flat = at.reshape(-1)
-    parallel.run(parallel.boxes(flat.shape, TILE), lambda box: ends.append((int(flat[box].min()), int(flat[box].max()))))
-    return min(ends)[0], max(high for _, high in ends)
+def within(at: Array, n: int) -> bool:
+    """Whether all places are from 0 to n - 1."""
+    found: list[bool] = []
+    flat = np.ascontiguousarray(at.transpose(memory.memory_order(at))).reshape(-1).view(np.uint64)  # what is below 0 is large
+    _each(flat.size, flat.size, lambda box: found.append(int(flat[box].max()) < n))
+    return all(found)
 
 
 def repeated(at: Array, n: int, rank: int) -> bool:
@@ -99,8 +97,8 @@ def repeated(at: Array, n: int, rank: int) -> bool:
 
 
 def _put(y: Array, values: Array, places: Array) -> None:
-    y[...] = 0
-    y.reshape(-1)[_flat(places, y.shape[1])] = values
+    y.reshape(-1).view(np.uint8)[...] = 0  # of bytes, NumPy fills memory twice as fast
+    y.reshape(-1)[_flat(places, y.shape[1]).reshape(-1)] = values.reshape(-1)
 
 
 def _largest(x: Array, at: Array) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from . import memory, parallel
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import Part, apart, blank, engine, extent, like, load, parts, spread, store, tap, tight, windows
+from .pool_slabs import SLAB, Part, apart, blank, engine, extent, like, load, parts, spread, store, tap, tight, windows
 
 
 def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
@@ -45,15 +45,22 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
 
 def flat_index(winner: Array, spec: PoolSpec) -> Array:
     """The winners as flat positions within the spatial block, int64; -1 where a window lies wholly in the padding."""
-    taps = np.unravel_index(winner, spec.kernel) if spec.rank else ()
-    flat = np.zeros(winner.shape, np.int64)
-    inside = np.ones(winner.shape, np.bool_)
-    for axis, (t, n, s, (a, _), d, o) in enumerate(zip(taps, spec.size, spec.stride, spec.padding, spec.dilation, spec.out)):
-        starts = (np.arange(o) * s - a).reshape(-1, *(1,) * (spec.rank - 1 - axis))
-        position = starts + t * d
-        inside &= (position >= 0) & (position < n)
-        flat = flat * n + position
-    return np.where(inside, flat, -1)
+    starts, reached, taps = np.zeros((), np.int64), np.ones((), np.bool_), np.zeros((), np.int64)
+    for n, k, s, (a, _), d, o in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out):
+        first, further = np.arange(o) * s - a, np.arange(k) * d
+        inside = first[:, None] + further
+        starts, taps = np.add.outer(starts * n, first), np.add.outer(taps * n, further)
+        reached = np.logical_and.outer(reached, ((inside >= 0) & (inside < n)).any(1))
+    starts[~reached] = -1  # where the winner is tap 0
+    codes, layout = spread(winner, spec.rank)
+    flat = memory.empty(codes.shape, np.int64)
+
+    def work(box: tuple[slice]) -> None:
+        np.take(taps, codes[box], out=flat[box], mode="clip")
+        flat[box] += starts[..., None]
+
+    parallel.run(parallel.boxes(flat.shape[:1], max(1, SLAB // max(flat[:1].nbytes, 1))), work)
+    return layout.restore(flat, spec.out)
 
 
 def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:

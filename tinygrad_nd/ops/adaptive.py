@@ -127,8 +127,8 @@ def max_unpool_nd(
     lead, o = x.shape[: x.ndim - rank], x.shape[x.ndim - rank :]
     n = _unpooled(o, kernel_size, stride, padding, output_size)
     where = where.astype(np.int64, copy=False)
-    low, high = places.reach(where)
-    if low < 0 or high >= prod(n):
+    if not places.within(where, prod(n)):
+        low, high = where.min(), where.max()
         raise ValueError(f"{who}: indices reach from {low} to {high}, but the result has {prod(n)} places {n}; give its output_size")
     if not places.repeated(where, prod(n), rank):
         freeze(where := where.view())

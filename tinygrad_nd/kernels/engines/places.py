@@ -6,6 +6,7 @@ from numba import njit
 
 from .softmax import _largest
 
+U = np.uintp
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -59,15 +60,14 @@ def take(y, x, at):
 @_jit
 def put(y, x, at):
     outer, n, inner = x.shape
+    size = U(y.size // max(outer, 1))
     for p in range(outer):
-        y[p] = 0
-        if inner == 1:
-            for q in range(n):
-                y[p, at[p, q, 0], 0] = x[p, q, 0]
-        else:
-            for q in range(n):
-                for i in range(inner):
-                    y[p, at[p, q, i], i] = x[p, q, i]
+        base = U(p) * size
+        for i in range(base, base + size):
+            y[i] = 0
+        for q in range(n):
+            for i in range(inner):
+                y[base + U(at[p, q, i] * inner + i)] = x[p, q, i]
 
 
 @_jit
