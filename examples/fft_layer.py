@@ -107,8 +107,8 @@ def angle() -> float:
 GLYPH = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]], float)  # an F: no symmetry to hide behind
 
 
-def stamps(out: Path) -> dict[str, np.ndarray]:
-    """What one output pixel sends back to the input, truly and by hand.
+def stamps(out: Path) -> tuple[dict[str, np.ndarray], Path]:
+    """What one output pixel sends back to the input, truly and by hand; and where the true gradient's graph was drawn.
 
     A pixel y[j] = sum_t x[j + t] w[t] depends on x[j + t] by w[t], so its gradient is the kernel itself, stamped where it looked.
     """
@@ -118,9 +118,9 @@ def stamps(out: Path) -> dict[str, np.ndarray]:
     g[0, 0, 4, 4] = 1
     g = nd.tensor(g, requires_grad=True, name="g: one pixel")
     true = nd.gradients(nd.conv_nd(x, w, padding="same"), x, g, create_graph=True)
-    save_graph(out / "fft_layer_gradient.svg", true)
+    drawn = save_graph(out / "fft_layer_gradient.svg", true)
     hand = nd.gradients(by_hand(x, w.detach()), x, g.detach())
-    return {"kernel": GLYPH, "its gradient": true.data[0, 0], "by hand": hand.data[0, 0]}
+    return {"kernel": GLYPH, "its gradient": true.data[0, 0], "by hand": hand.data[0, 0]}, drawn
 
 
 def side_by_side(pictures: dict[str, np.ndarray]) -> str:
@@ -145,14 +145,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         losses = train(dim, 60 if args.quick else 300)
         numbers[f"loss_ratio_{dim}"] = losses[-1] / losses[0]
         print(f"training in {dim}-D: loss {losses[0]:.3f} -> {losses[-1]:.4f} in {len(losses)} steps")
-    pictures = stamps(args.out)
+    pictures, drawn = stamps(args.out)
     numbers["angle"] = angle()
     print("\nWhat one output pixel sends back to the input:\n")
     print(side_by_side(pictures))
     print("\nThe gradient is the kernel as it stands. Correlation with a kernel stamps it rotated, so it must be rotated first, in every")
     print("axis. The transposed kernel only swaps the axes: its stamp is another letter.")
     print(f"Through one such layer the weight gradient of the layer below is turned by {numbers['angle']:.0f} degrees.")
-    print(f"The true gradient's own graph: {args.out / 'fft_layer_gradient.svg'}")
+    print(f"The true gradient's own graph: {drawn}")
     numbers["stamp"] = float(np.abs(pictures["its gradient"][2:7, 3:6] - GLYPH).max())
     return numbers
 
