@@ -1,7 +1,8 @@
 """Pools in compiled loops, for any rank.
 
 Windows are products of intervals, so a pool of rank r is one of rank 2: the leading spatial axes together count rows, the last one columns.
-Tables say which rows and columns of the input a window sees, and as which tap. The loops are in `pool_loops`.
+Tables say which rows and columns of the input a window sees, and as which tap. The loops are in `pool_loops`,
+`winner_loops` and `sample_loops`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
 from ..taps import Taps
-from . import native
+from . import native, sample_loops, winner_loops
 from . import pool_loops as loops
 from .turns import turn
 
@@ -58,7 +59,7 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     codes, layout = spread(winner, spec.rank)
     source, _ = spread(x, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
-    _over_images(loops.gather_images, spec, source, codes, y)
+    _over_images(winner_loops.gather_images, spec, source, codes, y)
     return layout.restore(y, spec.out)
 
 
@@ -66,7 +67,7 @@ def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
     codes, layout = spread(winner, spec.rank)
     source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    _over_images(loops.scatter_images, spec, source, codes, x)
+    _over_images(winner_loops.scatter_images, spec, source, codes, x)
     return layout.restore(x, spec.size)
 
 
@@ -74,7 +75,7 @@ def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
     source, layout = spread(x, len(taps))
     out = tuple(t.out for t in taps)
     y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
-    _over_lines(loops.sample_lines, taps, _sampling(taps, x.dtype), source, y, ())
+    _over_lines(sample_loops.sample_lines, taps, _sampling(taps, x.dtype), source, y, ())
     return layout.restore(y, out)
 
 

@@ -1,0 +1,61 @@
+"""From a window to where its maximum lies, and back, in compiled loops: see `pool_loops`."""
+
+# mypy: ignore-errors
+from __future__ import annotations
+
+from numba import njit
+
+from .pool_loops import INLINE, JIT, ONE, ZERO, U
+
+
+@njit(**JIT)
+def gather_images(
+    x, codes, y, row, row_source, _r, height, column, column_source, _c, width,
+    row_places, column_places, taps, inner, images, low, high,
+):  # fmt: skip
+    """The channels from low to high of all images; 0 for a window of padding alone."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    for image in range(images):
+        base = image * height * width * inner
+        for r in range(rows):
+            for c in range(columns):
+                at = ((image * rows + r) * columns + c) * inner
+                inside = row[r] < row[r + ONE] and column[c] < column[c + ONE]
+                place = row_places[r] + column_places[c]
+                for i in range(low, high):
+                    y[at + i] = x[base + i + U(place + taps[codes[at + i]])] if inside else 0
+
+
+@njit(**JIT)
+def scatter_images(
+    g, codes, x, row, row_source, _r, height, column, column_source, _c, width,
+    row_places, column_places, taps, inner, images, low, high,
+):  # fmt: skip
+    """The transpose. Rows of x are made 0 when the first window that sees them comes, while they are about to be in cache."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    for image in range(images):
+        base, done = image * height * width * inner, ZERO
+        for r in range(rows):
+            if row[r] == row[r + ONE]:
+                continue
+            reach = row_source[row[r + ONE] - ONE] + ONE
+            _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
+            done = max(done, reach)
+            for c in range(columns):
+                if column[c] == column[c + ONE]:
+                    continue
+                at, place = ((image * rows + r) * columns + c) * inner, row_places[r] + column_places[c]
+                for i in range(low, high):
+                    x[base + i + U(place + taps[codes[at + i]])] += g[at + i]
+        _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
+
+
+@njit(**INLINE)
+def _clear(x, begin, end, inner, low, high):
+    if high - low == inner:
+        for i in range(begin, end):
+            x[i] = 0
+    else:
+        for at in range(begin, end, inner):
+            for i in range(low, high):
+                x[at + i] = 0
