@@ -51,6 +51,7 @@ def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limi
         return shape[0] * prod(seen) * channels * itemsize
 
     extents = (n, *spec.out)
+    limit = max(limit, 4 * nbytes([1] * len(extents)))  # windows that are as large are not looked at one by one
     if parts > 1:
         rounds = max(1, round(nbytes(extents) / (parts * limit)))
         limit = 9 * nbytes(extents) // (8 * parts * rounds)  # neighbours share a little input
