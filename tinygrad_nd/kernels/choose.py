@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from math import prod
 from types import ModuleType
@@ -27,8 +27,8 @@ class Algorithm:
     """One way to compute the three contractions.
 
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
-    Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered. A row whose input gradient is
-    no correlation has a cost for it, asked about the spec itself; its other contractions are those of another row.
+    Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered. A contraction that is computed
+    in its own way has its own cost, asked about the spec itself; without another cost the row is a choice for these contractions only.
 
     Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus bytes moved at
     rates fitted to measured times: they need to rank the rows, not to tell the time.
@@ -39,8 +39,8 @@ class Algorithm:
     input_grad: Callable[[Array, Array, ConvSpec], Array]
     weight_grad: Callable[[Array, Array, ConvSpec], Array]
     refuses: Refuses
-    cost: Cost
-    scattered: Cost | None = None
+    cost: Cost | None
+    own: Mapping[str, Cost] = field(default_factory=dict)
 
 
 def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
@@ -69,6 +69,7 @@ def _compiled(name: str) -> Algorithm:
         lambda x, g, spec: module().weight_grad(x, g, spec),
         refuses,
         lambda *about: module().cost(*about),
+        {"weight_grad": lambda *about: module().weight_cost(*about)},
     )
 
 
@@ -85,7 +86,9 @@ ROWS: dict[str, Algorithm] = {
     row.name: row
     for row in (
         _by_engine("gemm", gemm),
-        Algorithm("col2im", partial(phases.correlate, gemm.engine), col2im.input_grad, gemm.weight_grad, _never, gemm.cost, col2im.cost),
+        Algorithm(
+            "col2im", partial(phases.correlate, gemm.engine), col2im.input_grad, gemm.weight_grad, _never, None, {"input_grad": col2im.cost}
+        ),
         _by_engine("fft", fft, fft.refuses),
         _by_engine("winograd", winograd, winograd.refuses),
         _by_engine("direct", direct),
@@ -131,15 +134,15 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     offers: dict[str, tuple[float, int] | str] = {}
     threads = parallel.num_threads()
     for row in ROWS.values():
+        cost, about = (row.own[contraction], (c, m, spec)) if contraction in row.own else (row.cost, (taken, made, run))
         why = row.refuses(run, dtype)
-        if row.scattered is not None and contraction != "input_grad":
-            why = "adds columns up in input_grad; for the rest it is gemm"
-        if why is None:
-            cost, about = (row.cost, (taken, made, run)) if row.scattered is None else (row.scattered, (c, m, spec))
+        if cost is None:
+            why = f"is gemm but in {', '.join(row.own)}"
+        elif why is None:
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
             offers[row.name] = seconds / threads, nbytes * threads
-        else:
-            offers[row.name] = why
+            continue
+        offers[row.name] = why or ""
     return offers
 
 

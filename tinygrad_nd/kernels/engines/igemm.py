@@ -106,14 +106,21 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: the products at their measured rate, and a copy of what goes in and out."""
-    points, groups = n * prod(spec.out), spec.groups
-    macs = points * prod(spec.kernel) * (c // groups) * m
-    p = m // groups
-    vectors = _side_by_side(p, spec, dtype)[1]
-    filled = p / llvm.lanes(dtype) / vectors * (1 if vectors > 1 else 0.7)  # a tile of one vector loads more than it multiplies
-    moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
-    return 5e-5 + 2 * macs / filled / products.flops_per_second(dtype) + 7e-11 * moved, 2 * SLAB
+    """Seconds and workspace bytes of one thread."""
+    return _seconds(n, c, m, spec, dtype, _side_by_side(m // spec.groups, spec, dtype)[1]), 2 * SLAB
+
+
+def weight_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
+    """The same of the weight gradient, for which no outputs are made side by side."""
+    return _seconds(n, c, m, spec, dtype, -(-m // spec.groups // llvm.lanes(dtype))), 2 * SLAB
+
+
+def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vectors: float) -> float:
+    """The products at their measured rate (a tile of one vector loads more than it multiplies), what every point and the weights take."""
+    points, window = n * prod(spec.out) * spec.groups, prod(spec.kernel) * c // spec.groups
+    macs = points * window * vectors * llvm.lanes(dtype)
+    seconds = (1.2 if vectors <= 1 else 0.84) * 2 * macs / products.flops_per_second(dtype)
+    return 4.4e-5 + seconds + 1.2e-9 * points * vectors + 1.1e-10 * window * m * dtype.itemsize
 
 
 def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> Array:
