@@ -267,7 +267,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     narrow = per_group <= 2
     products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    seconds = 5e-4 + (0.08 + 0.4 * spec.rank) * 1e-9 * transformed + 1.5 * products + 0.5e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    seconds = 4e-4 + (0.06 + 0.32 * spec.rank) * 1e-9 * transformed + 1.2 * products + 0.4e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 
 

@@ -268,4 +268,4 @@ def _macs(tiling: Tiling, n: int, c: int, m: int) -> tuple[float, float]:
     """Of products, and of transforms and moves, per group, each weighed by what it was seen to cost."""
     total, t, p = n * prod(tiling.count) * prod(tiling.spread), tiling.size, prod(tiling.points)
     moves = t * (1.5 * min(t, KRONECKER) * c + 2.5 * min(p, KRONECKER) * m) + 35 * t * c + 23 * (t + p) * m
-    return float(total * t * c * m), total * moves
+    return float(total * t * c * m), total * moves * (2 + len(tiling.length)) / 4  # more axes are more passes

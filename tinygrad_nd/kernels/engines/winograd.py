@@ -104,14 +104,14 @@ class _Work:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread: the products at their measured rate, and the numbers that transforms read and write."""
-    c, m = c // spec.groups, m // spec.groups
-    tiling = plan(n, c, m, spec, dtype)
-    count, lanes = n * _tiles(tiling) * spec.groups, llvm.lanes(dtype)
-    flops = 2 * count * tiling.size * c * -(-m // lanes) * lanes
-    worked = max(c, lanes) + max(m, lanes)  # a vector at least
-    moved = count * (2 * tiling.size * worked + prod(tiling.points) * m) + spec.groups * tiling.size * c * m * parallel.num_threads()
-    seconds = 4e-11 if spec.groups == 1 else 5.6e-11  # per byte; the channels of a group are read in short pieces
-    return 1e-4 + flops / products.flops_per_second(dtype) + seconds * moved * dtype.itemsize, 2 * CHUNK * parallel.num_threads()
+    groups, c, m = spec.groups, c // spec.groups, m // spec.groups
+    tiling, lanes = plan(n, c, m, spec, dtype), llvm.lanes(dtype)
+    tiles, size = n * _tiles(tiling), tiling.size
+    flops = 2 * tiles * size * groups * c * -(-m // lanes) * lanes
+    seen, made = (tiles * size * max(groups * channels, lanes) for channels in (c, m))  # a vector at least
+    moved = 7 * seen + 1.5 * made + 3 * tiles * prod(tiling.points) * groups * m + 22 * size * groups * c * m
+    slow = 0.84 if groups == 1 else 3.3  # products of few channels
+    return 2e-5 * (1 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * moved * dtype.itemsize, 2 * CHUNK * parallel.num_threads()
 
 
 def _axes(tiling: Tiling) -> Axes:
