@@ -96,8 +96,9 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
         return told
     calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
-    rate = 0.2e-9 if spec.groups < c else 0.03e-9 if _by_rows(spec, c // spec.groups) else 0.08e-9
-    return 6e-5 + 3e-6 * calls + rate * moved, 3 * SLAB
+    rows = _by_rows(spec, c // spec.groups)
+    rate = 0.2e-9 if spec.groups < c else 0.03e-9 if rows else 0.08e-9
+    return 6e-5 + (3e-6 if rows else 6e-5) * calls + rate * moved, 3 * SLAB
 
 
 def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:

@@ -102,8 +102,8 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     points, lanes = n * prod(spec.out), llvm.lanes(dtype)
     filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products, where taps share none
     macs = points * prod(spec.kernel) * (c // spec.groups) * m
-    moved = (n * c * prod(spec.size) + points * m) * dtype.itemsize
-    return 1e-4 + 2.4 * macs / filled / products.flops_per_second(dtype) + 8e-11 * moved, 3 * SLAB
+    moved = (n * c * prod(spec.size) + points * m * (1 if m == spec.groups else 5)) * dtype.itemsize  # several results are turned round
+    return 6e-5 + 2.4 * macs / filled / products.flops_per_second(dtype) + 3e-11 * moved, 3 * SLAB
 
 
 def _seen(x: Array, spec: ConvSpec, box: Box, groups: int, dtype: np.dtype[Any]) -> tuple[Array, ConvSpec, runs.Ranges]:
