@@ -225,7 +225,8 @@ def test_every_row_can_be_asked_for_by_name():
 
 def test_explain_marks_one_row_per_contraction():
     text = choose.explain((2, 3, 8, 8), (4, 3, 3, 3), ConvSpec((8, 8), (3, 3), (2, 1), ((0, 0), (0, 0)), (1, 1)))
-    assert text.count("*") == 3 and "takes stride 1" in text and all(name in text for name in ({*choose.ROWS} - {"reference"} | {*choose.CONTRACTIONS}))
+    assert text.count("*") == 3 and "takes stride 1" in text
+    assert all(name in text for name in (*choose.ROWS, *choose.CONTRACTIONS) if name != "reference")
 
 
 @pytest.mark.parametrize("row", ["gemm", "fft", "winograd", "direct"])

@@ -111,7 +111,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     seen, made = (tiles * size * max(groups * channels, lanes) for channels in (c, m))  # a vector at least
     moved = 8 * seen + 2 * made + 4 * tiles * prod(tiling.points) * groups * m + 26 * size * groups * c * m
     slow = 1 if groups == 1 else 4  # products of few channels
-    seconds = 2e-5 * (1 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * moved * dtype.itemsize
+    seconds = 2e-5 * (2 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * moved * dtype.itemsize
     return seconds, 2 * CHUNK * parallel.num_threads()
 
 
