@@ -138,8 +138,8 @@ def conv_transpose_nd(
 
 @named
 def explain_conv(
-    x_shape: Sequence[int],
-    w_shape: Sequence[int],
+    x_shape: Any,
+    w_shape: Any,
     stride: IntN = 1,
     padding: Padding = 0,
     dilation: IntN = 1,
@@ -150,12 +150,13 @@ def explain_conv(
 ) -> str:
     """Prints every algorithm for this convolution and its two gradients: predicted seconds, workspace bytes, and the one that runs.
 
-    Returns the table as text.
+    Shapes: those of x and of the weight, or what has them. Returns the table as text.
     """
+    x_shape, w_shape = (tuple(getattr(shape, "shape", shape)) for shape in (x_shape, w_shape))
     if len(x_shape) == len(w_shape) - 1:  # one image
         x_shape = (1, *x_shape)
-    spec = conv_spec("explain_conv", tuple(x_shape), tuple(w_shape), stride, padding, dilation, groups, algorithm)
-    table = choose.explain(tuple(x_shape), tuple(w_shape), spec, dtype_of("explain_conv", dtype))
+    spec = conv_spec("explain_conv", x_shape, w_shape, stride, padding, dilation, groups, algorithm)
+    table = choose.explain(x_shape, w_shape, spec, dtype_of("explain_conv", dtype))
     print(table)
     return table
 
