@@ -135,14 +135,13 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     threads = parallel.num_threads()
     for row in ROWS.values():
         cost, about = (row.own[contraction], (c, m, spec)) if contraction in row.own else (row.cost, (taken, made, run))
-        why = row.refuses(run, dtype)
         if cost is None:
-            why = f"is gemm but in {', '.join(row.own)}"
-        elif why is None:
+            offers[row.name] = f"is gemm but in {', '.join(row.own)}"
+        elif (why := row.refuses(run, dtype)) is not None:
+            offers[row.name] = why
+        else:
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
             offers[row.name] = seconds / threads, nbytes * threads
-            continue
-        offers[row.name] = why or ""
     return offers
 
 

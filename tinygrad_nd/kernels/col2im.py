@@ -63,7 +63,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     products = blas.product_seconds(points * taps * c * m / spec.groups, points, m / spec.groups, dtype)
     calls = taps * len(_cuts(n, spec.groups, c // spec.groups, m, spec, dtype))
     moved = 2.5 * points * taps * c + 2 * n * c * prod(spec.size) + points * m + 5 * taps * c * m / spec.groups
-    return 6e-5 + 1.5 * products + 4e-6 * calls + 2e-10 * moved * dtype.itemsize, 2 * TILE
+    return 6e-5 + 1.5 * products + 4e-6 * calls + 2e-10 * moved * dtype.itemsize, TILE + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:
