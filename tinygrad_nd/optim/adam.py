@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from ..kernels import update as rules
-from .optimizer import Params, State
+from .optimizer import State
 from .ruled import Move, Ruled, count, zeros
 
 __all__ = ["Adam", "Adamax", "AdamW", "NAdam", "RAdam"]
@@ -25,20 +25,17 @@ class Adam(Ruled):
 
     decoupled = False
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 1e-3,
         betas: Betas = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
-
-    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float, amsgrad: bool) -> Move:
+    ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         root = sqrt(1 - b2**t)
         rate = root * lr / (1 - b1**t)  # of m / (sqrt(v) + root eps): the means began at 0
@@ -48,26 +45,13 @@ class Adam(Ruled):
         return (rules.amsgrad if amsgrad else rules.adam), states, numbers, decay
 
 
-class AdamW(Adam):
+class AdamW(Adam, weight_decay=1e-2):
     """Adam with decoupled weight decay: p shrinks by lr * weight_decay before the step, and the gradient is left alone.
 
     Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2017.
     """
 
     decoupled = True
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
 class Adamax(Ruled):
@@ -76,19 +60,9 @@ class Adamax(Ruled):
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2014, section 7.
     """
 
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 2e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
-
-    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float) -> Move:
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float = 2e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0
+    ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         states = zeros(state, p, "exp_avg", "exp_inf")
         return rules.adamax, states, (1 - b1, b2, lr / (1 - b1**t), eps), weight_decay
@@ -100,32 +74,17 @@ class NAdam(Ruled):
     Source: Dozat, Incorporating Nesterov momentum into Adam, 2016.
     """
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 2e-3,
         betas: Betas = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        decay = {"weight_decay": weight_decay, "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay}
-        super().__init__(params, lr=lr, betas=betas, eps=eps, **decay, maximize=maximize)
-
-    def rule(
-        self,
-        p: np.ndarray,
-        state: State,
-        *,
-        lr: float,
-        betas: Betas,
-        eps: float,
-        weight_decay: float,
-        momentum_decay: float,
-        decoupled_weight_decay: bool,
     ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         now, ahead = (b1 * (1 - 0.5 * 0.96 ** (i * momentum_decay)) for i in (t, t + 1))
@@ -143,22 +102,16 @@ class RAdam(Ruled):
     Source: Liu et al., On the variance of the adaptive learning rate and beyond, 2019.
     """
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 1e-3,
         betas: Betas = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         decoupled_weight_decay: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        decay = {"weight_decay": weight_decay, "decoupled_weight_decay": decoupled_weight_decay}
-        super().__init__(params, lr=lr, betas=betas, eps=eps, **decay, maximize=maximize)
-
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float, betas: Betas, eps: float, weight_decay: float, decoupled_weight_decay: bool
     ) -> Move:
         t, (b1, b2) = count(state), map(float, betas)
         most = 2 / (1 - b2) - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels import update as rules
-from .optimizer import Params, State
+from .optimizer import State
 from .ruled import Move, Ruled, count, zeros
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
@@ -17,22 +17,16 @@ class Adagrad(Ruled):
     Source: Duchi et al., Adaptive subgradient methods for online learning and stochastic optimization, 2011.
     """
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        options = {"lr_decay": lr_decay, "weight_decay": weight_decay, "initial_accumulator_value": initial_accumulator_value, "eps": eps}
-        super().__init__(params, lr=lr, **options, maximize=maximize)
-
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float, lr_decay: float, weight_decay: float, initial_accumulator_value: float, eps: float
     ) -> Move:
         if not state:
             state["sum"] = np.full_like(p, initial_accumulator_value)
@@ -46,12 +40,9 @@ class Adadelta(Ruled):
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
     """
 
-    def __init__(
-        self, params: Params, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0, *, maximize: bool = False
-    ) -> None:
-        super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
-
-    def rule(self, p: np.ndarray, state: State, *, lr: float, rho: float, eps: float, weight_decay: float) -> Move:
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0
+    ) -> Move:
         states = zeros(state, p, "square_avg", "acc_delta")
         return rules.adadelta, states, (lr, float(rho), 1 - float(rho), eps), weight_decay
 
@@ -64,23 +55,17 @@ class RMSprop(Ruled):
     Source: Tieleman and Hinton, lecture 6.5, 2012; centered: Graves, Generating sequences with recurrent neural networks, 2013.
     """
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        options = {"weight_decay": weight_decay, "momentum": momentum, "centered": centered}
-        super().__init__(params, lr=lr, alpha=alpha, eps=eps, **options, maximize=maximize)
-
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float, alpha: float, eps: float, weight_decay: float, momentum: float, centered: bool
     ) -> Move:
         numbers = (lr, float(alpha), 1 - float(alpha), eps)
         if centered:

@@ -48,7 +48,7 @@ class EMA:
             number("EMA", "decay", decay, least=0, most=1)
         self.parameters, self.decay, self.updates = tensors, decay, 0
         self.averages = [Parameter(p.data) for p in self.parameters]
-        self._steps = _Toward(self.averages, part=0.0)
+        self._steps = _Toward(self.averages)
 
     def update(self) -> None:
         """Counts in the present values: to be called after each step of the optimiser."""
@@ -103,5 +103,5 @@ class EMA:
 class _Toward(Ruled):
     """Each step goes a part of the way to what stands in the place of the gradient."""
 
-    def rule(self, p: np.ndarray, state: State, *, part: float) -> Move:
+    def rule(self, p: np.ndarray, state: State, *, part: float = 0.0) -> Move:
         return rules.average, (), (part,), 0.0

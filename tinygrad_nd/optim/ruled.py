@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..kernels.update import Rule, Step
-from .optimizer import Optimizer, State
+from .optimizer import Optimizer, Params, State
 
+_PARAMS = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Params)
+_MAXIMIZE = inspect.Parameter("maximize", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 Move = tuple[Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule, its states and constants, and the decay of weights
 
 
 class Ruled(Optimizer):
-    """The library's own: all numbers of a row move by one rule, which a subclass names with its states and constants."""
+    """The library's own: all numbers of a row move by one rule, which a subclass names with its states and constants.
+
+    The keywords of its method `rule` are its options, in this order, and the defaults theirs, unless the class statement has others.
+    """
 
     elementwise = True
+    _options: ClassVar[inspect.Signature]
+    _changed: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **defaults: Any) -> None:
+        cls._changed = {**cls._changed, **defaults}
+        keywords = [p for p in inspect.signature(cls.rule).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        options = [p.replace(kind=_PARAMS.kind, default=cls._changed.get(p.name, p.default)) for p in keywords]
+        cls._options = inspect.Signature([_PARAMS, *options, _MAXIMIZE])
+        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        shown = cls._options if cls.__init__ is Ruled.__init__ else inspect.Signature(own)
+        cls.__signature__ = shown  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        try:
+            bound = self._options.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}: {error}; it takes {', '.join(self._options.parameters)}") from None
+        bound.apply_defaults()
+        super().__init__(**bound.arguments)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> Step:
         rule, states, numbers, decay = self.rule(p, state, **options)

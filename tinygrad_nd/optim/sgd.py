@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import number
 from ..kernels import update as rules
-from .optimizer import Params, State
+from .optimizer import State
 from .ruled import Move, Ruled, zeros
 
 __all__ = ["SGD", "Lion"]
@@ -24,22 +24,16 @@ class SGD(Ruled):
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013 (lr outside v, as in PyTorch).
     """
 
-    def __init__(
+    def rule(
         self,
-        params: Params,
+        p: np.ndarray,
+        state: State,
+        *,
         lr: float = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        options = {"momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, lr=lr, **options, maximize=maximize)
-
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
     ) -> Move:
         if not momentum:
             return rules.descend, (), (lr,), weight_decay
@@ -64,12 +58,9 @@ class Lion(Ruled):
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
 
-    def __init__(
-        self, params: Params, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0, *, maximize: bool = False
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay, maximize=maximize)
-
-    def rule(self, p: np.ndarray, state: State, *, lr: float, betas: tuple[float, float], weight_decay: float) -> Move:
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0
+    ) -> Move:
         b1, b2 = map(float, betas)
         numbers = (1 - lr * weight_decay, lr, b1, 1 - b1, b2, 1 - b2)
         return rules.lion, zeros(state, p, "exp_avg"), numbers, 0
