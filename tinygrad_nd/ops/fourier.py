@@ -6,7 +6,7 @@ half of a spectrum; the other half mirrors it, so all frequencies that have a mi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,83 +144,61 @@ def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
     return _irfft(_resized(x, axes, [*lengths[:-1], lengths[-1] // 2 + 1]), axes=axes, n=lengths[-1], norm=how)
 
 
-def _one(who: str, n: int | None) -> Sizes:
-    if n is not None and integer(n, who) < 1:
-        raise ValueError(f"{who}: cannot transform {n} points")
-    return None if n is None else [n]
+def _along_one(name: str, doc: str, run: Callable[..., Tensor], *rest: Any) -> Callable[..., Tensor]:
+    """A transform along one axis; `rest` goes to `run` last."""
+
+    def transform(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
+        if n is not None and integer(n, name) < 1:
+            raise ValueError(f"{name}: cannot transform {n} points")
+        return run(name, a, None if n is None else [n], [axis], norm, *rest)
+
+    return _called(name, doc, transform)
 
 
-def fft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The Fourier transform along one axis, of its first n entries or of those and zeros up to n; complex.
+def _along_several(name: str, doc: str, usual: Axes, run: Callable[..., Tensor], *rest: Any) -> Callable[..., Tensor]:
+    """A transform along axes, the `usual` ones by default."""
+
+    def transform(a: Any, s: Sizes = None, axes: Axes = usual, norm: Norm = None) -> Tensor:
+        return run(name, a, s, axes, norm, *rest)
+
+    return _called(name, doc, transform)
+
+
+def _called(name: str, doc: str, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    return f
+
+
+def _hermitian(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
+    return _from_half(who, conj(operand(a, who)), s, axes, SWAPPED[_norm(who, norm)])
+
+
+def _to_hermitian(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
+    return conj(_to_half(who, a, s, axes, SWAPPED[_norm(who, norm)]))  # type: ignore[no-any-return]
+
+
+_FFT = """The Fourier transform along one axis, of its first n entries or of those and zeros up to n; complex.
 
     The factor 1/n stands in the inverse (norm="backward"), here ("forward"), or its root in both ("ortho").
     """
-    return _complex("fft", a, _one("fft", n), [axis], norm, False)
-
-
-def ifft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The inverse of `fft`."""
-    return _complex("ifft", a, _one("ifft", n), [axis], norm, True)
-
-
-def rfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The n // 2 + 1 entries of the Fourier transform of real values that determine the rest."""
-    return _to_half("rfft", a, _one("rfft", n), [axis], norm)
-
-
-def irfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The inverse of `rfft`: n real values, 2 (m - 1) of m entries by default."""
-    return _from_half("irfft", a, _one("irfft", n), [axis], norm)
-
-
-def hfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The Fourier transform, real, of values that are the conjugates of their mirror images, given half of them."""
-    return _from_half("hfft", conj(operand(a, "hfft")), _one("hfft", n), [axis], SWAPPED[_norm("hfft", norm)])
-
-
-def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-    """The inverse of `hfft`."""
-    return conj(_to_half("ihfft", a, _one("ihfft", n), [axis], SWAPPED[_norm("ihfft", norm)]))  # type: ignore[no-any-return]
-
-
-def fftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
-    """The Fourier transform along several axes (all, or the last ones if only sizes `s` are given; -1 is the length as it is)."""
-    return _complex("fftn", a, s, axes, norm, False)
-
-
-def ifftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
-    """The inverse of `fftn`."""
-    return _complex("ifftn", a, s, axes, norm, True)
-
-
-def rfftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
-    """The Fourier transform of real values along several axes, of which the last gives half a spectrum."""
-    return _to_half("rfftn", a, s, axes, norm)
-
-
-def irfftn(a: Any, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Tensor:
-    """The inverse of `rfftn`."""
-    return _from_half("irfftn", a, s, axes, norm)
-
-
-def fft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
-    """The Fourier transform along the last two axes."""
-    return _complex("fft2", a, s, axes, norm, False)
-
-
-def ifft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
-    """The inverse of `fft2`."""
-    return _complex("ifft2", a, s, axes, norm, True)
-
-
-def rfft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
-    """The Fourier transform of real values along the last two axes, of which the last gives half a spectrum."""
-    return _to_half("rfft2", a, s, axes, norm)
-
-
-def irfft2(a: Any, s: Sizes = None, axes: Axes = (-2, -1), norm: Norm = None) -> Tensor:
-    """The inverse of `rfft2`."""
-    return _from_half("irfft2", a, s, axes, norm)
+_FFTN = "The Fourier transform along several axes (all, or the last ones if only sizes `s` are given; -1 is the length as it is)."
+_MIRROR = "The Fourier transform, real, of values that are the conjugates of their mirror images, given half of them."
+_LAST = (-2, -1)
+fft = _along_one("fft", _FFT, _complex, False)
+ifft = _along_one("ifft", "The inverse of `fft`.", _complex, True)
+rfft = _along_one("rfft", "The n // 2 + 1 entries of the Fourier transform of real values that determine the rest.", _to_half)
+irfft = _along_one("irfft", "The inverse of `rfft`: n real values, 2 (m - 1) of m entries by default.", _from_half)
+hfft = _along_one("hfft", _MIRROR, _hermitian)
+ihfft = _along_one("ihfft", "The inverse of `hfft`.", _to_hermitian)
+fftn = _along_several("fftn", _FFTN, None, _complex, False)
+ifftn = _along_several("ifftn", "The inverse of `fftn`.", None, _complex, True)
+rfftn = _along_several("rfftn", "`fftn` of real values, of which the last axis gives half a spectrum.", None, _to_half)
+irfftn = _along_several("irfftn", "The inverse of `rfftn`.", None, _from_half)
+fft2 = _along_several("fft2", "The Fourier transform along the last two axes.", _LAST, _complex, False)
+ifft2 = _along_several("ifft2", "The inverse of `fft2`.", _LAST, _complex, True)
+rfft2 = _along_several("rfft2", "`fft2` of real values, of which the last axis gives half a spectrum.", _LAST, _to_half)
+irfft2 = _along_several("irfft2", "The inverse of `rfft2`.", _LAST, _from_half)
 
 
 def fftshift(x: Any, axes: int | Axes = None) -> Tensor:
