@@ -93,6 +93,13 @@ def test_what_is_no_number_is_refused(obj):
             make(obj)
 
 
+@pytest.mark.parametrize("make", [nd.tensor, nd.Parameter, lambda m: nd.ones(3) + m, nd.sum])
+def test_an_array_is_taken_only_if_none_of_it_is_masked(make):
+    with pytest.raises(ValueError, match="masked array .* m.filled"):
+        make(np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False]))
+    assert make(np.ma.array([1.0, 2.0, 3.0])).requires_grad == (make is nd.Parameter)
+
+
 @pytest.mark.parametrize("dtype", [int, np.int8, np.uint16, bool])
 def test_integers_cannot_require_grad(dtype):
     a = np.zeros(2, dtype)
@@ -537,7 +544,13 @@ OPERANDS = {
     "a row of a larger array": lambda a: nd.astensor(np.broadcast_to(a, (3, 2)))[1],
     "expand_dims and squeeze": lambda a: nd.squeeze(nd.expand_dims(a, 0)),
     "detached": lambda a: nd.astensor(a, requires_grad=True).detach(),
+    "an array of another class": lambda a: a.view(Mapped),
+    "a read-only view of another class": lambda a: np.broadcast_to(a.view(Mapped), (2,), subok=True),
 }
+
+
+class Mapped(np.ndarray):
+    """As np.memmap is."""
 
 
 @pytest.mark.parametrize("operand", OPERANDS)

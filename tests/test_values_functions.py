@@ -419,3 +419,10 @@ def test_sinc_is_smooth_at_zero():
         return float(f(np.array(0.0)))
 
     assert [slope(nd.sinc, n) for n in range(4)] == pytest.approx([1, 0, -(np.pi**2) / 3, 0])
+
+
+@pytest.mark.parametrize("f", [nd.diff, nd.ediff1d, nd.trapezoid, lambda x: nd.diff(x, 10**12)])
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_functions_of_neighbours_take_nothing_forward_and_backward(f, shape):
+    x = nd.tensor(np.zeros(shape), requires_grad=True)
+    assert nd.gradients(nd.sum(f(x)), x).shape == shape

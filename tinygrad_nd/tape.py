@@ -299,8 +299,8 @@ def _named(error: Exception, name: str) -> Exception:
 
 
 def _as_operand(a: Any, where: str) -> Any:
-    """An array or scalar of NumPy's, anything else as an array; of numbers, in the machine's byte order."""
-    return native(a) if isinstance(a, (ndarray, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
+    """A scalar of NumPy's, anything else as a plain array; of numbers, in the machine's byte order."""
+    return native(a) if (type(a) is ndarray or isinstance(a, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
 
 
 def _as_tensor(a: Any, node: Any) -> Any:

@@ -261,8 +261,13 @@ def immutable(array: Any) -> Any:
         return array
     if not array.flags.writeable:
         base = array.base
-        if base is None or (isinstance(base, ndarray) and not base.flags.writeable):
+        if base is None:
             return array
+        if isinstance(base, ndarray):  # arrays of other classes can lie in between
+            while isinstance(base, ndarray) and not base.flags.writeable:
+                base = base.base
+            if not isinstance(base, ndarray):
+                return array
     array = copied(array)
     freeze(array)
     return array
@@ -294,6 +299,8 @@ def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
     made_up = obj is None or (dtype is not None and isinstance(obj, np.ndarray) and obj.dtype.kind in "SUmMV")
     if made_up or array.dtype.kind not in "biufc":
         raise no_numbers(asked_for(where), obj, dtype)
+    if isinstance(obj, ndarray) and type(obj) is not ndarray and np.any(getattr(obj, "mask", False)):
+        raise ValueError(f"{asked_for(where)}: a masked array has no values where it is masked; fill them in by m.filled(value)")
     return array
 
 

@@ -64,7 +64,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     parts = [e if e is None or e.ndim else broadcast_to(e, (*x.shape[:axis], 1, *x.shape[axis + 1 :])) for e in ends]
     if any(p is not None for p in parts):
         x = concatenate([p for p in (parts[0], x, parts[1]) if p is not None], axis)
-    for _ in range(n):
+    for _ in range(min(n, x.shape[axis])):  # of nothing there are no differences
         x = _diff(x, axis=axis)
     return x  # type: ignore[no-any-return]
 
@@ -73,7 +73,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
     """Differences of neighbours in the flattened x, between `to_begin` and `to_end`."""
     x = ravel(x)
-    parts = [ravel(to_begin if to_begin is not None else []), _diff(x, axis=0), ravel(to_end if to_end is not None else [])]
+    parts = [ravel(to_begin if to_begin is not None else []), diff(x), ravel(to_end if to_end is not None else [])]
     for p in parts:
         if p.size and not np.can_cast(p.dtype, x.dtype, "same_kind"):
             raise TypeError(f"ediff1d: to_begin and to_end must fit into x of dtype {x.dtype}, but one is {p.dtype}")

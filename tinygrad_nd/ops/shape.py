@@ -66,7 +66,8 @@ def widths_at(ndim: int, axis: int, before: int, after: int) -> Widths:
 def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     """x[start:stop] along one axis; a stop of 0 or below counts from the end."""
     n = x.shape[axis]
-    return _crop(x, widths=widths_at(x.ndim, axis, start, n - stop if stop > 0 else -stop))
+    before = min(start, n)
+    return _crop(x, widths=widths_at(x.ndim, axis, before, min(n - stop if stop > 0 else -stop, n - before)))
 
 
 @primitive(x=lambda g, x_shape: _reshape(g, shape=x_shape))
