@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor, numeric
-from .naming import named
+from .naming import named, titled
 
 __all__ = ["bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "lcm", "left_shift", "right_shift"]
 
 
 def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
-    def one(x: Any) -> Any:
+    def one(x: Any) -> Tensor:
         return astensor(ufunc(operand(x)))
 
-    def two(x: Any, y: Any) -> Any:
+    def two(x: Any, y: Any) -> Tensor:
         return astensor(ufunc(operand(x), operand(y)))
 
     def operand(x: Any) -> Any:
@@ -29,10 +29,7 @@ def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
         return array
 
     run: Any = one if ufunc.nin == 1 else two
-    run.__name__ = run.__qualname__ = ufunc.__name__
-    run.__doc__ = f"{doc} of integers or booleans. No gradient."
-    run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
-    return named(run)
+    return named(titled(run, ufunc.__name__, f"{doc} of integers or booleans. No gradient."))
 
 
 bitwise_and = _on_bits(np.bitwise_and, "x & y")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ..arguments import dtype_of
 from ..tensor import Tensor, astensor, tensor
-from .naming import named
+from .naming import named, titled
 from .parts import alias, astype
 from .shape import broadcast_to, reshape, sizes_of, stack
 
@@ -51,83 +53,96 @@ def _holds_tensors(obj: Any) -> bool:
     return isinstance(obj, (list, tuple)) and any(isinstance(o, Tensor) or _holds_tensors(o) for o in obj)
 
 
-@named
-def zeros(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Zeros of the given shape; float64 by default."""
-    return _owned(np.zeros(shape, dtype), requires_grad, name)
+_KEYWORDS = [
+    inspect.Parameter("requires_grad", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool),
+    inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None"),
+]
 
 
-@named
-def ones(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Ones of the given shape; float64 by default."""
-    return _owned(np.ones(shape, dtype), requires_grad, name)
+def maker(f: Callable[..., Any]) -> Callable[..., Any]:
+    """f, which makes an array that nobody else holds, or a tensor (and perhaps more), with requires_grad= and name= of the first."""
+
+    def make(*args: Any, requires_grad: bool = False, name: str | None = None, **options: Any) -> Any:
+        made = f(*args, **options)
+        if isinstance(made, tuple):
+            return _labelled(made[0], requires_grad, name), *made[1:]
+        return _labelled(made, requires_grad, name)
+
+    wraps(f)(make)
+    return named(titled(make, f.__name__, f.__doc__ or "", [*inspect.signature(f).parameters.values(), *_KEYWORDS]))
 
 
-@named
-def full(shape: Shape, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def _labelled(made: Any, requires_grad: bool, name: str | None) -> Tensor:
+    if not isinstance(made, Tensor):
+        made.flags.writeable = False
+    elif made.requires_grad:
+        if name is not None:
+            made.name = name
+        return made
+    return astensor(made, requires_grad=requires_grad, name=name)
+
+
+def _of_shape(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    def make(shape: Shape, dtype: Dtype = None) -> Any:
+        return f(shape, dtype)
+
+    return maker(titled(make, f.__name__, f"{doc}; float64 by default."))
+
+
+def _of_shape_like(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
+    def make(x: Any, dtype: Dtype = None) -> Any:
+        return f(_value(x), dtype)
+
+    return maker(titled(make, f.__name__, doc))
+
+
+zeros = _of_shape(np.zeros, "Zeros of the given shape")
+ones = _of_shape(np.ones, "Ones of the given shape")
+empty = _of_shape(np.empty, "Whatever the memory held, in the given shape")
+zeros_like = _of_shape_like(np.zeros_like, "Zeros of x's shape and dtype.")
+ones_like = _of_shape_like(np.ones_like, "Ones of x's shape and dtype.")
+empty_like = _of_shape_like(np.empty_like, "Whatever the memory held, in x's shape and dtype.")
+
+
+@maker
+def full(shape: Shape, fill_value: Any, dtype: Dtype = None) -> Any:
     """One value (or what broadcasts) repeated to the given shape, of its dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
-        return _filled(fill_value, sizes_of(shape, "full"), dtype, name)
-    return _owned(np.full(shape, _value(fill_value), dtype), requires_grad, name)
+        return _filled(fill_value, sizes_of(shape, "full"), dtype)
+    return np.full(shape, _value(fill_value), dtype)
 
 
-@named
-def empty(shape: Shape, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Whatever the memory held, in the given shape; float64 by default."""
-    return _owned(np.empty(shape, dtype), requires_grad, name)
-
-
-@named
-def zeros_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Zeros of x's shape and dtype."""
-    return _owned(np.zeros_like(_value(x), dtype), requires_grad, name)
-
-
-@named
-def ones_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Ones of x's shape and dtype."""
-    return _owned(np.ones_like(_value(x), dtype), requires_grad, name)
-
-
-@named
-def full_like(x: Any, fill_value: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+@maker
+def full_like(x: Any, fill_value: Any, dtype: Dtype = None) -> Any:
     """One value (or what broadcasts) repeated to x's shape, in x's dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
-        return _filled(fill_value, astensor(x).shape, astensor(x).dtype if dtype is None else dtype, name)
-    return _owned(np.full_like(_value(x), _value(fill_value), dtype), requires_grad, name)
+        return _filled(fill_value, astensor(x).shape, astensor(x).dtype if dtype is None else dtype)
+    return np.full_like(_value(x), _value(fill_value), dtype)
 
 
-@named
-def empty_like(x: Any, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Whatever the memory held, in x's shape and dtype."""
-    return _owned(np.empty_like(_value(x), dtype), requires_grad, name)
-
-
-@named
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+@maker
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float) -> Any:
     """(N, M) with ones on the k-th diagonal and zeros elsewhere; M defaults to N."""
-    return _owned(np.eye(N, M, k, dtype), requires_grad, name)
+    return np.eye(N, M, k, dtype)
 
 
-@named
-def arange(
-    start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None
-) -> Tensor:
+@maker
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None) -> Any:
     """start, start + step, ... up to but without stop; arange(stop) counts from 0."""
     first, last = (0, start) if stop is None else (start, stop)
-    return _owned(np.arange(first, last, step, dtype=dtype), requires_grad, name)
+    return np.arange(first, last, step, dtype=dtype)
 
 
-@named
-def identity(n: int, dtype: Dtype = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+@maker
+def identity(n: int, dtype: Dtype = None) -> Any:
     """(n, n) with ones on the diagonal and zeros elsewhere; float64 by default."""
-    return _owned(np.identity(n, dtype), requires_grad, name)
+    return np.identity(n, dtype)
 
 
-@named
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+@maker
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float) -> Any:
     """(N, M) with ones on and below the k-th diagonal and zeros above; M defaults to N."""
-    return _owned(np.tri(N, M, k, dtype), requires_grad, name)
+    return np.tri(N, M, k, dtype)
 
 
 @named
@@ -140,14 +155,5 @@ def _value(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
 
-def _owned(array: np.ndarray, requires_grad: bool, name: str | None) -> Tensor:
-    """A tensor on an array that nobody else holds."""
-    array.flags.writeable = False
-    return astensor(array, requires_grad=requires_grad, name=name)
-
-
-def _filled(value: Tensor, shape: tuple[int, ...], dtype: Dtype, name: str | None) -> Tensor:
-    t = broadcast_to(value if dtype is None else astype(value, dtype), shape)
-    if name is not None:
-        t.name = name
-    return t
+def _filled(value: Tensor, shape: tuple[int, ...], dtype: Dtype) -> Tensor:
+    return broadcast_to(value if dtype is None else astype(value, dtype), shape)

@@ -17,6 +17,7 @@ from ..tape import primitive
 from ..tensor import Tensor, handle, numeric
 from .choice import where
 from .elementwise import exp, sigmoid, square, tanh
+from .naming import titled
 from .parts import floating
 from .ufunc import Function
 
@@ -43,7 +44,7 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
     defaults = tuple(parameters.values())
     known = [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Any")]
     known += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=v, annotation="float") for n, v in parameters.items()]
-    signature = inspect.Signature(known, return_annotation="Tensor")
+    signature = inspect.Signature(known)
 
     def function(*args: Any, **named: Any) -> Tensor:
         if len(args) == 1 and not named and _REQUIRED not in defaults:
@@ -60,11 +61,7 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
             numbers = tuple(float(v) for v in rest)
         return run(real(x, name), parameters=numbers)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    function.__annotations__ = {p.name: p.annotation for p in known} | {"return": "Tensor"}
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return function
+    return titled(function, name, doc, known)
 
 
 def real(x: Any, where: str, like: Tensor | None = None) -> Tensor:

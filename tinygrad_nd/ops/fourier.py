@@ -18,7 +18,7 @@ from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import integer, operand
-from .naming import named
+from .naming import named, titled
 from .rearrange import roll
 from .shape import _crop, _zero_pad
 from .ufunc import conj
@@ -152,7 +152,7 @@ def _along_one(name: str, doc: str, run: Callable[..., Tensor], *rest: Any) -> C
             raise ValueError(f"{name}: cannot transform {n} points")
         return run(name, a, None if n is None else [n], [axis], norm, *rest)
 
-    return _called(name, doc, transform)
+    return titled(transform, name, doc)
 
 
 def _along_several(name: str, doc: str, usual: Axes, run: Callable[..., Tensor], *rest: Any) -> Callable[..., Tensor]:
@@ -161,13 +161,7 @@ def _along_several(name: str, doc: str, usual: Axes, run: Callable[..., Tensor],
     def transform(a: Any, s: Sizes = None, axes: Axes = usual, norm: Norm = None) -> Tensor:
         return run(name, a, s, axes, norm, *rest)
 
-    return _called(name, doc, transform)
-
-
-def _called(name: str, doc: str, f: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = doc
-    return f
+    return titled(transform, name, doc)
 
 
 def _hermitian(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import dtype_of, option, whole
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .create import maker
 from .elementwise import power
 from .naming import named
 from .parts import cast
@@ -54,38 +55,20 @@ def _geomspace(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any, a
     return np.geomspace(start, stop, num, endpoint, dtype, axis)
 
 
-@named
+@maker
 def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    axis: int = 0,
-    *,
-    requires_grad: bool = False,
-    name: str | None = None,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
     """num evenly spaced values from start to stop, along a new axis if these are arrays; with retstep, (values, step)."""
     start, stop = (v if type(v) in (int, float, complex) else astensor(v) for v in (start, stop))
-    t = _labelled(_linspace(start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis), requires_grad, name)
+    t = _linspace(start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis)
     steps = num - endpoint
     return (t, astensor((stop - start) / steps if steps > 0 else np.nan)) if retstep else t
 
 
-@named
+@maker
 def logspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    base: Any = 10.0,
-    dtype: Any = None,
-    axis: int = 0,
-    *,
-    requires_grad: bool = False,
-    name: str | None = None,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
 ) -> Tensor:
     """base ** linspace(start, stop): num values from base ** start to base ** stop, each the same multiple of the one before."""
     if np.ndim(base):
@@ -93,31 +76,15 @@ def logspace(
         start, stop, base = (_reshape(t, shape=(1,) * (ndim - t.ndim) + t.shape) for t in map(astensor, (start, stop, base)))
         base = expand_dims(base, axis)
     t = power(base, linspace(start, stop, num, endpoint, axis=axis))
-    return _labelled(t if dtype is None else cast(t, dtype=dtype_of("logspace", dtype)), requires_grad, name)
+    return t if dtype is None else cast(t, dtype=dtype_of("logspace", dtype))
 
 
-@named
+@maker
 def geomspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    dtype: Any = None,
-    axis: int = 0,
-    *,
-    requires_grad: bool = False,
-    name: str | None = None,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Tensor:
     """num values from start to stop, each the same multiple of the one before; neither may be 0."""
-    t = _geomspace(astensor(start), astensor(stop), num=num, endpoint=endpoint, dtype=dtype, axis=axis)
-    return _labelled(t, requires_grad, name)
-
-
-def _labelled(t: Tensor, requires_grad: bool, name: str | None) -> Tensor:
-    if t.requires_grad:
-        t.name = name
-        return t
-    return astensor(t.data, requires_grad=requires_grad, name=name)
+    return _geomspace(astensor(start), astensor(stop), num=num, endpoint=endpoint, dtype=dtype, axis=axis)
 
 
 @named

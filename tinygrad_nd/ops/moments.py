@@ -14,7 +14,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where as pick
 from .elementwise import square
-from .naming import named
+from .naming import named, titled
 from .parts import astype, floating, real
 from .reduce import Axis, _keep, _norm, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
 from .shape import broadcast_to, reshape, transpose
@@ -173,10 +173,8 @@ def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor
         keep = ~np.isnan(x.data)
         return f(x, axis, *args, where=keep if where is True else keep & astensor(where).data, **options)
 
-    reduction.__name__ = reduction.__qualname__ = f"nan{f.__name__}"
-    reduction.__signature__ = inspect.signature(f)  # type: ignore[attr-defined]
-    reduction.__doc__ = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
-    return named(reduction)
+    doc = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
+    return named(titled(reduction, f"nan{f.__name__}", doc, inspect.signature(f).parameters.values()))
 
 
 nansum = _without_nan(sum, "0 if there are none")

@@ -1,16 +1,26 @@
-"""Errors in the name of the function that was called, where another one that it is made of has raised them."""
+"""Names of functions that are made by others: those that are rows of a table, and those in which errors are told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def titled(f: Callable[P, R], name: str, doc: str, parameters: Iterable[inspect.Parameter] = (), result: Any = "Tensor") -> Callable[P, R]:
+    """f, known by this name, with this text, and called with these parameters, if not its own."""
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    if parameters:
+        f.__signature__ = inspect.Signature(list(parameters), return_annotation=result)  # type: ignore[attr-defined]
+    return f
 
 
 def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:

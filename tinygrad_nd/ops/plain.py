@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor, astensor, numeric
-from .naming import named
+from .naming import named, titled
 
 __all__ = [
     "argpartition", "argsort", "argwhere", "diag_indices", "diag_indices_from", "digitize", "flatnonzero", "histogram2d",
@@ -30,18 +30,11 @@ def constant(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
             given[0] = first if name.endswith("_from") else given[0]
         return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{doc} Carries no gradient."
-    function.__signature__ = _signature(f)  # type: ignore[attr-defined]
-    return named(function)
-
-
-def _signature(f: Callable[..., Any]) -> inspect.Signature:
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except ValueError:  # it is written in C
         parameters = [inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)]
-    return inspect.Signature([p.replace(annotation=Any) for p in parameters], return_annotation=Any)
+    return named(titled(function, name, f"{doc} Carries no gradient.", [p.replace(annotation=Any) for p in parameters], Any))
 
 
 def values(x: Any) -> Any:

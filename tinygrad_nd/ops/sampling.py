@@ -12,7 +12,7 @@ import numpy as np
 from .. import arguments
 from ..arguments import Rng
 from ..tensor import Tensor, astensor, numeric
-from .naming import named
+from .naming import named, titled
 from .shape import sizes_of
 
 Sampler: TypeAlias = Callable[..., Any]
@@ -39,7 +39,8 @@ def generator(rng: Rng, where: str) -> np.random.Generator:
 
 def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter]) -> Sampler:
     common = [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY, default=None) for p in ("dtype", "rng")]
-    signature = inspect.Signature([p.replace(annotation=Any) for p in (*parameters, *common)], return_annotation=Tensor)
+    shown = [p.replace(annotation=Any) for p in (*parameters, *common)]
+    signature = inspect.Signature(shown)
 
     def function(*args: Any, **options: Any) -> Tensor:
         try:
@@ -49,11 +50,8 @@ def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter])
         bound.apply_defaults()
         return f(**bound.arguments)  # type: ignore[no-any-return]
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
     function.__module__ = "tinygrad_nd.random"
-    function.__signature__ = signature  # type: ignore[attr-defined]
-    return named(function, "random.")
+    return named(titled(function, name, doc, shown, Tensor), "random.")
 
 
 def _arguments(**defaults: Any) -> list[inspect.Parameter]:

@@ -14,7 +14,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
-from .naming import named
+from .naming import named, titled
 from .parts import floating
 from .ufunc import Function, conj, over, scale
 
@@ -27,13 +27,10 @@ __all__ = [
 def _of_scipy(name: str, doc: str, x: Callable[..., Any]) -> Function:
     """SciPy's function of this name, with the rule for x."""
 
-    def run(x: Any) -> Any:
-        return kernel.scipy(name, x)
+    def run(x: Any) -> Tensor:
+        return kernel.scipy(name, x)  # type: ignore[no-any-return]
 
-    run.__name__ = run.__qualname__ = name
-    run.__doc__ = f"{doc} Needs SciPy."
-    run.__annotations__ = {"x": "Any", "return": "Tensor"}
-    return primitive(None, x=x)(run)
+    return primitive(None, x=x)(titled(run, name, f"{doc} Needs SciPy."))
 
 
 gammaln = _of_scipy("gammaln", "log |Γ(x)|.", lambda g, x: scale(g, digamma(x)))
