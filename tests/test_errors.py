@@ -1,5 +1,7 @@
 """A malformed call raises before anything changes, and the message names the function and the numbers."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -349,6 +351,33 @@ def test_layers_refuse_sizes_when_they_are_made():
         (lambda: nd.nn.Linear(0, 2), "in_features=0 must be at least 1"),
         (lambda: nd.nn.Conv2d(3, "8", 3), "out_channels must be an int, but is '8'"),
         (lambda: nd.nn.Sequential(nd.nn.ReLU), "make one with ReLU"),
+        (lambda: nd.nn.LSTM(3, 4, num_layers=10**15), "LSTM: num_layers=1000000000000000 is beyond"),
     ):
         with pytest.raises((TypeError, ValueError), match=said):
             make()
+
+
+@pytest.mark.parametrize(("layer", "given", "bad"), [
+    ("Conv2d", (3, 4, 3), {"padding": "sam", "padding_mode": "mirror", "layout": "NHWC", "algorithm": "gem"}),
+    ("ConvTranspose2d", (3, 4, 3), {"padding": (1, 1, 1), "output_padding": -1, "output_size": 0, "layout": "NHWC"}),
+    ("MaxPool2d", (3,), {"stride": (1, 2, 3), "padding": -1, "dilation": 0, "layout": "NHWC"}),
+    ("AvgPool", (3,), {"stride": 0, "divisor_override": "2"}),
+    ("AdaptiveAvgPool2d", ((None, 3),), {"output_size": (0, 3)}),
+    ("MaxUnpool", (3,), {"stride": 1.5}), ("Unfold", (3,), {"dilation": 0}), ("Fold", ((9, 9), 3), {"stride": (1, 1, 1)}),
+    ("Upsample", (2,), {"scale_factor": 2, "mode": "liner", "size": None}), ("PixelShuffle", (2,), {"factor": 0}),
+    ("BatchNorm2d", (3,), {"layout": "NHWC", "eps": -1}), ("Dropout2d", (), {"layout": "NHWC"}),
+    ("Flatten", (), {"start_axis": 1.5}), ("Unflatten", (1, (2, 2)), {"axis": None, "shape": (2.5,)}), ("Softmax", (), {"axis": (0, 1)}),
+    ("GELU", (), {"approximate": "tan"}), ("LeakyReLU", (), {"negative_slope": "0.1"}),
+    ("CrossEntropyLoss", (), {"reduction": "avg", "label_smoothing": 2, "ignore_index": 1.5, "weight": "balanced"}),
+    ("KLDivLoss", (), {"reduction": "batch_mean"}), ("HuberLoss", (), {"delta": 0}), ("SmoothL1Loss", (), {"beta": -1}),
+    ("TransformerEncoder", (nd.nn.TransformerEncoderLayer(4, 2, 4), 1), {"norm": 1}), ("Embedding", (3, 4), {"padding_idx": 1.5}),
+])  # fmt: skip
+def test_layers_refuse_when_they_are_made_what_no_input_suits(layer, given, bad):
+    make = getattr(nd.nn, layer)
+    names = list(inspect.signature(make).parameters)
+    for name, value in bad.items():
+        with pytest.raises((TypeError, ValueError), match=f"^{layer}.*: .*{name}"):
+            make(**{**dict(zip(names, given)), name: value})
+    for name, words in {"padding": ("same", 2, (2, 0), ((1, 0), (0, 2))), "padding_mode": (("zeros", "circular"),)}.items():
+        if layer == "Conv2d":
+            assert [getattr(make(*given, **{name: word}), name) for word in words] == list(words)

@@ -12,6 +12,7 @@ from ..ops import activation, curves
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..tensor import Parameter, Tensor, default_dtype
 from .function import module_of
+from .kept import check_kept
 from .lazy import check_counts
 from .module import Module
 
@@ -57,6 +58,7 @@ class PReLU(Module):
         check_counts(self, num_parameters=num_parameters)
         number("PReLU", "init", init)
         self.num_parameters, self.layout = num_parameters, layout
+        check_kept(self, ("layout",))
         self.weight = Parameter(np.full(num_parameters, init, dtype or default_dtype()))
 
     def forward(self, x: Any) -> Tensor:

@@ -8,6 +8,7 @@ from ..arguments import Rng, generator, number
 from ..ops.dropout import alpha_dropout, dropout, dropout_nd
 from ..tensor import Tensor
 from .function import of_ranks
+from .kept import check_kept
 from .module import Module
 
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropoutNd"]
@@ -37,6 +38,7 @@ class DropoutNd(Dropout):
     def __init__(self, p: float = 0.5, *, rng: Rng = None, layout: str | None = None) -> None:
         super().__init__(p, rng=rng)
         self.layout = layout
+        check_kept(self, ("layout",))
 
     def forward(self, x: Any) -> Tensor:
         return dropout_nd(x, self.p, self.training, rng=self.generator, layout=self.layout)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import Rng
+from ..arguments import Rng, whole
 from ..ops.layers import embedding
 from ..tensor import Parameter, Tensor
 from .lazy import Initialiser, check_counts
@@ -33,7 +34,7 @@ class Embedding(Module):
         rng: Rng = None,
     ) -> None:
         check_counts(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+        if padding_idx is not None and not -num_embeddings <= whole("Embedding", "padding_idx", padding_idx, -inf) < num_embeddings:
             raise ValueError(f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         drawn = init((num_embeddings, embedding_dim), dtype=dtype, rng=rng)

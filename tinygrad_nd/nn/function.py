@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from .kept import check_kept
 from .module import Module
 
 SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1) -> Any:
-    """A subclass of Module whose constructor takes what follows the first `inputs` arguments of f, with f's defaults."""
+def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) -> Any:
+    """A subclass of Module whose constructor takes what follows the first `inputs` arguments of f, with f's defaults.
+
+    They are checked by name, see `check_kept`, which also tells what `own` is.
+    """
     kept = inspect.Signature(list(inspect.signature(f).parameters.values())[inputs:])
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -26,13 +30,14 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1) -> Any:
             raise TypeError(f"{name}: {error}; it takes {kept}") from None
         bound.apply_defaults()
         vars(self).update(bound.arguments)
+        check_kept(self, kept.parameters, **own)
 
     def forward(self: Any, *xs: Any) -> Tensor:
         return f(*xs, **{argument: getattr(self, argument) for argument in kept.parameters})
 
     __init__.__signature__ = kept.replace(parameters=[SELF, *kept.parameters.values()])  # type: ignore[attr-defined]
-    own = {"__init__": __init__, "forward": forward, "__doc__": f"`{f.__name__}`, its other arguments kept."}
-    return type(name, (Module,), own | {"__module__": sys._getframe(1).f_globals["__name__"]})
+    body = {"__init__": __init__, "forward": forward, "__doc__": f"`{f.__name__}`, its other arguments kept."}
+    return type(name, (Module,), body | {"__module__": sys._getframe(1).f_globals["__name__"]})
 
 
 def of_ranks(layer: Any, size: str | None = None, name: str | None = None) -> tuple[Any, Any, Any]:
@@ -46,6 +51,7 @@ def of_ranks(layer: Any, size: str | None = None, name: str | None = None) -> tu
 
 
 def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
+    names = list(inspect.signature(layer.__init__).parameters)[1:]
     fits = (2, 3) if rank == 1 else (rank + 2,)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -56,6 +62,7 @@ def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
             setattr(self, size, (given,) * rank)
         elif np.shape(given) != (rank,):
             raise ValueError(f"{name}: {size} must be an int or {rank} of them, but is {given!r}")
+        check_kept(self, names)
 
     def forward(self: Any, x: Any) -> Any:
         if np.ndim(x) not in fits:

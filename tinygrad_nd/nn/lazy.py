@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import Rng, dtype_of, whole
+from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..tensor import Parameter, default_dtype
 from .module import Module
@@ -127,4 +128,4 @@ def check_counts(layer: Module, **counts: int | None) -> None:
     """Raises TypeError or ValueError unless all counts are ints from 1 on; that which a lazy layer finds may be None."""
     for name, n in counts.items():
         if not (n is None and isinstance(layer, Lazy) and name == layer._width):
-            whole(type(layer).__name__, name, n)
+            integer(whole(type(layer).__name__, name, n), name, type(layer).__name__)

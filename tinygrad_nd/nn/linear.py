@@ -18,11 +18,13 @@ from ..kernels.padding import IntN, Padding, per_axis
 from ..ops.conv import conv_nd, conv_transpose_nd
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
+from .kept import check_kept
 from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 
 __all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear"]
 
 Shapes = Mapping[str, tuple[int, ...]]
+_WINDOW = ("kernel_size", "stride", "padding", "dilation", "layout", "algorithm")
 
 
 class Linear(Lazy):
@@ -112,8 +114,8 @@ class Conv(_Convolution):
     ) -> None:
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.dilation = stride, padding, dilation
-        _check_steps(self, stride, dilation)
         self.padding_mode, self.algorithm = padding_mode, algorithm
+        check_kept(self, (*_WINDOW, "padding_mode"))
         self._begin(recipe(init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
@@ -179,7 +181,7 @@ class ConvTranspose(_Convolution):
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.output_padding, self.output_size = stride, padding, output_padding, output_size
         self.dilation, self.algorithm = dilation, algorithm
-        _check_steps(self, stride, dilation)
+        check_kept(self, (*_WINDOW, "output_padding", "output_size"))
         self._begin(recipe(init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
@@ -216,12 +218,6 @@ class ConvTranspose3d(ConvTranspose):
     """`ConvTranspose` over three spatial axes; kernel_size=3 means (3, 3, 3)."""
 
     rank = 3
-
-
-def _check_steps(layer: _Convolution, stride: IntN, dilation: IntN) -> None:
-    for name, given in (("kernel_size", layer.kernel_size), ("stride", stride), ("dilation", dilation)):
-        if min(per_axis(given, len(layer.kernel_size), name, type(layer).__name__), default=1) < 1:
-            raise ValueError(f"{type(layer).__name__}: {name}={given} must be at least 1 on every axis")
 
 
 def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:

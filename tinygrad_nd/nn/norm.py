@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import number, whole
+from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ..tensor import Parameter, Tensor, astensor, tensor
 from .function import module_of, of_ranks
+from .kept import check_kept
 from .lazy import Lazy, Recipe, check_counts, floating, recipe
 from .module import Module
 
@@ -64,10 +66,10 @@ class _Tracking(_ByChannel):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         check_counts(self, num_features=num_features)
-        number(type(self).__name__, "eps", eps, least=0)
         if momentum is not None:
             number(type(self).__name__, "momentum", momentum, least=0, most=1)
         self.num_features, self.eps, self.momentum, self.layout = num_features, eps, momentum, layout
+        check_kept(self, ("eps", "layout"))
         self.affine, self.track_running_stats = affine, track_running_stats
         self._begin(recipe(initialisers.zeros, dtype, None, affine))
 
@@ -153,8 +155,8 @@ class GroupNorm(_ByChannel):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         check_counts(self, num_groups=num_groups, num_channels=num_channels)
-        number("GroupNorm", "eps", eps, least=0)
         self.num_groups, self.num_channels, self.eps, self.affine, self.layout = num_groups, num_channels, eps, affine, layout
+        check_kept(self, ("eps", "layout"))
         self._begin(recipe(initialisers.zeros, dtype, None, affine))
 
     def _make(self, recipe: Recipe) -> None:
@@ -215,4 +217,5 @@ def _shape(layer: Module, normalized_shape: int | Sequence[int], eps: float | No
     if eps is not None:
         number(who, "eps", eps, least=0)
     several = isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, str)
-    return tuple(whole(who, "normalized_shape", n) for n in (normalized_shape if several else (normalized_shape,)))  # type: ignore[union-attr]
+    sizes: Any = normalized_shape if several else (normalized_shape,)
+    return tuple(integer(whole(who, "normalized_shape", n), "normalized_shape", who) for n in sizes)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, prod
+from math import prod
 from typing import Any
 
-from ..arguments import option, whole
+from ..arguments import option
 from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding
 from ..ops import adaptive, resize, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
 from ..ops.pool import avg_pool_nd, lp_pool_nd, max_pool_nd
-from ..ops.shape import axis_of, reshape
+from ..ops.shape import axis_of, reshape, sizes_of
 from ..tensor import Tensor, astensor
 from .function import module_of, of_ranks
+from .kept import check_kept
 from .module import Module
 
 __all__ = [
@@ -24,9 +25,9 @@ __all__ = [
     "MaxUnpool", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Pad", "PixelShuffle", "PixelUnshuffle", "Unflatten", "Unfold", "Upsample",
 ]  # fmt: skip
 
-MaxPool = module_of("MaxPool", max_pool_nd)
-AvgPool = module_of("AvgPool", avg_pool_nd)
-LPPool = module_of("LPPool", lp_pool_nd)
+MaxPool = module_of("MaxPool", max_pool_nd, padding=0)
+AvgPool = module_of("AvgPool", avg_pool_nd, padding=0)
+LPPool = module_of("LPPool", lp_pool_nd, padding=0)
 AdaptiveAvgPool = module_of("AdaptiveAvgPool", adaptive.adaptive_avg_pool_nd)
 AdaptiveMaxPool = module_of("AdaptiveMaxPool", adaptive.adaptive_max_pool_nd)
 GlobalAvgPool = module_of("GlobalAvgPool", adaptive.global_avg_pool)
@@ -43,6 +44,7 @@ class MaxUnpool(Module):
 
     def __init__(self, kernel_size: IntN, stride: IntN | None = None, padding: Padding = 0, *, layout: str | None = None) -> None:
         self.kernel_size, self.stride, self.padding, self.layout = kernel_size, stride, padding, layout
+        check_kept(self, ("kernel_size", "stride", "padding", "layout"))
 
     def forward(self, x: Any, indices: Any, output_size: IntN | None = None) -> Tensor:
         return adaptive.max_unpool_nd(x, indices, self.kernel_size, self.stride, self.padding, output_size, layout=self.layout)
@@ -62,6 +64,7 @@ class Pad(Module):
     def __init__(self, padding: Padding, padding_mode: str = "zeros", value: float = 0.0, *, layout: str | None = None) -> None:
         option("Pad", "padding_mode", padding_mode, NUMPYS)
         self.padding, self.padding_mode, self.value, self.layout = padding, padding_mode, value, layout
+        check_kept(self, ("padding", "value", "layout"))
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
@@ -89,11 +92,11 @@ class Flatten(Module):
 
     def __init__(self, start_axis: int = 1, end_axis: int = -1) -> None:
         self.start_axis, self.end_axis = start_axis, end_axis
+        check_kept(self, ("start_axis", "end_axis"))
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
-        axes = [whole("Flatten", "an axis", axis, -inf) for axis in (self.start_axis, self.end_axis)]
-        first, last = (axis + x.ndim if axis < 0 else axis for axis in axes)
+        first, last = (axis + x.ndim if axis < 0 else axis for axis in (self.start_axis, self.end_axis))
         if not 0 <= first <= last < max(x.ndim, 1):
             raise ValueError(f"Flatten: x {x.shape} has no axes from {self.start_axis} to {self.end_axis}")
         return reshape(x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
@@ -103,7 +106,8 @@ class Unflatten(Module):
     """One axis as several: with axis=1, (N, C * prod(n)) to (N, *shape)."""
 
     def __init__(self, axis: int, shape: Sequence[int]) -> None:
-        self.axis, self.shape = axis, tuple(shape)
+        self.axis, self.shape = axis, sizes_of(shape, "Unflatten")
+        check_kept(self, ("axis",))
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)

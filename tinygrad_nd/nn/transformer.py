@@ -43,9 +43,9 @@ class _TransformerLayer(Module):
         rng: Rng = None,
     ) -> None:
         who, rng = type(self).__name__, generator(type(self).__name__, rng)
-        if isinstance(activation, str) and activation not in _ACTIVATIONS:
+        if not callable(activation) and not (isinstance(activation, str) and activation in _ACTIVATIONS):
             raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
-        self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        self.activation = activation if callable(activation) else _ACTIVATIONS[activation]
         self.norm_first = norm_first
         attention = partial(MultiHeadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng)
         self.self_attn = attention()
@@ -112,6 +112,9 @@ class _Stack(Module):
 
     def __init__(self, layer: Module, num_layers: int, norm: Module | None = None) -> None:
         check_counts(self, num_layers=num_layers)
+        for name, part in {"layer": layer, "norm": norm}.items():
+            if not isinstance(part, Module) and not (part is None and name == "norm"):
+                raise TypeError(f"{type(self).__name__}: {name} must be a module, but is a {type(part).__name__}")
         self.layers = [copy.deepcopy(layer) for _ in range(num_layers)]
         self.num_layers, self.norm = num_layers, norm
 
