@@ -18,8 +18,9 @@ from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
 from .ops.index import take
 from .ops.naming import P, named
-from .ops.sampling import REQUIRED, constant, dtype_of, formula, generator, not_negative, plain, seed, size_of
+from .ops.sampling import REQUIRED, constant, dtype_of, formula, generator, not_negative, seed, size_of
 from .ops.shape import axis_of
+from .ops.ufunc import bare
 from .tensor import Tensor, astensor, numeric
 
 __all__ = [
@@ -111,7 +112,7 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
     option("random.multivariate_normal", "method", method, ("svd", "eigh", "cholesky"))
     kind = dtype_of(dtype, [mean])
     source: Any = generator(rng, "random.multivariate_normal")
-    z = astensor(source.multivariate_normal(np.zeros(mean.shape), plain(cov), size, method=method), kind)
+    z = astensor(source.multivariate_normal(np.zeros(mean.shape), bare(cov), size, method=method), kind)
     sample: Tensor = mean + z
     return sample if sample.dtype == kind else sample.astype(kind)
 
@@ -119,13 +120,13 @@ def multivariate_normal(mean: Any, cov: Any, size: Any = None, *, method: str = 
 @_named
 def integers(low: Any, high: Any = None, size: Any = None, *, dtype: Any = np.int64, endpoint: bool = False, rng: Rng = None) -> Tensor:
     """Whole numbers from low to below high (to high with `endpoint`), or from 0 to below low. Carries no gradient."""
-    return astensor(generator(rng, "random.integers").integers(plain(low), plain(high), size, dtype, endpoint))
+    return astensor(generator(rng, "random.integers").integers(bare(low), bare(high), size, dtype, endpoint))
 
 
 @_named
 def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
     """True with probability p. Carries no gradient."""
-    chance = numeric(plain(p), None, "bernoulli")
+    chance = numeric(bare(p), None, "bernoulli")
     if not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError(f"random.bernoulli: p must be from 0 to 1, but got {p}")
     return astensor(generator(rng, "random.bernoulli").random(chance.shape if size is None else size) < chance)
@@ -134,7 +135,7 @@ def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
 @_named
 def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) -> Tensor:
     """Places along an axis of p, with probabilities in proportion to its entries. Carries no gradient."""
-    weights = np.moveaxis(numeric(plain(p), None, "categorical").astype(float), axis_of(axis, np.ndim(p), "random.categorical"), -1)
+    weights = np.moveaxis(numeric(bare(p), None, "categorical").astype(float), axis_of(axis, np.ndim(p), "random.categorical"), -1)
     reached = np.cumsum(weights, -1)
     if (weights < 0).any() or not (reached[..., -1] > 0).all():
         raise ValueError("random.categorical: p must not be negative, and not all 0")
@@ -150,7 +151,7 @@ def choice(
     a, source = astensor(a), generator(rng, "random.choice")
     axis = axis_of(axis, a.ndim, "random.choice") if a.ndim else 0
     count = a.shape[axis] if a.ndim else int(a)
-    place = astensor(np.asarray(source.choice(count, size, replace, plain(p), shuffle=shuffle)))
+    place = astensor(np.asarray(source.choice(count, size, replace, bare(p), shuffle=shuffle)))
     return take(a, place, axis) if a.ndim else place
 
 

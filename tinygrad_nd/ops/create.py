@@ -14,6 +14,7 @@ from ..tensor import Tensor, astensor, tensor
 from .naming import named, titled
 from .parts import alias, astype
 from .shape import broadcast_to, reshape, sizes_of, stack
+from .ufunc import bare
 
 __all__ = [
     "arange", "array", "asarray", "empty", "empty_like", "eye", "fromfunction", "full", "full_like", "identity", "ones", "ones_like",
@@ -91,7 +92,7 @@ def _of_shape(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
 
 def _of_shape_like(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
     def make(x: Any, dtype: Dtype = None) -> Any:
-        return f(_value(x), dtype)
+        return f(bare(x), dtype)
 
     return maker(titled(make, f.__name__, doc))
 
@@ -109,7 +110,7 @@ def full(shape: Shape, fill_value: Any, dtype: Dtype = None) -> Any:
     """One value (or what broadcasts) repeated to the given shape, of its dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
         return _filled(fill_value, sizes_of(shape, "full"), dtype)
-    return np.full(shape, _value(fill_value), dtype)
+    return np.full(shape, bare(fill_value), dtype)
 
 
 @maker
@@ -117,7 +118,7 @@ def full_like(x: Any, fill_value: Any, dtype: Dtype = None) -> Any:
     """One value (or what broadcasts) repeated to x's shape, in x's dtype by default. Its gradient is the sum of the result's."""
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
         return _filled(fill_value, astensor(x).shape, astensor(x).dtype if dtype is None else dtype)
-    return np.full_like(_value(x), _value(fill_value), dtype)
+    return np.full_like(bare(x), bare(fill_value), dtype)
 
 
 @maker
@@ -149,10 +150,6 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float) -> Any:
 def fromfunction(function: Callable[..., Any], shape: Sequence[int], *, dtype: Dtype = float, **kwargs: Any) -> Tensor:
     """function(*indices, **kwargs), called once: each of the indices is a tensor of `shape` that counts along one axis."""
     return astensor(function(*(astensor(i) for i in np.indices(shape, dtype)), **kwargs))
-
-
-def _value(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
 
 
 def _filled(value: Tensor, shape: tuple[int, ...], dtype: Dtype) -> Tensor:

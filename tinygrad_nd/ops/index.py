@@ -14,7 +14,7 @@ from ..tensor import Tensor, astensor, numeric
 from .choice import maximum, minimum, where
 from .elementwise import multiply
 from .entries import Index, entries, scatter
-from .shape import axis_of, broadcast_to, ravel, reshape, take_along
+from .shape import along_or_flat, broadcast_to, ravel, reshape, take_along
 
 __all__ = ["take"]
 
@@ -65,15 +65,12 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 
     An index out of range raises IndexError, is counted on round the ends (mode "wrap"), or becomes the nearest in range ("clip").
     """
-    x = astensor(x)
-    if axis is None:
-        x, axis = ravel(x), 0
+    x, axis = along_or_flat(x, axis, "take")
     index = np.array(indices.data if isinstance(indices, Tensor) else numeric(indices, None, "take"))
     if index.dtype.kind not in "iu":
         if index.size or index.dtype.kind != "f":
             raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
         index = index.astype(np.intp)
-    axis = axis_of(axis, x.ndim, "take")
     return take_along(x, index=within(index, x.shape[axis], mode, f"take: axis {axis} of x {x.shape}"), axis=axis)
 
 

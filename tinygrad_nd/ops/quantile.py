@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import option
 from ..tensor import Tensor, astensor
 from .choice import where
-from .naming import named
+from .naming import named, titled
 from .parts import floating
 from .reduce import mean
 from .select import take_along_axis
@@ -63,43 +63,30 @@ _MIDDLES: dict[str, tuple[Place, tuple[float, float]]] = {  # the share of the u
 }
 
 
-@named
-def quantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
-    """The values below which the fractions q of the entries along `axis` lie, by NumPy's methods: shape (*q.shape, *rest).
+def _fractions(name: str, doc: str) -> Callable[..., Tensor]:
+    def function(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
+        return _quantile(name, x, q, axis, method, keepdims, weights)
+
+    return named(titled(function, name, doc))
+
+
+def _middles(name: str, doc: str) -> Callable[..., Tensor]:
+    def function(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+        return _median(name, x, axis, keepdims)
+
+    return named(titled(function, name, doc))
+
+
+_QUANTILE = """The values below which the fractions q of the entries along `axis` lie, by NumPy's methods: shape (*q.shape, *rest).
 
     `weights` (constants) go with method "inverted_cdf" only. A continuous method is differentiable in q, too.
     """
-    return _quantile("quantile", x, q, axis, method, keepdims, weights)
-
-
-@named
-def percentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
-    """The values below which q percent of the entries along `axis` lie (see `quantile`)."""
-    return _quantile("percentile", x, q, axis, method, keepdims, weights)
-
-
-@named
-def nanquantile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
-    """`quantile` of the entries that are not NaN."""
-    return _quantile("nanquantile", x, q, axis, method, keepdims, weights)
-
-
-@named
-def nanpercentile(x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False, weights: Any = None) -> Tensor:
-    """`percentile` of the entries that are not NaN."""
-    return _quantile("nanpercentile", x, q, axis, method, keepdims, weights)
-
-
-@named
-def median(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """The middle one of the sorted entries along `axis`, or the mean of the two in the middle."""
-    return _median("median", x, axis, keepdims)
-
-
-@named
-def nanmedian(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
-    """`median` of the entries that are not NaN."""
-    return _median("nanmedian", x, axis, keepdims)
+quantile = _fractions("quantile", _QUANTILE)
+percentile = _fractions("percentile", "The values below which q percent of the entries along `axis` lie (see `quantile`).")
+nanquantile = _fractions("nanquantile", "`quantile` of the entries that are not NaN.")
+nanpercentile = _fractions("nanpercentile", "`percentile` of the entries that are not NaN.")
+median = _middles("median", "The middle one of the sorted entries along `axis`, or the mean of the two in the middle.")
+nanmedian = _middles("nanmedian", "`median` of the entries that are not NaN.")
 
 
 def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any) -> Tensor:

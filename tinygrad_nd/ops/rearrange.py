@@ -20,8 +20,8 @@ from .shape import (
     _broadcast_to,
     _crop,
     _reshape,
+    along_or_flat,
     axes_of,
-    axis_of,
     broadcast_to,
     concatenate,
     moveaxis,
@@ -30,6 +30,7 @@ from .shape import (
     swapaxes,
     take_along,
 )
+from .ufunc import bare
 
 __all__ = [
     "delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros",
@@ -113,10 +114,7 @@ def tile(x: Any, reps: Axes) -> Tensor:
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     """Each entry of x along an axis `repeats` times in turn: one number, or one per entry. x is flattened first if `axis` is None."""
-    x, counts = astensor(x), np.asarray(repeats)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim, "repeat")
+    (x, axis), counts = along_or_flat(x, axis, "repeat"), np.asarray(repeats)
     n = x.shape[axis]
     if counts.dtype.kind not in "iub":
         raise TypeError(f"repeat: repeats must be integers, but got dtype {counts.dtype}")
@@ -144,15 +142,15 @@ def resize(x: Any, new_shape: Axes) -> Tensor:
 @named
 def delete(x: Any, obj: Any, axis: int | None = None) -> Tensor:
     """x without the entries that `obj` (an int, a slice, ints or booleans) names along an axis; of the flattened x if `axis` is None."""
-    x, axis = _along(x, axis, "delete")
-    return take_along(x, index=np.delete(np.arange(x.shape[axis]), _named(obj)), axis=axis)
+    x, axis = along_or_flat(x, axis, "delete")
+    return take_along(x, index=np.delete(np.arange(x.shape[axis]), bare(obj)), axis=axis)
 
 
 @named
 def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
     """x with `values` put before the entries that `obj` names along an axis; of the flattened x if `axis` is None."""
-    x, axis = _along(x, axis, "insert")
-    n, where = x.shape[axis], _named(obj)
+    x, axis = along_or_flat(x, axis, "insert")
+    n, where = x.shape[axis], bare(obj)
     places = np.arange(*where.indices(n)) if isinstance(where, slice) else np.asarray(where)
     if places.dtype.kind == "b":
         places = np.flatnonzero(places)
@@ -169,15 +167,6 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
     # Where each entry of the result comes from in x followed by the new values.
     origin = np.insert(np.arange(n), places.item() if places.size == 1 else places, n + np.arange(count))
     return take_along(concatenate([x, new], axis), index=origin, axis=axis)
-
-
-def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
-    x = astensor(x)
-    return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))
-
-
-def _named(obj: Any) -> Any:
-    return obj.data if isinstance(obj, Tensor) else obj
 
 
 def trim_zeros(x: Any, trim: str = "fb", axis: Axes | None = None) -> Tensor:

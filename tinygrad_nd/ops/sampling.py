@@ -14,6 +14,7 @@ from ..arguments import Rng
 from ..tensor import Tensor, astensor, numeric
 from .naming import named, titled
 from .shape import sizes_of
+from .ufunc import bare
 
 Sampler: TypeAlias = Callable[..., Any]
 
@@ -84,7 +85,7 @@ def _parameter(name: str, p: Any) -> Any:
 
 
 def not_negative(name: str, p: str, value: Any) -> None:
-    array = numeric(plain(value), None, f"random.{name}")
+    array = numeric(bare(value), None, f"random.{name}")
     wrong = array[~(array >= 0)]
     if wrong.size:
         raise ValueError(f"random.{name}: {p} must not be negative, but {'is' if not array.ndim else 'holds'} {wrong[0]}")
@@ -124,13 +125,9 @@ def constant(name: str, doc: str, *, whole: bool = False, **defaults: Any) -> Sa
             if not whole and isinstance(value, Tensor) and value.requires_grad:
                 raise TypeError(f"random.{name}: not differentiable in {p}; pass {p}.detach() if no gradient is meant")
         try:
-            drawn = getattr(generator(rng, f"random.{name}"), name)(**{p: plain(v) for p, v in given.items()}, size=size)
+            drawn = getattr(generator(rng, f"random.{name}"), name)(**{p: bare(v) for p, v in given.items()}, size=size)
         except (ValueError, TypeError) as error:
             raise type(error)(f"random.{name}: {error}") from error
         return astensor(np.asarray(drawn, None if whole and dtype is None else dtype_of(dtype, list(given.values()))))
 
     return _named(name, f"{doc} Carries no gradient.", sample, _arguments(**defaults, size=None))
-
-
-def plain(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x

@@ -10,7 +10,7 @@ from ..kernels import scan as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
-from .naming import named
+from .naming import named, titled
 from .parts import astype
 from .shape import _crop, _zero_pad, axis_of, concatenate, ravel, widths_at
 from .steps import isnan
@@ -66,60 +66,41 @@ def _later(x: Tensor, axis: int, reverse: bool) -> Tensor:
     return _zero_pad(_crop(x, widths=widths_at(x.ndim, axis, *cut)), widths=widths_at(x.ndim, axis, *add))
 
 
-def _scan(who: str, run: Any, x: Any, axis: int | None, dtype: Any) -> Tensor:
-    x = astensor(x) if dtype is None else astype(x, dtype)
-    if axis is None:
-        x, axis = ravel(x), 0
-    elif not x.ndim:
-        x = ravel(x)
-    axis = axis_of(axis, x.ndim, who)
-    y: Tensor = run(x, axis=axis)
-    return y if dtype is None or y.dtype == dtype else astype(y, dtype)
+def _scan(name: str, doc: str, run: Any, nan: int | None = None) -> Any:
+    """The function that runs along one axis, with `nan` for NaN if given."""
+
+    def function(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
+        x = x if nan is None else where(isnan(x), nan, x)
+        x = astensor(x) if dtype is None else astype(x, dtype)
+        if axis is None or not x.ndim:
+            x, axis = ravel(x), axis or 0
+        y: Tensor = run(x, axis=axis_of(axis, x.ndim, name))
+        return y if dtype is None or y.dtype == dtype else astype(y, dtype)
+
+    return named(titled(function, name, doc))
 
 
-@named
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-    """The sum of each entry and all before it along `axis`; of the flattened x if None."""
-    return _scan("cumsum", _cumsum, x, axis, dtype)
+def _cumulative(name: str, doc: str, run: Any, start: int) -> Any:
+    """The same as the Array API has it; led by `start` if asked."""
+
+    def function(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+        x = astensor(x)
+        if axis is None and x.ndim > 1:
+            raise ValueError(f"{name}: x {x.shape} has {x.ndim} axes; say which one by axis=")
+        x = x if x.ndim else ravel(x)
+        axis = axis_of(axis or 0, x.ndim, name)
+        y: Tensor = run(x, axis, dtype)
+        if not include_initial:
+            return y
+        return concatenate([np.full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), start, y.dtype), y], axis)
+
+    return named(titled(function, name, doc))
 
 
-@named
-def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-    """The product of each entry and all before it along `axis`; of the flattened x if None."""
-    return _scan("cumprod", _cumprod, x, axis, dtype)
-
-
-@named
-def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-    """`cumsum` with NaN counted as 0."""
-    return _scan("nancumsum", _cumsum, where(isnan(x), 0, x), axis, dtype)
-
-
-@named
-def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-    """`cumprod` with NaN counted as 1."""
-    return _scan("nancumprod", _cumprod, where(isnan(x), 1, x), axis, dtype)
-
-
-@named
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
-    """`cumsum`, whose axis may be left out for one dimension only; led by a 0 if `include_initial`."""
-    return _cumulative("cumulative_sum", cumsum, 0, x, axis, dtype, include_initial)
-
-
-@named
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
-    """`cumprod`, whose axis may be left out for one dimension only; led by a 1 if `include_initial`."""
-    return _cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)
-
-
-def _cumulative(who: str, run: Any, start: int, x: Any, axis: int | None, dtype: Any, include_initial: bool) -> Tensor:
-    x = astensor(x)
-    if axis is None and x.ndim > 1:
-        raise ValueError(f"{who}: x {x.shape} has {x.ndim} axes; say which one by axis=")
-    x = x if x.ndim else ravel(x)
-    axis = axis_of(axis or 0, x.ndim, who)
-    y: Tensor = run(x, axis, dtype)
-    if not include_initial:
-        return y
-    return concatenate([np.full((*y.shape[:axis], 1, *y.shape[axis + 1 :]), start, y.dtype), y], axis)
+_SUM, _PRODUCT = (f"The {of} of each entry and all before it along `axis`; of the flattened x if None." for of in ("sum", "product"))
+_LED = "`{}`, whose axis may be left out for one dimension only; led by a {} if `include_initial`."
+cumsum, cumprod = _scan("cumsum", _SUM, _cumsum), _scan("cumprod", _PRODUCT, _cumprod)
+nancumsum = _scan("nancumsum", "`cumsum` with NaN counted as 0.", _cumsum, 0)
+nancumprod = _scan("nancumprod", "`cumprod` with NaN counted as 1.", _cumprod, 1)
+cumulative_sum = _cumulative("cumulative_sum", _LED.format("cumsum", 0), cumsum, 0)
+cumulative_prod = _cumulative("cumulative_prod", _LED.format("cumprod", 1), cumprod, 1)

@@ -227,6 +227,12 @@ def ravel(x: Any, order: str = "C") -> Tensor:
     return reshape(x, (x.size,), order)
 
 
+def along_or_flat(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
+    """x and one of its axes; flattened if that is None."""
+    x = astensor(x)
+    return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))
+
+
 def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
     """x with one axis moved before the axis `start`; `moveaxis` is clearer."""
     x = astensor(x)

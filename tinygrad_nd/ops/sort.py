@@ -11,7 +11,8 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import cast
-from .shape import axis_of, ravel
+from .shape import along_or_flat, axis_of
+from .ufunc import bare
 
 __all__ = ["partition", "sort", "sort_complex", "topk"]
 
@@ -60,7 +61,7 @@ def _ranked(x: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
 
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: bool | None = None) -> Tensor:
     """x sorted along an axis, NaN last; flattened first if `axis` is None. Of equal entries the gradient keeps to some order."""
-    x, axis = _along(x, axis, "sort")
+    x, axis = along_or_flat(x, axis, "sort")
     if order is not None:
         raise ValueError(f"sort: order={order!r} names fields, which tensors do not have")
     return _sort(x, axis=axis, kind="stable" if stable else kind) if x.ndim else x
@@ -75,10 +76,10 @@ def sort_complex(x: Any) -> Tensor:
 @named
 def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Tensor:
     """x rearranged along an axis so that entry kth (an int or several) is where it would be if sorted, smaller ones before it."""
-    x, axis = _along(x, axis, "partition")
+    x, axis = along_or_flat(x, axis, "partition")
     if order is not None or kind != "introselect":
         raise ValueError(f"partition: takes kind='introselect' and no order, but got {kind!r} and {order!r}")
-    kth = kth.data if isinstance(kth, Tensor) else kth
+    kth = bare(kth)
     return _partition(x, kernel.argpartition(x.data, kth, axis) if x.requires_grad else None, kth=kth, axis=axis)
 
 
@@ -119,8 +120,3 @@ def _ordered(x: np.ndarray, largest: bool) -> np.ndarray:
         return np.argsort(x, kind="stable")
     places: np.ndarray = x.shape[-1] - 1 - np.argsort(x[..., ::-1], kind="stable")[..., ::-1]
     return places
-
-
-def _along(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
-    x = astensor(x)
-    return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))
