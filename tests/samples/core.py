@@ -186,7 +186,7 @@ def _norm_samples() -> list[Sample]:
     found += rows("normalise", lambda x, w, b: nd.layer_norm(x, (4, 5), w, b), (x, normal(4, 5), normal(4, 5)))
     found += rows("normalise", lambda x, w: nd.rms_norm(x, 5, w, 1e-3), (x, normal(5)))
     mean, var = normal(4), positive(4)
-    found += rows("standardise", lambda x, w, b: nd.batch_norm(x, mean, var, w, b), (x, w, b), (normal(5, 4), w, b), promotes=False)
+    found += rows("normalise", lambda x, w, b: nd.batch_norm(x, mean, var, w, b), (x, w, b), (normal(5, 4), w, b))
     for axes, centred, wide in (((0, 2), True, (1, 4, 1)), ((2,), True, (1, 1, 5)), ((1, 2), False, (1, 4, 5))):
         pull = normal(*x.shape)
 

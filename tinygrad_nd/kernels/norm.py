@@ -24,6 +24,8 @@ from .cells import COMPILED, Axes, cells_of, numpy_tiles, tile_size
 from .memory import Array
 from .sums import reduce_sum
 
+FEW = 1 << 14  # elements; below, a few passes of NumPy are over before it is told how they lie in memory
+
 
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
     """The result, the mean (zeros unless `centred`) and rstd; float16 is computed in float32."""
@@ -55,7 +57,7 @@ def moments(x: Array, axes: Axes) -> tuple[Array, Array]:
 
 def standardise(x: Array, weight: Array, bias: Array, mean: Array, rstd: Array) -> Array:
     """(x - mean) · rstd · weight + bias, for given statistics."""
-    if x.size < COMPILED and x.dtype.char in "fd":
+    if x.size < FEW and x.dtype.char in "fd":
         return np.asarray((x - mean) * (rstd * weight) + bias, x.dtype)
     wide, weight, bias, mean, rstd = _wide(x, weight, bias, mean, rstd)
     return _per_cell(_shifted, [wide], [mean, rstd * weight, bias]).astype(x.dtype, copy=False)
@@ -81,6 +83,20 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
         dx = _per_cell(_combined, [g, wide], [mean, rstd * weight, -second * np.square(rstd), -first * rstd])
         outside = tuple(i for i, n in enumerate(weight.shape) if n == 1)
         dweight, dbias = product.sum(outside, keepdims=True), total.sum(outside, keepdims=True)
+    return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
+
+
+def given_gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
+    """What comes back from `standardise` to x, weight and bias: the statistics do not follow x."""
+    (wide, g, mean, rstd), dtype = _wide(x, g, mean, rstd), weight.dtype
+    outside = tuple(i for i, n in enumerate(weight.shape) if n == 1)
+    none = np.zeros_like(mean)
+    dx = standardise(g, weight, none, none, rstd)
+    if x.size < FEW:
+        total, product = g, g * (wide - mean)
+    else:
+        total, product = _sums(g, wide, mean, _within(tuple(range(x.ndim)), weight, mean))
+    dweight, dbias = (product * rstd).sum(outside, keepdims=True), total.sum(outside, keepdims=True)
     return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
 
 

@@ -13,10 +13,10 @@ from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import square
 from .naming import named
-from .normalise import Axes, Over, normalised, standardise
+from .normalise import Axes, Over, normalised
 from .parts import astype, floating
 from .pool import avg_pool_nd
-from .shape import moveaxis, reshape, sizes_of
+from .shape import moveaxis, sizes_of
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -159,18 +159,19 @@ def _by_channel(
     number(where, "eps", eps, least=0)
     channels = x.shape[axis]
     running = {"running_mean": running_mean, "running_var": running_var}
-    for name, r in running.items():
-        if r is not None and astensor(r).shape != (channels,):
-            raise ValueError(f"{where}: {name} needs shape ({channels},), one per channel of x {x.shape}, but has {astensor(r).shape}")
+    known = {name: astensor(r).data for name, r in running.items() if r is not None}
+    for name, a in known.items():
+        if a.shape != (channels,):
+            raise ValueError(f"{where}: {name} needs shape ({channels},), one per channel of x {x.shape}, but has {a.shape}")
     weight, bias = _parameters(where, (channels,), x, weight=weight, bias=bias)
     shape = _along(axis, x)
     if not training:
-        if running_mean is None or running_var is None:
+        if len(known) < 2:
             raise ValueError(f"{where}: without statistics of x it needs running_mean and running_var, but got {running_mean!r}")
-        middle, variance = (
-            astensor(r).data.astype(np.result_type(x.dtype, np.float32)).reshape(shape) for r in running.values()
-        )
-        return standardise(x, reshape(weight, shape), reshape(bias, shape), middle, 1 / np.sqrt(variance + eps))
+        dtype = np.float32 if x.dtype == np.float16 else x.dtype
+        middle, variance = (a.astype(dtype, copy=False).reshape(shape) for a in known.values())
+        given = middle, 1 / np.sqrt(variance + eps)
+        return normalised(x, weight, bias, Over((), shape, eps, given=given))[0]
     count = prod(x.shape[a] for a in axes)
     if count < 2:
         told = f"{where}: x {x.shape} has {'one value' if count else 'no values'} per channel"

@@ -14,7 +14,7 @@ import numpy as np
 from ..kernels import norm as kernel
 from ..kernels.memory import freeze
 from ..tape import primitive
-from ..tensor import Tensor
+from ..tensor import Tensor, astensor
 from .elementwise import square
 from .parts import astype
 from .reduce import mean
@@ -36,15 +36,24 @@ def normalised(x: Tensor, weight: Tensor, bias: Tensor, over: Over) -> tuple[Ten
 class Over:
     """Over which axes of x, and how, statistics are taken; `shape` is that in which weight and bias broadcast to x.
 
-    `groups` = (axis, number): each of that many parts of an axis has its own; so x is seen with that axis split in two. What the pass back
-    for x gave to weight and bias along the way is remembered.
+    `groups` = (axis, number): each of that many parts of an axis has its own; so x is seen with that axis split in two. `given`: mean and
+    rstd do not follow x, but are these; P is the identity then. What the pass back for x gave to weight and bias along the way is remembered.
     """
 
-    def __init__(self, axes: Axes, shape: Axes, eps: float, centred: bool = True, groups: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        axes: Axes,
+        shape: Axes,
+        eps: float,
+        centred: bool = True,
+        groups: tuple[int, int] | None = None,
+        given: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
         self.axes, self.shape, self.eps, self.centred, self.groups = axes, shape, eps, centred, groups
         self.within, self.laid = axes, shape  # the same where x is seen
         if groups is not None:
             self.within, self.laid = tuple(a + (a >= groups[0]) for a in axes), self._split(shape)
+        self.given = given
         self.last: tuple[Any, Any, Any] = (lambda: None, None, None)
 
     def _split(self, shape: Axes) -> Axes:
@@ -59,11 +68,17 @@ class Over:
     def normalise(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The result; and mean and rstd, for x as it is seen."""
         weight, bias = weight.reshape(self.laid), bias.reshape(self.laid)
+        if self.given is not None:
+            return kernel.standardise(x, weight, bias, *self.given), *self.given
         y, mean, rstd = kernel.normalise(self.seen(x), weight, bias, self.within, self.eps, self.centred)
         return y.reshape(x.shape), mean, rstd
 
     def gradients(self, g: np.ndarray, x: np.ndarray, weight: np.ndarray, mean: np.ndarray, rstd: np.ndarray) -> list[np.ndarray]:
-        found = kernel.gradients(self.seen(g), self.seen(x), weight.reshape(self.laid), mean, rstd, self.within, self.centred)
+        along = weight.reshape(self.laid)
+        if self.given is not None:
+            found = kernel.given_gradients(g, x, along, mean, rstd)
+        else:
+            found = kernel.gradients(self.seen(g), self.seen(x), along, mean, rstd, self.within, self.centred)
         dx, dweight, dbias = (a.reshape(to.shape) for a, to in zip(found, (x, weight, weight)))
         self.last = (weakref.ref(g), dweight, dbias)
         return [dx, dweight, dbias]
@@ -88,6 +103,9 @@ class Over:
 
     def standard(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x̂ and rstd of an x as it is seen, in tensor operations."""
+        if self.given is not None:
+            middle, rstd = map(astensor, self.given)
+            return (x - middle) * rstd, rstd
         distance = x - self.mean(x) if self.centred else x
         rstd = (self.mean(square(distance)) + self.eps) ** -0.5
         return distance * rstd, rstd
@@ -131,6 +149,8 @@ def _normalise_bias_grad(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, *, o
 
 def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
     """The gradient in x of sum(h · rstd · P(u)), which is n · rstd · (mean(h u) - mean(h) mean(u) - mean(x̂ h) mean(x̂ u)) for each mean."""
+    if over.given is not None:
+        return astensor(np.zeros(x.shape, x.dtype))
     shape, h, u, x = x.shape, over.seen(h), over.seen(u), over.seen(x)
     hat, rstd = over.standard(x)
     a, b = over.mean(hat * h), over.mean(hat * u)
@@ -143,13 +163,3 @@ def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
 
 def _ones(weight: Tensor) -> np.ndarray:
     return np.ones(weight.shape, weight.dtype)
-
-
-@primitive(
-    x=lambda g, weight, rstd: g * (weight * rstd),
-    weight=lambda g, x, mean, rstd: g * ((x - mean) * rstd),
-    bias=lambda g: g,
-)
-def standardise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any) -> Any:
-    """The same for statistics that are given."""
-    return kernel.standardise(x, weight, bias, mean, rstd)
