@@ -8,7 +8,7 @@ are summed into an output, and fan_out = M * prod(k) outputs are reached from a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, prod, sqrt
 from typing import Any
 
@@ -26,43 +26,39 @@ __all__ = [
 ]  # fmt: skip
 
 
-def he_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Normal of variance 2 / fan_in: keeps the variance of activations through layers of ReLUs, which halve it.
+def _scaled(name: str, uniform: bool, scale: float, fan: Callable[[float, float], float], doc: str) -> Callable[..., np.ndarray]:
+    """A member of the variance-scaling family: of variance scale / fan(fan_in, fan_out)."""
+
+    def draw(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
+        variance = scale / max(fan(*fans(_shape(name, shape, at_least=2))), 1)
+        if not uniform:
+            return _normal(name, shape, 0.0, sqrt(variance), dtype, rng)
+        bound = sqrt(3 * variance)  # the variance of a uniform over (-b, b) is b^2 / 3
+        return _uniform(name, shape, -bound, bound, dtype, rng)
+
+    draw.__name__ = draw.__qualname__ = name
+    draw.__doc__ = doc
+    return draw
+
+
+_HE = """{} of variance 2 / fan_in: keeps the variance of activations through layers of ReLUs, which halve it.
 
     Source: He et al., Delving Deep into Rectifiers, 2015.
     """
-    return _scaled("he_normal", shape, dtype, rng)
-
-
-def he_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Uniform of variance 2 / fan_in. Source: He et al., Delving Deep into Rectifiers, 2015."""
-    return _scaled("he_uniform", shape, dtype, rng)
-
-
-def glorot_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Normal of variance 2 / (fan_in + fan_out): a compromise between activations (1 / fan_in) and gradients (1 / fan_out).
+_GLOROT = """{} of variance 2 / (fan_in + fan_out): a compromise between activations (1 / fan_in) and gradients (1 / fan_out).
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
     """
-    return _scaled("glorot_normal", shape, dtype, rng)
-
-
-def glorot_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Uniform of variance 2 / (fan_in + fan_out). Source: Glorot and Bengio, 2010."""
-    return _scaled("glorot_uniform", shape, dtype, rng)
-
-
-def lecun_normal(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Normal of variance 1 / fan_in, for linear, tanh and SELU layers.
+_LECUN = """{} of variance 1 / fan_in, for linear, tanh and SELU layers.
 
     Source: LeCun et al., Efficient BackProp, 1998; Klambauer et al., Self-Normalizing Neural Networks, 2017.
     """
-    return _scaled("lecun_normal", shape, dtype, rng)
-
-
-def lecun_uniform(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
-    """Uniform of variance 1 / fan_in. Source: LeCun et al., Efficient BackProp, 1998."""
-    return _scaled("lecun_uniform", shape, dtype, rng)
+he_normal = _scaled("he_normal", False, 2.0, lambda fan_in, _: fan_in, _HE.format("Normal"))
+he_uniform = _scaled("he_uniform", True, 2.0, lambda fan_in, _: fan_in, _HE.format("Uniform"))
+glorot_normal = _scaled("glorot_normal", False, 2.0, lambda fan_in, fan_out: fan_in + fan_out, _GLOROT.format("Normal"))
+glorot_uniform = _scaled("glorot_uniform", True, 2.0, lambda fan_in, fan_out: fan_in + fan_out, _GLOROT.format("Uniform"))
+lecun_normal = _scaled("lecun_normal", False, 1.0, lambda fan_in, _: fan_in, _LECUN.format("Normal"))
+lecun_uniform = _scaled("lecun_uniform", True, 1.0, lambda fan_in, _: fan_in, _LECUN.format("Uniform"))
 
 
 def orthogonal(shape: Shape, *, gain: float = 1.0, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
@@ -153,25 +149,6 @@ def fans(shape: Shape) -> tuple[int, int]:
     shape = _shape("fans", shape, at_least=2)
     window = prod(shape[2:])
     return shape[1] * window, shape[0] * window
-
-
-_SCALING = {  # variance times fan, and which fan
-    "he": (2.0, "in"),
-    "glorot": (1.0, "mean"),
-    "lecun": (1.0, "in"),
-}
-
-
-def _scaled(name: str, shape: Shape, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:
-    """The member `name` ("he_normal", ...) of the variance-scaling family."""
-    family, distribution = name.split("_")
-    scale, which = _SCALING[family]
-    fan_in, fan_out = fans(_shape(name, shape, at_least=2))
-    variance = scale / max(fan_in if which == "in" else (fan_in + fan_out) / 2, 1)
-    if distribution == "normal":
-        return _normal(name, shape, 0.0, sqrt(variance), dtype, rng)
-    bound = sqrt(3 * variance)  # the variance of a uniform over (-b, b) is b^2 / 3
-    return _uniform(name, shape, -bound, bound, dtype, rng)
 
 
 def _normal(name: str, shape: Shape, mean: float, std: float, dtype: npt.DTypeLike | None, rng: Rng) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,7 +23,7 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 class _Cell(Lazy):
     """What single steps share."""
 
-    _width = "input_size"
+    _width, _matrix = "input_size", "weight_ih"
     gates: ClassVar[int]
     weight_ih: Tensor
     weight_hh: Tensor
@@ -41,10 +40,6 @@ class _Cell(Lazy):
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None
         set_parameters(self, "", self.gates * self.hidden_size, self.input_size, self.hidden_size, recipe)
-
-    def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-        weight = shapes.get("weight_ih", ())
-        return weight[1] if len(weight) == 2 else None
 
     def _projected(self, x: Any, h: Any) -> tuple[Tensor, Tensor, Tensor]:
         """What comes from x, what comes from h, and h."""

@@ -44,6 +44,7 @@ class Lazy(Module):
     """
 
     _width: ClassVar[str] = "in_channels"
+    _matrix: ClassVar[str] = "weight"  # the parameter whose second axis is the width, unless a class says otherwise
     _recipe: Recipe | None = None
 
     def _make(self, recipe: Recipe) -> None:
@@ -56,7 +57,8 @@ class Lazy(Module):
 
     def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
         """The width that parameters of these shapes, by their names here, were made for; None if they are not this layer's."""
-        raise NotImplementedError
+        weight = shapes.get(self._matrix, ())
+        return weight[1] if len(weight) == 2 else None
 
     def _begin(self, recipe: Recipe) -> None:
         """Makes the parameters if the width is known, else waits."""

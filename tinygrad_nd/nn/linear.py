@@ -52,10 +52,6 @@ class Linear(Lazy):
         assert self.in_features is not None
         self.weight, self.bias = recipe.weight(self.out_features, self.in_features), recipe.zeros(self.out_features)
 
-    def _width_saved(self, shapes: Shapes) -> int | None:
-        weight = shapes.get("weight", ())
-        return weight[1] if len(weight) == 2 else None
-
     def forward(self, x: Any) -> Tensor:
         if self._awaited:
             self._meet(x)

@@ -5,7 +5,6 @@ Parameters are drawn uniformly from ±1/√hidden_size. What comes to a layer fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +28,7 @@ State = Any  # a tensor, or for an LSTM the pair (h, c)
 class _Recurrent(Lazy):
     """What RNN, LSTM and GRU share: layers on layers, in one direction or both."""
 
-    _width = "input_size"
+    _width, _matrix = "input_size", "weight_ih_l0"
     gates: ClassVar[int]
     states: ClassVar[int] = 1
     cell: str
@@ -62,10 +61,6 @@ class _Recurrent(Lazy):
             for suffix in self._suffixes(layer):
                 set_parameters(self, suffix, rows, below, self.hidden_size, recipe)
             below = self.hidden_size * len(self._suffixes(layer))
-
-    def _width_saved(self, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-        weight = shapes.get("weight_ih_l0", ())
-        return weight[1] if len(weight) == 2 else None
 
     def _suffixes(self, layer: int) -> tuple[str, ...]:
         return (f"_l{layer}", f"_l{layer}_reverse") if self.bidirectional else (f"_l{layer}",)
