@@ -20,7 +20,7 @@ from tinygrad_nd.kernels.engines.products import moved
 def add_one(a):
     """A call for a += 1."""
     n, one, zero = len(a), memory.table(np.ones(len(a))), memory.table(np.zeros(1, np.int64))
-    return tiles.product(n, a.dtype).address, one, zero, 1, zero, 1, one, n, n, a, n, 1, *tiles.ends(n, a.dtype)
+    return tiles.product(a.dtype).address, one, zero, 1, zero, 1, one, n, n, a, n, 1, *tiles.panels(n, a.dtype)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

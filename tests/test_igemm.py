@@ -119,7 +119,7 @@ def test_the_row_is_offered_only_while_the_engine_is_in_use():
 @pytest.fixture(params=[16, 32])
 def narrow(request, monkeypatch):
     """A processor with vectors of so many bytes, and sixteen of them."""
-    caches = (tiles.panels, tiles.ends, igemm._side_by_side)
+    caches = (tiles.panels, igemm._side_by_side)
     monkeypatch.setattr(llvm, "lanes", lambda dtype: request.param // np.dtype(dtype).itemsize)
     monkeypatch.setattr(llvm, "registers", lambda: 16)
     monkeypatch.setattr(llvm, "_loaded", {})

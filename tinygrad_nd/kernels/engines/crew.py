@@ -150,12 +150,10 @@ def _work(kernel: Kernel, state: Any) -> None:
 
 def _task(kernel: Kernel, i: Any, starts: Any, places: Any, words: Any) -> None:
     b = kernel.b
-    kind = ir.FunctionType(ir.VoidType(), [INT] * (MOST - 1)).as_pointer()
 
     def call(c: Any) -> None:
         at = kernel.at(words, b.load(kernel.at(places, c)))
-        function, *arguments = (b.load(kernel.at(at, integer(k))) for k in range(MOST))
-        b.call(b.inttoptr(function, kind), arguments)
+        kernel.call(*(b.load(kernel.at(at, integer(k))) for k in range(MOST)))
 
     kernel.loop(b.load(kernel.at(starts, i)), b.load(kernel.at(starts, b.add(i, integer(1)))), 1, call)
 

@@ -75,7 +75,7 @@ class Kernel:
         self.suffix = f"v{lanes(dtype)}f{8 * dtype.itemsize}"
         self.itemsize, self.lanes = dtype.itemsize, lanes(dtype)
         self.vector, self.mask = ir.VectorType(self.number, self.lanes), ir.VectorType(BIT, self.lanes)
-        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        self.zero = ir.Constant(self.vector, None)
         types = {"p": self.number.as_pointer(), "r": INT.as_pointer(), "i": INT}
         self.module = ir.Module(name)
         self.f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [types[a] for a in arguments]), name)
@@ -83,6 +83,7 @@ class Kernel:
             if argument.type == types["p"]:
                 argument.add_attribute("noalias")
         self.b = ir.IRBuilder(self.f.append_basic_block())
+        self.constants: dict[float, Any] = {}
 
     def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Sequence[Any] | None], *carried: Any) -> list[Any]:
         """for i in range(start, stop, step): carried = body(i, *carried). Returns what is carried at the end."""
@@ -102,6 +103,11 @@ class Kernel:
         self.b.position_at_end(after)
         return phis[1:]
 
+    def call(self, address: Any, *arguments: Any) -> None:
+        """Calls the function at this address."""
+        kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
+        self.b.call(self.b.inttoptr(address, kind.as_pointer()), arguments)
+
     def least(self, a: Any, b: Any) -> Any:
         return self.b.select(self.b.icmp_signed("<", a, b), a, b)
 
@@ -120,6 +126,13 @@ class Kernel:
         kind = ir.VectorType(value.type, self.lanes)
         one = self.b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
         return self.shuffle(one, one, [0] * self.lanes)
+
+    def constant(self, value: float) -> Any:
+        """The same of a number, written down once: as text it is long."""
+        if value not in self.constants:
+            with self.b.goto_entry_block():
+                self.constants[value] = self.splat(ir.Constant(self.number, value))
+        return self.constants[value]
 
     def shuffle(self, a: Any, b: Any, places: Sequence[int]) -> Any:
         return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(places)))

@@ -26,8 +26,8 @@ ROWS = 6  # of a tile of the widest panel
 
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> Call:
     """A call for out[i, j] = sum over q of x.flat[rows[i] + offsets[q]] w[q, j], or out + that. w and out are dense along j."""
-    (ldw, ldo), n, f = (a.strides[0] // a.itemsize for a in (w, out)), out.shape[1], tiles.product(out.shape[1], out.dtype)
-    return f.address, x, rows, len(rows), offsets, len(offsets), w, ldw, n, out, ldo, add, *tiles.ends(n, out.dtype)
+    (ldw, ldo), n, dtype = (a.strides[0] // a.itemsize for a in (w, out)), out.shape[1], out.dtype
+    return tiles.product(dtype).address, x, rows, len(rows), offsets, len(offsets), w, ldw, n, out, ldo, add, *tiles.panels(n, dtype)
 
 
 def moved(a: Array | None, out: Array) -> Call:

@@ -22,28 +22,34 @@ def widest() -> int:
     return 4 if llvm.registers() == 32 else 2
 
 
-def product(n: int, dtype: np.dtype[Any]) -> Compiled:
-    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, last, depth): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j].
+def product(dtype: np.dtype[Any]) -> Compiled:
+    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, panels): out[i, j] = sum over q < k of x[rows[i] + offsets[q]] w[q, j].
 
-    The rows of w and out are ldw and ldo apart. With `add` the sums are added to out. The rest is `ends(n)`.
-    A tile of rows and columns stays in registers while `depth` terms of the sum go by, and the part of w they need in a cache.
+    The rows of w and out are ldw and ldo apart. With `add` the sums are added to out. The rest is `panels(n)`.
     """
-    return llvm.function("product", "priripiipiiii", dtype, write_panels, *panels(n, dtype))
+    return llvm.function("product", "priripiipii" + "i" * 5, dtype, write_panels)
 
 
 @cache
-def panels(n: int, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """n columns as even panels of a few vectors: the vectors of all panels but the last, and of the last."""
+def panels(n: int, dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """n columns as even panels of a few vectors: what makes those, and the last, narrower one; the columns of one; where the last starts.
+
+    At the end how many terms of a sum stay in registers.
+    """
     vectors = -(-n // llvm.lanes(dtype))
     count = -(-vectors // widest())
     width = -(-vectors // count)
-    return width, vectors - (count - 1) * width
+    before = (count - 1) * width
+    wide, narrow = _panel(width, dtype), _panel(vectors - before, dtype)
+    return wide.address, narrow.address, width * llvm.lanes(dtype), before * llvm.lanes(dtype), DEPTH
 
 
-@cache
-def ends(n: int, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Where the last panel starts, and how many terms of a sum stay in registers."""
-    return (-(-n // llvm.lanes(dtype)) - panels(n, dtype)[1]) * llvm.lanes(dtype), DEPTH
+def _panel(vectors: int, dtype: np.dtype[Any]) -> Compiled:
+    """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): the product for one panel.
+
+    A tile of its rows stays in registers while `depth` terms of the sum go by, and the part of w that they need in a cache.
+    """
+    return llvm.function("panel", "priripiipiii", dtype, _write_panel, vectors)
 
 
 def transpose(dtype: np.dtype[Any]) -> Compiled:
@@ -80,17 +86,15 @@ def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any
 
 def write_panels(
     kernel: Kernel, x: Any, rows: Any, m: Any, offsets: Any, k: Any, w: Any, ldw: Any, n: Any, out: Any, ldo: Any, add: Any,
-    last: Any, depth: Any, width: int, rest: int,
+    wide: Any, narrow: Any, width: Any, last: Any, depth: Any,
 ) -> None:  # fmt: skip
-    """The product, panel by panel: all of so many vectors, the last of `rest`."""
+    """The product, panel by panel."""
 
-    def panel(first: Any, vectors: int) -> None:
-        columns = kernel.least(kernel.b.sub(n, first), integer(vectors * kernel.lanes))
-        place = kernel.at(w, first), kernel.at(out, first)
-        _write_panel(kernel, x, rows, m, offsets, k, place[0], ldw, columns, place[1], ldo, add, depth, vectors)
+    def panel(f: Any, first: Any, columns: Any) -> None:
+        kernel.call(f, x, rows, m, offsets, k, kernel.at(w, first), ldw, columns, kernel.at(out, first), ldo, add, depth)
 
-    kernel.loop(integer(0), last, kernel.lanes * width, lambda first: panel(first, width))
-    panel(last, rest)
+    kernel.loop(integer(0), last, width, lambda first: panel(wide, first, width))
+    panel(narrow, last, kernel.b.sub(n, last))
 
 
 def _write_panel(kernel: Kernel, *arguments: Any) -> None:

@@ -12,7 +12,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from .. import winograd
 from . import llvm, tiles
@@ -25,20 +24,23 @@ Place = Callable[[Any], Callable[[Any], Any]]  # of a tile, what tells where its
 
 UNROLLED = 36  # points of a tile that are held in registers; more would take long to compile
 _IMAGES = "prri"  # where they begin, two tables whose entries are added, and from one image to the next
-_NUMBERS = "i" * 10  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, and `tiles.ends`
+_NUMBERS = "i" * 14  # first tile, end; tiles of an image, of a row of it; tiles in a chunk, groups, C/G, P, points, and `tiles.panels`
 
 
-def convolve(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
-    """f(x, y, zeros, lost, inputs, values, outputs, bias, rows, terms, numbers): y = A'[(G w) * (B' x)] + bias, of values = G w.
+def convolve(dtype: np.dtype[Any]) -> Any:
+    """f(*parts, x, y, zeros, lost, inputs, values, outputs, bias, rows, terms, numbers): y = A'[(G w) * (B' x)] + bias, of values = G w.
 
-    x and y are images; zeros are read and `lost` is written in place of what lies outside.
+    x and y are images; zeros are read and `lost` is written in place of what lies outside. parts: addresses of `read` and `write`.
     """
-    return llvm.function("convolve", _IMAGES + _IMAGES + "pppppprr" + _NUMBERS, dtype, _convolve, axes, *tiles.panels(p, dtype))
+    return llvm.function("convolve", "ii" + _IMAGES + _IMAGES + "pppppprr" + _NUMBERS, dtype, _convolve)
 
 
-def accumulate(dtype: np.dtype[Any], axes: Axes, p: int) -> Any:
-    """f(x, g, zeros, inputs, asked, total, rows, terms, numbers): total (points, G, C/G, P) = the sum over tiles of (B' x) * (A g)."""
-    return llvm.function("accumulate", _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate, axes, *tiles.panels(p, dtype))
+def accumulate(dtype: np.dtype[Any]) -> Any:
+    """f(*parts, x, g, zeros, inputs, asked, total, rows, terms, numbers): total (points, G, C/G, P) = the sum of tiles (B' x) * (A g).
+
+    parts: addresses of what reads x, and g.
+    """
+    return llvm.function("accumulate", "ii" + _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate)
 
 
 def transform(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
@@ -46,51 +48,57 @@ def transform(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
     return llvm.function("transform", "ppiii", dtype, _transform, which, axes)
 
 
-def _convolve(kernel: Kernel, *arguments: Any) -> None:
+def read(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
+    """f(images, zeros, out, first, m, count, row, rows, n): the same of m tiles of images, of which one has so many, from the first on."""
+    return llvm.function("read", _IMAGES + "ppiiiiii", dtype, _read, which, axes)
+
+
+def write(dtype: np.dtype[Any], axes: Axes) -> Any:
+    """f(images, lost, a, first, m, count, row, rows, n, bias): the other way, from `outputs` into images."""
+    return llvm.function("write", _IMAGES + "ppiiiiiip", dtype, _write, axes)
+
+
+def _convolve(kernel: Kernel, into: Any, out_of: Any, *arguments: Any) -> None:
     x, y, (zeros, lost, inputs, values, outputs, plus, rows, terms, *numbers) = arguments[:4], arguments[4:8], arguments[8:]
-    first, end, count, row, chunk, groups, c, p, last, depth, axes, width, rest = numbers
+    first, end, count, row, chunk, groups, c, p, points, *panels = numbers
     b = kernel.b
     channels, made = b.mul(groups, c), b.mul(groups, p)
 
     def work(start: Any) -> None:
         m = kernel.least(chunk, b.sub(end, start))
-        seen = _in_images(kernel, x, zeros, [t + k - 1 for t, k in axes], start, count, row)
-        _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
+        kernel.call(into, *x, zeros, inputs, start, m, count, row, chunk, channels)
 
         def multiply(q: Any, group: Any) -> None:
             left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
             weights = kernel.at(values, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
             out = kernel.at(outputs, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
-            tiles.write_panels(kernel, left, rows, m, terms, c, weights, p, p, out, made, integer(0), last, depth, width, rest)
+            tiles.write_panels(kernel, left, rows, m, terms, c, weights, p, p, out, made, integer(0), *panels)
 
-        _each(kernel, axes, groups, multiply)
-        to = _in_images(kernel, y, lost, [t for t, _ in axes], start, count, row)
-        _apply(kernel, "outputs", axes, _dense(kernel, outputs, chunk, made), to, m, made, plus)
+        _each(kernel, points, groups, multiply)
+        kernel.call(out_of, *y, lost, outputs, start, m, count, row, chunk, made, plus)
 
     kernel.loop(first, end, chunk, work)
 
 
-def _accumulate(kernel: Kernel, *arguments: Any) -> None:
+def _accumulate(kernel: Kernel, into: Any, ask: Any, *arguments: Any) -> None:
     x, g, (zeros, inputs, asked, total, rows, terms, *numbers) = arguments[:4], arguments[4:8], arguments[8:]
-    first, end, count, row, chunk, groups, c, p, last, depth, axes, width, rest = numbers
+    first, end, count, row, chunk, groups, c, p, points, *panels = numbers
     b = kernel.b
     channels, made = b.mul(groups, c), b.mul(groups, p)
 
     def work(start: Any) -> None:
         m = kernel.least(chunk, b.sub(end, start))
-        seen = _in_images(kernel, x, zeros, [t + k - 1 for t, k in axes], start, count, row)
-        _apply(kernel, "inputs", axes, seen, _dense(kernel, inputs, chunk, channels), m, channels)
-        met = _in_images(kernel, g, zeros, [t for t, _ in axes], start, count, row)
-        _apply(kernel, "cotangents", axes, met, _dense(kernel, asked, chunk, made), m, made)
+        kernel.call(into, *x, zeros, inputs, start, m, count, row, chunk, channels)
+        kernel.call(ask, *g, zeros, asked, start, m, count, row, chunk, made)
         add = b.zext(b.icmp_signed(">", start, first), llvm.INT)
 
         def multiply(q: Any, group: Any) -> None:
             left = kernel.at(inputs, b.mul(q, b.mul(chunk, channels)), b.mul(group, c))
             right = kernel.at(asked, b.mul(q, b.mul(chunk, made)), b.mul(group, p))
             out = kernel.at(total, b.mul(b.add(b.mul(q, groups), group), b.mul(c, p)))
-            tiles.write_panels(kernel, left, terms, c, rows, m, right, made, p, out, p, add, last, depth, width, rest)
+            tiles.write_panels(kernel, left, terms, c, rows, m, right, made, p, out, p, add, *panels)
 
-        _each(kernel, axes, groups, multiply)
+        _each(kernel, points, groups, multiply)
 
     kernel.loop(first, end, chunk, work)
 
@@ -99,13 +107,24 @@ def _transform(kernel: Kernel, a: Any, out: Any, m: Any, rows: Any, n: Any, whic
     _apply(kernel, which, axes, _dense(kernel, a, rows, n), _dense(kernel, out, rows, n), m, n)
 
 
-def _each(kernel: Kernel, axes: Axes, groups: Any, f: Callable[[Any, Any], None]) -> None:
+def _read(kernel: Kernel, *arguments: Any) -> None:
+    *images, zeros, out, first, m, count, row, rows, n, which, axes = arguments
+    seen = _in_images(kernel, images, zeros, [len(_matrix(which, *axis)[0]) for axis in axes], first, count, row)
+    _apply(kernel, which, axes, seen, _dense(kernel, out, rows, n), m, n)
+
+
+def _write(kernel: Kernel, *arguments: Any) -> None:
+    *images, lost, a, first, m, count, row, rows, n, plus, axes = arguments
+    to = _in_images(kernel, images, lost, [t for t, _ in axes], first, count, row)
+    _apply(kernel, "outputs", axes, _dense(kernel, a, rows, n), to, m, n, plus)
+
+
+def _each(kernel: Kernel, points: Any, groups: Any, f: Callable[[Any, Any], None]) -> None:
     """f(point, group) for all of them."""
-    size = integer(prod(m + k - 1 for m, k in axes))
-    kernel.loop(integer(0), size, 1, lambda q: kernel.loop(integer(0), groups, 1, partial(f, q)))
+    kernel.loop(integer(0), points, 1, lambda q: kernel.loop(integer(0), groups, 1, partial(f, q)))
 
 
-def _in_images(kernel: Kernel, images: Any, lost: Any, points: list[int], first: Any, count: Any, row: Any) -> Place:
+def _in_images(kernel: Kernel, images: Sequence[Any], lost: Any, points: list[int], first: Any, count: Any, row: Any) -> Place:
     """Tiles from the one numbered `first` on, whose points are found by tables."""
     base, outer, last, step = images
     b, lines, inner = kernel.b, prod(points[:-1]), points[-1]
@@ -195,13 +214,12 @@ def _sum(kernel: Kernel, factors: Sequence[float], vectors: Sequence[Any]) -> An
     """The sum of vectors times constants."""
     total = None
     for factor, vector in zip(factors, vectors):
-        constant = ir.Constant(kernel.vector, [factor] * kernel.lanes)
         if factor == 0:
             continue
         if total is None:
-            total = vector if factor == 1 else kernel.b.fmul(vector, constant)
+            total = vector if factor == 1 else kernel.b.fmul(vector, kernel.constant(factor))
         else:
-            total = kernel.b.fadd(total, vector) if factor == 1 else kernel.multiply_add(vector, constant, total)
+            total = kernel.b.fadd(total, vector) if factor == 1 else kernel.multiply_add(vector, kernel.constant(factor), total)
     return kernel.zero if total is None else total
 
 

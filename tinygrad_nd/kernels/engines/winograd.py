@@ -46,11 +46,12 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         return [[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)]
 
     def convolved() -> list[list[Call]]:
-        f, work = toom_cook.convolve(dtype, axes, p), _Work(tiling, len(x), groups, c, p, dtype)
+        work = _Work(tiling, len(x), groups, c, p, dtype)
+        f = _addresses(toom_cook.convolve(dtype), toom_cook.read(dtype, "inputs", axes), toom_cook.write(dtype, axes))
         seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
         (plus,) = bias or (_zeros(groups * p, dtype),)
         return [
-            [(f.address, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
+            [(*f, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
             for inputs, outputs, lost, stretch in work.shares
         ]
 
@@ -70,11 +71,12 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     parts = memory.empty((count, prod(spec.kernel), groups * c, m), dtype)
 
     def written() -> list[list[Call]]:
-        f, work = toom_cook.accumulate(dtype, axes, m), _Work(tiling, len(x), groups, c, m, dtype)
+        work = _Work(tiling, len(x), groups, c, m, dtype)
+        f = _addresses(toom_cook.accumulate(dtype), *(toom_cook.read(dtype, which, axes) for which in ("inputs", "cotangents")))
         seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
         return [
             [
-                (f.address, *seen, *given, work.zeros, inputs, asked, total, *work.order, *stretch, *work.numbers),
+                (*f, *seen, *given, work.zeros, inputs, asked, total, *work.order, *stretch, *work.numbers),
                 _transform("gradients", axes, total, part, 0, groups * c),
             ]
             for (inputs, asked, _, stretch), total, part in zip(work.shares, totals, parts)
@@ -99,7 +101,7 @@ class _Work:
         self.shares = list(zip(inputs, outputs, lost, stretches))
         self.zeros = _zeros(groups * max(c, p), dtype)
         self.order = places((chunk,), (groups * c,), 1), places((c,), (1,), 1)
-        self.numbers = _tiles(tiling), tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, *tiles.ends(p, dtype)
+        self.numbers = _tiles(tiling), tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, points, *tiles.panels(p, dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
@@ -145,6 +147,10 @@ def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: in
     """out (*p', R, L) = the matrices `which` along the leading axes of a (*p, R, L), for rows first to end."""
     rows, n = out.shape[1:]
     return toom_cook.transform(out.dtype, which, axes).address, a[:, first:], out[:, first:], end - first, rows, n
+
+
+def _addresses(*functions: Any) -> list[int]:
+    return [f.address for f in functions]
 
 
 def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tuple[int, int]] | None = None) -> tuple[Any, ...]:
