@@ -16,10 +16,6 @@ from .tree import mapped
 Function = Callable[..., Any]
 
 
-def _size(x: Any, axis: int | None = None) -> int:
-    return np.size(x.data, axis)
-
-
 def _of_values(f: Function) -> Function:
     def asked(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = mapped(lambda a: a.data if isinstance(a, Tensor) else a, (args, kwargs))
@@ -44,7 +40,7 @@ FUNCTIONS: dict[Any, Function] = {
     np.amin: PUBLIC["min"],
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
-    np.size: _size,
+    np.size: lambda x, *axis, **named: np.size(x.data, *axis, **named),
 }
 
 
@@ -100,7 +96,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         f = UFUNCS[ufunc]
         if not kwargs:
             return f(*inputs)
-        axes = {"axis": kwargs.pop("axis")} if ufunc.signature is not None and "axis" in kwargs and _takes_axis(f) else {}
+        takes_axis = "axis" in kwargs and ufunc.signature is not None and "axis" in inspect.signature(f).parameters
+        axes = {"axis": kwargs.pop("axis")} if takes_axis else {}
         return f(*_loop(ufunc, name, inputs, kwargs), **axes)
     if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
         x, y = (astensor(a) for a in inputs)
@@ -111,10 +108,6 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     x, *rest = inputs
     given = {"axis": 0} | dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest)) | kwargs
     return _call(PUBLIC[along], name, (x,), {k: v for k, v in given.items() if k not in ("dtype", "out") or v is not None})
-
-
-def _takes_axis(f: Function) -> bool:
-    return "axis" in inspect.signature(f).parameters
 
 
 def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

@@ -93,10 +93,6 @@ def _length(self: Tensor) -> int:
     return self.shape[0]
 
 
-def _contains(self: Tensor, value: Any) -> bool:
-    return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
-
-
 # Text.
 
 
@@ -132,18 +128,6 @@ def _format(self: Tensor, spec: str) -> str:
 # Copies: value, name, and whether it requires grad. The copy of a leaf is a leaf of its own, without gradient or hooks.
 
 
-def _copy(self: Tensor) -> Tensor:
-    return _rebuild(*_parts(self, "copy"))
-
-
-def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    return _rebuild(*_parts(self, "deepcopy"))
-
-
-def _reduce(self: Tensor) -> Any:
-    return _rebuild, _parts(self, "pickle")
-
-
 def _parts(t: Tensor, what: str) -> tuple[type[Tensor], np.ndarray, bool, str | None]:
     if not t.is_leaf:
         raise TypeError(f"{what}: this tensor is the result of {made_by(t)}, and its graph cannot be copied; use x.detach()")
@@ -168,11 +152,11 @@ PROTOCOLS = {
     "__bool__": _truth,
     "__index__": _index,
     "__len__": _length,
-    "__contains__": _contains,
+    "__contains__": lambda self, value: bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value))),
     "__repr__": _repr,
     "__str__": _str,
     "__format__": _format,
-    "__copy__": _copy,
-    "__deepcopy__": _deepcopy,
-    "__reduce__": _reduce,
+    "__copy__": lambda self: _rebuild(*_parts(self, "copy")),
+    "__deepcopy__": lambda self, memo: _rebuild(*_parts(self, "deepcopy")),
+    "__reduce__": lambda self: (_rebuild, _parts(self, "pickle")),
 }

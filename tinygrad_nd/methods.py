@@ -48,10 +48,6 @@ UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "inv
 COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
 
-def _reflected(op: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: op(other, self)
-
-
 def _in_place(op: Callable[..., Tensor], symbol: str) -> Callable[[Tensor, Any], Tensor]:
     def update(self: Tensor, other: Any) -> Tensor:
         rebind(self, op(self, other), f"x {symbol}= y")
@@ -81,7 +77,7 @@ def rebind(self: Tensor, new: Tensor, what: str) -> None:
 
 for name, (symbol, function) in BINARY.items():
     setattr(T, f"__{name}__", PUBLIC[function])
-    setattr(T, f"__r{name}__", _reflected(PUBLIC[function]))
+    setattr(T, f"__r{name}__", lambda self, other, op=PUBLIC[function]: op(other, self))
     setattr(T, f"__i{name}__", _in_place(PUBLIC[function], symbol))
 for name, function in (UNARY | COMPARISONS).items():
     setattr(T, f"__{name}__", PUBLIC[function])

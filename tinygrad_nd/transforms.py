@@ -99,7 +99,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
             y = f(*fresh, **kwargs)
         if not isinstance(y, Tensor):
             raise TypeError(f"jacobian: the function must return a tensor, but returned {type(y).__name__}")
-        rows = [_pull([y], inputs, [basis], retain=True) for basis in _basis(y)]
+        units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        rows = [_pull([y], inputs, [unit], retain=True) for unit in units]
         found = tuple(
             reshape(stack(list(column)), (*y.shape, *x.shape)) if rows else astensor(np.zeros((*y.shape, *x.shape), x.dtype))
             for column, x in zip(zip(*rows) if rows else [()] * len(inputs), inputs)
@@ -195,8 +196,3 @@ def _tangent(t: Any, x: Tensor, what: str) -> Tensor:
     if v.shape != x.shape:
         raise ValueError(f"{what} must have its primal's shape {x.shape}, but has {v.shape}")
     return v if v.dtype == x.dtype else v.astype(x.dtype)
-
-
-def _basis(y: Tensor) -> list[np.ndarray]:
-    """Every unit cotangent of y."""
-    return list(np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape))

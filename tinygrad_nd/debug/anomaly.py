@@ -73,7 +73,7 @@ def _made(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any], p
     bad = [i for i, a in enumerate(arrays) if not _finite(a)]
     if not nan and any(isinstance(v, float) and not np.isfinite(v) for v in params.values()):
         return
-    if not nan and any(_infinite(arrays[i]) and not _is_leaf(nodes[i]) for i in bad):
+    if not nan and any(np.isinf(arrays[i]).any() and not _is_leaf(nodes[i]) for i in bad):
         return  # let through where it was made
     marks = {result._node.index: f"makes {'nan' if nan else 'inf'} here"} if isinstance(result._node, Node) else {}
     raise Anomaly(_forward(result, op, arrays, nodes, bad), marks, result)
@@ -130,7 +130,3 @@ def _values(g: Any) -> Any:
 def _finite(a: Any) -> bool:
     a = np.asarray(_values(a)) if a is not None else np.zeros(())
     return a.dtype.kind not in "fc" or bool(np.isfinite(a).all())
-
-
-def _infinite(a: Any) -> bool:
-    return bool(np.isinf(np.asarray(a)).any())

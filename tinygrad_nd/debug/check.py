@@ -139,7 +139,8 @@ def _rows(node: Node, known: Values, rtol: float, atol: float, rng: np.random.Ge
         y = _quietly(lambda: run(op, arrays, params))
         _refuse(node, op, y, arrays, params)
     except Exception as error:
-        yield from (row(i, "skipped", None, None, _reason(error)) for i in tracked)
+        reason = str(error) if isinstance(error, Unknown) else f"it cannot be run again: {type(error).__name__}: {error}"
+        yield from (row(i, "skipped", None, None, reason) for i in tracked)
         return
     u = _random(np.asarray(y), rng)
     for i in tracked:
@@ -202,10 +203,6 @@ def _refuse(node: Node, op: Op, y: Any, arrays: list[Any], params: dict[str, Any
         raise Unknown("its result is computed beforehand")
     if not np.array_equal(y, _quietly(lambda: run(op, arrays, params)), equal_nan=True):
         raise Unknown("it gives another result every time")
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, Unknown) else f"it cannot be run again: {type(error).__name__}: {error}"
 
 
 def _quietly(f: Callable[[], Any]) -> Any:

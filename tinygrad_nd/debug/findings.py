@@ -170,7 +170,7 @@ def _dead(n: Node, graph: _Graph) -> Iterator[Finding]:
 
 
 def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
-    if _name(n) != "normalise" or not n.params["over"].centred:
+    if _name(n) != "normalise" or not n.params["over"].centred or n.params["over"].given is not None:
         return
     first, through = _before(n), n.parents[0]
     if first is None or _name(first) not in ("correlate", "linear", "add") or through is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..draw.text import duration, scaled
 from ..node import Node
-from ..replay import Values, forward_seconds, saved_bytes, values
+from ..replay import forward_seconds, saved_bytes, values
 from ..tensor import Tensor
 from .sweeping import pulled
 from .words import graph_of, line_of, table, title
@@ -69,7 +69,11 @@ def profile(loss: Tensor) -> Profile:
     nodes = graph_of("profile", loss)
     known, kept = values(nodes, [loss]), saved_bytes(nodes)
     backward = {step.node: step.seconds for step in swept}
-    costs = {n: _cost(n, known, kept[n], backward.get(n, 0.0)) for n in nodes if n.op is not None}
+    costs: dict[Node, Cost] = {}
+    for n in nodes:
+        if n.op is not None:
+            where, nbytes = ", ".join(filter(None, (n.scope, line_of(n)))), prod(n.shape) * n.dtype.itemsize
+            costs[n] = Cost(title(n), where, forward_seconds(n, known), backward.get(n, 0.0), nbytes, kept[n])
     scopes: dict[str, list[Cost]] = {}
     for n, cost in costs.items():
         parts = n.scope.split("/") if n.scope else []
@@ -80,11 +84,6 @@ def profile(loss: Tensor) -> Profile:
         sorted((_sum(name, inside) for name, inside in scopes.items()), key=lambda c: -c.seconds),
         _sum(f"all {len(costs)}", costs.values()),
     )
-
-
-def _cost(node: Node, known: Values, kept: int, backward: float) -> Cost:
-    where = ", ".join(filter(None, (node.scope, line_of(node))))
-    return Cost(title(node), where, forward_seconds(node, known), backward, prod(node.shape) * node.dtype.itemsize, kept)
 
 
 def _sum(what: str, costs: Iterable[Cost]) -> Cost:

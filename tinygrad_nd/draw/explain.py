@@ -129,7 +129,8 @@ def _draw(parts: Sequence[Any], index: tuple[int, ...], total: Any, spec: ConvSp
         drawn += [_say(_GAP, high + 8, title, "head"), _say(_GAP, high + 24, "thick: the window that the kernel covers")]
         top = high + 32
         marked = {c if len(c) == 2 else (0, *c) for c in seen}
-        drawn += _grid(grid, _GAP, top, lambda i, own=np.atleast_2d(own), marked=marked: _class(own[i], i in marked))
+        look = lambda i, own=np.atleast_2d(own), marked=marked: ("g" if own[i] else "zero") + " seen" * (i in marked)
+        drawn += _grid(grid, _GAP, top, look)
         room = max(left, _GAP * 2 + 13 * len(title) // 2)
         drawn += [_say(room, high + 8, f"kernel w[{m}, {within}], rotated", "head")]
         drawn += _grid(kern, room, top, lambda i: "kernel")
@@ -154,10 +155,6 @@ def _how(spec: ConvSpec, back: ConvSpec) -> str:
     words = [f"dilated by {'×'.join(map(str, spec.stride))}"] if any(s != 1 for s in spec.stride) else []
     words.append(f"padded by {' '.join(map(str, back.padding))}")
     return ", ".join(words)
-
-
-def _class(own: float, seen: bool) -> str:
-    return ("g" if own else "zero") + (" seen" if seen else "")
 
 
 def _grid(values: Array, left: int, top: int, kind: Any) -> Iterator[str]:

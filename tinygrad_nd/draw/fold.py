@@ -15,7 +15,8 @@ def fold(graph: Graph, depth: int) -> Graph:
 
     A fold stands where its last member stood, so the vertices stay in topological order (unless the scope was entered more than once).
     """
-    keys = [_fold_of(v.scope, depth) for v in graph.vertices]
+    paths = [v.scope.split("/") if v.scope else [] for v in graph.vertices]
+    keys = ["/".join(path[: depth + 1]) if len(path) > depth else None for path in paths]
     members: dict[str, list[int]] = {}
     for i, key in enumerate(keys):
         if key is not None:
@@ -71,11 +72,6 @@ def _newest(graph: Graph, most: int) -> Graph:
     edges = [e._replace(tail=max(0, e.tail - cut + 1), head=e.head - cut + 1) for e in graph.edges if e.head >= cut]
     back = [e for e in edges if e.tail or e.head]
     return Graph([rest, *graph.vertices[cut:]], list(dict.fromkeys(back)), graph.left_out + gone, graph.remarks)
-
-
-def _fold_of(scope: str, depth: int) -> str | None:
-    parts = scope.split("/") if scope else []
-    return "/".join(parts[: depth + 1]) if len(parts) > depth else None
 
 
 def _folded(key: str, inside: Sequence[Vertex], arriving: Sequence[Shape | None], leaving: Sequence[Shape | None]) -> Vertex:

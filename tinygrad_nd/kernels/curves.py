@@ -33,10 +33,6 @@ def pull(name: str, g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
 # Straight pieces.
 
 
-def _clip(out: Array, x: Array, low: float, high: float) -> None:
-    np.clip(x, low, high, out=out)
-
-
 def _inside(x: Array, low: float, high: float) -> Array:
     """Where low < x < high."""
     above, below = (scratch(name, x, np.bool_) for name in ("above", "below"))
@@ -87,22 +83,6 @@ def _leaky_relu_pull(out: Array, g: Array, x: Array, slope: float) -> None:
     np.multiply(out, g, out=out)
 
 
-def _threshold(out: Array, x: Array, threshold: float, value: float) -> None:
-    bits.choose(out, _not_below(x, threshold), x, value)
-
-
-def _threshold_pull(out: Array, g: Array, x: Array, threshold: float, value: float) -> None:
-    bits.keep(out, _not_below(x, threshold), g)
-
-
-def _softshrink(out: Array, x: Array, width: float) -> None:
-    np.subtract(x, np.clip(x, -width, width, out=out), out=out)
-
-
-def _hardshrink(out: Array, x: Array, width: float) -> None:
-    _shrink_pull(out, x, x, width)
-
-
 def _shrink_pull(out: Array, g: Array, x: Array, width: float) -> None:
     bits.keep(out, _not_below(np.abs(x, out=out), width), g)
 
@@ -136,10 +116,6 @@ def _exponential_pull(out: Array, g: Array, x: Array, a: float, b: float, c: flo
 
 
 # Smooth ones.
-
-
-def _tanhshrink(out: Array, x: Array) -> None:
-    np.subtract(x, np.tanh(x, out=out), out=out)
 
 
 def _tanhshrink_pull(out: Array, g: Array, x: Array) -> None:
@@ -224,14 +200,17 @@ def _mish_pull(out: Array, g: Array, x: Array) -> None:
 
 
 CURVES: dict[str, tuple[Tile, Tile]] = {
-    "relu6": (lambda out, x: _clip(out, x, 0, 6), lambda out, g, x: _clip_pull(out, g, x, 0, 6)),
-    "hard_tanh": (_clip, _clip_pull),
+    "relu6": (lambda out, x: np.clip(x, 0, 6, out=out), lambda out, g, x: _clip_pull(out, g, x, 0, 6)),
+    "hard_tanh": (lambda out, x, low, high: np.clip(x, low, high, out=out), _clip_pull),
     "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_pull),
     "hard_swish": (_hard_swish, _hard_swish_pull),
     "leaky_relu": (_leaky_relu, _leaky_relu_pull),
-    "threshold": (_threshold, _threshold_pull),
-    "softshrink": (_softshrink, _shrink_pull),
-    "hardshrink": (_hardshrink, _shrink_pull),
+    "threshold": (
+        lambda out, x, least, value: bits.choose(out, _not_below(x, least), x, value),
+        lambda out, g, x, least, value: bits.keep(out, _not_below(x, least), g),
+    ),
+    "softshrink": (lambda out, x, width: np.subtract(x, np.clip(x, -width, width, out=out), out=out), _shrink_pull),
+    "hardshrink": (lambda out, x, width: _shrink_pull(out, x, x, width), _shrink_pull),
     "elu": (
         lambda out, x, alpha: _exponential(out, x, alpha, 1, 1),
         lambda out, g, x, alpha: _exponential_pull(out, g, x, alpha, 1, 1),
@@ -244,7 +223,7 @@ CURVES: dict[str, tuple[Tile, Tile]] = {
         lambda out, x: _exponential(out, x, SCALE * ALPHA, 1, SCALE),
         lambda out, g, x: _exponential_pull(out, g, x, SCALE * ALPHA, 1, SCALE),
     ),
-    "tanhshrink": (_tanhshrink, _tanhshrink_pull),
+    "tanhshrink": (lambda out, x: np.subtract(x, np.tanh(x, out=out), out=out), _tanhshrink_pull),
     "softsign": (_softsign, _softsign_pull),
     "softplus": (_softplus, _softplus_pull),
     "log_sigmoid": (_log_sigmoid, _log_sigmoid_pull),

@@ -175,14 +175,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     return SVDResult(u, row(real(s)), adjoint(v))
 
 
-@primitive(a=lambda g, a: _between(g, *svd(a, False)))
+@primitive(a=lambda g, a: product((found := svd(a, False)).U * expand_dims(g, -2), found.Vh))
 def _svdvals(a: Any) -> Any:
     return lapack.run(np.linalg.svd, "svdvals", a, compute_uv=False)
-
-
-def _between(g: Tensor, u: Tensor, s: Tensor, vh: Tensor) -> Tensor:
-    """U diag(g) V^H."""
-    return product(u * expand_dims(g, -2), vh)
 
 
 def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:

@@ -109,14 +109,9 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
     return _eigvalsh(hermitian(a, _uplo(UPLO, "eigvalsh"), "eigvalsh"))
 
 
-@primitive(a=lambda g, a: _spectral(g, eigh(a).eigenvectors))
+@primitive(a=lambda g, a: product((v := eigh(a).eigenvectors) * expand_dims(g, -2), adjoint(v)))
 def _eigvalsh(a: Any) -> Any:
     return lapack.run(np.linalg.eigvalsh, "eigvalsh", a)
-
-
-def _spectral(w: Tensor, v: Tensor) -> Tensor:
-    """V diag(w) V^H."""
-    return product(v * expand_dims(w, -2), adjoint(v))
 
 
 def _uplo(uplo: str, who: str) -> str:

@@ -14,7 +14,7 @@ from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
 from .entries import entries
 from .naming import named
-from .shape import Widths, _crop, _reshape, axis_of, concatenate, operands, widths_at
+from .shape import _crop, _reshape, axis_of, concatenate, operands, widths_at
 
 __all__ = [
     "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
@@ -62,16 +62,16 @@ def block(arrays: Any) -> Tensor:
     return _assemble(*(t for _, t in parts), corners=tuple(corner for corner, _ in parts), shape=shape)
 
 
-@primitive(xs=lambda g, i, xs_shape, corners, shape: _crop(g, widths=_around(corners[i], xs_shape[i], shape)))
+@primitive(
+    xs=lambda g, i, xs_shape, corners, shape: _crop(
+        g, widths=tuple((c, whole - c - n) for c, n, whole in zip(corners[i], xs_shape[i], shape))
+    )
+)
 def _assemble(*xs: Any, corners: tuple[tuple[int, ...], ...], shape: tuple[int, ...]) -> Any:
     out = np.empty(shape, np.result_type(*xs))
     for x, corner in zip(xs, corners):
         out[tuple(slice(c, c + n) for c, n in zip(corner, x.shape))] = x
     return out
-
-
-def _around(corner: Sequence[int], size: Sequence[int], shape: Sequence[int]) -> Widths:
-    return tuple((c, whole - c - n) for c, n, whole in zip(corner, size, shape))
 
 
 def _layout(part: Any, rank: int, axis: int) -> tuple[tuple[int, ...], list[tuple[tuple[int, ...], Tensor]]]:

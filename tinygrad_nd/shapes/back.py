@@ -157,10 +157,6 @@ def _padded(node: Node, i: int, axes: Axes) -> Axes:
     return [s.moved(affine(1, -a)) for s, (a, _) in zip(axes, node.params["widths"])] if i == 0 else _broadcast(node, i, axes)
 
 
-def _cropped(node: Node, i: int, axes: Axes) -> Axes:
-    return [s.moved(affine(1, a)) for s, (a, _) in zip(axes, node.params["widths"])]
-
-
 def _on(axes: Axes, along: int, seen: Seen) -> Axes:
     return [seen if a == along else s for a, s in enumerate(axes)]
 
@@ -173,10 +169,6 @@ def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
         return _on(axes, along, whole(n[along], "concatenate"))
     before = sum(p.shape[along] for p in node.parents[:i])
     return _on(axes, along, axes[along].moved(Move(lambda at: (at - before)[(at >= before) & (at < before + n[along])])))
-
-
-def _stacked(node: Node, i: int, axes: Axes) -> Axes:
-    return [s for a, s in enumerate(axes) if a != node.params["axis"]]
 
 
 def _taken(node: Node, i: int, axes: Axes) -> Axes:
@@ -229,11 +221,6 @@ def _product(node: Node, i: int, axes: Axes) -> Axes:
     return [*front, axes[-2], whole(parent.shape[-1])] if i == 0 else [*front, whole(parent.shape[-2]), axes[-1]]
 
 
-def _linear(node: Node, i: int, axes: Axes) -> Axes:
-    shape = node.parents[i].shape
-    return [*axes[:-1], whole(shape[-1])] if i == 0 else [whole(n) for n in shape]
-
-
 _WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise var std fft".split())  # all along an axis counts
 _PLAIN = {"cast", "alias", "real", "imag", "broadcast_to"}
 _SPREADING = ("input_grad", "pool_scatter", "window_sum_adjoint")
@@ -245,13 +232,13 @@ _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "zero_pad": _padded,
-    "crop": _cropped,
+    "crop": lambda node, i, axes: [s.moved(affine(1, a)) for s, (a, _) in zip(axes, node.params["widths"])],
     "concatenate": _concatenate,
-    "stack": _stacked,
+    "stack": lambda node, i, axes: [s for a, s in enumerate(axes) if a != node.params["axis"]],
     "take_along": _taken,
     "repeat": _repeated,
     "flip": _flipped,
     "getitem": _sliced,
     "matmul": _product,
-    "linear": _linear,
+    "linear": lambda node, i, axes: [*(axes[:-1] if i == 0 else ()), *map(whole, node.parents[i].shape[-1 if i == 0 else 0 :])],
 }

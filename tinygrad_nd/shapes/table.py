@@ -124,7 +124,8 @@ def _rows(nodes: Sequence[Any], calls: list[_Call], counted: set[int]) -> Iterat
     for part in sorted([*inner, *alone], key=lambda part: part.first if isinstance(part, _Call) else part.index):
         if isinstance(part, _Call):
             own = [n for n in nodes if n.op is not None and part.first < n.index < part.last]
-            name, what, shape = part.scope, type(part.module).__name__, _shape_of(part.result)
+            shapes = tuple(np.shape(leaf) for _, leaf in leaves(part.result))
+            name, what, shape = part.scope, type(part.module).__name__, shapes[0] if len(shapes) == 1 else shapes
             learned = [(id(p._node), p.size) for p in part.module.parameters()]
         else:
             own, name, what, shape, learned = [part], part.scope, title(part.op.name), part.shape, []
@@ -142,11 +143,6 @@ def _operands(node: Node) -> list[Shape | None]:
     known = [p.shape if p is not None else np.shape(kept[i]) if i in kept else None for i, p in enumerate(node.parents)]
     known = [None if name in OWN else shape for name, shape in zip(names, known)]
     return [operand_shape(node, i) if shape is None and i < 2 else shape for i, shape in enumerate(known)]
-
-
-def _shape_of(result: Any) -> Any:
-    shapes = tuple(np.shape(leaf) for _, leaf in leaves(result))
-    return shapes[0] if len(shapes) == 1 else shapes
 
 
 @contextmanager

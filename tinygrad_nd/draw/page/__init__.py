@@ -46,7 +46,7 @@ def page(graph: Graph, rankdir: str, with_legend: bool, depth: int | None) -> st
         listing=_plain(tree(whole)),
         picture=pictures[start][0],
         others="\n".join(f'<template id="depth-{i}">{svg}</template>' for i, (svg, _) in enumerate(pictures) if i != start),
-        data=_in_script(data),
+        data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),  # nothing that ends the element
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -106,11 +106,6 @@ def _cut(graph: Graph, kept: Graph) -> str:
 
 def _plain(text: str) -> str:
     return html.escape(clean(text))
-
-
-def _in_script(data: dict[str, Any]) -> str:
-    """JSON that cannot end the element it stands in: without a <, and in ASCII."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _hash(text: str) -> str:

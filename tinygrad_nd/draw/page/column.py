@@ -55,7 +55,7 @@ def _placed(graph: Graph) -> tuple[list[Place], list[tuple[str, float, float]], 
     open_: list[tuple[str, float]] = []
     y, row, beside = 10.0, 0, 0.0  # the next free line, the first vertex of the row, the height of what stands at its left
     for i, v in enumerate(graph.vertices):
-        height = _height(v)
+        height = 12 + sum(size + 5 for _, size, _ in _lines(v))
         if v.kind in ("leaf", "constant") and i + 1 < len(graph.vertices):
             places.append((-(WIDTH + SIDE), beside, height))
             beside += height + 6
@@ -117,10 +117,6 @@ def _lines(v: Vertex) -> list[tuple[str, int, str]]:
     shape = [] if v.shape is None else [(f"{v.shape} {v.dtype or ''}", 11, "plain")]
     below = [*((d, 9, "plain") for d in details), *shape, *((n.text, 9, n.tone) for n in notes(v))]
     return [(called(v, short=True), 10 if v.kind == "rest" else 13, ""), *below]
-
-
-def _height(v: Vertex) -> int:
-    return 12 + sum(size + 5 for _, size, _ in _lines(v))
 
 
 def _text(x: float, y: float, words: str, size: int, tone: str, more: str) -> str:
