@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import engines, pool, pool_slabs, winners
+from tinygrad_nd.kernels.adaptive import Parted, along
 from tinygrad_nd.kernels.geometry import pool_spec
 
 LAYOUTS = ("first", "last", "reversed", "gaps")
@@ -108,6 +109,28 @@ def test_sums_and_selections_and_their_transposes(rank, seed, layout, dtype):
         assert (y.dtype, dx.dtype, dx.shape) == (x.dtype, x.dtype, x.shape)
         one, other = (np.vdot(a.astype(float), b.astype(float)) for a, b in ((y, g), (x, dx)))
         assert one == pytest.approx(other, abs=tolerance * 20 * np.sqrt(g.size) * 16)
+
+
+@pytest.mark.parametrize(("seed", "layout"), list(enumerate(LAYOUTS)))
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("hard", [False, True])
+def test_uneven_windows(rank, seed, layout, hard):
+    rng = np.random.default_rng(seed)
+    size = tuple(rng.integers(5, 9, rank).tolist())
+    spec = Parted(size, tuple(int(rng.integers(2, n + 1)) for n in size))
+    x = arranged(draw(rng, (2, int(rng.choice([1, 3, 9])), *size), "f4", hard), layout, rank)
+    y, winner = pool.max_pool(x, spec, True)
+    at = pool.flat_index(winner, spec)
+    taps = [[(f + m)[i] for f, i in zip(first[:, None], inside)] for first, m, inside in (along(spec, a) for a in range(rank))]
+    for j, seen in enumerate(product(*taps)):
+        flat = np.ravel_multi_index([g.ravel() for g in np.meshgrid(*seen, indexing="ij")], size)
+        for row, top, place in zip(x.reshape(-1, np.prod(size)), y.reshape(-1, np.prod(spec.out)), at.reshape(-1, np.prod(spec.out))):
+            best = flat[best_of(row[flat])]
+            np.testing.assert_equal((top[j], place[j]), (row[best], best))
+    if not hard:
+        g = draw(rng, y.shape, "f4", False)
+        np.testing.assert_array_equal(winners.gather(x, winner, spec), y)
+        assert np.vdot(winners.scatter(g, winner, spec), x) == pytest.approx(np.vdot(g, y), rel=1e-4, abs=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4, 4), (2, 0, 4, 4)])

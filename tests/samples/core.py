@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
+from tinygrad_nd.kernels.adaptive import Parted
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
 from tinygrad_nd.ops import activation, choice, conv, elementwise, index, moments, normalise, parts, pool, reduce, shape, ufunc
 
@@ -221,6 +222,11 @@ def _pool_samples() -> list[Sample]:
         found += rows("window_sum", lambda x, k=size, o=options: nd.avg_pool_nd(x, k, **o), (normal(*x_shape),), linear=True)
         adjoint = lambda g, s=spec: pool._window_sum_adjoint(g, spec=s, factor=0.5)
         found += rows("window_sum_adjoint", adjoint, (normal(*y_shape),), linear=True)
+    uneven, x = Parted((5, 7), (3, 4)), apart(1, 2, 5, 7)
+    winner = pool.kernel.max_pool(x, uneven, True)[1]
+    found += rows("max_pool", lambda x: nd.adaptive_max_pool_nd(x, (3, 4)), (x,))
+    found += rows("pool_gather", lambda x: pool._pool_gather(x, winner, spec=uneven), (normal(1, 2, 5, 7),), linear=True)
+    found += rows("pool_scatter", lambda g: pool._pool_scatter(g, winner, spec=uneven), (normal(1, 2, 3, 4),), linear=True)
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,22 +24,72 @@ def bounds(n: int, o: int) -> tuple[Array, Array]:
     return i * n // o, -(-(i + 1) * n // o)
 
 
-@lru_cache(256)
-def even(n: tuple[int, ...], o: tuple[int, ...]) -> PoolSpec | None:
-    """The pool that the windows are, where along each axis all are equally long and equally far apart.
+@dataclass(frozen=True)
+class Parted:
+    """Windows that are not all equally long and far apart: what a pool of them has in common with a PoolSpec."""
 
-    >>> even((7,), (3,)).kernel, even((7,), (3,)).stride, even((7,), (4,)), even((7,), (5,))
-    ((3,), (2,), None, None)
+    size: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.size)
+
+    @cached_property
+    def kernel(self) -> tuple[int, ...]:
+        """The longest windows."""
+        return tuple(int(np.subtract(*bounds(n, o)[::-1]).max()) for n, o in zip(self.size, self.out))
+
+    @cached_property
+    def stride(self) -> tuple[int, ...]:
+        """The longest ways between windows."""
+        return tuple(-(-n // o) for n, o in zip(self.size, self.out))
+
+    @cached_property
+    def copies(self) -> tuple[Taps, ...]:
+        """The axes that lay windows side by side; a shorter one has its last place again."""
+        return tuple(_copies(n, o, k) for n, o, k in zip(self.size, self.out, self.kernel))
+
+    @cached_property
+    def laid(self) -> PoolSpec:
+        """The pool of the windows laid side by side."""
+        size = tuple(o * k for o, k in zip(self.out, self.kernel))
+        return PoolSpec(size, self.kernel, self.kernel, ((0, 0),) * self.rank, (1,) * self.rank, self.out)
+
+    @cached_property
+    def taps(self) -> tuple[Taps, ...]:
+        """What every window sees."""
+        return tuple(map(means, self.size, self.out))
+
+
+@lru_cache(256)
+def windows(n: tuple[int, ...], o: tuple[int, ...]) -> PoolSpec | Parted:
+    """The windows; as a plain pool where along each axis all are equally long and equally far apart.
+
+    >>> windows((7,), (3,)).kernel, windows((7,), (3,)).stride, windows((7,), (4,))
+    ((3,), (2,), Parted(size=(7,), out=(4,)))
     """
     kernel, stride = [], []
     for size, parts in zip(n, o):
         start, end = bounds(size, parts)
         step = int(start[1]) if parts > 1 else size
         if not step or (end - start != end[0]).any() or (np.diff(start) != step).any():
-            return None
+            return Parted(n, o)
         kernel.append(int(end[0]))
         stride.append(step)
     return PoolSpec(n, tuple(kernel), tuple(stride), ((0, 0),) * len(n), (1,) * len(n), o)
+
+
+@lru_cache(256)
+def along(spec: PoolSpec | Parted, axis: int) -> tuple[Array, Array, Array]:
+    """Where the windows of a pool begin, how far on its taps are, and which taps lie in window and input (windows, taps)."""
+    n, k, o = spec.size[axis], spec.kernel[axis], spec.out[axis]
+    if isinstance(spec, Parted):
+        first, end = bounds(n, o)
+        return first, np.arange(k), first[:, None] + np.arange(k) < end[:, None]
+    first, further = np.arange(o) * spec.stride[axis] - spec.padding[axis][0], np.arange(k) * spec.dilation[axis]
+    place = first[:, None] + further
+    return first, further, (place >= 0) & (place < n)
 
 
 @lru_cache(256)
@@ -53,22 +104,7 @@ def means(n: int, o: int) -> Taps:
     return taps(rows, columns, 1 / length[rows], o, n)
 
 
-@lru_cache(256)
-def places(n: int, o: int) -> Array:
-    """What every window sees, one window after another; a shorter one sees its last place again.
-
-    >>> places(5, 3)
-    array([0, 1, 1, 1, 2, 3, 3, 4, 4])
-    """
+def _copies(n: int, o: int, longest: int) -> Taps:
     start, end = bounds(n, o)
-    seen: Array = np.minimum(start[:, None] + np.arange((end - start).max()), end[:, None] - 1)
-    return seen.ravel()
-
-
-@lru_cache(256)
-def copies(n: int, o: int) -> Taps:
-    """The axis that lays these places side by side."""
-    if n == o:
-        return same(n)
-    seen = places(n, o)
+    seen = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1).ravel()
     return taps(np.arange(len(seen)), seen, None, len(seen), n)

@@ -6,7 +6,7 @@ where in its window the maximum lies.
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from math import prod
 from typing import Any
@@ -14,15 +14,19 @@ from typing import Any
 import numpy as np
 
 from . import memory, parallel
+from .adaptive import Parted, along
 from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import SLAB, Part, apart, blank, engine, extent, like, load, parts, spread, store, tap, tight, windows
+from .resample import sampled
 
 
-def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
+def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
     if fast := engine(x):
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
+    if isinstance(spec, Parted):
+        return max_pool(sampled(x, spec.copies), spec.laid, want_index)
     lowest = _lowest(x.dtype)
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
@@ -43,14 +47,13 @@ def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array |
     return layout.restore(values, spec.out), None if winner is None else layout.restore(winner, spec.out)
 
 
-def flat_index(winner: Array, spec: PoolSpec) -> Array:
+def flat_index(winner: Array, spec: PoolSpec | Parted) -> Array:
     """The winners as flat positions within the spatial block, int64; -1 where a window lies wholly in the padding."""
     starts, reached, taps = np.zeros((), np.int64), np.ones((), np.bool_), np.zeros((), np.int64)
-    for n, k, s, (a, _), d, o in zip(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, spec.out):
-        first, further = np.arange(o) * s - a, np.arange(k) * d
-        inside = first[:, None] + further
+    for axis, n in enumerate(spec.size):
+        first, further, inside = along(spec, axis)
         starts, taps = np.add.outer(starts * n, first), np.add.outer(taps * n, further)
-        reached = np.logical_and.outer(reached, ((inside >= 0) & (inside < n)).any(1))
+        reached = np.logical_and.outer(reached, inside.any(1))
     starts[~reached] = -1  # where the winner is tap 0
     codes, layout = spread(winner, spec.rank)
     flat = memory.empty(codes.shape, np.int64)
@@ -117,6 +120,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     return layout.restore(x, spec.size)
 
 
+@lru_cache(256)
 def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
     """How many positions each window divides by, (*o): all but ceil_mode's overhang; without count_include_pad, those of the input."""
     counts = []
@@ -124,7 +128,7 @@ def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
         positions = np.arange(o)[:, None] * s - a + np.arange(k) * d
         low, high = (-a, n + b) if count_include_pad else (0, n)
         counts.append(((positions >= low) & (positions < high)).sum(1))
-    return reduce(np.multiply.outer, counts, np.ones((), np.int64))
+    return memory.table(reduce(np.multiply.outer, counts, np.ones((), np.int64)))
 
 
 # One axis at a time.

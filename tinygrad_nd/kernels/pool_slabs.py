@@ -21,7 +21,7 @@ from .memory import Array
 
 SLAB = 1 << 21  # bytes of input per slab
 WIDE = 8  # channels that are worth being innermost
-COMPILED = 1 << 11  # numbers; with fewer it is not worth asking for an engine
+COMPILED = 1 << 5  # numbers; with fewer it is not worth asking for an engine
 Range = tuple[int, int]
 
 

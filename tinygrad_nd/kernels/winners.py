@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 
 from . import memory, parallel
+from .adaptive import Parted
 from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import SLAB, Part, apart, engine, load, parts, spread, windows
+from .resample import sampled
 
 FEW = 8  # taps; with more, computed positions of few winners cost less than passes over all that the windows see
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
 
 
-def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
+def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if fast := engine(x):
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
+    if isinstance(spec, Parted):
+        return gather(sampled(x, spec.copies), winner, spec.laid)
     source, layout = spread(x, spec.rank)
     codes, _ = spread(winner, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
@@ -37,10 +41,12 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     return layout.restore(y, spec.out)
 
 
-def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
+def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if fast := engine(g):
         return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
+    if isinstance(spec, Parted):
+        return sampled(scatter(g, winner, spec.laid), tuple(t.transposed for t in spec.copies))
     if not spec.rank:
         return g.view()
     codes, layout = spread(winner, spec.rank)

@@ -63,17 +63,8 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
         at = _largest(x, rank)
         y = _unpool_gather(x, at=at, rank=rank)
         return (restore(y), restore(astensor(at))) if return_indices else restore(y)
-    if (spec := kernel.even(n, o)) is not None:
-        y, indices = _max_pooled(x, spec, return_indices)
-        return restore(y) if indices is None else (restore(y), restore(indices))
-    taken = list(map(kernel.places, n, o))  # windows side by side, the last place of a shorter one again
-    spread = resample(x, taps=tuple(map(kernel.copies, n, o)))
-    pooled = max_pool_nd(spread, tuple(len(seen) // parts for seen, parts in zip(taken, o)), return_indices=return_indices)
-    if not return_indices:
-        return restore(pooled)
-    found = np.unravel_index(pooled[1].data, tuple(map(len, taken)))
-    flat = np.ravel_multi_index(tuple(seen[i] for seen, i in zip(taken, found)), n)
-    return restore(pooled[0]), restore(astensor(flat))
+    y, indices = _max_pooled(x, kernel.windows(n, o), return_indices)
+    return restore(y) if indices is None else (restore(y), restore(indices))
 
 
 def global_avg_pool(x: Any, *, layout: str | None = None) -> Tensor:

@@ -37,7 +37,7 @@ class Over:
     """Over which axes of x, and how, statistics are taken; `shape` is that in which weight and bias broadcast to x.
 
     `groups` = (axis, number): each of that many parts of an axis has its own; so x is seen with that axis split in two. `given`: mean and
-    rstd do not follow x, but are these; P is the identity then. What the pass back for x gave to weight and bias along the way is remembered.
+    rstd are these, whatever x is; P is the identity then. What the pass back for x gave to weight and bias along the way is remembered.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels import pool as kernel
 from ..kernels import winners
+from ..kernels.adaptive import Parted
 from ..kernels.elementwise import tiled
 from ..kernels.geometry import IntN, Padding, PoolSpec, pool_spec
 from ..kernels.memory import freeze
@@ -27,17 +28,17 @@ __all__ = ["avg_pool_nd", "lp_pool_nd", "max_pool_nd"]
 
 
 @primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
-def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec) -> Any:
+def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec | Parted) -> Any:
     return best  # found along with the winners
 
 
 @primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
-def _pool_gather(x: Any, winner: Any, *, spec: PoolSpec) -> Any:
+def _pool_gather(x: Any, winner: Any, *, spec: PoolSpec | Parted) -> Any:
     return winners.gather(x, winner, spec)
 
 
 @primitive(g=lambda h, winner, spec: _pool_gather(h, winner, spec=spec))
-def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec) -> Any:
+def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec | Parted) -> Any:
     return winners.scatter(g, winner, spec)
 
 
@@ -166,7 +167,7 @@ def lp_pool_nd(
     return restore(_lp_pool(wide, spec=spec, p=p, share=share.astype(wide.dtype)).astype(x.dtype))
 
 
-def _max_pooled(x: Tensor, spec: PoolSpec, with_indices: bool) -> tuple[Tensor, Tensor | None]:
+def _max_pooled(x: Tensor, spec: PoolSpec | Parted, with_indices: bool) -> tuple[Tensor, Tensor | None]:
     best, winner = kernel.max_pool(x.data, spec, with_indices or (x.requires_grad and recording.get()))
     freeze(best)
     if winner is None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..draw.labels import family, title
+from ..kernels.adaptive import Parted
 from ..node import Node
 from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
@@ -75,6 +76,8 @@ def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int]
     shape, spec = node.parents[i].shape, node.params["spec"]
     if i != 0:
         return [whole(n) for n in shape]
+    if isinstance(spec, Parted):
+        return _resampled(node, i, axes)
     lead = len(axes) - spec.rank
     kept = 1 if family(node.op.name) == "product" else lead
     windows = zip(axes[lead:], spec.kernel, spec.stride, spec.padding, spec.dilation)
@@ -83,8 +86,11 @@ def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int]
 
 
 def _resampled(node: Node, i: int, axes: Axes) -> Axes:
-    """Interpolation and adaptive means: the inputs of each output are listed; those with weight 0 are not seen."""
-    for along, taps in enumerate(node.params["taps"], len(axes) - len(node.params["taps"])):
+    """Interpolation and adaptive pools: the inputs of each output are listed; those with weight 0 are not seen."""
+    assert node.op is not None
+    listed = node.params["taps"] if "taps" in node.params else node.params["spec"].taps
+    listed = [t.transposed for t in listed] if node.op.name in _SPREADING else listed
+    for along, taps in enumerate(listed, len(axes) - len(listed)):
         used = np.arange(len(taps.index))[:, None] < taps.count
         if taps.weight is not None:
             used = used & (taps.weight != 0)

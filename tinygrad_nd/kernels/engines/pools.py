@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import memory, parallel
+from ..adaptive import Parted, along
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
@@ -29,7 +30,7 @@ PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
 
 
-def max_pool(x: Array, spec: PoolSpec, want_index: bool) -> tuple[Array, Array | None]:
+def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
@@ -55,7 +56,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
     return layout.restore(x, spec.size)
 
 
-def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
+def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     codes, layout = spread(winner, spec.rank)
     source, _ = spread(x, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
@@ -63,7 +64,7 @@ def gather(x: Array, winner: Array, spec: PoolSpec) -> Array:
     return layout.restore(y, spec.out)
 
 
-def scatter(g: Array, winner: Array, spec: PoolSpec) -> Array:
+def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     codes, layout = spread(winner, spec.rank)
     source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
@@ -103,33 +104,33 @@ class Plan(NamedTuple):
 
 
 @lru_cache(256)
-def _tables(spec: PoolSpec) -> tuple[Table, Table, Plan]:
+def _tables(spec: PoolSpec | Parted) -> tuple[Table, Table, Plan]:
     """The rows' table (its taps count whole rows of the window), the columns' and where its windows are whole."""
     lead = max(spec.rank - 1, 0)
-    k, n, s, d = (t[-1] if spec.rank else 1 for t in (spec.kernel, spec.size, spec.stride, spec.dilation))
+    k = spec.kernel[-1] if spec.rank else 1
     columns = _table(spec, range(lead, spec.rank), 1)
+    s, d = (1, 1) if isinstance(spec, Parted) or not spec.rank else (spec.stride[-1], spec.dilation[-1])
     whole = np.flatnonzero(np.diff(columns.start) == k)
-    low, high = (whole[0], whole[-1] + 1) if len(whole) and k else (0, 0)
+    low, high = (whole[0], whole[-1] + 1) if isinstance(spec, PoolSpec) and len(whole) and k else (0, 0)
     first = columns.source[columns.start[low]] if high else 0
     return _table(spec, range(lead), k), columns, Plan(*map(U, (low, high, first, s, k, d)))
 
 
 @lru_cache(256)
-def _coded(spec: PoolSpec, codes: np.dtype[Any]) -> tuple[Table, Table, Plan]:
+def _coded(spec: PoolSpec | Parted, codes: np.dtype[Any]) -> tuple[Table, Table, Plan]:
     """The same with taps as codes for winners."""
     *both, plan = _tables(spec)
     rows, columns = (table._replace(tap=memory.table(table.tap.astype(codes))) for table in both)
     return rows, columns, plan
 
 
-def _table(spec: PoolSpec, axes: range, step: int) -> Table:
+def _table(spec: PoolSpec | Parted, axes: range, step: int) -> Table:
     sources, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
     for axis in axes:
-        n, k, s, (a, _), d = spec.size[axis], spec.kernel[axis], spec.stride[axis], spec.padding[axis], spec.dilation[axis]
-        position = np.arange(spec.out[axis])[:, None] * s - a + np.arange(k) * d
-        shape = (len(sources) * position.shape[0], sources.shape[1] * k)
-        sources = (sources[:, None, :, None] * n + position[:, None]).reshape(shape)
-        inside = (inside[:, None, :, None] & ((position >= 0) & (position < n))[:, None]).reshape(shape)
+        first, further, seen = along(spec, axis)
+        shape = (len(sources) * len(first), sources.shape[1] * len(further))
+        sources = (sources[:, None, :, None] * spec.size[axis] + (first[:, None] + further)[:, None]).reshape(shape)
+        inside = (inside[:, None, :, None] & seen[:, None]).reshape(shape)
     taps = np.broadcast_to(np.arange(sources.shape[1]) * step, sources.shape)
     start = np.concatenate([[0], np.cumsum(inside.sum(1))])
     start, source, tap = (memory.table(a.astype(U)) for a in (start, sources[inside], taps[inside]))
@@ -168,11 +169,11 @@ def _transposed(spec: PoolSpec) -> Table:
 
 
 @lru_cache(256)
-def _places(spec: PoolSpec, inner: int) -> tuple[Array, Array, Array]:
+def _places(spec: PoolSpec | Parted, inner: int) -> tuple[Array, Array, Array]:
     """Where each row of windows begins, where each window in its row, and how far on each tap is, in numbers, `inner` to a column."""
     steps = [prod(spec.size[axis + 1 :]) for axis in range(spec.rank)]
-    starts = [(np.arange(o) * s - a) * step for o, s, (a, _), step in zip(spec.out, spec.stride, spec.padding, steps)]
-    taps = [np.arange(k) * (d * step) for k, d, step in zip(spec.kernel, spec.dilation, steps)]
+    known = [along(spec, axis) for axis in range(spec.rank)]
+    starts, taps = ([axis[i] * step for axis, step in zip(known, steps)] for i in (0, 1))
     one = np.zeros(1, np.intp)
 
     def together(parts: list[Array]) -> Array:
@@ -207,7 +208,7 @@ def _over_lines(
         native.repeat(f, (x, y, *more), tasks, key)
 
 
-def _over_images(f: Callable[..., None], spec: PoolSpec, a: Array, codes: Array, out: Array) -> None:
+def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, codes: Array, out: Array) -> None:
     """f on shares of the images; where these are few, on shares of their channels."""
     rows, columns, _ = _tables(spec)
     outer, inner = len(out), out.shape[-1]
