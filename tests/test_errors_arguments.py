@@ -120,3 +120,27 @@ def test_sizes_beyond_memory_are_refused_at_once(size):
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"^[a-z_]+: .*{size}"):
             call()
+
+
+@pytest.mark.parametrize("call, right", [
+    (lambda: nd.sum(M, dim=0), "axis"), (lambda: nd.tensor(M).mean(0, keepdim=True), "keepdims"), (lambda: nd.stack([V, V], dim=1), "axis"),
+    (lambda: nd.topk(V, 1, dim=0), "axis"), (lambda: nd.softmax(M, dim=0), "axis"), (lambda: nd.linalg.svd(M, some=True), "full_matrices"),
+    (lambda: nd.fft.fftn(M, dim=(0,)), "axes"), (lambda: nd.var(V, unbiased=True), "correction"), (lambda: nd.max(V, 0, True), "keepdims"),
+])  # fmt: skip
+def test_a_keyword_of_another_library_is_answered_with_those_that_there_are(call, right):
+    with pytest.raises(TypeError, match=f"^[a-z]+: (got|takes) .*; its arguments are .*{right}"):
+        call()
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: nd.where(2), "where: a number has no places"),
+    (lambda: nd.topk(V, 1.0), r"topk: k must be an int, but is 1.0 \(float\)"),
+    (lambda: nd.rot90(M, "once"), "rot90: k must be an int"),
+    (lambda: nd.tensor(V).item(), r"item: only a tensor of one element .* \(4,\)"),
+    (lambda: nd.jvp(nd.sin, nd.tensor(V), nd.tensor(V)), "jvp: primals must be a list or tuple, one for each argument"),
+    (lambda: nd.cov(V, [1.0, 2.0]), "cov: .*\\(1, 2\\).*\\(1, 4\\)"),
+    (lambda: nd.atleast_1d([nd.Parameter([1.0])]), "atleast_1d: got a list of tensors that require grad"),
+])  # fmt: skip
+def test_a_call_is_refused_in_the_name_of_the_function(call, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
+        call()

@@ -130,7 +130,9 @@ class Tensor(ArrayMethods):
         return self._data
 
     def item(self, *index: Any) -> Any:
-        """The value of a one-element tensor as a Python number."""
+        """The value of a one-element tensor, or of the entry at an index, as a Python number."""
+        if not index and self.size != 1:
+            raise ValueError(f"item: only a tensor of one element is a number, but this one has shape {self.shape}; say which: x.item(i)")
         return self._data.item(*index)
 
     def tolist(self) -> Any:
@@ -290,8 +292,8 @@ def set_default_dtype(dtype: npt.DTypeLike) -> None:
 def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
     """np.asarray in the machine's byte order, refusing what is not a number. Constant tensors inside a list are taken by value."""
     if isinstance(obj, (list, tuple)) and _holds_tracked(obj):
-        kind = type(obj).__name__
-        raise TypeError(f"{where}: got a {kind} of tensors that require grad, which would lose their graph; join them with nd.stack")
+        what = f"{asked_for(where)}: got a {type(obj).__name__} of tensors that require grad"
+        raise TypeError(f"{what}, which would lose their graph; join them with nd.stack")
     try:
         array: np.ndarray = native(np.asarray(obj, dtype=dtype))
     except (TypeError, ValueError, OverflowError) as error:

@@ -66,6 +66,9 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
     The VJP is linear in its cotangent u; its own transpose in u is the JVP, whatever the value of u, so one at u = 0 serves.
     """
+    for what, those in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(those, (list, tuple)):
+            raise TypeError(f"jvp: {what} must be a list or tuple, one for each argument of the function, but got a {type(those).__name__}")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents, but got {len(tangents)}")
     fresh, inputs = _inputs(primals, range(len(primals)), "jvp")

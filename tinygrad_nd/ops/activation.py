@@ -19,6 +19,7 @@ from .conv import is_channels_last
 from .curves import real
 from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
+from .naming import named
 from .reduce import sum
 from .shape import axis_of, concatenate, reshape
 from .ufunc import scale
@@ -149,24 +150,28 @@ def silu(x: Any) -> Tensor:
     return _silu(real(x, "silu"))
 
 
+@named
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along `axis`, without overflow."""
     x = real(x, "softmax")
     return _softmax(x, axis=axis_of(axis, x.ndim, "softmax"))
 
 
+@named
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log(softmax(x)) along `axis`, exact where the softmax underflows."""
     x = real(x, "log_softmax")
     return _log_softmax(x, axis=axis_of(axis, x.ndim, "log_softmax"))
 
 
+@named
 def softmin(x: Any, axis: int = -1) -> Tensor:
     """exp(-x) / sum(exp(-x)) along `axis`, without overflow."""
     x = real(x, "softmin")
     return _softmax(-x, axis=axis_of(axis, x.ndim, "softmin"))
 
 
+@named
 def glu(x: Any, axis: int = -1) -> Tensor:
     """a sigmoid(b), of the halves a and b of x along `axis`.
 

@@ -27,6 +27,8 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """x where `condition` holds, else y; the three broadcast. Without x and y: where it holds, as an index array per axis."""
     condition = astensor(condition).detach()
     if x is None and y is None:
+        if not condition.ndim:
+            raise ValueError("where: a number has no places; give x and y to choose from, or nd.atleast_1d(condition)")
         return tuple(astensor(i) for i in np.nonzero(condition.data))
     if x is None or y is None:
         raise ValueError("where: give both x and y, or neither of them")

@@ -16,6 +16,7 @@ from .elementwise import absolute, sign
 from .linalg import _matmul as product
 from .linalg import adjoint, matrices
 from .matrix import _diagonal, tril, triu
+from .naming import named
 from .parts import imag, real
 from .shape import concatenate, expand_dims, swapaxes
 from .solve import inv, solve
@@ -55,6 +56,7 @@ def _cholesky_grad(g: Tensor, low: Tensor) -> Tensor:
     return product(product(adjoint(back), p), back)
 
 
+@named
 def cholesky(a: Any, *, upper: bool = False) -> Tensor:
     """The lower triangle L with L @ L^H = a, for a Hermitian and positive definite; its conjugate transpose if `upper`.
 
@@ -82,6 +84,7 @@ def _qr_grad(gq: Tensor, gr: Tensor, q: Tensor, r: Tensor) -> Tensor:
     return adjoint(solve(r, adjoint(gq + product(q, s))))
 
 
+@named
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Q with orthonormal columns and upper triangular R, with Q @ R = a: `reduced`, `complete` (Q square), or R alone (`r`).
 
@@ -157,6 +160,7 @@ def _outside(q: Tensor, x: Tensor) -> Tensor:
     return x - product(q, product(adjoint(q), x))
 
 
+@named
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """(U, S, Vh) with U · S @ Vh = a and S descending; S alone without `compute_uv`. `hermitian` says that a is.
 

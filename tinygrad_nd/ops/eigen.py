@@ -18,6 +18,7 @@ from .choice import where
 from .linalg import _matmul as product
 from .linalg import adjoint, matrices
 from .matrix import _diagonal, tril, triu
+from .naming import named
 from .parts import real
 from .shape import expand_dims, swapaxes
 from .solve import solve
@@ -94,6 +95,7 @@ def gaps(w: Tensor) -> Tensor:
     return w - swapaxes(w, -1, -2)
 
 
+@named
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
     """(eigenvalues in ascending order, eigenvectors in columns) of Hermitian matrices.
 
@@ -104,6 +106,7 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
     return EighResult(row(real(w)), v)
 
 
+@named
 def eigvalsh(a: Any, UPLO: str = "L") -> Tensor:
     """The eigenvalues of Hermitian matrices, in ascending order."""
     return _eigvalsh(hermitian(a, _uplo(UPLO, "eigvalsh"), "eigvalsh"))

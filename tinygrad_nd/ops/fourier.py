@@ -152,7 +152,7 @@ def _along_one(name: str, doc: str, run: Callable[..., Tensor], *rest: Any) -> C
             raise ValueError(f"{name}: cannot transform {n} points")
         return run(name, a, None if n is None else [n], [axis], norm, *rest)
 
-    return titled(transform, name, doc)
+    return named(titled(transform, name, doc))
 
 
 def _along_several(name: str, doc: str, usual: Axes, run: Callable[..., Tensor], *rest: Any) -> Callable[..., Tensor]:
@@ -161,7 +161,7 @@ def _along_several(name: str, doc: str, usual: Axes, run: Callable[..., Tensor],
     def transform(a: Any, s: Sizes = None, axes: Axes = usual, norm: Norm = None) -> Tensor:
         return run(name, a, s, axes, norm, *rest)
 
-    return titled(transform, name, doc)
+    return named(titled(transform, name, doc))
 
 
 def _hermitian(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:

@@ -108,6 +108,7 @@ def _rank(part: Any) -> int:
     return max(_rank(p) for p in part) if isinstance(part, list) else astensor(part).ndim
 
 
+@named
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along an axis, which they lack."""
     x = astensor(x)
@@ -115,11 +116,13 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple([entries(x, index=(*(slice(None),) * axis, i)) for i in range(x.shape[axis])])
 
 
+@named
 def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many equal parts, or at the given indices."""
     return _split("split", x, indices_or_sections, axis)
 
 
+@named
 def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many parts, the first ones longer by one if they cannot be equal, or at the given indices."""
     x = astensor(x)

@@ -10,6 +10,7 @@ from ..tape import primitive
 from ..tensor import Tensor
 from .choice import where
 from .linalg import integer, operand
+from .naming import named
 from .parts import astype
 from .reduce import sum as sum_along
 from .shape import axis_of, broadcast_to, moveaxis, ravel
@@ -30,6 +31,7 @@ def _on_diagonal(x: Any, *, offset: int, shape: tuple[int, int]) -> Any:
     return out
 
 
+@named
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The entries of a whose places along two axes differ by `offset`, as a new last axis."""
     return _diagonal_of("diagonal", a, offset, axis1, axis2)
@@ -45,12 +47,14 @@ def _diagonal_of(who: str, a: Any, offset: int, axis1: int, axis2: int) -> Tenso
     return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=integer(offset, who))
 
 
+@named
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
     """The sum along a diagonal of two axes."""
     values = _diagonal_of("trace", a, offset, axis1, axis2)
     return sum_along(values if dtype is None else astype(values, dtype), -1)
 
 
+@named
 def diag(v: Any, k: int = 0) -> Tensor:
     """The k-th diagonal of a matrix, or the matrix with a vector on its k-th diagonal."""
     v = operand(v, "diag")
@@ -62,16 +66,19 @@ def diag(v: Any, k: int = 0) -> Tensor:
     raise ValueError(f"diag: needs a vector or a matrix, but v has shape {v.shape}")
 
 
+@named
 def diagflat(v: Any, k: int = 0) -> Tensor:
     """The matrix with all entries of v, in C order, on its k-th diagonal."""
     return diag(ravel(operand(v, "diagflat")), k)
 
 
+@named
 def tril(m: Any, k: int = 0) -> Tensor:
     """m with zeros above the k-th diagonal of its last two axes."""
     return _triangle(m, k, True, "tril")
 
 
+@named
 def triu(m: Any, k: int = 0) -> Tensor:
     """m with zeros below the k-th diagonal of its last two axes."""
     return _triangle(m, integer(k, "triu") - 1, False, "triu")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import option
 from ..tensor import Tensor, astensor
+from .naming import named
 from .parts import cast
 from .quantile import median
 from .reduce import max as max_of_axis
@@ -25,6 +26,7 @@ _KEYWORD = {  # the one that a mode knows
 }  # fmt: skip
 
 
+@named
 def pad(x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Tensor:
     """x with more values at its borders: `pad_width` is an int, a (before, after) pair, a pair per axis, or a dict of axes.
 

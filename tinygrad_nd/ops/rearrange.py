@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -58,6 +59,7 @@ def _unrepeat(g: Any, *, count: int, axis: int, size: int) -> Any:
     return reduce_sum(g.reshape(*g.shape[:axis], size, count, *g.shape[axis + 1 :]), (axis + 1,), keepdims=False)
 
 
+@named
 def flip(x: Any, axis: Axes | None = None) -> Tensor:
     """x reversed along the given axes, or all of them."""
     x = astensor(x)
@@ -74,13 +76,14 @@ def fliplr(x: Any) -> Tensor:
     return flip(with_axes(x, 2, "fliplr"), 1)
 
 
+@named
 def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     """x turned by 90 degrees k times, in the plane of two axes and from the first towards the second."""
     x = astensor(x)
     if len(axes) != 2:
         raise ValueError(f"rot90: axes must name the 2 axes of a plane, but got {axes}")
     plane = first, second = axes_of(axes, x.ndim, "rot90")
-    k %= 4
+    k = whole("rot90", "k", k, least=-inf) % 4
     if k % 2 == 0:
         return flip(x, plane) if k else x
     return swapaxes(flip(x, second), *plane) if k == 1 else flip(swapaxes(x, *plane), second)
@@ -99,6 +102,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
     return _roll(x, shift=tuple(shifts.tolist()), axes=each)
 
 
+@named
 def tile(x: Any, reps: Axes) -> Tensor:
     """x laid out `reps` times along each axis; the shorter of x.shape and reps gets ones in front."""
     x, counts = astensor(x), sizes_of(reps, "tile")
@@ -112,6 +116,7 @@ def tile(x: Any, reps: Axes) -> Tensor:
     return _reshape(laid, shape=tuple(c * n for c, n in zip(counts, sizes)))
 
 
+@named
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     """Each entry of x along an axis `repeats` times in turn: one number, or one per entry. x is flattened first if `axis` is None."""
     (x, axis), counts = along_or_flat(x, axis, "repeat"), np.asarray(repeats)
@@ -169,6 +174,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
     return take_along(concatenate([x, new], axis), index=origin, axis=axis)
 
 
+@named
 def trim_zeros(x: Any, trim: str = "fb", axis: Axes | None = None) -> Tensor:
     """x without the zeros at the front ("f") and the back ("b") of the given axes, or all."""
     x = astensor(x)

@@ -208,6 +208,7 @@ def expand_dims(x: Any, axis: Axes) -> Tensor:
     return _reshape(x, shape=tuple(1 if i in new else next(sizes) for i in range(x.ndim + count)))
 
 
+@named
 def squeeze(x: Any, axis: Axes | None = None) -> Tensor:
     """x without its axes of length 1, or without those named."""
     x = astensor(x)
@@ -233,6 +234,7 @@ def along_or_flat(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
     return (ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim, where))
 
 
+@named
 def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
     """x with one axis moved before the axis `start`; `moveaxis` is clearer."""
     x = astensor(x)
@@ -248,6 +250,7 @@ def broadcast_to(x: Any, shape: Axes) -> Tensor:
     return _broadcast_to(astensor(x), shape=sizes_of(shape, "broadcast_to"))
 
 
+@named
 def concatenate(xs: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
     """Tensors joined along an existing axis; flattened first if `axis` is None. `dtype` is the result's."""
     tensors = operands(xs, "concatenate", dtype, casting)
@@ -261,6 +264,7 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, c
     return _concatenate(*tensors, axis=axis)
 
 
+@named
 def stack(xs: Sequence[Any], axis: int = 0, *, dtype: Any = None, casting: Any = "same_kind") -> Tensor:
     """Tensors of one shape joined along a new axis."""
     tensors = operands(xs, "stack", dtype, casting)

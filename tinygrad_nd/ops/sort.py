@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -59,6 +61,7 @@ def _ranked(x: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
     return kernel.argpartition(x, ranks, -1)[..., list(ranks)]
 
 
+@named
 def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *, stable: bool | None = None) -> Tensor:
     """x sorted along an axis, NaN last; flattened first if `axis` is None. Of equal entries the gradient keeps to some order."""
     x, axis = along_or_flat(x, axis, "sort")
@@ -67,6 +70,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = N
     return _sort(x, axis=axis, kind="stable" if stable else kind) if x.ndim else x
 
 
+@named
 def sort_complex(x: Any) -> Tensor:
     """x sorted along its last axis by real part, then imaginary part, as complex numbers."""
     y = sort(x)
@@ -83,6 +87,7 @@ def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     return _partition(x, kernel.argpartition(x.data, kth, axis) if x.requires_grad else None, kth=kth, axis=axis)
 
 
+@named
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
     """The k largest (or smallest) entries along an axis, best first, and their places: (values, indices). The first of equals wins.
 
@@ -94,7 +99,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     """
     x = astensor(x)
     axis = axis_of(axis, x.ndim, "topk")
-    n = x.shape[axis]
+    n, k = x.shape[axis], whole("topk", "k", k, least=-inf)
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")
     index = np.ascontiguousarray(np.moveaxis(_best(np.moveaxis(x.data, axis, -1), k, largest), -1, axis))

@@ -24,6 +24,7 @@ from .ufunc import conj
 __all__ = ["bincount", "corrcoef", "cov", "histogram"]
 
 
+@named
 def cov(
     m: Any,
     y: Any = None,
