@@ -20,9 +20,9 @@ from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
 from ..taps import Taps
-from . import native, sample_loops, winner_loops
+from . import native, programs, sample_loops, turns, winner_loops
 from . import pool_loops as loops
-from .turns import turn
+from .crew import Call
 
 Cut = tuple[int, int]
 U = np.uintp
@@ -195,17 +195,43 @@ def _over_lines(
         constants = (a for table in tables for a in table)
         return *first, _read(source), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
 
-    def images(cut: Cut) -> None:
-        part = slice(*cut)
-        native.run(f, [arguments(_turned(x[part], "turned"), [a[part] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows)])
+    def images(source: Array, cut: Cut) -> tuple[Any, ...]:
+        return arguments(source, [a[slice(*cut)] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows)
 
     def tasks() -> list[tuple[Any, ...]]:
         return [arguments(x, (y, *more), *cut) for cut in _shares(len(x) * rows, max(x.size, y.size))]
 
     if not x.flags.c_contiguous:
-        parallel.run(_shares(len(x), max(x.size, y.size)), images)
+        _turned_first(f, key, images, _shares(len(x), max(x.size, y.size)), x, y, *more)
     else:
         native.repeat(f, (x, y, *more), tasks, key)
+
+
+def _turned_first(
+    f: Callable[..., None], key: Any, arguments: Callable[[Array, Cut], tuple[Any, ...]], cuts: Sequence[Cut], x: Array, *more: Array
+) -> None:
+    """f(*arguments(images from x as (outer, *space, inner) lie, cut)) for each cut."""
+
+    def matrices(cut: Cut) -> Array:
+        return np.moveaxis(x[slice(*cut)], -1, 1).reshape(cut[1] - cut[0], x.shape[-1], -1)
+
+    def calls() -> list[list[Call]]:
+        laid = [memory.scratch(("turned", i), x[slice(*cut)].shape, x.dtype) for i, cut in enumerate(cuts)]
+        return [[turns.call(matrices(cut), out), native.call(f, arguments(out, cut))] for cut, out in zip(cuts, laid)]
+
+    def work(cut: Cut) -> None:
+        out = memory.scratch("turned", x[slice(*cut)].shape, x.dtype)
+        if lying:
+            turns.turn(matrices(cut), out)
+        else:
+            np.copyto(out, x[slice(*cut)])
+        native.run(f, [arguments(out, cut)])
+
+    lying = np.moveaxis(x, -1, 1).flags.c_contiguous
+    if lying and x.nbytes <= memory.SCRATCH_LIMIT >> 4:
+        programs.run((f, key), (x, *more), calls)
+    else:
+        parallel.run(cuts, work)
 
 
 def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, codes: Array, out: Array) -> None:
@@ -217,19 +243,19 @@ def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, code
     few = outer < parallel.num_threads()
     a = np.ascontiguousarray(a) if few else a
 
-    def images(cut: Cut) -> tuple[Any, ...]:
+    def images(source: Array, cut: Cut) -> tuple[Any, ...]:
         part = slice(*cut)
-        source = _read(_turned(a[part], "turned"))
-        return source, _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
+        return _read(source), _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
 
     def channels(cut: Cut) -> tuple[Any, ...]:
         return _read(a), _read(codes), out.reshape(-1), *constants, U(outer), U(cut[0]), U(cut[1])
 
-    share, cuts = (channels, _shares(inner, out.size)) if few else (images, _shares(outer, out.size))
-    if a.flags.c_contiguous:
-        native.repeat(f, (a, codes, out), lambda: [share(cut) for cut in cuts], spec)
+    if few:
+        native.repeat(f, (a, codes, out), lambda: [channels(cut) for cut in _shares(inner, out.size)], spec)
+    elif a.flags.c_contiguous:
+        native.repeat(f, (a, codes, out), lambda: [images(a[slice(*cut)], cut) for cut in _shares(outer, out.size)], spec)
     else:
-        parallel.run(cuts, lambda cut: native.run(f, [images(cut)]))
+        _turned_first(f, spec, images, _shares(outer, out.size), a, codes, out)
 
 
 def _shares(total: int, work: int) -> list[Cut]:
@@ -246,16 +272,3 @@ def _read(a: Array) -> Array:
 
 def _numbers(x: Array, *numbers: float) -> Array:
     return memory.table(np.array(numbers, x.dtype))
-
-
-def _turned(images: Array, key: str) -> Array:
-    """Images (outer, *space, inner) in this order of memory."""
-    if images.flags.c_contiguous:
-        return images
-    out = memory.scratch(key, images.shape, images.dtype)
-    matrices = np.moveaxis(images, -1, 1)
-    if matrices.flags.c_contiguous:
-        turn(matrices.reshape(len(images), images.shape[-1], -1), out.reshape(len(images), -1, images.shape[-1]))
-    else:
-        np.copyto(out, images)
-    return out

@@ -11,7 +11,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from ..memory import Array
-from . import native
+from . import crew, native
 
 U = np.uintp
 BYTES = 64  # of a tile's row
@@ -20,8 +20,13 @@ JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 def turn(matrices: Array, out: Array) -> None:
     """out[i] = matrices[i].T; both C-contiguous, (count, m, n) and (count, n, m), of numbers of 4 or 8 bytes."""
+    crew.run([[call(matrices, out)]])
+
+
+def call(matrices: Array, out: Array) -> crew.Call:
+    """The same as a call to be made."""
     count, m, n = matrices.shape
-    native.run(_turn, [(matrices.reshape(-1), out.reshape(-1), U(BYTES // out.itemsize), U(count), U(m), U(n))])
+    return native.call(_turn, (matrices.reshape(-1), out.reshape(-1), U(BYTES // out.itemsize), U(count), U(m), U(n)))
 
 
 @njit(**JIT)
