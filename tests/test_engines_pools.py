@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, pool, pool_slabs, winners
+from tinygrad_nd.kernels import engines, few, pool, pool_slabs, winners
 from tinygrad_nd.kernels.adaptive import Parted, along
 from tinygrad_nd.kernels.geometry import pool_spec
 
 LAYOUTS = ("first", "last", "reversed", "gaps")
 
 
-@pytest.fixture(params=["numpy", "jit"], autouse=True)
+@pytest.fixture(params=["slabs", "tables", "jit"], autouse=True)
 def engine(request, monkeypatch):
     if request.param == "jit":
         pytest.importorskip("numba")
+    if request.param == "slabs":
+        monkeypatch.setattr(few, "MOST", -1)
+        monkeypatch.setattr(few, "SUMMED", -1)
     monkeypatch.setattr(pool_slabs, "COMPILED", 0)
-    monkeypatch.setattr(engines, "_setting", request.param)
+    monkeypatch.setattr(engines, "_setting", "jit" if request.param == "jit" else "numpy")
 
 
 def random_spec(rng, rank, most=9):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import few, memory, parallel
 from .adaptive import Parted, along
 from .geometry import PoolSpec
 from .memory import Array
@@ -25,6 +25,8 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
     if fast := engine(x):
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
+    if few.seen(x, spec) <= few.MOST:
+        return few.max_pool(x, spec, _lowest(x.dtype), want_index)
     if isinstance(spec, Parted):
         return max_pool(sampled(x, spec.copies), spec.laid, want_index)
     lowest = _lowest(x.dtype)
@@ -70,6 +72,8 @@ def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
     if fast := engine(x):
         return fast.window_sum(x, spec, factor)  # type: ignore[no-any-return]
+    if few.seen(x, spec) <= few.SUMMED:
+        return few.window_sum(x, spec, factor)
     source, layout = spread(x, spec.rank)
     y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
@@ -91,6 +95,8 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
     if fast := engine(g):
         return fast.window_sum_adjoint(g, spec, factor)  # type: ignore[no-any-return]
+    if few.seen(g, spec) <= few.SUMMED:
+        return few.window_sum_adjoint(g, spec, factor)
     source, layout = spread(g, spec.rank)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     wide = np.float32 if g.dtype == np.float16 else g.dtype

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import blas, engines, memory, parallel
+from . import blas, engines, few, memory, parallel
 from .taps import Taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -47,6 +47,8 @@ def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
         return fast.sampled(x, taps)  # type: ignore[no-any-return]
     if x.dtype == np.float16 and not all(t.copies for t in taps):  # sums of halves lose digits
         return sampled(x.astype(np.float32), taps).astype(x.dtype)
+    if (found := few.sampled(x, taps)) is not None:
+        return found
     order, lead = memory.memory_order(x), x.ndim - len(taps)
     axes = tuple((place, taps[axis - lead]) for place, axis in enumerate(order) if axis >= lead and not taps[axis - lead].identity)
     if not axes:

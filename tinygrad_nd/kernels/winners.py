@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import few, memory, parallel
 from .adaptive import Parted
 from .geometry import PoolSpec
 from .memory import Array
@@ -24,6 +24,8 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if fast := engine(x):
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
+    if winner.size <= few.MOST:
+        return few.gather(x, winner, spec)
     if isinstance(spec, Parted):
         return gather(sampled(x, spec.copies), winner, spec.laid)
     source, layout = spread(x, spec.rank)
@@ -45,6 +47,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if fast := engine(g):
         return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
+    if winner.size <= few.MOST:
+        return few.scatter(g, winner, spec)
     if isinstance(spec, Parted):
         return sampled(scatter(g, winner, spec.laid), tuple(t.transposed for t in spec.copies))
     if not spec.rank:

@@ -1,0 +1,158 @@
+"""Pools and samplings of small arrays: a table tells what all windows see, and one call of NumPy picks it.
+
+Passes over slabs are quicker per number, but there are many of them, and each costs what a thousand numbers do.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import memory
+from .adaptive import Parted, along
+from .geometry import PoolSpec
+from .memory import Array
+from .pool_slabs import Layout, spread
+from .taps import Taps
+
+MOST = 1 << 15  # numbers that windows see of which the largest is sought, or winners; with more, passes over slabs are quicker
+SUMMED = 4 * MOST  # numbers that are summed
+Windows = PoolSpec | Parted
+
+
+def seen(a: Array, spec: Windows) -> int:
+    """How many numbers the windows over an array of inputs, or of outputs, see."""
+    return prod(a.shape[: a.ndim - spec.rank]) * prod(spec.out) * prod(spec.kernel)
+
+
+def max_pool(x: Array, spec: Windows, lowest: Any, want_index: bool) -> tuple[Array, Array | None]:
+    values, layout = _picked(x, spec.rank, table(spec), lowest)
+    best = values.max(1)
+    if not want_index:
+        return _restored(best, layout, spec.out), None
+    code = values.argmax(1)
+    if (low := best == lowest).any():  # the first of what may be padding
+        code[low] = ((values == lowest) & (table(spec) < prod(spec.size))[:, :, None]).argmax(1)[low]
+    codes = code.astype(np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
+    return _restored(best, layout, spec.out), _restored(codes, layout, spec.out)
+
+
+def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
+    values, layout = _picked(x, spec.rank, table(spec), 0)
+    return _restored(_summed(values, factor), layout, spec.out)
+
+
+def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
+    values, layout = _picked(g, spec.rank, _transposed(spec), 0)
+    return _restored(_summed(values, factor), layout, spec.size)
+
+
+def gather(x: Array, winner: Array, spec: Windows) -> Array:
+    codes, layout = spread(winner, spec.rank)
+    found = np.take_along_axis(_padded(layout.spread(x), spec.rank, 0), _places(codes, spec), 1)
+    return _restored(found, layout, spec.out)
+
+
+def scatter(g: Array, winner: Array, spec: Windows) -> Array:
+    codes, layout = spread(winner, spec.rank)
+    places, n = _places(codes, spec), prod(spec.size) + 1
+    outer, _, inner = places.shape
+    x = np.zeros((outer, n, inner), g.dtype)
+    at = places * inner + ((np.arange(outer) * (n * inner))[:, None, None] + np.arange(inner))
+    np.add.at(x.reshape(-1), at.reshape(-1), layout.spread(g).reshape(-1))
+    return _restored(x[:, :-1], layout, spec.size)
+
+
+def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
+    """`resample.sampled`, if the outputs see few numbers."""
+    out, size = prod([t.out for t in taps]), prod([t.size for t in taps])
+    most = prod([len(t.index) for t in taps])
+    if x.size // max(size, 1) * most * out > SUMMED or x.dtype.kind not in "fc" or not taps:
+        return None
+    places, weights = _sampling(taps)
+    values, layout = _picked(x, len(taps), places, 0)
+    if weights is not None:
+        values *= weights.astype(x.real.dtype)
+    return _restored(_summed(values, 1), layout, tuple(t.out for t in taps))
+
+
+# Tables: (taps, windows) of flat places; the one past the end stands for nothing.
+
+
+@lru_cache(256)
+def table(spec: Windows) -> Array:
+    """What every window sees."""
+    places, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
+    for axis, n in enumerate(spec.size):
+        first, further, seen = along(spec, axis)
+        shape = len(places) * len(further), places.shape[1] * len(first)
+        places = (places[:, None, :, None] * n + (further[:, None] + first)[:, None]).reshape(shape)
+        inside = (inside[:, None, :, None] & seen.T[:, None]).reshape(shape)
+    return memory.table(np.where(inside, places, prod(spec.size)))
+
+
+@lru_cache(256)
+def _transposed(spec: Windows) -> Array:
+    """The windows that see each place."""
+    seen = table(spec)
+    window, n = np.broadcast_to(np.arange(seen.shape[1]), seen.shape).reshape(-1), prod(spec.size)
+    order = np.argsort(seen, None, kind="stable")
+    place, window = seen.reshape(-1)[order], window[order]
+    number = np.arange(len(place)) - np.searchsorted(place, place)
+    place, window, number = place[place < n], window[place < n], number[place < n]
+    found = np.full((number.max(initial=-1) + 1, n), seen.shape[1], np.intp)
+    found[number, place] = window
+    return memory.table(found)
+
+
+@lru_cache(256)
+def _sampling(taps: tuple[Taps, ...]) -> tuple[Array, Array | None]:
+    """What every output sees, and by which weights (taps, outputs, 1)."""
+    places, weights, used = np.zeros((1, 1), np.intp), np.ones((1, 1)), np.ones((1, 1), np.bool_)
+    for t in taps:
+        weight = np.ones(t.index.shape) if t.weight is None else t.weight
+        shape = len(places) * len(t.index), places.shape[1] * t.out
+        places = (places[:, None, :, None] * t.size + t.index[:, None]).reshape(shape)
+        weights = (weights[:, None, :, None] * weight[:, None]).reshape(shape)
+        used = (used[:, None, :, None] & (np.arange(len(t.index))[:, None] < t.count)[:, None]).reshape(shape)
+    places = memory.table(np.where(used, places, prod([t.size for t in taps])))
+    return places, None if all(t.weight is None for t in taps) else memory.table(weights[..., None])
+
+
+def _places(codes: Array, spec: Windows) -> Array:
+    """Where the winners (outer, *o, inner) lie, (outer, windows, inner)."""
+    outer, inner = len(codes), codes.shape[-1]
+    places: Array = table(spec)[codes.reshape(outer, prod(spec.out), inner), np.arange(prod(spec.out))[:, None]]
+    return places
+
+
+# Arrays: (outer, places, inner).
+
+
+def _picked(x: Array, rank: int, places: Array, fill: Any) -> tuple[Array, Layout]:
+    """x at the places, (outer, taps, windows, inner)."""
+    source, layout = spread(x, rank)
+    return _padded(source, rank, fill).take(places, 1), layout
+
+
+def _padded(source: Array, rank: int, fill: Any) -> Array:
+    n = prod(source.shape[1:-1])
+    padded = np.empty((len(source), n + 1, source.shape[-1]), source.dtype)
+    padded[:, :n].reshape(source.shape)[...] = source
+    padded[:, n] = fill
+    return padded
+
+
+def _summed(values: Array, factor: float) -> Array:
+    """Sums over the taps; those of halves in single precision."""
+    total: Array = values.sum(1, dtype=np.float32 if values.dtype == np.float16 else None)
+    if factor != 1:
+        total *= factor
+    return total.astype(values.dtype, copy=False)
+
+
+def _restored(a: Array, layout: Layout, space: tuple[int, ...]) -> Array:
+    return layout.restore(a.reshape(a.shape[0], *space, a.shape[-1]), space)
