@@ -105,6 +105,14 @@ def test_a_part_may_know_its_whole():
     net = Net()
     net.blocks[0].whole = net
     assert len(net.named_parameters()) == len(PATHS) and len(net.state_dict()) == len(PATHS) + 1
+    assert "whole" not in repr(net)
+
+
+def test_two_tensors_of_one_path_are_not_saved_as_one():
+    net = Net()
+    net.heads["b.c"], net.heads["b"] = nn.Linear(1, 1), {"c": nn.Linear(1, 1)}
+    with pytest.raises(ValueError, match=r"Net.state_dict: two tensors are called 'heads\.b\.c\.weight'"):
+        net.state_dict()
 
 
 def test_calls_open_scopes_of_attribute_paths():

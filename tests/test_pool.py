@@ -22,6 +22,7 @@ CASES = {  # n, k, stride, padding, dilation, ceil_mode
     "rank 2, padding over half the kernel": ((4, 4), (2, 3), (1, 2), ((2, 1), (2, 2)), (1, 1), False),
     "rank 2, dilated": ((8, 7), (3, 2), (1, 2), ((1, 1), (0, 2)), (2, 3), False),
     "rank 2, dilated, ceil": ((8, 7), (2, 2), (3, 2), ((0, 1), (1, 0)), (2, 3), True),
+    "rank 2, no window over half meets an entry": ((7, 1), (2, 3), (2, 3), ((0, 0), (1, 1)), (2, 2), True),
     "rank 2, ceil": ((7, 6), (3, 2), (3, 4), ((1, 0), (0, 0)), (1, 1), True),
     "rank 2, whole": ((4, 3), (4, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), False),
     "rank 3": ((4, 5, 3), (2, 2, 3), (2, 1, 1), ((0, 1), (1, 0), (1, 1)), (1, 1, 1), False),

@@ -129,7 +129,7 @@ def _add_at(g: Array, codes: Array, spec: PoolSpec, x: Array) -> None:
         for low in range(0, len(rows), some):
             seen = images, slice(low, low + some), ..., lane
             at = np.take(to_winner, codes[seen], out=memory.scratch("at", codes[seen].shape, np.intp), mode="clip")
-            at = at.reshape(len(first), -1, rest.size)
+            at = at.reshape(len(first), codes[seen].shape[1], rest.size)
             at += (first[:, None] + rows[low : low + some])[:, :, None]
             at += rest.reshape(-1)
             add(x[images].reshape(-1), at.reshape(-1), g[seen].reshape(-1))

@@ -104,7 +104,12 @@ class Module:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Path to a copy of the value, for every parameter and buffer."""
         self._refuse_unmade("state_dict")
-        return {path: t.data.copy() for path, t in self._state()}
+        state: dict[str, np.ndarray] = {}
+        for path, t in self._state():
+            if path in state:
+                raise ValueError(f"{type(self).__name__}.state_dict: two tensors are called {path!r}; give a key of that dict another name")
+            state[path] = t.data.copy()
+        return state
 
     def load_state_dict(self, mapping: Mapping[str, Any], strict: bool = True) -> None:
         """Takes values (arrays or tensors) by path; lazy layers get their parameters from it. With strict=False, paths that only one side

@@ -58,8 +58,8 @@ def tree(module: Module) -> str:
     return "\n".join(f"{a:{made}}  {b:{shapes}}  {c}".rstrip() for a, b, c in rows)
 
 
-def _rows(module: Module, label: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    """(what it is, its own tensors' shapes, its number of parameters) for a module and all below."""
+def _rows(module: Module, label: str, depth: int, above: tuple[Module, ...] = ()) -> Iterator[tuple[str, str, str]]:
+    """(what it is, its own tensors' shapes, its number of parameters) for a module and all below, except those it is itself below."""
     attributes, parts = list(leaves(module._attributes())), dict(module._parts())
     own = ", ".join(f"{name} {v.shape}" for name, v in attributes if isinstance(v, Tensor))
     own = own or (f"{module._awaited} is found at the first call" if module._awaited else "")
@@ -68,7 +68,8 @@ def _rows(module: Module, label: str, depth: int) -> Iterator[tuple[str, str, st
     yield f"{indent}{label}{_made(module)}", own, f"{count:,} parameters" if depth == 0 else f"{count:,}" if count else ""
     for name, value in attributes:
         if name in parts:
-            yield from _rows(parts[name], f"{name}: ", depth + 1)
+            if not any(parts[name] is m for m in (*above, module)):
+                yield from _rows(parts[name], f"{name}: ", depth + 1, (*above, module))
         elif inspect.isroutine(value):
             yield f"{indent}  {name}: {value.__name__}", "", ""
 
