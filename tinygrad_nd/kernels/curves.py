@@ -22,12 +22,22 @@ Tile = Callable[..., object]
 
 def value(name: str, x: Any, parameters: tuple[float, ...]) -> Any:
     """The activation of this name at x."""
-    return curve(CURVES[name][0], x, parameters=parameters, loop=f"curves.{name}")
+    name, numbers = _member(name, parameters)
+    return curve(CURVES[name][0], x, parameters=numbers, loop=f"curves.{name}")
 
 
 def pull(name: str, g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
     """g times its slope at x."""
-    return curve(CURVES[name][1], g, x, parameters=parameters, loop=f"curves.{name}_grad")
+    name, numbers = _member(name, parameters)
+    return curve(CURVES[name][1], g, x, parameters=numbers, loop=f"curves.{name}_grad")
+
+
+def _member(name: str, parameters: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
+    """The curve that an activation is, and its numbers."""
+    if name not in MEMBERS:
+        return name, parameters
+    curve, numbers = MEMBERS[name]
+    return curve, numbers(*parameters)
 
 
 # Straight pieces.
@@ -200,8 +210,7 @@ def _mish_pull(out: Array, g: Array, x: Array) -> None:
 
 
 CURVES: dict[str, tuple[Tile, Tile]] = {
-    "relu6": (lambda out, x: np.clip(x, 0, 6, out=out), lambda out, g, x: _clip_pull(out, g, x, 0, 6)),
-    "hard_tanh": (lambda out, x, low, high: np.clip(x, low, high, out=out), _clip_pull),
+    "clip": (lambda out, x, low, high: np.clip(x, low, high, out=out), _clip_pull),
     "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_pull),
     "hard_swish": (_hard_swish, _hard_swish_pull),
     "leaky_relu": (_leaky_relu, _leaky_relu_pull),
@@ -211,21 +220,17 @@ CURVES: dict[str, tuple[Tile, Tile]] = {
     ),
     "softshrink": (lambda out, x, width: np.subtract(x, np.clip(x, -width, width, out=out), out=out), _shrink_pull),
     "hardshrink": (lambda out, x, width: _shrink_pull(out, x, x, width), _shrink_pull),
-    "elu": (
-        lambda out, x, alpha: _exponential(out, x, alpha, 1, 1),
-        lambda out, g, x, alpha: _exponential_pull(out, g, x, alpha, 1, 1),
-    ),
-    "celu": (
-        lambda out, x, alpha: _exponential(out, x, alpha, 1 / alpha, 1),
-        lambda out, g, x, alpha: _exponential_pull(out, g, x, alpha, 1 / alpha, 1),
-    ),
-    "selu": (
-        lambda out, x: _exponential(out, x, SCALE * ALPHA, 1, SCALE),
-        lambda out, g, x: _exponential_pull(out, g, x, SCALE * ALPHA, 1, SCALE),
-    ),
+    "exponential": (_exponential, _exponential_pull),
     "tanhshrink": (lambda out, x: np.subtract(x, np.tanh(x, out=out), out=out), _tanhshrink_pull),
     "softsign": (_softsign, _softsign_pull),
     "softplus": (_softplus, _softplus_pull),
     "log_sigmoid": (_log_sigmoid, _log_sigmoid_pull),
     "mish": (_mish, _mish_pull),
+}
+MEMBERS: dict[str, tuple[str, Callable[..., tuple[float, ...]]]] = {  # activations that are one of these curves, for some numbers
+    "relu6": ("clip", lambda: (0, 6)),
+    "hard_tanh": ("clip", lambda low, high: (low, high)),
+    "elu": ("exponential", lambda alpha: (alpha, 1, 1)),
+    "celu": ("exponential", lambda alpha: (alpha, 1 / alpha, 1)),
+    "selu": ("exponential", lambda: (SCALE * ALPHA, 1, SCALE)),
 }

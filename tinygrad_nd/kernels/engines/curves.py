@@ -7,31 +7,18 @@ Arrays are flat, and parameters arrays of no axis.
 import numpy as np
 from numba import njit
 
-from ..curves import ALPHA, SATURATED, SCALE
+from ..curves import SATURATED
 from .exponential import exp, expm1, logistic
 from .exponential import softplus as _softplus
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _f = np.float32
 _ZERO, _HALF, _ONE, _TWO, _THREE, _SIX, _SIXTH = _f(0), _f(0.5), _f(1), _f(2), _f(3), _f(6), _f(1 / 6)
-_SCALE, _ALPHA, _HIGH = _f(SCALE), _f(ALPHA), _f(SATURATED)
+_HIGH = _f(SATURATED)
 
 
 @_jit
-def relu6(out, x):
-    for i in range(x.size):
-        v = x[i]
-        out[i] = _ZERO if v < _ZERO else (_SIX if v > _SIX else v)
-
-
-@_jit
-def relu6_grad(out, g, x):
-    for i in range(x.size):
-        out[i] = g[i] if _ZERO < x[i] and x[i] < _SIX else _ZERO
-
-
-@_jit
-def hard_tanh(out, x, low, high):
+def clip(out, x, low, high):
     a, b = low[()], high[()]
     for i in range(x.size):
         v = x[i]
@@ -39,7 +26,7 @@ def hard_tanh(out, x, low, high):
 
 
 @_jit
-def hard_tanh_grad(out, g, x, low, high):
+def clip_grad(out, g, x, low, high):
     a, b = low[()], high[()]
     for i in range(x.size):
         out[i] = g[i] if a < x[i] and x[i] < b else _ZERO
@@ -113,13 +100,6 @@ def softshrink(out, x, width):
 
 
 @_jit
-def softshrink_grad(out, g, x, width):
-    a = width[()]
-    for i in range(x.size):
-        out[i] = _ZERO if np.abs(x[i]) <= a else g[i]
-
-
-@_jit
 def hardshrink(out, x, width):
     a = width[()]
     for i in range(x.size):
@@ -131,6 +111,9 @@ def hardshrink_grad(out, g, x, width):
     a = width[()]
     for i in range(x.size):
         out[i] = _ZERO if np.abs(x[i]) <= a else g[i]
+
+
+softshrink_grad = hardshrink_grad
 
 
 @_jit
@@ -147,49 +130,19 @@ def softsign_grad(out, g, x):
 
 
 @_jit
-def elu(out, x, alpha):
-    a = alpha[()]
+def exponential(out, x, a, b, c):
+    p, q, r = a[()], b[()], c[()]
     for i in range(x.size):
-        below = a * expm1(x[i])
-        out[i] = x[i] if x[i] > _ZERO else below
+        above, below = r * x[i], p * expm1(q * x[i])
+        out[i] = above if x[i] > _ZERO else below
 
 
 @_jit
-def elu_grad(out, g, x, alpha):
-    a = alpha[()]
+def exponential_grad(out, g, x, a, b, c):
+    p, q, r = a[()] * b[()], b[()], c[()]
     for i in range(x.size):
-        below = g[i] * a * exp(x[i])
-        out[i] = g[i] if x[i] > _ZERO else below
-
-
-@_jit
-def celu(out, x, alpha):
-    a = alpha[()]
-    for i in range(x.size):
-        below = a * expm1(x[i] / a)
-        out[i] = x[i] if x[i] > _ZERO else below
-
-
-@_jit
-def celu_grad(out, g, x, alpha):
-    a = alpha[()]
-    for i in range(x.size):
-        below = g[i] * exp(x[i] / a)
-        out[i] = g[i] if x[i] > _ZERO else below
-
-
-@_jit
-def selu(out, x):
-    for i in range(x.size):
-        below = _ALPHA * expm1(x[i])
-        out[i] = _SCALE * (x[i] if x[i] > _ZERO else below)
-
-
-@_jit
-def selu_grad(out, g, x):
-    for i in range(x.size):
-        below = g[i] * _ALPHA * exp(x[i])
-        out[i] = _SCALE * (g[i] if x[i] > _ZERO else below)
+        above, below = r * g[i], p * g[i] * exp(q * x[i])
+        out[i] = above if x[i] > _ZERO else below
 
 
 @_jit
