@@ -100,9 +100,9 @@ def test_generators_in_one_state_change_an_image_and_its_mask_alike():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: augment.crop(x, 0, 9), r"\[9, 9\] does not fit into x \(12, 2, 5, 6\)"),
-        (lambda x: augment.crop(x, 0, (1, 2, 3)), "3 numbers for 2 spatial axes"),
-        (lambda x: augment.crop(x, 0, 3, padding=-1), "padding=-1"),
+        (lambda x: augment.crop(x, 0, 9), r"\(9, 9\) does not fit into x \(12, 2, 5, 6\)"),
+        (lambda x: augment.crop(x, 0, (1, 2, 3)), "3 entries for 2 spatial axes"),
+        (lambda x: augment.crop(x, 0, 3, padding=-1), r"padding \(-1, -1\)"),
         (lambda x: augment.crop(x, 0, 3, padding_mode="edge"), "replicate"),
         (lambda x: augment.flip(x, 0, 2), "no spatial axis 2"),
         (lambda x: augment.flip(x, 0, p=1.5), "1.5"),

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..arguments import Rng, generator, number, option, whole
 from ..kernels.memory import empty_like, memory_order
-from ..kernels.padding import NUMPYS, IntN
+from ..kernels.padding import NUMPYS, IntN, per_axis
 from ..ops.conv import is_channels_last
 from .arrays import as_array
 
@@ -52,7 +52,7 @@ def crop(x: Any, rng: Rng, size: IntN, *, padding: IntN = 0, padding_mode: str =
     `padding_mode` is "zeros", "reflect", "replicate" or "circular". Raises ValueError where the window is larger than the padded axis.
     """
     x, space = _checked("crop", x, layout)
-    sizes, pads = _per_axis("crop", "size", size, len(space)), _per_axis("crop", "padding", padding, len(space))
+    sizes, pads = (per_axis(given, len(space), what, "augment.crop") for given, what in ((size, "size"), (padding, "padding")))
     option("augment.crop", "padding_mode", padding_mode, NUMPYS)
     room = [x.shape[a] + 2 * p - k for a, p, k in zip(space, pads, sizes)]
     if min(room, default=0) < 0 or min(sizes, default=0) < 0 or min(pads, default=0) < 0:
@@ -126,13 +126,6 @@ def _checked(where: str, x: Any, layout: str | None) -> tuple[np.ndarray, list[i
             f"augment.{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'} with a spatial one, but has shape {a.shape}"
         )
     return a, list(range(1, a.ndim - 1) if last else range(2, a.ndim))
-
-
-def _per_axis(where: str, name: str, value: IntN, rank: int) -> list[int]:
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * rank
-    if len(values) != rank:
-        raise ValueError(f"augment.{where}: {name}={value} has {len(values)} numbers for {rank} spatial axes")
-    return [whole(f"augment.{where}", name, v, 0) for v in values]
 
 
 def _picked(x: np.ndarray, space: Sequence[int], sizes: Sequence[int], windows: Iterable[Sequence[slice]]) -> np.ndarray:

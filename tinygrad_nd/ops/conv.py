@@ -14,6 +14,7 @@ import numpy as np
 from ..arguments import dtype_of
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
+from ..kernels.padding import NUMPYS
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -219,17 +220,13 @@ def is_channels_last(where: str, layout: str | None) -> bool:
     return layout == "N*C"
 
 
-_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-_NUMPYS = {"edge": "replicate", "wrap": "circular", "constant": "zeros"}
-
-
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
     if padding_mode == "zeros":
         return x, spec
     modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
-    if len(modes) != spec.rank or any(m not in ("zeros", *_MODES) for m in modes):
-        guess = next((f"; NumPy's {m!r} is {_NUMPYS[m]!r} here" for m in map(str, modes) if m in _NUMPYS), "")
+    if len(modes) != spec.rank or any(m not in NUMPYS for m in modes):
+        guess = next((f"; NumPy's {m!r} is {ours!r} here" for m in map(str, modes) for ours, numpys in NUMPYS.items() if m == numpys), "")
         raise ValueError(
             f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "
             f"but is {padding_mode!r}{guess}"
@@ -239,6 +236,6 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
         if mode != "zeros" and (a > 0 or b > 0):
             grow = [(0, 0)] * x.ndim
             grow[2 + i] = (max(a, 0), max(b, 0))
-            x = pad(x, grow, _MODES[mode])
+            x = pad(x, grow, NUMPYS[mode])
             size[i], left[i] = x.shape[2 + i], (min(a, 0), min(b, 0))
     return x, replace(spec, size=tuple(size), padding=tuple(left))

@@ -142,7 +142,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
         y = mean(x, axes, keepdims=keepdims)
         total: Tensor = astensor(np.asarray(counted(x, axes, True, False), y.dtype))
     else:
-        w = _weights(x, axis, axes, astensor(weights))
+        w = laid_along("average", x, axis, axes, astensor(weights))
         dtype = np.result_type(x.dtype, w.dtype, *([np.float64] if x.dtype.kind in "biu" else []))
         total = sum(w, axes, dtype, keepdims=keepdims)
         if not total.data.all():
@@ -151,14 +151,14 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     return (y, broadcast_to(total, y.shape)) if returned else y
 
 
-def _weights(x: Tensor, axis: Axis, axes: tuple[int, ...], w: Tensor) -> Tensor:
+def laid_along(who: str, x: Tensor, axis: Axis, axes: tuple[int, ...], w: Tensor) -> Tensor:
     """Weights of the shape of x, or of its axes, laid along them."""
     if w.shape == x.shape:
         return w
     if axis is None:
-        raise TypeError(f"average: weights {w.shape} and x {x.shape} differ in shape, so axis= must say which axes they weigh")
+        raise TypeError(f"{who}: weights {w.shape} and x {x.shape} differ in shape, so axis= must say which axes they weigh")
     if w.shape != tuple(x.shape[i] for i in axes):
-        raise ValueError(f"average: weights {w.shape} must have the shape of x {x.shape} along axis {axis}")
+        raise ValueError(f"{who}: weights {w.shape} must have the shape of x {x.shape} along axis {axis}")
     return reshape(transpose(w, tuple(np.argsort(axes).tolist())), tuple(n if i in axes else 1 for i, n in enumerate(x.shape)))
 
 

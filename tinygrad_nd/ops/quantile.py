@@ -11,11 +11,12 @@ import numpy as np
 from ..arguments import option
 from ..tensor import Tensor, astensor
 from .choice import where
+from .moments import laid_along
 from .naming import named, titled
 from .parts import floating
 from .reduce import mean
 from .select import take_along_axis
-from .shape import Axes, _reshape, axes_of, expand_dims, take_along, transpose
+from .shape import Axes, _reshape, axes_of, broadcast_to, expand_dims, take_along, transpose
 from .sort import order_statistics, sort
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
@@ -200,15 +201,7 @@ def _weights(x: Tensor, weights: Any, axis: Axis, name: str) -> Tensor:
     w = astensor(weights)
     if w.requires_grad:
         raise TypeError(f"{name}: not differentiable in weights; pass weights.detach() if no gradient is meant")
-    if w.shape == x.shape:
-        return w
-    if axis is None:
-        raise TypeError(f"{name}: weights {w.shape} differ from x {x.shape}, so axis must say where they go")
-    axes = axes_of(axis, x.ndim, name)
-    if w.shape != tuple(x.shape[i] for i in axes):
-        raise ValueError(f"{name}: weights {w.shape} must have the shape of x {x.shape} along axis {axis}")
-    spread = np.transpose(w.data, np.argsort(axes)).reshape([m if i in axes else 1 for i, m in enumerate(x.shape)])
-    return astensor(np.broadcast_to(spread, x.shape))
+    return broadcast_to(laid_along(name, x, axis, axes_of(axis, x.ndim, name), w), x.shape)
 
 
 def _weighted(name: str, x: np.ndarray, weights: np.ndarray, q: np.ndarray) -> np.ndarray:
