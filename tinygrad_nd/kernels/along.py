@@ -36,8 +36,11 @@ def several(
     *operands: Array,
     constants: tuple[Any, ...] = (),
     loops: str = "softmax",
+    columns: bool = True,
 ) -> list[Array]:
     """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name.
+
+    With `columns`, tiles of short rows are handed over turned round.
 
     The last operand, x, decides how the results lie in memory. Operands have its shape, but for their own length along the axis; results
     but for the length given, where None is that of x.
@@ -53,7 +56,7 @@ def several(
         arrays: Sequence[Array] = (*outs, *operands)
         if len(lead) != 1 or rest:
             arrays = [a.reshape(prod(lead), a.shape[axis], *([prod(rest)] if rest else [])) for a in arrays]
-        with np.errstate(invalid="ignore", under="ignore"):
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
             tile(*arrays, *constants)
         return outs
     order, back, outer, inner = _seen(x.shape, memory.memory_order(x), axis)
@@ -65,7 +68,7 @@ def several(
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= COMPILED else None
     if compiled is None:
         with numpy_tiles(inner if inner > 1 else n), np.errstate(under="ignore"):
-            _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources)
+            _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources, columns and inner == 1 and n < SHORT)
     else:
         _spread_compiled(compiled, tile.__name__[1:], n, targets, sources, constants)
     return outs
@@ -89,19 +92,19 @@ def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> 
     return a.reshape(shape if shape[2] > 1 else shape[:2])
 
 
-def _spread(tile: Callable[..., None], n: int, targets: list[Array], sources: list[Array]) -> None:
+def _spread(tile: Callable[..., None], n: int, targets: list[Array], sources: list[Array], turned: bool) -> None:
     """tile(*targets, *sources) on tiles of about TILE elements, on all threads."""
     outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
-    turned = inner == 1 and n < SHORT
-    size = max(1, (TURNED if turned else TILE) // n)
+    share = -(-outer * inner * n // parallel.num_threads())
+    size = max(1, (TURNED if turned else min(TILE, max(share, TURNED))) // n)
     boxes = parallel.boxes((outer, inner), size) if inner > 1 else [(box,) for (box,) in parallel.boxes((outer,), size)]
     cells = [(box[0] if type(box[0]) is slice else slice(box[0], box[0] + 1), slice(None), *box[1:]) for box in boxes]
     if turned:
-        tile = _on_turned(tile, len(targets))
+        tile = by_columns(tile, len(targets))
     parallel.run(cells, lambda cell: tile(*[a[cell] for a in (*targets, *sources)]))
 
 
-def _on_turned(tile: Callable[..., None], results: int) -> Callable[..., None]:
+def by_columns(tile: Callable[..., None], results: int) -> Callable[..., None]:
     """The tile of rows by way of their columns."""
 
     def run(*arrays: Array) -> None:

@@ -8,31 +8,32 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .along import COMPILED, along
+from .along import COMPILED, SHORT, along, by_columns
 from .memory import Array
 
-HIGH, LOW = 60, 1e-20  # of numbers below, exponentials do not overflow; sums above have lost nothing to underflow
+LOW, HIGH = 1e-20, 1e20  # between them, sums of exponentials have lost nothing to underflow or overflow
+FACTOR = 50  # a sum of exponentials within this factor of their number: its logarithm is as exact as that of the mean, and a few units
 NEAR = 1e-1  # a sum of exponentials relative to the largest number of all, to which its logarithm can be added
 
 
 def softmax(x: Array, axis: int) -> Array:
     """exp(x) / sum(exp(x)) along an axis; NaN where all of it is -inf."""
-    return along(_softmax, axis, None, x)
+    return along(_softmax, axis, None, x, columns=False)
 
 
 def softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """y (g - sum(g y))."""
-    return along(_softmax_grad, axis, None, g, y)
+    return along(_softmax_grad, axis, None, g, y, columns=False)
 
 
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log(sum(exp(x))) along an axis; NaN where all of it is -inf."""
-    return along(_log_softmax, axis, None, x)
+    return along(_log_softmax, axis, None, x, columns=False)
 
 
 def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """g - exp(y) sum(g)."""
-    return along(_log_softmax_grad, axis, None, g, y)
+    return along(_log_softmax_grad, axis, None, g, y, columns=False)
 
 
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
@@ -62,9 +63,10 @@ def _merged(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _softmax(out: Array, x: Array) -> None:
-    if not x.max() < HIGH or not (sums := total(np.exp(x, out=out))).min() > LOW:
-        np.exp(np.subtract(x, x.max(1, keepdims=True), out=out), out=out)
-        sums = total(out)
+    sums = total(np.exp(x, out=out))
+    if not _between(sums, LOW, HIGH):
+        _from_top(out, x)
+        sums = total(np.exp(out, out=out))
     np.multiply(out, np.reciprocal(sums), out=out)
 
 
@@ -78,9 +80,24 @@ def _softmax_grad(out: Array, g: Array, y: Array) -> None:
 
 
 def _log_softmax(out: Array, x: Array) -> None:
-    np.subtract(x, x.max(1, keepdims=True), out=out)
-    powers = np.exp(out, out=memory.scratch("powers", out.shape, out.dtype))
-    np.subtract(out, np.log(total(powers)), out=out)
+    powers = memory.scratch("powers", out.shape, out.dtype)
+    sums, n = total(np.exp(x, out=powers)), x.shape[1]
+    if not _between(sums, n / FACTOR, n * FACTOR):
+        _from_top(out, x)
+        x, sums = out, total(np.exp(out, out=powers))
+    np.subtract(x, np.log(sums), out=out)
+
+
+def _between(a: Array, low: float, high: float) -> bool:
+    return bool(a.min() > low and a.max() < high)
+
+
+def _from_top(out: Array, x: Array) -> None:
+    """x less the largest number along the axis."""
+    if x.ndim == 2 and x.shape[1] < SHORT:
+        by_columns(_from_top, 1)(out, x)
+    else:
+        np.subtract(x, x.max(1, keepdims=True), out=out)
 
 
 def _logsumexp(out: Array, x: Array) -> None:
