@@ -25,10 +25,11 @@ from .llvm import INT, Kernel, integer
 
 Call = Sequence[Any]  # the address of a function and its arguments: integers, and arrays, of which it gets the address
 
-OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, tasks, starts, places, words
+OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, and the program
 PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a worker waits before it sleeps
 MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
 _NONE = array("q", bytes(8 * MOST))
+_NOTHING = array("q", [0])  # the base of what needs none
 _ANY = np.dtype(np.float64)  # no numbers occur
 
 
@@ -37,7 +38,8 @@ def run(tasks: Sequence[Sequence[Call]]) -> None:
     starts, places, words = written(tasks)
     numbers = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for word in words])
     numbers.extend(_NONE)
-    perform(starts, places, numbers.buffer_info()[0])
+    columns = starts, places, numbers, array("q", bytes(8 * len(numbers)))
+    perform(len(tasks), addresses(columns), _NOTHING)
 
 
 def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], list[Any]]:
@@ -50,16 +52,22 @@ def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], li
     return starts, places, list(chain.from_iterable(calls))
 
 
-def perform(starts: array[int], places: array[int], words: int) -> None:
-    """Runs a program whose words are int64 at this address, MOST more than it has."""
-    tasks = len(starts) - 1
-    program = tasks, starts.buffer_info()[0], places.buffer_info()[0], words
+def addresses(columns: Sequence[array[int]]) -> list[int]:
+    return [column.buffer_info()[0] for column in columns]
+
+
+def perform(tasks: int, columns: Sequence[int], bases: array[int]) -> None:
+    """Runs a program. `columns` are the addresses of its starts, places, words as numbers, and of which of the bases is to be added to
+    each word; the last two have MOST more than that.
+    """
+    program = tasks, *columns, bases.buffer_info()[0]
     helpers = min(parallel.num_threads(), tasks) - 1
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
-        _function("perform", "irrr", _perform)(*program)
+        _function("perform", "irrrrr", _perform)(*program)
         return
     try:
-        parallel.beside(int(_state[PRESENT]), helpers, _function("lead", "riiiii", _lead), memory.address(_state), helpers, *program)
+        lead = _function("lead", "riiiiiii", _lead)
+        parallel.beside(int(_state[PRESENT]), helpers, lead, memory.address(_state), helpers, *program)
     finally:
         _turn.release()
 
@@ -135,7 +143,7 @@ def _serve(kernel: Kernel, state: Any, patience: Any) -> None:
 def _work(kernel: Kernel, state: Any) -> None:
     """Take tasks while there are any."""
     b = kernel.b
-    tasks, *program = (b.load(kernel.at(state, integer(JOB + i))) for i in range(1, 5))
+    tasks, *program = (b.load(kernel.at(state, integer(JOB + i))) for i in range(1, 7))
     program = [b.inttoptr(p, INT.as_pointer()) for p in program]
 
     def step(_: Any) -> tuple[Any, Any]:
@@ -148,12 +156,17 @@ def _work(kernel: Kernel, state: Any) -> None:
     _repeat(kernel, step, integer(0))
 
 
-def _task(kernel: Kernel, i: Any, starts: Any, places: Any, words: Any) -> None:
+def _task(kernel: Kernel, i: Any, starts: Any, places: Any, words: Any, owners: Any, bases: Any) -> None:
     b = kernel.b
 
     def call(c: Any) -> None:
-        at = kernel.at(words, b.load(kernel.at(places, c)))
-        kernel.call(*(b.load(kernel.at(at, integer(k))) for k in range(MOST)))
+        first = b.load(kernel.at(places, c))
+        numbers, owner = kernel.at(words, first), kernel.at(owners, first)
+
+        def word(k: int) -> Any:
+            return b.add(b.load(kernel.at(numbers, integer(k))), b.load(kernel.at(bases, b.load(kernel.at(owner, integer(k))))))
+
+        kernel.call(*map(word, range(MOST)))
 
     kernel.loop(b.load(kernel.at(starts, i)), b.load(kernel.at(starts, b.add(i, integer(1)))), 1, call)
 

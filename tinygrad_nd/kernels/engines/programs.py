@@ -6,6 +6,7 @@ Writing the calls of a small convolution down takes longer than making them.
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -60,36 +61,35 @@ def _keep(key: Hashable, program: Program) -> None:
 
 
 class Program:
-    """Words with blanks: where an address belongs, how far it lies from that of which operand or scratch."""
+    """Words as numbers, to which the address of an operand or scratch is added where they name a place in it."""
 
     def __init__(self, tasks: Sequence[Sequence[Call]], operands: Sequence[Array], noted: Sequence[tuple[Hashable, Array]]) -> None:
-        self.starts, self.places, words = crew.written(tasks)
+        starts, places, words = crew.written(tasks)
         sizes: dict[Hashable, int] = {}
         for name, a in noted:
             sizes[name] = max(sizes.get(name, 0), a.nbytes)
         self.scratch = list(sizes.items())
-        order = {name: i for i, name in enumerate(sizes, len(operands))}
-        places = [(a, i) for i, a in enumerate(operands)] + [(a, order[name]) for name, a in noted]
-        owners = [(*byte_bounds(a), memory.address(a), i) for a, i in places if a.size]
-        blanks: list[tuple[int, int]] = []
-        self.tables: list[Array] = []
+        base = {name: i for i, name in enumerate(sizes, len(operands) + 1)}
+        parts = [*enumerate(operands, 1), *((base[name], a) for name, a in noted)]
+        owners = [(*byte_bounds(a), memory.address(a), i) for i, a in parts if a.size]
+        bases = [0] * (len(words) + crew.MOST)
+        tables: list[Array] = []
         for i, word in enumerate(words):
             if isinstance(word, np.ndarray):
                 at = memory.address(word)
-                start, owner = next(((start, owner) for low, end, start, owner in owners if low <= at < end), (0, None))
+                start, bases[i] = next(((start, owner) for low, end, start, owner in owners if low <= at < end), (0, 0))
                 words[i] = at - start
-                if owner is not None:
-                    blanks.append((i, owner))
-                elif word.size:
+                if not bases[i] and word.size:
                     assert not word.flags.writeable, "a program keeps tables only"
-                    self.tables.append(word)
-        self.words = np.array([*words, *[0] * crew.MOST], np.int64)
-        self.blanks, self.owners = (np.array(column, np.intp) for column in (zip(*blanks) if blanks else ((), ())))
-        self.nbytes = self.words.nbytes + sum({id(a): a.nbytes for a in self.tables}.values())
+                    tables.append(word)
+        columns = starts, places, array("q", words + [0] * crew.MOST), array("q", bases)
+        self.held = *columns, *tables
+        self.tasks, self.columns = len(tasks), crew.addresses(columns)
+        self.nbytes = sum(8 * len(column) for column in columns) + sum({id(a): a.nbytes for a in tables}.values())
 
     def run(self, operands: Sequence[Array]) -> None:
         """The calls with these operands."""
-        arrays = [*operands, *[memory.scratch(name, (nbytes,), np.uint8) for name, nbytes in self.scratch]]
-        words = self.words.copy()
-        words[self.blanks] += np.array([memory.address(a) for a in arrays], np.int64)[self.owners]
-        crew.perform(self.starts, self.places, memory.address(words))
+        bases = [0, *map(memory.address, operands)]
+        for name, nbytes in self.scratch:
+            bases.append(memory.address(memory.scratch(name, (nbytes,), np.uint8)))
+        crew.perform(self.tasks, self.columns, array("q", bases))
