@@ -37,8 +37,9 @@ def several(
     constants: tuple[Any, ...] = (),
     loops: str = "softmax",
     columns: bool = True,
+    least: int = COMPILED,
 ) -> list[Array]:
-    """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name.
+    """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name from `least` elements.
 
     With `columns`, tiles of short rows are handed over turned round.
 
@@ -48,7 +49,7 @@ def several(
     x = operands[-1]
     if x.dtype == np.float16:
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
-        return [out.astype(np.float16) for out in several(tile, axis, lengths, *wide, constants=constants, loops=loops)]
+        return [out.astype(np.float16) for out in several(tile, axis, lengths, *wide, constants=constants, loops=loops, least=least)]
     axis %= x.ndim
     if 0 < x.size < COMPILED and x.flags.c_contiguous:
         lead, rest = x.shape[:axis], x.shape[axis + 1 :]
@@ -56,8 +57,13 @@ def several(
         arrays: Sequence[Array] = (*outs, *operands)
         if len(lead) != 1 or rest:
             arrays = [a.reshape(prod(lead), a.shape[axis], *([prod(rest)] if rest else [])) for a in arrays]
-        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-            tile(*arrays, *constants)
+        loop = engines.compiled(loops) if x.dtype == np.float32 and x.size >= least else None
+        if loop is not None and all(a.flags.c_contiguous for a in arrays):
+            m = len(outs)
+            _spread_compiled(loop, tile.__name__[1:], x.shape[axis], arrays[:m], arrays[m:], constants)
+        else:
+            with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+                tile(*arrays, *constants)
         return outs
     order, back, outer, inner = _seen(x.shape, memory.memory_order(x), axis)
     n = x.shape[axis]
@@ -119,7 +125,7 @@ def by_columns(tile: Callable[..., None], results: int) -> Callable[..., None]:
 
 
 def _spread_compiled(
-    loops: Any, name: str, n: int, targets: list[Array], sources: list[Array], constants: tuple[Any, ...]
+    loops: Any, name: str, n: int, targets: Sequence[Array], sources: Sequence[Array], constants: tuple[Any, ...]
 ) -> None:
     """The compiled loop of this name over rows, or over blocks of lanes."""
     outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1

@@ -165,7 +165,7 @@ def checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: in
     every, wrong = kernel.check(labels, classes, ignore)
     if wrong is not None:
         raise ValueError(f"{where}: target holds class {wrong}, but input {input.shape} has classes 0 to {classes - 1}")
-    place = np.expand_dims(labels.astype(np.int64, copy=False), axis)
+    place = labels.astype(np.int64, copy=False).reshape(*shape[:axis], 1, *shape[axis:])
     freeze(place)
     return place, every
 
