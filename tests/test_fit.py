@@ -440,6 +440,14 @@ def test_after_ctrl_c_it_goes_on_too(tmp_path):
     assert values(resumed) == values(model) and after.steps == history.steps
 
 
+def test_after_the_last_step_of_an_epoch_the_place_in_the_data_is_its_end(tmp_path):
+    whole, model, path = network(), network(), tmp_path / "run.npz"
+    fit(whole, batches(8), 2, accumulate=3)  # the second group of an epoch is smaller
+    fit(network(), batches(8), 2, accumulate=3, checkpoint=path, callbacks=CtrlC(2))
+    fit(model, batches(8), 2, accumulate=3, checkpoint=path)
+    assert values(model) == values(whole)
+
+
 def test_the_file_of_another_training_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     fit(checkpoint=path)

@@ -1,6 +1,8 @@
 """Optimisers, averages and clipping: formulas, who owns which array, state, and what is refused. `test_optim_peers` holds PyTorch's."""
 
+import copy
 import json
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -349,6 +351,32 @@ def test_state_dict_continues_where_it_was(name, options):
     other.step()
     for p, q in zip(params, copies):
         np.testing.assert_array_equal(p.data, q.data)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_copies_of_parameters_and_optimiser_go_on_by_themselves(name, options, copied):
+    params, opt = run(name, options)
+    copies, other = copied((params, opt))
+    before = [p.data.copy() for p in params]
+    for some, optimiser in ((copies, other), (params, opt)):
+        for p in some:
+            p.grad = astensor(np.ones(p.shape))
+        optimiser.step()
+        for p, b in zip(params, before):
+            assert (some is copies) == np.array_equal(p.data, b)
+    for p, q in zip(params, copies):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+@pytest.mark.parametrize("gradient", [np.nan, np.inf, -1e30])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_a_gradient_out_of_range_spoils_its_own_number_in_silence(name, options, gradient):
+    w = Parameter(np.ones(3, np.float32))
+    opt = getattr(optim, name)([w], **options)
+    w.grad = astensor(np.float32([gradient, 1, 2]))
+    opt.step()
+    assert np.isfinite(w.data[1:]).all() and (w.data[1:] != 1).all()
 
 
 def test_a_state_that_does_not_fit_changes_nothing():

@@ -70,9 +70,10 @@ def run(steps: Sequence[Step]) -> None:
 
 def _tile(rule: Rule, arrays: Sequence[Array], numbers: Sequence[float], decay: float, sign: float, box: Any) -> None:
     p, g, *states = [a[box] for a in arrays]
-    for a, new in zip((p, *states), rule(p, slope(g, p, sign, decay), *states, *numbers)):
-        if new is not a:
-            np.copyto(a, new)
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite gradient, or square; as compiled
+        for a, new in zip((p, *states), rule(p, slope(g, p, sign, decay), *states, *numbers)):
+            if new is not a:
+                np.copyto(a, new)
 
 
 def slope(g: Any, p: Any, sign: Any, decay: Any) -> Any:

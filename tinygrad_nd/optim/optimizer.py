@@ -186,9 +186,20 @@ class Optimizer:
         loaded = [self._loaded_state(where, i, own.parameter, states.get(i, {})) for i, own in enumerate(owns)]
         for group, new in zip(self.param_groups, options):
             group.update(new)
+        self._unjoin()
         for own, state in zip(owns, loaded):
             own.state = state
-        self._moving, self._rows = [[] for _ in groups], [[] for _ in groups]
+
+    def _unjoin(self) -> None:
+        """Ends all rows; the next step joins new ones."""
+        for rows in self._rows:
+            for row in rows:
+                row.share_out()
+        self._moving, self._rows = [[] for _ in self.param_groups], [[] for _ in self.param_groups]
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._unjoin()  # rows hold together by views, which no copy keeps
+        return vars(self)
 
     def __repr__(self) -> str:
         lines = []

@@ -36,6 +36,9 @@ class Own:
         self._value: np.ndarray | None = None
         self._alone = 0  # how often `_value` is referred to by this and the parameter
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Own, (self.parameter,), (None, {"state": self.state})  # copied arrays are no views of one another any more
+
     def claim(self) -> None:
         """Have an array that may be written: a new one, of the same value, if anybody else refers to the present one."""
         if self.parameter._data is not self._value or getrefcount(self._value) != self._alone:

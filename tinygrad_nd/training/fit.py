@@ -13,7 +13,7 @@ import numpy as np
 
 from ..optim import clip_grad_norm_
 from .finite import all_finite, refuse, undone_if_broken_off
-from .forms import count
+from .forms import count, length
 from .history import History
 from .keeping import Keeper
 from .metrics import Metric
@@ -103,7 +103,7 @@ def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
     while run.epoch < run.epochs and not run.stopped:
         began = perf_counter()
         told.begin()
-        for group in _groups(run.data, run.accumulate):
+        for group in _groups(run):
             _step(run, group)
             told.step(group)
             if keeper is not None:
@@ -152,9 +152,9 @@ def _step(run: Run, group: Sequence[Any]) -> None:
     run.call("on_step_end")
 
 
-def _groups(data: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """So many batches at a time, the last group with what is left."""
-    batches = iter(data)
-    while group := list(islice(batches, size)):
+def _groups(run: Run) -> Iterator[list[Any]]:
+    """So many batches at a time, the last group with what is left: the data are not asked for more, so that their place is after it."""
+    batches, total = iter(run.data), length(run.data)
+    while group := list(islice(batches, run.accumulate if total is None else min(run.accumulate, max(total - run.batch, 1)))):
         yield group
         del group
