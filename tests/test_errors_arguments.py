@@ -138,6 +138,10 @@ def test_a_keyword_of_another_library_is_answered_with_those_that_there_are(call
     (lambda: nd.rot90(M, "once"), "rot90: k must be an int"),
     (lambda: nd.tensor(V).item(), r"item: only a tensor of one element .* \(4,\)"),
     (lambda: nd.jvp(nd.sin, nd.tensor(V), nd.tensor(V)), "jvp: primals must be a list or tuple, one for each argument"),
+    (lambda: nd.tensor(300, np.uint8), r"tensor: 300 \(int\) does not fit into dtype uint8"),
+    (lambda: nd.max(np.zeros(2, np.uint8), initial=300), r"max: 300 \(int\) does not fit"),
+    (lambda: nd.insert(np.zeros(2, np.uint8), 0, 300), r"insert: 300 \(int\) does not fit"),
+    (lambda: nd.ediff1d(None), "ediff1d: needs numbers"),
     (lambda: nd.cov(V, [1.0, 2.0]), "cov: .*\\(1, 2\\).*\\(1, 4\\)"),
     (lambda: nd.atleast_1d([nd.Parameter([1.0])]), "atleast_1d: got a list of tensors that require grad"),
 ])  # fmt: skip

@@ -43,6 +43,10 @@ OBLONG = [normal(4, 3), normal(3, 4), z(2, 4, 3), z(2, 3, 4), normal(3, 3), norm
           normal(4, 3).astype(np.float32), z(3, 4).astype(np.complex64), normal(4, 6)[::-1, ::2], normal(3, 2).T]  # fmt: skip
 
 
+def test_the_rank_of_a_vector_is_a_number_in_half_precision_too():
+    assert nd.linalg.matrix_rank(np.ones(3, np.float16)).tolist() == 1
+
+
 @pytest.mark.parametrize("a", SQUARE, ids=lambda a: f"{a.dtype}{a.shape}")
 def test_functions_of_square_matrices(a):
     for name in "inv det slogdet eig eigvals svdvals matrix_norm matrix_rank".split():

@@ -137,6 +137,8 @@ def test_an_argument_that_tensors_do_not_take_is_named_with_those_that_they_do()
         nd.Tensor.__array_function__(nd.tensor(X), np.roll, (), (nd.tensor(X),), {"nonsense": 1})
     with pytest.raises(TypeError, match=r"np\.sum: cannot write.*out="):
         np.sum(nd.tensor(X), out=np.zeros(()))
+    with pytest.raises(TypeError, match=r"np\.ones_like: on tensors, got an unexpected keyword argument 'order'"):
+        np.ones_like(nd.tensor(X), order="F")
 
 
 def test_what_numpy_writes_in_place_becomes_the_tensors_new_value():
@@ -164,6 +166,14 @@ def test_what_numpy_writes_in_place_becomes_the_tensors_new_value():
         with pytest.raises(TypeError, match="cannot write a tensor into an array"):
             f(array)
         np.testing.assert_array_equal(array, X)
+
+
+def test_a_pythons_number_copied_into_a_tensor_is_weak():
+    x = nd.tensor([1, 2], np.uint8)
+    np.copyto(x, 7, where=[True, False])
+    assert x.tolist() == [7, 2] and x.dtype == np.uint8
+    with pytest.raises(TypeError, match="float64 to uint8"):
+        np.copyto(x, 2.5)
 
 
 def test_questions_about_values_are_numpys(tmp_path):

@@ -82,9 +82,12 @@ def no_numbers(where: str, obj: Any, dtype: Any = None) -> Exception:
     if nested and _ragged(obj):
         return ValueError(f"{where}: {kind} whose rows differ in length is no array; pad them, or use them one by one")
     entries = np.ravel(np.asarray(obj, object))
-    inside = next((x for x in entries if not isinstance(x, (int, float, complex, np.number))), obj)
-    if inside is obj and any(isinstance(x, int) and not -(2**63) <= x < 2**64 for x in entries):
+    strange = [x for x in entries if not isinstance(x, (int, float, complex, np.number))]
+    inside = strange[0] if strange else obj
+    if not strange and any(isinstance(x, int) and not -(2**63) <= x < 2**64 for x in entries):
         return ValueError(f"{where}: an integer that needs more than 64 bits is no entry of an array; make it a float")
+    if not strange and dtype is not None:
+        return ValueError(f"{where}: {_kind(obj)} does not fit into dtype {np.dtype(dtype)}")
     came = f"an array of dtype {obj.dtype}" if isinstance(obj, np.ndarray) else _kind(inside)
     return TypeError(f"{where}: needs numbers, but got {came}{f' inside {kind}' if nested else ''}")
 

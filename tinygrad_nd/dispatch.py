@@ -61,8 +61,9 @@ def _put(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
 
 
 def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True) -> Any:
-    if not np.can_cast(astensor(src).dtype, dst.dtype, casting):
-        raise TypeError(f"np.copyto: cannot cast from {astensor(src).dtype} to {dst.dtype} by the rule {casting!r}")
+    kind = np.result_type(dst.dtype, src) if type(src) in (int, float, complex) else astensor(src).dtype
+    if not np.can_cast(kind, dst.dtype, casting):
+        raise TypeError(f"np.copyto: cannot cast from {kind} to {dst.dtype} by the rule {casting!r}")
     return PUBLIC["where"](where, src, dst).astype(dst.dtype)
 
 
@@ -153,7 +154,8 @@ def _in_our_words(ours: inspect.Signature, func: Any, args: tuple[Any, ...], kwa
     except (TypeError, ValueError):  # wrong for NumPy, too; or written in C
         return None
     parameters = theirs.parameters
-    names = {t: o for t, o in zip(parameters, ours.parameters) if t not in ours.parameters and o not in parameters}
+    places = [k for k, p in ours.parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    names = {t: o for t, o in zip(parameters, places) if t not in ours.parameters and o not in parameters}
     rest = given.pop(next((k for k, p in parameters.items() if p.kind is p.VAR_KEYWORD), ""), {})
     named = {names.get(k, k): v for k, v in given.items() if v is not parameters[k].default} | rest
     first = [named.pop(k) for k, p in ours.parameters.items() if p.kind is p.POSITIONAL_ONLY and k in named]

@@ -34,7 +34,7 @@ def within(who: str) -> Iterator[None]:
 
 def rounded(a: Any) -> Any:
     """Half precision of what was computed in single; complex values have none."""
-    return a.astype(np.float16) if a.dtype == np.float32 else a
+    return np.asarray(a, np.float16) if getattr(a, "dtype", None) == np.float32 else a
 
 
 def matrix(a: Any, who: str, *, square: bool = False) -> None:

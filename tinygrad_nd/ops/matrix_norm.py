@@ -173,4 +173,4 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     """How many singular values are above `tol` (or `rtol` times the largest): integers, which carry no gradient."""
     limits = {"tol": astensor(tol).data if tol is not None else None, "rtol": astensor(rtol).data if rtol is not None else None}
     found = lapack.run(np.linalg.matrix_rank, "matrix_rank", floating(operand(A, "matrix_rank")).data, hermitian=hermitian, **limits)
-    return astensor(np.asarray(found))
+    return astensor(found)

@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
+from ..node import asked_for
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -35,7 +37,7 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
             if isinstance(error, TypeError) and _at_the_door(error):
                 told = str(error).partition("() ")[2]
                 raise TypeError(f"{name}: {told}; its arguments are {', '.join(inspect.signature(f).parameters)}") from None
-            if str(error).startswith(name) or isinstance(error, LinAlgError):
+            if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
             raise kind(f"{name}: {str(error).removeprefix('astensor: ')}") from error

@@ -81,8 +81,12 @@ def cast(x: Any, *, dtype: Any) -> Any:
 
 
 def astype(x: Any, dtype: Any, *, copy: bool = True) -> Tensor:
-    """x in another dtype. Integer and boolean results carry no gradient. `copy` is NumPy's word; tensors are values."""
-    return cast(astensor(x), dtype=dtype_of("astype", dtype))
+    """x in another dtype, into which a Python int must fit. Integer and boolean results carry no gradient.
+
+    `copy` is NumPy's word; tensors are values.
+    """
+    kind = dtype_of("astype", dtype)
+    return astensor(x, kind) if type(x) is int else cast(astensor(x), dtype=kind)
 
 
 def floating(x: Any) -> Tensor:

@@ -161,7 +161,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
         places = np.flatnonzero(places)
     elif not places.size:
         places = places.astype(np.intp)
-    new = astensor(values)
+    new = astensor(values, x.dtype if type(values) is int else None)
     new = cast(new, dtype=x.dtype) if new.dtype != x.dtype else new
     new = _reshape(new, shape=(1,) * (x.ndim - new.ndim) + new.shape)
     if places.ndim == 0:

@@ -202,7 +202,7 @@ def moveaxis(x: Any, source: Axes, destination: Axes) -> Tensor:
 def expand_dims(x: Any, axis: Axes) -> Tensor:
     """x with axes of length 1 inserted where `axis` says they shall be in the result."""
     x = astensor(x)
-    count = 1 if isinstance(axis, (int, np.integer)) else len(axis)
+    count = len(axis) if several(axis) else 1
     new = axes_of(axis, x.ndim + count, "expand_dims")
     sizes = iter(x.shape)
     return _reshape(x, shape=tuple(1 if i in new else next(sizes) for i in range(x.ndim + count)))

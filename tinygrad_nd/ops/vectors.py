@@ -10,6 +10,7 @@ from ..arguments import option
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .convolve import convolve_nd
+from .elementwise import add, subtract
 from .naming import named
 from .shape import axis_of, concatenate, moveaxis, ravel
 from .ufunc import conj
@@ -99,15 +100,13 @@ def polymul(a: Any, b: Any) -> Tensor:
 @named
 def polyadd(a: Any, b: Any) -> Tensor:
     """The coefficients of a sum of polynomials."""
-    a, b = _coefficients("polyadd", a), _coefficients("polyadd", b)
-    n = max(a.size, b.size)
-    return _led(a, n - a.size) + _led(b, n - b.size)
+    return add(*_aligned("polyadd", a, b))
 
 
 @named
 def polysub(a: Any, b: Any) -> Tensor:
     """The coefficients of a difference of polynomials."""
-    return polyadd(a, -astensor(b))
+    return subtract(*_aligned("polysub", a, b))
 
 
 @named
@@ -116,8 +115,8 @@ def polyder(p: Any, m: int = 1) -> Tensor:
     p = _coefficients("polyder", p)
     if m < 0:
         raise ValueError(f"polyder: m must not be negative, but is {m}; see polyint")
-    for _ in range(m):
-        p = p[:-1] * astensor(np.arange(p.size - 1, 0, -1), p.dtype)
+    for _ in range(min(m, p.size)):
+        p = p[:-1] * _degrees(p, p.size - 1)
     return p  # type: ignore[no-any-return]
 
 
@@ -133,7 +132,7 @@ def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
     if p.dtype.kind in "fc" and np.can_cast(constants.dtype, p.dtype, "same_kind"):
         constants = constants.astype(p.dtype)
     for i in range(m):
-        p = concatenate([p / astensor(np.arange(p.size, 0, -1), p.dtype), constants[i % constants.size : i % constants.size + 1]])
+        p = concatenate([p / _degrees(p, p.size), constants[i % constants.size : i % constants.size + 1]])
     return p  # type: ignore[no-any-return]
 
 
@@ -144,5 +143,13 @@ def _coefficients(who: str, p: Any) -> Tensor:
     return ravel(p)
 
 
-def _led(p: Tensor, zeros: int) -> Tensor:
-    return concatenate([np.zeros(zeros, p.dtype), p]) if zeros else p
+def _aligned(who: str, a: Any, b: Any) -> list[Tensor]:
+    """Two polynomials with as many coefficients, the shorter one led by zeros."""
+    both = [_coefficients(who, p) for p in (a, b)]
+    n = max(p.size for p in both)
+    return [concatenate([np.zeros(n - p.size, p.dtype), p]) if p.size < n else p for p in both]
+
+
+def _degrees(p: Tensor, most: int) -> Tensor:
+    """most, ..., 1, in p's dtype if that has fractions."""
+    return astensor(np.arange(most, 0, -1), p.dtype if p.dtype.kind in "fc" else None)
