@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_nd.kernels import engines
+
 
 def pytest_addoption(parser):
     parser.addoption("--peers", metavar="FILE", help="write which comparisons with other libraries passed")
@@ -62,3 +64,12 @@ def jax():
     jax = pytest.importorskip("jax")
     with jax.enable_x64(True):
         yield jax
+
+
+@pytest.fixture(params=["numpy", "jit"])
+def engine(request, monkeypatch):
+    """Once with each engine for single precision."""
+    if request.param == "jit":
+        pytest.importorskip("numba")
+    monkeypatch.setattr(engines, "_setting", request.param)
+    return request.param

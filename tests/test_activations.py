@@ -8,7 +8,6 @@ import peers
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines
 from tinygrad_nd.ops import curves
 
 SCALE, ALPHA = 1.0507009873554804934, 1.6732632423543772848
@@ -56,13 +55,6 @@ ROWS = [
 row = pytest.mark.parametrize("name, args, theirs, plain", ROWS, ids=[f"{r[0]}{r[1] or ''}" for r in ROWS])
 KINKS = np.array([0, -0.0, 1, -1, 0.5, -0.5, 3, -3, 6, -6, 21, 2.5, 1.3, 1e-8, -1e-8])
 RNG = np.random.default_rng(5)
-
-
-@pytest.fixture(params=["numpy", "jit"])
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
 
 
 @row

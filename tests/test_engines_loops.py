@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import elementwise, engines, guarded
+from tinygrad_nd.kernels import elementwise, guarded
 
-
-@pytest.fixture(params=["numpy", "jit"], autouse=True)
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def arranged(x, order):

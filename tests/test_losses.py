@@ -7,20 +7,13 @@ import peers
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, losses
+from tinygrad_nd.kernels import losses
 from tinygrad_nd.testing import check_grads
 
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's, about its own kl_div
 RNG = np.random.default_rng(9)
 REDUCTIONS = ("mean", "sum", "none")
 SHAPES = [(), (5,), (3, 4), (2, 3, 4), (2, 3, 1, 2)]
-
-
-@pytest.fixture(params=["numpy", "jit"])
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
 
 
 def normal(shape):

@@ -6,18 +6,11 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd import nn
-from tinygrad_nd.kernels import engines
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 RNG = np.random.default_rng(11)
-
-
-@pytest.fixture(params=["numpy", "jit"], autouse=True)
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def agree(ours, theirs, *arrays, rtol=1e-9):

@@ -10,7 +10,6 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd import optim
-from tinygrad_nd.kernels import engines
 from tinygrad_nd.tensor import Parameter, astensor, tensor
 
 SHAPES = [(3, 4), (5,), ()]
@@ -180,12 +179,9 @@ def test_values_take_the_memory_order_of_their_gradient(name, options):
     assert {a.strides for a in arrays} == {p.grad.data.strides}
 
 
-@pytest.mark.parametrize(("order", "engine"), [("C", "jit"), ("F", "numpy")])
+@pytest.mark.parametrize(("order", "engine"), [("C", "jit"), ("F", "numpy")], indirect=["engine"])
 @pytest.mark.parametrize(("name", "options"), dict(CASES).items())
-def test_large_parameters_step_as_small_ones_do(name, options, order, engine, monkeypatch):
-    if engine == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", engine)
+def test_large_parameters_step_as_small_ones_do(name, options, order, engine):
     rng = np.random.default_rng(0)
     value, *gs = (np.asarray(rng.standard_normal((600, 901)), "f4", order=order) for _ in range(4))
     large, parts = Parameter(value), [Parameter(row) for row in value[::100]]
@@ -226,11 +222,7 @@ def test_a_held_value_costs_one_new_array_and_then_none(hold):
     np.testing.assert_array_equal(p.data, -0.5)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "jit"])
-def test_steps_allocate_nothing_after_the_first(engine, monkeypatch):
-    if engine == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", engine)
+def test_steps_allocate_nothing_after_the_first(engine):
     params = [Parameter(np.ones(n, "f4")) for n in (1_000_000, 10, 20_000, 30)]
     opt = optim.Adam(params)
     for p in params:

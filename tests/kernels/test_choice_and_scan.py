@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import choice, engines, scan
+from tinygrad_nd.kernels import choice, scan
 
 rng = np.random.default_rng(3)
 SHAPES = ((5000,), (70, 80), (700, 900))  # below and above the sizes from which other code runs
@@ -92,13 +92,9 @@ def test_transposes_of_slopes_and_differences(n, edge_order):
     assert np.vdot(np.diff(x, axis=1), d) == pytest.approx(np.vdot(x, scan.spread_differences(d, 1)))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "jit"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(5000,), (67, 50), (7, 5, 90), (5, 4, 3, 300)])
-def test_running_sums_are_numpys_along_any_axis_and_back(shape, dtype, engine, monkeypatch):
-    if engine == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", engine)
+def test_running_sums_are_numpys_along_any_axis_and_back(shape, dtype, engine):
     x = rng.standard_normal(shape).astype(dtype)
     for a in (x, np.asfortranarray(x)):
         for axis in range(x.ndim):

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, labels, places, resample, taps, unfold
+from tinygrad_nd.kernels import labels, places, resample, taps, unfold
 
 RNG = np.random.default_rng(6)
-
-
-@pytest.fixture(params=["numpy", "jit"])
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
 
 
 def lying(a, order):

@@ -5,16 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import activation, engines, labels, softmax
+from tinygrad_nd.kernels import activation, labels, softmax
 
 RNG = np.random.default_rng(5)
-
-
-@pytest.fixture(params=["numpy", "jit"])
-def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("numba")
-    monkeypatch.setattr(engines, "_setting", request.param)
 
 
 def sample(shape, order="C"):
