@@ -60,6 +60,10 @@ def test_functions_without_derivatives_are_told_apart():
         check_grads(lambda x: nd.astensor(np.exp(x.data)), [A])
     with pytest.raises(TypeError, match="must return tensors.*ndarray"):
         check_grads(lambda x: x.data, [A])
+    with pytest.raises(TypeError, match="check_grads: takes a function and its arguments, but got a int and a list"):
+        check_grads(3, [np.ones(2)])
+    with pytest.raises(ValueError, match="check_grads: order=0"):
+        check_grads(nd.sin, [A], order=0)
     with pytest.raises(ValueError, match="nothing to differentiate.*int64"):
         check_grads(nd.exp, [np.array([1, 2])])
 

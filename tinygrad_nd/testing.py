@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import whole
 from .node import enable_grad, no_grad
 from .ops.reduce import sum
 from .sweep import gradients
@@ -34,6 +35,9 @@ def check_grads(
     >>> import tinygrad_nd as nd
     >>> nd.testing.check_grads(lambda x: x * x * x, [np.array([1.0, 2.0])], order=3)
     """
+    whole("check_grads", "order", order)
+    if not callable(f) or not isinstance(args, (Tensor, np.ndarray, Iterable)):
+        raise TypeError(f"check_grads: takes a function and its arguments, but got a {type(f).__name__} and a {type(args).__name__}")
     given = [args] if isinstance(args, (Tensor, np.ndarray)) else list(args)
     points = mapped(_point, [astensor(a) if isinstance(a, (float, complex)) else a for a in given])
     found = list(leaves(points))

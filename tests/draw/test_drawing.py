@@ -102,6 +102,8 @@ def test_json_is_complete_and_standard():
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
     with pytest.raises(ValueError, match=r"'graph.bmp'.*\.gv \.dot \.svg \.png \.pdf \.html \.json"):
         nd.draw(small()).save(tmp_path / "graph.bmp")
+    with pytest.raises(TypeError, match="save: takes a path, such as 'graph.svg', but got a int"):
+        nd.draw(small()).save(3)
     with pytest.raises(ValueError, match="no suffix"):
         nd.draw(small()).save(tmp_path / "graph")
 

@@ -82,6 +82,7 @@ def test_other_operations_show_what_their_rules_record():
         (lambda: nd.explain_vjp(nd.conv_nd(leaf(1, 1, 90), leaf(1, 1, 3))), ValueError, "at most 16 .*nd.draw_vjp"),
         (lambda: nd.explain_vjp(nd.conv_nd(leaf(1, 1, 3, 3, 3), leaf(1, 1, 1, 1, 1))), ValueError, "has 3; nd.draw_vjp"),
         (lambda: nd.explain_vjp(nd.conv_nd(leaf(1, 1, 5), leaf(1, 1, 3)), at=5), ValueError, "at=5"),
+        (lambda: nd.explain_vjp(nd.conv_nd(leaf(1, 1, 5), leaf(1, 1, 3)), at="a"), TypeError, "explain_vjp: at takes ints, not 'a'"),
         (lambda: nd.explain_vjp(nd.conv_nd(leaf(1, 1, 5), leaf(1, 1, 3)), gradient=[1.0]), ValueError, r"\(1, 1, 3\)"),
     ],
 )

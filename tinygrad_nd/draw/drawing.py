@@ -108,6 +108,8 @@ class Drawing:
 
         Raises ValueError for another suffix; DotNotFound where a Graphviz program is needed and missing, after writing the .gv beside it.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"save: takes a path, such as 'graph.svg', but got a {type(path).__name__}")
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:

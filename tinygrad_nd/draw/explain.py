@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..kernels import reference
 from ..kernels.geometry import ConvSpec, input_grad_spec
+from ..kernels.padding import integer, several
 from ..node import Node
 from ..tape import saved_operands
 from ..tensor import Tensor
@@ -111,7 +111,7 @@ def _index(at: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int,
     space = shape[2:]
     if at is None:
         return (0, 0, *(s // 2 for s in space))
-    given = tuple(map(operator.index, at)) if isinstance(at, (tuple, list)) else (operator.index(at),)  # type: ignore[arg-type]
+    given = tuple(integer(i, "at", "explain_vjp") for i in (at if several(at) else (at,)))
     whole = given if len(given) == len(shape) else (0, 0, *given)
     if len(whole) != len(shape) or not all(-s <= i < s for i, s in zip(whole, shape)):
         raise ValueError(f"explain_vjp: at={at!r} must be an index into the input's space {space}, or into all of it, {shape}")
