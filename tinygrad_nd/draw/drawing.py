@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from .diff import compare
 from .dot import to_dot
 from .graph import Graph
 from .page import page
-from .plain import as_dict
 from .render import DotNotFound, render, slim
 from .tree import brief, tree
 
@@ -101,7 +102,15 @@ class Drawing:
         edges: dicts of tail and head (ids), slot (position among the operands, or none), label, value (as stats), grad (as grad).
         scopes: list of all. left_out: how many nodes are not drawn. remarks: list of sentences. Numbers that are not finite are strings.
         """
-        return as_dict(self.graph)
+        nodes = []
+        for i, v in enumerate(self.graph.vertices):
+            said = {k: f for k, f in asdict(v).items() if k == "shape" or f not in (None, "", (), False, 0)}
+            nodes.append({"id": i, **_plain(said)})
+        edges = []
+        for e in self.graph.edges:
+            measured = {k: _plain(asdict(f)) for k, f in (("value", e.value), ("grad", e.grad)) if f}
+            edges.append({"tail": e.tail, "head": e.head, "slot": e.slot, "label": e.label, **measured})
+        return {"nodes": nodes, "edges": edges, "scopes": self.graph.scopes, "left_out": self.graph.left_out, "remarks": self.graph.remarks}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the file that the suffix of `path` names: .gv .dot .svg .png .pdf .html .json. Returns its path.
@@ -150,3 +159,12 @@ class Drawing:
 
     def __str__(self) -> str:
         return brief(self.graph)
+
+
+def _plain(value: Any) -> Any:
+    """Dicts and lists of what JSON knows."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value

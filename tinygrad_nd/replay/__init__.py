@@ -4,9 +4,8 @@ Nothing is written to the graph: hooks stay silent, `.grad` stays as it is, and 
 and constants that it came from are still known.
 """
 
-from .nodes import reachable
 from .sweeping import Pulled, forward_seconds, pull_back
-from .values import Unknown, Values, consistent, operands, ours, run, saved_bytes, values
+from .values import Unknown, Values, consistent, operands, ours, reachable, run, saved_bytes, values
 
 __all__ = [
     "Pulled", "Unknown", "Values", "consistent", "forward_seconds", "operands", "ours", "pull_back", "reachable", "run", "saved_bytes",

@@ -21,6 +21,18 @@ class Unknown(Exception):
     """Says why a value cannot be had again."""
 
 
+def reachable(roots: Iterable[Node | Constant]) -> list[Node | Constant]:
+    """Every node that leads to one of `roots`, oldest first (creation order is a topological order)."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=lambda node: node.index)
+
+
 def held_values(nodes: Iterable[Node | Constant], tensors: Iterable[Tensor] = ()) -> Values:
     """The values of nodes that something still holds: leaves as they are now, `tensors`, and saved ones as they were."""
     recorded = [n for n in nodes if isinstance(n, Node)]
