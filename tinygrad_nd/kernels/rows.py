@@ -14,7 +14,7 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .cells import Axes, compiled, number, numpy_tiles, tile_size
-from .memory import Array, constant
+from .memory import Array
 
 
 def takes(axes: Axes, *parameters: Array) -> bool:
@@ -30,24 +30,29 @@ def _takes(axes: Axes, *shapes: tuple[int, ...]) -> bool:
 
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
     """The result, the means (zeros unless `centred`) and 1 / standard deviations."""
-    rows = _rows(x.shape, memory.memory_order(x), axes)
-    y = memory.empty(rows.sizes, x.dtype)
-    out, given, w, b = y.reshape(-1, rows.n), rows.matrix(x), rows.parameter(weight), rows.parameter(bias)
-    mean, rstd = np.zeros((2, len(out), 1), x.dtype)
-    f = compiled("normalise", x) or _normalise
-    _run(f, (out, given, mean, rstd), (w, b, number(eps, x.dtype)), (), centred)
-    return y.transpose(rows.back), rows.statistic(mean), rows.statistic(rstd)
+    rows, f = _rows(x.shape, x.strides, axes), compiled("normalise", x) or _normalise
+    y, found = memory.empty(rows.sizes, x.dtype), np.zeros((2, *rows.kept), x.dtype)
+    given, w, b = rows.lying(x), rows.parameter(weight), rows.parameter(bias)
+
+    def tasks() -> list[tuple[Any, ...]]:
+        cut = y.reshape(-1, rows.n), given.reshape(-1, rows.n), *found.reshape(2, -1, 1)
+        return _tasks(f, cut, (w.reshape(-1), b.reshape(-1), number(eps, x.dtype)), (), centred)
+
+    _run(f, (y, given, found, w, b), tasks, (rows.n, eps, centred))
+    return y.transpose(rows.back), found[0].transpose(rows.back), found[1].transpose(rows.back)
 
 
 def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
     """What comes back to x, weight and bias."""
-    rows = _rows(x.shape, memory.memory_order(x), axes)
-    dx = memory.empty(rows.sizes, x.dtype)
-    out, given, seen, w = dx.reshape(-1, rows.n), rows.matrix(g), rows.matrix(x), rows.parameter(weight)
-    statistics = [constant(a.transpose(rows.order).reshape(-1, 1)) for a in (mean, rstd)]
-    f = compiled("gradients", x) or _gradients
-    parts = np.zeros((2, len(_cuts(f, out)), rows.n), x.dtype)  # sums of g x̂ and of g
-    _run(f, (out, given, seen, *statistics), (w,), parts, centred)
+    rows, f = _rows(x.shape, x.strides, axes), compiled("gradients", x) or _gradients
+    dx, parts = memory.empty(rows.sizes, x.dtype), np.zeros((2, len(_cuts(f, rows)), rows.n), x.dtype)  # sums of g x̂ and of g
+    given, seen, w, middle, scale = rows.lying(g), rows.lying(x), rows.parameter(weight), rows.lying(mean), rows.lying(rstd)
+
+    def tasks() -> list[tuple[Any, ...]]:
+        cut = *(a.reshape(-1, rows.n) for a in (dx, given, seen)), middle.reshape(-1, 1), scale.reshape(-1, 1)
+        return _tasks(f, cut, (w.reshape(-1),), parts, centred)
+
+    _run(f, (dx, given, seen, middle, scale, w, parts), tasks, (rows.n, centred))
     total = parts if parts.shape[1] == 1 else parts.sum(1, dtype=np.float64)
     dweight, dbias = total.reshape(2, *rows.varying)
     gone = tuple(a for a in axes if weight.shape[a] == 1 < rows.varying[a])
@@ -57,30 +62,27 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
 class _Rows:
     """The axes of an array as they lie in memory, but those of a row last; n is its length."""
 
-    def __init__(self, shape: tuple[int, ...], order: Axes, axes: Axes) -> None:
+    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], axes: Axes) -> None:
+        order = sorted(range(len(shape)), key=[-abs(s) for s in strides].__getitem__)
         self.order = (*(a for a in order if a not in axes), *sorted(axes))
         self.back = tuple(np.argsort(self.order).tolist())
         self.sizes, self.n = [shape[a] for a in self.order], prod(shape[a] for a in axes)
         self.kept = [1 if a in axes else shape[a] for a in self.order]
         self.varying = tuple(n if a in axes else 1 for a, n in enumerate(shape))
+        self.numbers = prod(shape)
 
-    def matrix(self, a: Array) -> Array:
-        a = a.transpose(self.order)
-        return constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(-1, self.n))
+    def lying(self, a: Array) -> Array:
+        return np.ascontiguousarray(a.transpose(self.order))
 
     def parameter(self, a: Array) -> Array:
-        whole = a if a.size == self.n else np.broadcast_to(a, self.varying)
-        return constant(np.ascontiguousarray(whole).reshape(-1))
-
-    def statistic(self, found: Array) -> Array:
-        return found.reshape(self.kept).transpose(self.back)
+        return np.ascontiguousarray(a if a.size == self.n else np.broadcast_to(a, self.varying))
 
 
 _rows = lru_cache(256)(_Rows)
 
 
-def _cuts(f: Callable[..., None], rows: Array) -> list[Any]:
-    return _boxes(len(rows), max(1, tile_size(f, rows.size) // max(rows.shape[1], 1)))
+def _cuts(f: Callable[..., None], rows: _Rows) -> list[Any]:
+    return _boxes(rows.numbers // max(rows.n, 1), max(1, tile_size(f, rows.numbers) // max(rows.n, 1)))
 
 
 @lru_cache(256)
@@ -88,17 +90,20 @@ def _boxes(count: int, each: int) -> list[Any]:
     return parallel.boxes((count,), each)
 
 
-def _run(f: Callable[..., None], cut: Sequence[Array], whole: Sequence[Array], parts: Sequence[Array] | Array, centred: bool) -> None:
-    """f on stretches of rows: it gets its part of what is `cut`, the `whole` others, and its own of the `parts`."""
+def _tasks(
+    f: Callable[..., None], cut: Sequence[Array], whole: Sequence[Array], parts: Sequence[Array] | Array, centred: bool
+) -> list[tuple[Any, ...]]:
+    """Calls of f on stretches of rows: it gets its part of what is `cut`, the `whole` others, and its own of the `parts`."""
+    rows, n = cut[0].shape
+    boxes = _boxes(rows, max(1, tile_size(f, cut[0].size) // max(n, 1)))
+    return [(*[a[box] for a in cut], *whole, *[p[i] for p in parts], centred) for i, box in enumerate(boxes)]
 
-    def tasks() -> list[tuple[Any, ...]]:
-        boxes = _cuts(f, cut[0])
-        return [(*[a[box] for a in cut], *whole, *[p[i] for p in parts], centred) for i, box in enumerate(boxes)]
 
+def _run(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]], key: tuple[Any, ...]) -> None:
     if engines.is_compiled(f):
-        engines.repeat(f, (*cut, *whole, *parts), tasks, centred)
+        engines.repeat(f, operands, tasks, key)
     else:
-        with numpy_tiles(cut[0].shape[1]):
+        with numpy_tiles(key[0]):
             engines.run(f, tasks())
 
 

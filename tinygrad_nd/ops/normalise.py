@@ -13,8 +13,9 @@ import numpy as np
 
 from ..kernels import norm as kernel
 from ..kernels.memory import freeze
+from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor, astensor, handle
 from .elementwise import square
 from .parts import astype
 from .reduce import mean
@@ -25,8 +26,8 @@ Axes = tuple[int, ...]
 
 def normalised(x: Tensor, weight: Tensor, bias: Tensor, over: Over) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """The result, and the mean and rstd that were found."""
-    dtype = np.result_type(x.dtype, weight.dtype, bias.dtype)
-    x = x if x.dtype == dtype else astype(x, dtype)
+    if not x.dtype == weight.dtype == bias.dtype:
+        x = astype(x, np.result_type(x.dtype, weight.dtype, bias.dtype))
     y, middle, rstd = over.normalise(x.data, weight.data, bias.data)
     for a in (y, middle, rstd):
         freeze(a)
@@ -111,10 +112,16 @@ class Over:
         return distance * rstd, rstd
 
 
+def _pulled(op: Any, g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: Tensor, over: Over) -> Tensor:
+    """op of these; where nothing is recorded its kernel alone, for the way through an operation takes a third of a small norm."""
+    operands = g, x, weight, mean, rstd
+    return op(*operands, over=over) if recording.get() else handle(op.op.kernel(*[t._data for t in operands], over=over), None)
+
+
 @primitive(
-    x=lambda g, x, weight, mean, rstd, over: _normalise_grad(g, x, weight, mean, rstd, over=over),
-    weight=lambda g, x, weight, mean, rstd, over: _normalise_weight_grad(g, x, weight.detach(), mean, rstd, over=over),
-    bias=lambda g, x, weight, mean, rstd, over: _normalise_bias_grad(g, x.detach(), weight.detach(), mean, rstd, over=over),
+    x=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_grad, g, x, weight, mean, rstd, over),
+    weight=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_weight_grad, g, x, _cut(weight), mean, rstd, over),
+    bias=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_bias_grad, g, _cut(x), _cut(weight), mean, rstd, over),
 )
 def _normalise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, found: Any, *, over: Over) -> Any:
     return found  # along with mean and rstd
@@ -159,6 +166,10 @@ def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
     if over.centred:
         value, projected = value - over.mean(h) * over.mean(u), projected - over.mean(v)
     return reshape(-square(rstd) * (hat * value + projected), shape)
+
+
+def _cut(t: Tensor) -> Tensor:
+    return t.detach() if recording.get() else t
 
 
 def _ones(weight: Tensor) -> np.ndarray:
