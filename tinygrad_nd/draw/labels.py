@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.adaptive import Parted
 from ..node import Node
 from ..tape import Op
 
@@ -106,6 +107,9 @@ def details(node: Node) -> Iterator[str]:
 
 def window(spec: Any) -> Iterator[str]:
     """kernel 3×3, stride 2, padding 1 …; what is at its default is left out."""
+    if isinstance(spec, Parted):
+        yield f"{'×'.join(map(str, spec.out))} windows of up to {'×'.join(map(str, spec.kernel))}"
+        return
     yield f"kernel {'×'.join(map(str, spec.kernel)) or '()'}"
     if any(s != 1 for s in spec.stride):
         yield f"stride {alike(spec.stride)}"
