@@ -37,11 +37,7 @@ def var(
 
     Entries count where `where` holds; `mean` saves computing it, and has the reduced axes with length 1.
     """
-    if (found := _plain("var", x, axis, dtype, ddof, keepdims, where, mean, correction)) is not None:
-        return found
-    d, axes, divisor, dtype = _distances("var", x, axis, dtype, ddof, where, mean, correction)
-    total = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
-    return _finished(total, axes, keepdims, dtype)
+    return _spread("var", x, axis, dtype, ddof, keepdims, where, mean, correction)
 
 
 @named
@@ -50,31 +46,38 @@ def std(
     correction: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The standard deviation along `axis`: the square root of `var`. Where all distances are 0 it has a gradient of 0."""
-    if (found := _plain("std", x, axis, dtype, ddof, keepdims, where, mean, correction)) is not None:
-        return found
-    d, axes, divisor, dtype = _distances("std", x, axis, dtype, ddof, where, mean, correction)
-    return _finished(_keep(_norm(d, axes=axes), d.shape, axes, True) / divisor**0.5, axes, keepdims, dtype)
+    return _spread("std", x, axis, dtype, ddof, keepdims, where, mean, correction)
 
 
-def _plain(
+def _spread(
     who: str, x: Any, axis: Axis, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any, correction: float | None
-) -> Tensor | None:
-    """The variance or standard deviation of real numbers which all count, as one operation; None for others."""
+) -> Tensor:
+    """The variance or the standard deviation; of real numbers which all count, as one operation."""
+    if correction is not None and ddof:
+        raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
     x = floating(x) if dtype is None else floating(astype(x, dtype))
-    if where is not True or mean is not None or x.dtype.kind == "c" or not x.size:
-        return None
-    axes, dtype = along(axis, x, who), x.dtype
-    count = counted(x, axes, True, True)
-    divisor = count - (ddof if correction is None else correction)
-    if divisor <= 0 or correction is not None and ddof:
-        return None
+    axes, dtype = along(axis, x, who), x.data.real.dtype
     if dtype == np.float16:  # whose squares overflow
         x = astype(x, np.float32)
-    middle, variance = kernel.moments(x.data, axes)
-    total = np.multiply(variance, count / divisor, dtype=x.dtype).reshape([n for i, n in enumerate(x.shape) if i not in axes])
-    y = (_var(x, middle, total, axes=axes, divisor=divisor) if who == "var"
-         else _std(x, middle, np.sqrt(total), axes=axes, divisor=divisor))  # fmt: skip
-    y = _keep(y, x.shape, axes, keepdims)
+    count = counted(x, axes, where, True)
+    freedom = count - (ddof if correction is None else correction)
+    if where is True and mean is None and x.dtype.kind != "c" and x.size and freedom > 0:
+        middle, variance = kernel.moments(x.data, axes)
+        total = np.multiply(variance, count / freedom, dtype=x.dtype).reshape([n for i, n in enumerate(x.shape) if i not in axes])
+        y = (_var(x, middle, total, axes=axes, divisor=freedom) if who == "var"
+             else _std(x, middle, np.sqrt(total), axes=axes, divisor=freedom))  # fmt: skip
+        y = _keep(y, x.shape, axes, keepdims)
+    else:
+        if np.any(np.less_equal(freedom, 0)):
+            warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=3)
+        d = chosen(x - (_mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)), where, 0)
+        divisor = np.maximum(freedom, 0).astype(d.data.real.dtype)
+        if who == "var":
+            y = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
+        else:
+            y = _keep(_norm(d, axes=axes), d.shape, axes, True) / divisor**0.5
+        y = y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
+        dtype = dtype if dtype == np.float16 else d.data.real.dtype
     return y if y.dtype == dtype else astype(y, dtype)
 
 
@@ -105,29 +108,6 @@ def _over(g: Tensor, out: Tensor) -> Tensor:
     """g / out; 0 where that is 0."""
     zero = np.equal(out.data, 0)
     return pick(zero, 0, g / pick(zero, 1, out)) if zero.any() else g / out
-
-
-def _distances(
-    who: str, x: Any, axis: Axis, dtype: Any, ddof: float, where: Any, mean: Any, correction: float | None
-) -> tuple[Tensor, tuple[int, ...], Any, Any]:
-    """Distances from the mean (0 for what is not counted), the axes, what to divide by, and the dtype of the result."""
-    if correction is not None and ddof:
-        raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
-    x = floating(x) if dtype is None else floating(astype(x, dtype))
-    axes, dtype = along(axis, x, who), x.data.real.dtype
-    if dtype == np.float16:  # whose squares overflow
-        x = astype(x, np.float32)
-    freedom = counted(x, axes, where, True) - (ddof if correction is None else correction)
-    if np.any(np.less_equal(freedom, 0)):
-        warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=3)
-    centre = _mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)
-    d = chosen(x - centre, where, 0)
-    return d, axes, np.maximum(freedom, 0).astype(d.data.real.dtype), dtype if dtype == np.float16 else d.data.real.dtype
-
-
-def _finished(y: Tensor, axes: tuple[int, ...], keepdims: bool, dtype: Any) -> Tensor:
-    y = y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
-    return y if y.dtype == dtype else astype(y, dtype)
 
 
 @named
