@@ -345,6 +345,19 @@ def test_names_from_other_libraries_are_told_ours(name, way_out):
         getattr(nd.tensor([1.0]), name)
 
 
+def test_odd_kinds_are_refused_in_the_name_of_the_function():
+    for call, said in (
+        (lambda: nd.conv_nd(X, W, padding_mode={}), "conv_nd: padding_mode must be zeros"),
+        (lambda: nd.conv_nd(X, W, padding_mode=[[1], [2]]), "conv_nd: padding_mode must be zeros"),
+        (lambda: nd.conv_transpose_nd(zeros(2, 4, 0, 9), W), r"conv_transpose_nd: x has spatial size \(0, 9\)"),
+        (lambda: nd.pairwise_distance(zeros(2, 4), zeros(3)), "pairwise_distance: .*broadcast"),
+        (lambda: nd.shapes.trace(nd.nn.ReLU(), (-1, 2)), "trace: a size in shape=-1 must be at least 0"),
+        (lambda: nd.shapes.trace(nd.nn.ReLU(), (1, (2, 3))), r"trace: a size in shape must be an int, but is \(2, 3\)"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"^{said}"):
+            call()
+
+
 def test_layers_refuse_sizes_when_they_are_made():
     for make, said in (
         (lambda: nd.nn.Linear(3.5, 2), "in_features must be an int, but is 3.5"),

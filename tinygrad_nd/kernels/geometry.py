@@ -152,6 +152,8 @@ def transpose_window(
     """
     rank = len(out)
     out, kernel, stride, dilation = _window(where, out, kernel, stride, dilation, rank)
+    if min(out, default=1) < 1:
+        raise ValueError(f"{where}: x has spatial size {out}, and where there is nothing, nothing can be spread out")
     extra = per_axis(output_padding, rank, "output_padding", where)
     for e, s, d in zip(extra, stride, dilation):
         if not 0 <= e < max(s, d):

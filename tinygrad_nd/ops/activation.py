@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import option
 from ..kernels import activation as kernel
 from ..kernels import gate, special
 from ..kernels import softmax as sums
@@ -140,8 +141,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     >>> nd.gelu([-1.0, 0.0, 1.0]).data.round(4).tolist()
     [-0.1587, 0.0, 0.8413]
     """
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', but is {approximate!r}")
+    option("gelu", "approximate", approximate, ("none", "tanh"))
     return _gelu(real(x, "gelu"), approximate=approximate)
 
 

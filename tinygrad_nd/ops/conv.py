@@ -225,7 +225,7 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
     if padding_mode == "zeros":
         return x, spec
     modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
-    if len(modes) != spec.rank or any(m not in NUMPYS for m in modes):
+    if len(modes) != spec.rank or any(m not in list(NUMPYS) for m in modes):
         guess = next((f"; NumPy's {m!r} is {ours!r} here" for m in map(str, modes) for ours, numpys in NUMPYS.items() if m == numpys), "")
         raise ValueError(
             f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "

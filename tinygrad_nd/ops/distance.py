@@ -14,6 +14,7 @@ from .curves import real
 from .elementwise import divide, sqrt, square
 from .loss import pair, reduced, same_shape
 from .matrix_norm import norm
+from .naming import named
 from .reduce import sum
 from .shape import axis_of
 
@@ -46,6 +47,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> 
     return sum(normalize(a, 2.0, axis, eps=eps) * normalize(b, 2.0, axis, eps=eps), axis)
 
 
+@named
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, *, eps: float = 1e-6, keepdims: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last axis. Operands broadcast. Shapes: (*lead, D), (*lead, D) -> (*lead)."""
     number("pairwise_distance", "p", p)

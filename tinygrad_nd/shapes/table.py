@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import dtype_of
+from ..arguments import dtype_of, whole
 from ..draw.facts import Cost, cost
 from ..draw.labels import OWN, operand_names, operand_shape, title
 from ..nn.module import Module, attributes, watching
@@ -97,10 +97,12 @@ def trace(model: Callable[..., Any], shape: Sequence[int] | Sequence[Sequence[in
         raise TypeError(f"trace: model must be a module or a function, but is a {type(model).__name__}")
     if isinstance(shape, str) or not isinstance(shape, Sequence):
         raise TypeError(f"trace: shape must be a sequence of ints, or a sequence of shapes, but is {shape!r}")
-    shapes: Sequence[Any] = [shape] if all(isinstance(n, (int, np.integer)) for n in shape) else shape
+    several = len(shape) and all(isinstance(s, Sequence) for s in shape)
+    shapes: Any = shape if several else [shape]
+    shapes = [tuple(whole("trace", "a size in shape", n, 0) for n in s) for s in shapes]
     kind = default_dtype() if dtype is None else dtype_of("trace", dtype)
     fill = np.ones if kind.kind in "fc" else np.zeros
-    inputs = [astensor(fill(tuple(s), kind), requires_grad=kind.kind in "fc") for s in shapes]
+    inputs = [astensor(fill(s, kind), requires_grad=kind.kind in "fc") for s in shapes]
     calls: list[_Call] = []
     with _as_it_was() as keep:
 
