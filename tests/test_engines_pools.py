@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from orders import lying
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import engines, few, pool, pool_slabs, winners
@@ -32,13 +33,6 @@ def random_spec(rng, rank, most=9):
             return pool_spec("test", size, kernel, stride, padding, dilation, bool(rng.integers(2)))
         except ValueError:  # a kernel larger than the padded input, or padding without a window
             continue
-
-
-def arranged(x, layout, rank):
-    axis = x.ndim - rank - 1
-    if layout == "last":
-        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
-    return x[::-1].copy()[::-1] if layout == "reversed" else np.repeat(x, 2, -1)[..., ::2] if layout == "gaps" else x
 
 
 def draw(rng, shape, dtype, hard):
@@ -73,7 +67,7 @@ CASES = [(rank, seed, LAYOUTS[seed % 4], dtype) for rank in range(5) for seed, d
 def test_maxima_and_winners(rank, seed, layout, dtype, hard):
     rng = np.random.default_rng(seed)
     spec = random_spec(rng, rank, 6 if rank > 3 else 9)
-    x = arranged(draw(rng, (2, int(rng.choice([1, 3, 9, 20])), *spec.size), dtype, hard), layout, rank)
+    x = lying(draw(rng, (2, int(rng.choice([1, 3, 9, 20])), *spec.size), dtype, hard), layout)
     y, winner = pool.max_pool(x, spec, True)
     rows, found, codes = (a.reshape(x.shape[0] * x.shape[1], -1) for a in (x, y, winner))
     for j, seen in enumerate(windows(spec)):
@@ -94,7 +88,7 @@ def test_sums_and_selections_and_their_transposes(rank, seed, layout, dtype):
     rng = np.random.default_rng(seed)
     spec = random_spec(rng, rank, 6 if rank > 3 else 9)
     lead = (2, int(rng.choice([1, 3, 9, 20])))
-    x, g = (arranged(draw(rng, (*lead, *space), dtype, False), layout, rank) for space in (spec.size, spec.out))
+    x, g = (lying(draw(rng, (*lead, *space), dtype, False), layout) for space in (spec.size, spec.out))
     _, winner = pool.max_pool(x, spec, True)
     rows, codes = x.reshape(lead[0] * lead[1], -1), winner.reshape(lead[0] * lead[1], -1)
     sums, picked = np.zeros(codes.shape), np.zeros(codes.shape)
@@ -121,7 +115,7 @@ def test_uneven_windows(rank, seed, layout, hard):
     rng = np.random.default_rng(seed)
     size = tuple(rng.integers(5, 9, rank).tolist())
     spec = Parted(size, tuple(int(rng.integers(2, n + 1)) for n in size))
-    x = arranged(draw(rng, (2, int(rng.choice([1, 3, 9])), *size), "f4", hard), layout, rank)
+    x = lying(draw(rng, (2, int(rng.choice([1, 3, 9])), *size), "f4", hard), layout)
     y, winner = pool.max_pool(x, spec, True)
     at = pool.flat_index(winner, spec)
     taps = [[(f + m)[i] for f, i in zip(first[:, None], inside)] for first, m, inside in (along(spec, a) for a in range(rank))]
@@ -154,7 +148,7 @@ def test_the_number_of_threads_does_not_matter(shape, threads):
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     taps = [padded[:, :, i : i + 2 * spec.out[0] - 1 : 2, j : j + 2 * spec.out[1] - 1 : 2] for i in range(3) for j in range(3)]
     with nd.threads(threads):
-        for a in (x, arranged(x, "last", 2)):
+        for a in (x, lying(x, "last")):
             y, winner = pool.max_pool(a, spec, True)
             np.testing.assert_array_equal(y, np.max(taps, 0))
             np.testing.assert_array_equal(winner, np.argmax(taps, 0))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from orders import lying
 
 from tinygrad_nd.kernels import blas, choose, engines, fft, memory, reference
 from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
@@ -67,10 +68,6 @@ def cases():
         yield name, ConvSpec(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, groups)
 
 
-def channels_last(a):
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
-
-
 def refused(row, contraction, spec, x, w):
     return isinstance(choose.estimate(contraction, 2, x.shape[1], w.shape[0], spec, x.dtype)[row], str)
 
@@ -90,8 +87,9 @@ ROWS = [name for name in choose.ROWS if name != "reference"]
 def test_every_row_meets_the_reference(row, name, spec, dtype):
     x, w, g = operands(name, spec, dtype)
     ran = 0
-    for order in (np.ascontiguousarray, channels_last):
-        for contraction, arguments in (("correlate", (order(x), w)), ("input_grad", (order(g), w)), ("weight_grad", (order(x), order(g)))):
+    for order in ("C", "last"):
+        a, b = lying(x, order), lying(g, order)
+        for contraction, arguments in (("correlate", (a, w)), ("input_grad", (b, w)), ("weight_grad", (a, b))):
             if not refused(row, contraction, spec, x, w):
                 expected = getattr(reference, contraction)(*arguments, spec)
                 assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, dtype, f"{row} {contraction} {spec}")
@@ -169,8 +167,9 @@ BORDERS = {
 def test_depthwise_kernels_meet_the_reference_at_every_border(name, groups, c, m, dtype):
     spec = replace(BORDERS[name], groups=groups)
     x, w, g = operands(name, spec, dtype, 3, c, m)
-    for order in (np.ascontiguousarray, channels_last):
-        for contraction, arguments in (("correlate", (order(x), w)), ("input_grad", (order(g), w)), ("weight_grad", (order(x), order(g)))):
+    for order in ("C", "last"):
+        a, b = lying(x, order), lying(g, order)
+        for contraction, arguments in (("correlate", (a, w)), ("input_grad", (b, w)), ("weight_grad", (a, b))):
             expected = getattr(reference, contraction)(*arguments, spec)
             assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, dtype, contraction)
 
@@ -179,7 +178,7 @@ def test_depthwise_kernels_meet_the_reference_at_every_border(name, groups, c, m
 def test_depthwise_work_on_one_large_image_is_shared_by_threads(name):
     spec = replace(BORDERS[name], size={1: (60_000,), 2: (310, 190)}[BORDERS[name].rank], groups=24)
     x, w, g = operands(name, spec, "float64", 1, 1, 1)
-    x, g = channels_last(x), channels_last(g)
+    x, g = lying(x, "last"), lying(g, "last")
     for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
         expected = getattr(reference, contraction)(*arguments, spec)
         assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, "float64", contraction)

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
+from orders import lying
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import labels, places, resample, taps, unfold
 
 RNG = np.random.default_rng(6)
-
-
-def lying(a, order):
-    return a if order == "C" or a.ndim < 3 else np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
 
 
 @pytest.mark.parametrize("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (300, 4, 17)])

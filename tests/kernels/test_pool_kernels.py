@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from orders import lying
 
 from tinygrad_nd.kernels import pool, pool_slabs, winners
 from tinygrad_nd.kernels.geometry import PoolSpec, pool_spec
@@ -36,7 +37,7 @@ HARD = [
     ((2, 9), (10, 11), (2, 2), (2, 2), 1, 3, False),
     ((2, 3), (12, 9), (3, 2), (3, 4), 0, (2, 3), True),
 ]
-LAYOUTS = ["first", "last", "gaps", "turned"]
+LAYOUTS = ["first", "last", "gaps", "F"]
 
 
 def spec_of(case) -> PoolSpec:
@@ -44,21 +45,10 @@ def spec_of(case) -> PoolSpec:
     return pool_spec("test", size, kernel, stride, padding, dilation, ceil)
 
 
-def arrange(x, layout, rank):
-    if layout == "gaps" and x.ndim:
-        return np.repeat(x, 2, axis=-1)[..., ::2]
-    if layout == "turned":
-        return np.asfortranarray(x)
-    if layout == "last" and x.ndim > rank + 0 and x.ndim - rank >= 1:
-        axis = x.ndim - rank - 1
-        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, axis, -1)), -1, axis)
-    return x
-
-
 def sample(case, dtype=np.float64, layout="first", out=False):
     spec = spec_of(case)
     x = np.asarray(RNG.integers(-4, 5, (*case[0], *(spec.out if out else spec.size))), dtype)  # many ties
-    return arrange(x, layout, spec.rank)
+    return lying(x, layout, x.ndim - spec.rank - 1)
 
 
 def positions(spec, o):
