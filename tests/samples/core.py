@@ -145,7 +145,7 @@ def _complex_samples() -> list[Sample]:
     found = [s for f in unary + more for s in rows(f.__name__, f, (z(3),))]
     for f in (nd.multiply, nd.divide, nd.power):
         found += rows(f.__name__, f, (z(3), z(2, 3)), (z(3), positive(3)), (positive(3), z(3)))
-    found += rows("prod", nd.prod, (z(4),)) + rows("norm", nd.std, (z(4),)) + rows("mean", nd.var, (z(4),))
+    found += rows("prod", nd.prod, (z(4),)) + rows("pnorm", nd.std, (z(4),)) + rows("mean", nd.var, (z(4),))
     found += rows("matmul", nd.matmul, (z(2, 3), z(3, 2)), (z(2, 3), positive(3)))
     found += rows("matmul", lambda a, b: nd.einsum("ij,kj->ik", a, b), (z(2, 3), z(4, 3)))
     found += rows("correlate", lambda x, w, b: nd.conv_nd(x, w, b, stride=2, padding=1), (z(2, 2, 5), z(3, 2, 3), z(3)))

@@ -14,9 +14,10 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where as pick
 from .elementwise import square
+from .matrix_norm import _pnorm
 from .naming import named, titled
 from .parts import astype, floating, real
-from .reduce import Axis, _keep, _norm, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
+from .reduce import Axis, _keep, along, argmax, argmin, chosen, counted, max, mean, min, prod, sum
 from .shape import broadcast_to, reshape, transpose
 from .steps import isnan
 from .ufunc import conj
@@ -75,7 +76,7 @@ def _spread(
         if who == "var":
             y = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
         else:
-            y = _keep(_norm(d, axes=axes), d.shape, axes, True) / divisor**0.5
+            y = _keep(_pnorm(d, axes=axes, p=2.0), d.shape, axes, True) / divisor**0.5
         y = y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
         dtype = dtype if dtype == np.float16 else d.data.real.dtype
     return y if y.dtype == dtype else astype(y, dtype)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..kernels import choice as choices
-from ..kernels import elementwise as kernel
 from ..kernels import softmax
 from ..kernels.indexing import unlocked
 from ..kernels.sums import reduce_sum
@@ -69,12 +68,6 @@ def _exp_less(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
         return softmax.exp_less(g, x, y, axes)
     found = softmax.exp_less(g, x, np.where(finite, y, 0).astype(x.dtype), axes)
     return np.where(np.equal(x, -np.inf), 0, found)
-
-
-@primitive(x=lambda g, x, out, axes: scale(spread(g, x.shape, axes), over(x, spread(out, x.shape, axes))))
-def _norm(x: Any, *, axes: tuple[int, ...]) -> Any:
-    """The Euclidean norm; its derivative at 0 is 0."""
-    return np.sqrt(reduce_sum(kernel.apply(np.square, np.abs(x) if x.dtype.kind == "c" else x), axes, keepdims=False))
 
 
 @primitive(x=lambda g, x, out, axes: _prod_slope(g, x, out, axes))

@@ -227,7 +227,7 @@ def _product(node: Node, i: int, axes: Axes) -> Axes:
     return [*front, axes[-2], whole(parent.shape[-1])] if i == 0 else [*front, whole(parent.shape[-2]), axes[-1]]
 
 
-_WHOLE = set("sum mean max min prod logsumexp norm pnorm softmax log_softmax normalise var std fft".split())  # all along an axis counts
+_WHOLE = set("sum mean max min prod logsumexp pnorm softmax log_softmax normalise var std fft".split())  # all along an axis counts
 _PLAIN = {"cast", "alias", "real", "imag", "broadcast_to"}
 _SPREADING = ("input_grad", "pool_scatter", "window_sum_adjoint")
 _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
