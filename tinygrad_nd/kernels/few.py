@@ -58,12 +58,13 @@ def gather(x: Array, winner: Array, spec: Windows) -> Array:
 
 def scatter(g: Array, winner: Array, spec: Windows) -> Array:
     codes, layout = spread(winner, spec.rank)
-    places, n = _places(codes, spec), prod(spec.size) + 1
+    places, n = _places(codes, spec), prod(spec.size)
     outer, _, inner = places.shape
-    x = np.zeros((outer, n, inner), g.dtype)
-    at = places * inner + ((np.arange(outer) * (n * inner))[:, None, None] + np.arange(inner))
+    x = memory.empty((outer, n + _padding(spec), inner), g.dtype)
+    x[...] = 0
+    at = places * inner + ((np.arange(outer) * (x.shape[1] * inner))[:, None, None] + np.arange(inner))
     np.add.at(x.reshape(-1), at.reshape(-1), layout.spread(g).reshape(-1))
-    return _restored(x[:, :-1], layout, spec.size)
+    return _restored(x[:, :n], layout, spec.size)
 
 
 def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
@@ -92,6 +93,12 @@ def table(spec: Windows) -> Array:
         places = (places[:, None, :, None] * n + (further[:, None] + first)[:, None]).reshape(shape)
         inside = (inside[:, None, :, None] & seen.T[:, None]).reshape(shape)
     return memory.table(np.where(inside, places, prod(spec.size)))
+
+
+@lru_cache(256)
+def _padding(spec: Windows) -> bool:
+    """Whether windows see any."""
+    return bool((table(spec) == prod(spec.size)).any())
 
 
 @lru_cache(256)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import engines, memory, parallel
+from . import engines, memory
 from .geometry import PoolSpec
 from .memory import Array
 
@@ -94,13 +94,18 @@ def parts(x: Array, spec: PoolSpec, inputs: bool = False) -> list[Part]:
         return []
     n, o = (spec.size[0], spec.out[0]) if spec.rank else (1, 1)
     pieces = max(1, min(each // SLAB, n if inputs else o))
-    step = max(1, min(SLAB // max(each, 1), -(-outer // parallel.num_threads())))
+    step = even_step(outer, each)
     cuts = [slice(i, min(i + step, outer)) for i in range(0, outer, step)]
     total = n if inputs else o
     ranges = [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
     if not inputs:
         return [Part(cut, rows, (0, n)) for cut in cuts for rows in ranges]
     return [Part(cut, _touching(spec, owned), owned) for cut in cuts for owned in ranges]
+
+
+def even_step(outer: int, each: int) -> int:
+    """How many of the outermost entries, of so many bytes each, a task takes: about a slab. On less, threads wait for one another."""
+    return -(-outer // max(1, -(-outer * each // SLAB)))
 
 
 def _touching(spec: PoolSpec, owned: Range) -> Range:

@@ -14,6 +14,7 @@ from .taps import Taps
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TILE = 1 << 20  # numbers written at a time: a few hundred microseconds of work
+ALONE = 1 << 18  # numbers; with fewer threads wait for one another longer than they work
 COMPILED = 1 << 11  # numbers; with fewer a compiled loop saves nothing
 BAND = 16  # inputs, or outputs, of a band: with more a product meets more zeros, with fewer it is over too soon
 WIDE = 512  # numbers side by side, with which half a band is enough
@@ -114,7 +115,8 @@ def _fill(x: Array, y: Array, steps: list[Step]) -> None:
     """y from x, some of the outermost entries at a time, axis by axis."""
     outer = prod(x.shape[: min(step.axis for step in steps)])
     source, result = x.reshape(outer, -1), y.reshape(outer, -1)
-    some = max(1, min(TILE // result.shape[1], -(-outer // parallel.num_threads())))
+    threads = parallel.num_threads() if max(x.size, y.size) > ALONE else 1
+    some = max(1, min(TILE // result.shape[1], -(-outer // threads)))
 
     def work(start: int) -> None:
         a, out = source[start : start + some], result[start : start + some]

@@ -13,8 +13,7 @@ from . import few, memory, parallel
 from .adaptive import Parted
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import SLAB, Part, apart, engine, load, parts, spread, windows
-from .resample import sampled
+from .pool_slabs import SLAB, Part, apart, engine, even_step, load, parts, spread, windows
 
 FEW = 8  # taps; with more, computed positions of few winners cost less than passes over all that the windows see
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
@@ -24,10 +23,8 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if fast := engine(x):
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
-    if winner.size <= few.MOST:
+    if winner.size <= few.MOST or isinstance(spec, Parted):
         return few.gather(x, winner, spec)
-    if isinstance(spec, Parted):
-        return gather(sampled(x, spec.copies), winner, spec.laid)
     source, layout = spread(x, spec.rank)
     codes, _ = spread(winner, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
@@ -47,10 +44,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if fast := engine(g):
         return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
-    if winner.size <= few.MOST:
+    if winner.size <= few.MOST or isinstance(spec, Parted):
         return few.scatter(g, winner, spec)
-    if isinstance(spec, Parted):
-        return sampled(scatter(g, winner, spec.laid), tuple(t.transposed for t in spec.copies))
     if not spec.rank:
         return g.view()
     codes, layout = spread(winner, spec.rank)
@@ -143,14 +138,14 @@ def _set(x: Array, at: Array, values: Array) -> None:
 
 def _images(x: Array) -> list[slice]:
     """The outermost entries of x, some at a time."""
-    some = max(1, min(SLAB // max(x[:1].nbytes, 1), -(-len(x) // parallel.num_threads())))
+    some = max(1, even_step(len(x), x[:1].nbytes))
     return [slice(i, min(i + some, len(x))) for i in range(0, len(x), some)]
 
 
 def _lanes(x: Array) -> list[slice]:
     """The innermost axis, in parts where there are too few of the outermost entries for all threads."""
     n = x.shape[-1]
-    parts = max(1, min(n, parallel.num_threads() // max(len(x), 1)))
+    parts = max(1, min(n, parallel.num_threads() // max(len(x), 1))) if x.nbytes > SLAB else 1
     return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
 
 
