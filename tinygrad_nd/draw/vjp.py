@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,7 @@ class _Steps:
         rotated = self.step("rotate kernel", self.shape(w), w, details=("reversed along every axis",)) if spec.rank else w
         within = f" within {spec.groups} groups" if spec.groups > 1 else ""
         swapped = self.step(f"swap channels{within}", (c * spec.groups, m // spec.groups, *spec.kernel), rotated)
-        return self.product((self.shape(g)[0], c * spec.groups, *spec.size), padded, swapped, ConvSpec(
-            back.size, back.kernel, back.stride, ((0, 0),) * spec.rank, back.dilation, back.groups
-        ))  # fmt: skip
+        return self.product((self.shape(g)[0], c * spec.groups, *spec.size), padded, swapped, back)
 
     def weight_grad(self, x: int, g: int, spec: ConvSpec) -> int:
         """Correlate x with the dilated gradient as its kernel, per group: stride and dilation change places."""
@@ -112,16 +111,12 @@ class _Steps:
         dilated = self.spread(g, spec.stride)
         images = self.step("swap batch and channels", (c, n, *self.shape(padded)[2:]), padded)
         kernels = self.step("swap batch and channels", (m, n, *self.shape(dilated)[2:]), dilated)
-        shape = (c // spec.groups, m, *spec.kernel)
-        last = self.product(shape, images, kernels, ConvSpec(
-            swapped.size, self.shape(dilated)[2:], swapped.stride, ((0, 0),) * spec.rank, (1,) * spec.rank, spec.groups
-        ))  # fmt: skip
+        as_drawn = replace(swapped, dilation=(1,) * spec.rank, groups=spec.groups)
+        last = self.product((c // spec.groups, m, *spec.kernel), images, kernels, as_drawn)
         return self.step("swap batch and channels", (m, c // spec.groups, *spec.kernel), last)
 
     def correlate(self, x: int, w: int, spec: ConvSpec) -> int:
-        padded = self.pad(x, spec.padding)
-        unpadded = ConvSpec(spec.size, spec.kernel, spec.stride, ((0, 0),) * spec.rank, spec.dilation, spec.groups)
-        return self.product((self.shape(x)[0], self.shape(w)[0], *spec.out), padded, w, unpadded)
+        return self.product((self.shape(x)[0], self.shape(w)[0], *spec.out), self.pad(x, spec.padding), w, spec)
 
     def spread(self, g: int, stride: tuple[int, ...]) -> int:
         if all(s == 1 for s in stride):
@@ -138,7 +133,9 @@ class _Steps:
         return self.step("pad, crop where negative" if crops else "pad", shape, x, details=(f"zeros {' '.join(map(str, padding))}",))
 
     def product(self, shape: Shape, x: int, w: int, spec: ConvSpec) -> int:
-        return self.step("correlate", shape, x, w, details=tuple(labels.window(spec))[1:], operands=("image", "kernel"), family="product")
+        """The correlation with an x that is padded already."""
+        details = tuple(labels.window(replace(spec, padding=((0, 0),) * spec.rank)))[1:]
+        return self.step("correlate", shape, x, w, details=details, operands=("image", "kernel"), family="product")
 
     def step(
         self,
