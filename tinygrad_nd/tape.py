@@ -151,7 +151,7 @@ class Op:
             try:
                 out = kernel(*arrays, **params)
             except _REFUSALS as error:
-                raise _named(error, name) from error
+                raise _named(error, name, arrays) from error
             return result(out, arrays, nodes, params)
 
         def call_two(x: Any = _MISSING, y: Any = _MISSING, /, *rest: Any, **params: Any) -> Tensor:
@@ -162,7 +162,7 @@ class Op:
             try:
                 out = kernel(a, b)
             except _REFUSALS as error:
-                raise _named(error, name) from error
+                raise _named(error, name, (a, b)) from error
             return result(out, (a, b), (x._node, y._node), params)
 
         function = wraps(kernel)(call_two if arity == 2 and not op.keywords else call)
@@ -291,10 +291,13 @@ def saved_operands(node: Node) -> dict[int, Any]:
     return kept
 
 
-def _named(error: Exception, name: str) -> Exception:
+def _named(error: Exception, name: str, operands: Sequence[Any]) -> Exception:
     """The same error, saying which operation raised it."""
     if str(error).startswith(name) or isinstance(error, np.linalg.LinAlgError):
         return error
+    if isinstance(error, TypeError) and " ufunc" in f" {error}":  # NumPy has no loop for these
+        kinds = [f"the int {a}" if type(a) is int else str(getattr(a, "dtype", type(a).__name__)) for a in operands]
+        return TypeError(f"{name}: is not defined for {' and '.join(kinds)}")
     return (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}")
 
 

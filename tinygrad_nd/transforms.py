@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .node import enable_grad, recording
+from .ops.linalg import operand
 from .ops.parts import alias
 from .ops.reduce import sum
 from .ops.shape import reshape, stack
@@ -167,7 +168,7 @@ def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[lis
     """The arguments with fresh inputs at `picked`: leaves, or aliases of tensors that already belong to a graph."""
     fresh = list(args)
     for i in picked:
-        t = astensor(args[i])
+        t: Tensor = operand(args[i], where)
         if t.dtype.kind not in "fc":
             raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values have derivatives; use .astype")
         fresh[i] = alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)

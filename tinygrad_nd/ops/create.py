@@ -85,14 +85,14 @@ def _labelled(made: Any, requires_grad: bool, name: str | None) -> Tensor:
 
 def _of_shape(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
     def make(shape: Shape, dtype: Dtype = None) -> Any:
-        return f(shape, dtype)
+        return f(sizes_of(shape, f.__name__), dtype if dtype is None else dtype_of(f.__name__, dtype))
 
     return maker(titled(make, f.__name__, f"{doc}; float64 by default."))
 
 
 def _of_shape_like(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
     def make(x: Any, dtype: Dtype = None) -> Any:
-        return f(bare(x), dtype)
+        return f(bare(x), dtype if dtype is None else dtype_of(f.__name__, dtype))
 
     return maker(titled(make, f.__name__, doc))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -34,17 +35,12 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
         try:
             return f(*args, **kwargs)
         except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
-            if isinstance(error, TypeError) and _at_the_door(error):
-                told = str(error).partition("() ")[2]
-                raise TypeError(f"{name}: {told}; its arguments are {', '.join(inspect.signature(f).parameters)}") from None
+            misfit = re.fullmatch(rf"(?:{f.__name__}\(\) )?((?:got|takes|missing|too many) .*)", str(error))
+            if misfit and isinstance(error, TypeError):  # in Python's words
+                raise TypeError(f"{name}: {misfit[1]}; its arguments are {', '.join(inspect.signature(f).parameters)}") from None
             if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
             raise kind(f"{name}: {str(error).removeprefix('astensor: ')}") from error
 
     return function
-
-
-def _at_the_door(error: TypeError) -> bool:
-    """Whether arguments did not fit the signature: nothing of the function that was called has run."""
-    return error.__traceback__ is not None and error.__traceback__.tb_next is None and "argument" in str(error)

@@ -44,10 +44,7 @@ def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter])
     signature = inspect.Signature(shown)
 
     def function(*args: Any, **options: Any) -> Tensor:
-        try:
-            bound = signature.bind(*args, **options)
-        except TypeError as error:
-            raise TypeError(f"random.{name}: {error}") from None
+        bound = signature.bind(*args, **options)
         bound.apply_defaults()
         return f(**bound.arguments)  # type: ignore[no-any-return]
 
