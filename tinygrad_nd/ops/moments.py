@@ -70,7 +70,7 @@ def _spread(
         y = _keep(y, x.shape, axes, keepdims)
     else:
         if np.any(np.less_equal(freedom, 0)):
-            warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=4)
         d = chosen(x - (_mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)), where, 0)
         divisor = np.maximum(freedom, 0).astype(d.data.real.dtype)
         if who == "var":
@@ -165,47 +165,41 @@ nanvar = _without_nan(var, "NaN if there are none")
 nanstd = _without_nan(std, "NaN if there are none")
 
 
-@named
-def nanmax(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
-    """The largest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
-    return _extreme(max, -np.inf, x, axis, keepdims, initial, where)
+def _extreme(f: Callable[..., Tensor], least: float, word: str) -> Callable[..., Tensor]:
+    who = f"nan{f.__name__}"
+
+    def extreme(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
+        x = astensor(x)
+        y = f(x, axis, keepdims=keepdims, initial=initial, where=where)
+        if not np.isnan(y.data).any():
+            return y
+        missing = np.isnan(x.data)
+        y = f(pick(missing, least, x), axis, keepdims=keepdims, initial=initial, where=where)
+        none = np.all(missing, axis=along(axis, x, who), keepdims=keepdims)
+        if initial is not None or not none.any():
+            return y
+        warnings.warn(f"{who}: x {x.shape} has nothing but NaN along axis {axis} somewhere", RuntimeWarning, stacklevel=3)
+        return pick(none, np.nan, y)  # type: ignore[no-any-return]
+
+    doc = f"The {word} entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."
+    return named(titled(extreme, who, doc))
 
 
-@named
-def nanmin(x: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
-    """The smallest entry along `axis` that is not NaN; NaN if there are none. Entries that tie share the gradient evenly."""
-    return _extreme(min, np.inf, x, axis, keepdims, initial, where)
+nanmax, nanmin = _extreme(max, -np.inf, "largest"), _extreme(min, np.inf, "smallest")
 
 
-def _extreme(f: Any, least: float, x: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Tensor:
-    x = astensor(x)
-    y = f(x, axis, keepdims=keepdims, initial=initial, where=where)
-    if not np.isnan(y.data).any():
-        return y  # type: ignore[no-any-return]
-    missing = np.isnan(x.data)
-    y = f(pick(missing, least, x), axis, keepdims=keepdims, initial=initial, where=where)
-    none = np.all(missing, axis=along(axis, x, f"nan{f.__name__}"), keepdims=keepdims)
-    if initial is not None or not none.any():
-        return y  # type: ignore[no-any-return]
-    warnings.warn(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere", RuntimeWarning, stacklevel=3)
-    return pick(none, np.nan, y)  # type: ignore[no-any-return]
+def _place_of_extreme(f: Callable[..., Tensor], least: float, word: str) -> Callable[..., Tensor]:
+    who = f"nan{f.__name__}"
+
+    def place(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+        x = astensor(x).detach()
+        missing = isnan(x).data
+        if x.size and missing.all(axis=axis if x.ndim else None).any():
+            raise ValueError(f"{who}: x {x.shape} has nothing but NaN along axis {axis} somewhere")
+        return f(pick(missing, least, x) if missing.any() else x, axis, keepdims=keepdims)
+
+    doc = f"Where the {word} entry is that is not NaN; carries no gradient. Raises ValueError where there is none."
+    return named(titled(place, who, doc))
 
 
-@named
-def nanargmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
-    """Where the largest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
-    return _nan_arg(argmax, -np.inf, x, axis, keepdims)
-
-
-@named
-def nanargmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
-    """Where the smallest entry is that is not NaN; carries no gradient. Raises ValueError where there is none."""
-    return _nan_arg(argmin, np.inf, x, axis, keepdims)
-
-
-def _nan_arg(f: Any, least: float, x: Any, axis: int | None, keepdims: bool) -> Tensor:
-    x = astensor(x).detach()
-    missing = isnan(x).data
-    if x.size and missing.all(axis=axis if x.ndim else None).any():
-        raise ValueError(f"nan{f.__name__}: x {x.shape} has nothing but NaN along axis {axis} somewhere")
-    return f(pick(missing, least, x) if missing.any() else x, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+nanargmax, nanargmin = _place_of_extreme(argmax, -np.inf, "largest"), _place_of_extreme(argmin, np.inf, "smallest")
