@@ -11,10 +11,10 @@ import numpy as np
 from ..node import Node, enable_grad
 from ..replay import Unknown, Values, consistent, operands, ours, run, values
 from ..sweep import gradients
-from ..tape import FREED, Op
+from ..tape import Op
 from ..tensor import Tensor, tensor
 from ..tree import leaves
-from .words import graph_of, line_of, place, public, table, told
+from .words import graph_of, line_of, place, public, table
 
 STEP = 1e-6  # of the differences, along a direction as long as the operand
 _OF_HERMITIAN = {"cholesky", "eigh", "eigvalsh", "hermitian_part"}  # they read one triangle, and their rules count on the other
@@ -112,14 +112,8 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
     >>> print(nd.debug.check_nodes(third_power(x).sum()).first_wrong)
     the rule of third_power for 'x' is wrong: along a random direction it gives ..., differences give ...
     """
-    nodes = [n for n in graph_of("check_nodes", loss) if n.op is not None]
-    for n in nodes:
-        if n.saved is FREED:
-            raise RuntimeError(
-                f"check_nodes: backward() has freed this graph, and with it what {told(n)} was computed from; "
-                "check before backward(), or pass it retain_graph=True"
-            )
-    known = values(graph_of("check_nodes", loss), [loss])
+    graph = graph_of("check_nodes", loss, kept=True)
+    nodes, known = [n for n in graph if n.op is not None], values(graph, [loss])
     return Report([row for n in nodes for row in _rows(n, known, rtol, atol, np.random.default_rng([seed, len(nodes)]))])
 
 

@@ -90,21 +90,22 @@ def _before(n: Node, i: int = 0) -> Node | None:
     return p if isinstance(p, Node) else None
 
 
+_TWICE = "softmax twice", "its input comes from {}", "Keep one of the two; softmax of a softmax is nearly flat"
+_AFTER_SOFTMAX = {  # {operation: (rule, what, advice)}
+    "softmax": _TWICE,
+    "log_softmax": _TWICE,
+    "label_loss": ("softmax twice", "its input comes from {}, and it takes a softmax itself", "Pass it the scores before softmax"),
+    "nll": ("no logarithm", "its input comes from {}, and it takes the logarithms of probabilities",
+            "Pass it log_softmax, or the scores before softmax to cross_entropy"),
+    "log": ("log of softmax", "probabilities that round to 0 give -inf", "Use nd.log_softmax, or nd.cross_entropy on the scores"),
+}  # fmt: skip
+
+
 def _softmaxes(n: Node, _: _Graph) -> Iterator[Finding]:
-    first = _before(n)
-    if _name(n) in ("label_loss", "log_softmax", "softmax") and _name(first) in ("softmax", "log_softmax"):
-        if _name(n) == "label_loss":
-            what = f"its input comes from {_name(first)}, and it takes a softmax itself"
-            yield _found(n, "softmax twice", what, "Pass it the scores before softmax")
-        else:
-            what = f"its input comes from {_name(first)}"
-            yield _found(n, "softmax twice", what, "Keep one of the two; softmax of a softmax is nearly flat")
-    if _name(n) == "nll" and _name(first) == "softmax":
-        what = "its input comes from softmax, and it takes the logarithms of probabilities"
-        yield _found(n, "no logarithm", what, "Pass it log_softmax, or the scores before softmax to cross_entropy")
-    if _name(n) == "log" and _name(first) == "softmax":
-        what = "probabilities that round to 0 give -inf"
-        yield _found(n, "log of softmax", what, "Use nd.log_softmax, or nd.cross_entropy on the scores")
+    first = _name(_before(n))
+    rule, what, advice = _AFTER_SOFTMAX.get(_name(n), ("", "", ""))
+    if rule and (first == "softmax" or (first == "log_softmax" and rule == "softmax twice")):
+        yield _found(n, rule, what.format(first), advice)
 
 
 def _ends_in(n: Node, graph: _Graph, most: int = 6) -> bool:

@@ -11,9 +11,8 @@ import numpy as np
 from ..node import Node
 from ..replay import Pulled, pull_back
 from ..sweep import cotangent
-from ..tape import FREED
 from ..tensor import Tensor, frozen
-from .words import graph_of, line_of, place, statistics, title, told
+from .words import graph_of, line_of, place, statistics, title
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,8 @@ def steps(loss: Tensor, gradient: Any = None) -> Iterator[Step]:
 
 def pulled(where: str, loss: Tensor, gradient: Any = None, repeats: int = 1) -> Iterator[Pulled]:
     """The sweep of `loss`, lazily; refused where a graph was freed. What a rule raises is raised when its turn comes."""
-    nodes = graph_of(where, loss)
+    nodes = graph_of(where, loss, kept=True)
     g = cotangent(where, loss, gradient)._data
-    for n in nodes:
-        if n.saved is FREED:
-            raise RuntimeError(
-                f"{where}: backward() has freed this graph (at {told(n)}); look before backward(), or pass it retain_graph=True"
-            )
     return _raising(pull_back(nodes, {nodes[-1]: g}, repeats=repeats))
 
 

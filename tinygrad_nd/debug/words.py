@@ -10,6 +10,7 @@ import numpy as np
 from ..draw import labels
 from ..node import Constant, Node
 from ..replay import reachable
+from ..tape import FREED
 from ..tensor import Tensor
 
 _CALLED = {"window_sum": "avg_pool_nd"}  # of which a picture shows the parts
@@ -88,10 +89,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
     return "\n".join("  ".join(c.ljust(w) if f else c.rjust(w) for c, w, f in zip(line, widths, flush)).rstrip() for line in lines)
 
 
-def graph_of(where: str, loss: Any) -> list[Node]:
+def graph_of(where: str, loss: Any, kept: bool = False) -> list[Node]:
     """The tracked nodes from which `loss` was computed, oldest first.
 
-    Raises TypeError for what is no tensor, ValueError for a constant.
+    Raises TypeError for what is no tensor, ValueError for a constant, RuntimeError for a graph that was freed and must be `kept`.
     """
     if not isinstance(loss, Tensor):
         raise TypeError(f"{where}: looks at the graph of a tensor, but got {type(loss).__name__}")
@@ -100,4 +101,9 @@ def graph_of(where: str, loss: Any) -> list[Node]:
             f"{where}: this tensor {loss.shape} has no graph: it does not depend on any tensor that requires grad; make a leaf with "
             "requires_grad=True, and compute outside no_grad()"
         )
-    return [n for n in reachable([loss._node]) if isinstance(n, Node)]
+    nodes = [n for n in reachable([loss._node]) if isinstance(n, Node)]
+    if freed := [n for n in nodes if kept and n.saved is FREED]:
+        raise RuntimeError(
+            f"{where}: backward() has freed this graph (at {told(freed[0])}); look before backward(), or pass it retain_graph=True"
+        )
+    return nodes
