@@ -57,6 +57,11 @@ class Own:
 
     def _move(self) -> None:
         old, g = self.parameter._data, self.parameter.grad
+        if self._value is not None and old.dtype != self._value.dtype:
+            named = f"{self.parameter.name or 'a parameter'} {old.shape}"
+            raise ValueError(
+                f"step: {named} was {self._value.dtype} at the last step, but is {old.dtype}; make a new optimiser after model.astype"
+            )
         value = memory.empty_like(self._value if self._value is not None else old if g is None else g._data)
         np.copyto(value, old)
         order = memory.memory_order(value)
