@@ -109,11 +109,11 @@ def tiled(f: Callable[..., Any], *operands: Any) -> Array:
     return fused(lambda out, *parts: np.copyto(out, f(*parts)), *operands, dtype=dtype, tile=STEPS)
 
 
-def looped(name: str, x: Any, *others: Any) -> Array | None:
+def looped(name: str, x: Any, *others: Any, module: str = "loops") -> Array | None:
     """What the compiled loop of this name makes of arrays that lie alike in memory, without gaps; None where one is missing or does not."""
     if type(x) is not ndarray or x.size < COMPILED or x.dtype.char not in "fd":
         return None
-    loops = engines.compiled("loops")
+    loops = engines.compiled(module)
     if loops is None:
         return None
     for a in others:
@@ -216,7 +216,7 @@ def sigmoid(x: Any) -> Any:
         with np.errstate(over="ignore"):
             y = 1 / (1 + np.exp(-x.astype(np.result_type(x, np.float32), copy=False)))
         return y.astype(np.float16) if x.dtype == np.float16 else y
-    fast = looped("sigmoid", x) if x.dtype == np.float32 else None
+    fast = looped("sigmoid", x, module="activations") if x.dtype == np.float32 else None
     if fast is not None:
         return fast
     if x.size < TILE:

@@ -1,8 +1,7 @@
 """Rules of optimisers: how a number moves, given its gradient and its state.
 
-One text serves two engines: NumPy runs a rule on tiles of arrays, which it changes in place, and numba on one number after the other
-(`engines.updates`). What a rule returns are the new values of p and of its state. Constants come as arguments, since a literal would make
-float64 of float32 in a compiled loop.
+One text serves two engines: NumPy runs a rule on tiles of arrays, which it changes in place, and a compiled loop on one number after the
+other (`engines.updates`). What a rule returns are the new values of p and of its state. Constants come as arguments: one loop serves all.
 """
 
 from __future__ import annotations

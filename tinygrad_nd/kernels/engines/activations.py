@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ..activation import CUBIC, ROOT
-from .exponential import exp
+from .exponential import exp, logistic
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _f = np.float32
@@ -36,15 +36,17 @@ def _normal(x):
     return _ONE if x > _FAR else (_ZERO if x < -_FAR else x * p + _HALF)
 
 
-@_jit
-def _logistic(x):
-    return _ONE / (_ONE + exp(-x))
-
 
 @_jit
 def _tanh_odds(x):
     """(1 + tanh u) / 2 at gelu's u."""
-    return _logistic(_TWO * x * (_R + _RC * (x * x)))
+    return logistic(_TWO * x * (_R + _RC * (x * x)))
+
+
+@_jit
+def sigmoid(out, x):
+    for i in range(x.size):
+        out[i] = logistic(x[i])
 
 
 @_jit
@@ -77,13 +79,13 @@ def gelu_tanh_grad(out, g, y, x):
 @_jit
 def silu(out, x):
     for i in range(x.size):
-        out[i] = x[i] * _logistic(x[i])
+        out[i] = x[i] * logistic(x[i])
 
 
 @_jit
 def silu_grad(out, g, y, x):
     for i in range(x.size):
-        s = _logistic(x[i])
+        s = logistic(x[i])
         out[i] = g[i] * s * (_ONE + x[i] * (_ONE - s))
 
 
@@ -94,7 +96,7 @@ def glu(out, x, first, last):
         some = slice(max(first - i * half, 0), min(last - i * half, half))
         y, a, b = out[i, 0, some], x[i, 0, some], x[i, 1, some]
         for j in range(y.size):
-            y[j] = a[j] * _logistic(b[j])
+            y[j] = a[j] * logistic(b[j])
 
 
 @_jit
@@ -104,6 +106,6 @@ def glu_grad(out, g, x, first, last):
         some = slice(max(first - i * half, 0), min(last - i * half, half))
         to_a, to_b, h, a, b = out[i, 0, some], out[i, 1, some], g[i, 0, some], x[i, 0, some], x[i, 1, some]
         for j in range(h.size):
-            s = _logistic(b[j])
+            s = logistic(b[j])
             to_a[j] = h[j] * s
             to_b[j] = h[j] * s * (_ONE - s) * a[j]

@@ -84,6 +84,7 @@ class Kernel:
                 argument.add_attribute("noalias")
         self.b = ir.IRBuilder(self.f.append_basic_block())
         self.constants: dict[float, Any] = {}
+        self.level, self.vectors = 1, False  # how hard LLVM tries, and whether it makes vectors: kernels are written as they are to run
 
     def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Sequence[Any] | None], *carried: Any) -> list[Any]:
         """for i in range(start, stop, step): carried = body(i, *carried). Returns what is carried at the end."""
@@ -195,7 +196,8 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     kernel.b.ret_void()
     module, machine = binding.parse_assembly(str(kernel.module)), _machine()
     module.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=1)  # written as they are to run; more takes longer and gains nothing
+    options = binding.create_pipeline_tuning_options(speed_level=kernel.level)
+    options.loop_vectorization = kernel.vectors
     options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
     passes = binding.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)

@@ -1,4 +1,4 @@
-"""numba's functions as `crew` calls them: where their machine code is, and its arguments as that takes them.
+"""Compiled loops as `crew` calls them. Of numba's functions: where their machine code is, and its arguments as that takes them.
 
 numba passes an array as its owner and parent (none here), numbers, bytes of a number, address, shape and strides; before the arguments come
 places for a result and for an error (its documentation, "Calling conventions"). These functions return nothing and raise nothing.
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, types
 
 from .. import memory
 from . import crew, llvm, programs
+from .plain import Loop
 
 _HELD = np.zeros(16, np.int64)
 _ignored = memory.address(_HELD)  # the place for a result and an error
@@ -31,6 +31,8 @@ def repeat(f: Any, operands: Sequence[np.ndarray], tasks: Callable[[], Sequence[
 
 
 def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
+    if isinstance(f, Loop):
+        return f.call(arguments)
     kinds = tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in arguments])
     address = _known.get((f, kinds)) or _compiled(f, kinds)
     words: list[Any] = [address, _ignored, _ignored]
@@ -44,13 +46,13 @@ def call(f: Any, arguments: tuple[Any, ...]) -> crew.Call:
 
 
 def _compiled(f: Any, kinds: tuple[Any, ...]) -> int:
-    signature = tuple(types.Array(from_dtype(k[0]), k[1], "C") if isinstance(k, tuple) else _SCALARS[k] for k in kinds)
+    from numba import from_dtype, types
+
+    scalars = {int: types.int64, bool: types.boolean, np.uintp: types.uint64}
+    signature = tuple(types.Array(from_dtype(k[0]), k[1], "C") if isinstance(k, tuple) else scalars[k] for k in kinds)
     with llvm.compiling():
         f.compile(signature)
     result = f.overloads[signature]
     address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     _known[f, kinds] = address
     return address
-
-
-_SCALARS = {int: types.int64, bool: types.boolean, np.uintp: types.uint64}

@@ -3,29 +3,23 @@
 An output row is made at a time: whole rows of the input are folded into one line, as long as the memory is, then the columns of that line.
 A column holds `inner` numbers, the channels where those lie last; where there are none (inner = 1), windows that lie whole within the input
 (plan: outputs from low to high) are folded at every position of the line, and every stride-th result is kept.
-
-Indices are unsigned: a signed one might count from the end, and a loop that must ask is not vectorised. Selections are written so that both
-values are read first: then they are no branches.
 """
 
 # mypy: ignore-errors
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
+
+from .plain import Loop
 
 U = np.uintp
 ZERO, ONE, TWO = U(0), U(1), U(2)
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-INLINE: dict[str, Any] = {**JIT, "forceinline": True}  # a call hands over each array as seven numbers: as long as a row of channels takes
 
 
 # Maxima and their taps.
 
 
-@njit(**JIT)
+@Loop
 def winner_lines(
     x, y, codes, inner, row, row_source, row_taps, height, column, column_source, column_taps, width,
     low, high, first, stride, taps, dilation, begin, end,
@@ -67,14 +61,14 @@ def winner_lines(
                 _better(inner, y, codes, at, top, tap, column_source[q] * inner, column_taps[q])
 
 
-@njit(**INLINE)
+@Loop
 def _label(n, top, tap, x, at, t):
     for i in range(n):
         top[i] = x[at + i]
         tap[i] = t
 
 
-@njit(**INLINE)
+@Loop
 def _beat(n, top, tap, x, at, t):
     for i in range(n):
         u, v, old = top[i], x[at + i], tap[i]
@@ -83,14 +77,14 @@ def _beat(n, top, tap, x, at, t):
         tap[i] = t if wins else old
 
 
-@njit(**INLINE)
+@Loop
 def _copy(n, y, codes, o, top, tap, at, t):
     for i in range(n):
         y[o + i] = top[at + i]
         codes[o + i] = tap[at + i] + t
 
 
-@njit(**INLINE)
+@Loop
 def _better(n, y, codes, o, top, tap, at, t):
     for i in range(n):
         u, v, old, new = y[o + i], top[at + i], codes[o + i], codes.dtype.type(tap[at + i] + t)
@@ -100,7 +94,7 @@ def _better(n, y, codes, o, top, tap, at, t):
         codes[o + i] = new if wins else old
 
 
-@njit(**INLINE)
+@Loop
 def _every(n, y, o, a, stride):
     if stride == ONE:
         for i in range(n):
@@ -113,16 +107,16 @@ def _every(n, y, o, a, stride):
             y[o + i] = a[stride * i]
 
 
-# Values alone. Maximum or sum is a number's choice: a function held in a closure is another for numba's cache in each process.
+# Values alone. Maximum or sum is a number's choice: one function does both.
 
 
-@njit(**JIT)
+@Loop
 def fold_lines(
     largest, numbers, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
     low, high, first, stride, taps, dilation, begin, end,
 ):  # fmt: skip
     """Output rows from begin to end: the maxima or the sums, times a factor; `empty` for a window of padding alone."""
-    empty, factor = numbers
+    empty, factor = numbers[0], numbers[1]
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = width * inner
     top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
@@ -170,7 +164,7 @@ def fold_lines(
                 y[o + i] *= factor
 
 
-@njit(**INLINE)
+@Loop
 def _pair(largest, n, out, o, a, at, b, bt):
     if largest:
         for i in range(n):
@@ -180,7 +174,7 @@ def _pair(largest, n, out, o, a, at, b, bt):
             out[o + i] = a[at + i] + b[bt + i]
 
 
-@njit(**INLINE)
+@Loop
 def _more(largest, n, out, o, b, bt):
     if largest:
         for i in range(n):
@@ -190,13 +184,13 @@ def _more(largest, n, out, o, b, bt):
             out[o + i] += b[bt + i]
 
 
-@njit(**INLINE)
+@Loop
 def _larger(u, v):
     wins = (v > u) | (v != v)
     return v if wins else u
 
 
-@njit(**JIT)
+@Loop
 def spread_lines(
     numbers, g, x, inner, row, row_source, _r, height, column, column_source, _c, width,
     low, high, first, stride, taps, dilation, begin, end,

@@ -20,7 +20,7 @@ from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
 from ..taps import Taps
-from . import native, programs, sample_loops, turns, winner_loops
+from . import native, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops
 from .crew import Call
 
@@ -212,23 +212,16 @@ def _turned_first(
 ) -> None:
     """f(*arguments(images from x as (outer, *space, inner) lie, cut)) for each cut."""
 
-    def matrices(cut: Cut) -> Array:
-        return np.moveaxis(x[slice(*cut)], -1, 1).reshape(cut[1] - cut[0], x.shape[-1], -1)
-
     def calls() -> list[list[Call]]:
         laid = [memory.scratch(("turned", i), x[slice(*cut)].shape, x.dtype) for i, cut in enumerate(cuts)]
-        return [[turns.call(matrices(cut), out), native.call(f, arguments(out, cut))] for cut, out in zip(cuts, laid)]
+        return [[products.brought(x[slice(*cut)], out), native.call(f, arguments(out, cut))] for cut, out in zip(cuts, laid)]
 
     def work(cut: Cut) -> None:
         out = memory.scratch("turned", x[slice(*cut)].shape, x.dtype)
-        if lying:
-            turns.turn(matrices(cut), out)
-        else:
-            np.copyto(out, x[slice(*cut)])
+        products.copy(x[slice(*cut)], out)
         native.run(f, [arguments(out, cut)])
 
-    lying = np.moveaxis(x, -1, 1).flags.c_contiguous
-    if lying and x.nbytes <= memory.SCRATCH_LIMIT >> 4:
+    if np.moveaxis(x, -1, 1).flags.c_contiguous and x.nbytes <= memory.SCRATCH_LIMIT >> 4:
         programs.run((f, key), (x, *more), calls)
     else:
         parallel.run(cuts, work)

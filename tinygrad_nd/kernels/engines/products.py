@@ -91,7 +91,7 @@ def turned(a: Array, out: Array) -> Call | None:
     return tiles.transpose(a.dtype).address, a, starts, out, to, len(starts), m, n, *ends
 
 
-def _brought(a: Array, out: Array) -> Call:
+def brought(a: Array, out: Array) -> Call:
     """A call for out[...] = a, by squares where that is possible."""
     return turned(a, out) or moved(a, out)
 
@@ -139,12 +139,12 @@ def _other_way_round(a: Array, b: Array, out: Array) -> list[list[Call]]:
     for part in range(parts):
         columns = b[:, part * step : (part + 1) * step].T
         given, made = memory.scratch(("given", part), (k, m), a.dtype), memory.scratch(("made", part), (len(columns), m), a.dtype)
-        calls = [_brought(a.T, given)]
+        calls = [brought(a.T, given)]
         for start in range(0, len(columns), rows):
             some = columns[start : start + rows]
             steps, offsets = places((len(some),), (some.strides[0],), a.itemsize), places((k,), (a.itemsize,), a.itemsize)
             calls.append(multiply(some, steps, offsets, given, made[start : start + rows]))
-        tasks.append([*calls, _brought(made.T, out[:, part * step : part * step + len(columns)])])
+        tasks.append([*calls, brought(made.T, out[:, part * step : part * step + len(columns)])])
     return tasks
 
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .pool_loops import INLINE, JIT, ONE, TWO, ZERO, U
+from .plain import Loop
+from .pool_loops import ONE, TWO, ZERO, U
 
 
-@njit(**JIT)
+@Loop
 def sample_lines(
     x, y, inner, row, row_source, row_weight, height, column, column_source, column_weight, width, begin, end
 ):  # fmt: skip
@@ -38,7 +38,7 @@ def sample_lines(
             _sample_line(y, o, line, ZERO, inner, column, column_source, column_weight)
 
 
-@njit(**INLINE)
+@Loop
 def _sample_line(y, o, line, at, inner, column, source, weight):
     for c in range(U(column.size - 1)):
         a, b = column[c], column[c + ONE]
@@ -54,17 +54,17 @@ def _sample_line(y, o, line, at, inner, column, source, weight):
             _weigh(inner, y, o + c * inner, line, at, inner, ZERO, source, weight, a, b)
 
 
-@njit(**INLINE)
+@Loop
 def _weigh(n, y, o, x, start, step, base, source, weight, a, b):
     """y[o + i] = the sum over j from a to b of weight[j] x[start + (base + source[j]) step + i]."""
     at, w = start + (base + source[a]) * step, weight[a]
     if b == a + ONE:
         for i in range(n):
             y[o + i] = w * x[at + i]
-        return
-    bt, v = start + (base + source[a + ONE]) * step, weight[a + ONE]
-    for i in range(n):
-        y[o + i] = w * x[at + i] + v * x[bt + i]
+    else:
+        bt, v = start + (base + source[a + ONE]) * step, weight[a + ONE]
+        for i in range(n):
+            y[o + i] = w * x[at + i] + v * x[bt + i]
     for j in range(a + TWO, b, TWO):
         at, w = start + (base + source[j]) * step, weight[j]
         if j + ONE == b:

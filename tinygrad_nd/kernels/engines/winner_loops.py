@@ -3,12 +3,13 @@
 # mypy: ignore-errors
 from __future__ import annotations
 
-from numba import njit
+from functools import partial
 
-from .pool_loops import INLINE, JIT, ONE, ZERO, U
+from .plain import Loop
+from .pool_loops import ONE, ZERO, U
 
 
-@njit(**JIT)
+@partial(Loop, vectors=False)  # of loads from anywhere, which processors make one by one and more slowly
 def gather_images(
     x, codes, y, row, row_source, _r, height, column, column_source, _c, width,
     row_places, column_places, taps, inner, images, low, high,
@@ -22,11 +23,15 @@ def gather_images(
                 at = ((image * rows + r) * columns + c) * inner
                 inside = row[r] < row[r + ONE] and column[c] < column[c + ONE]
                 place = row_places[r] + column_places[c]
-                for i in range(low, high):
-                    y[at + i] = x[base + i + U(place + taps[codes[at + i]])] if inside else 0
+                if inside:
+                    for i in range(low, high):
+                        y[at + i] = x[base + i + U(place + taps[codes[at + i]])]
+                else:
+                    for i in range(low, high):
+                        y[at + i] = 0
 
 
-@njit(**JIT)
+@Loop
 def scatter_images(
     g, codes, x, row, row_source, _r, height, column, column_source, _c, width,
     row_places, column_places, taps, inner, images, low, high,
@@ -50,7 +55,7 @@ def scatter_images(
         _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
 
 
-@njit(**INLINE)
+@Loop
 def _clear(x, begin, end, inner, low, high):
     if high - low == inner:
         for i in range(begin, end):

@@ -1,0 +1,492 @@
+"""Plain loops over arrays, compiled: the little of Python that they are written in becomes LLVM IR, statement by statement.
+
+numba knows far more, and takes ten times as long: what most networks use first is written for this.
+
+A value is a number of one NumPy type, an array in C order, or whatever Python has for a name: constants, types, functions. Numbers of
+Python take the type of what they meet; of two integers of one size the unsigned type wins. A variable keeps the type of its first value.
+Both values of `a if c else b` are computed and one is selected: no branch, so that vectors can be made of the loop. Indices, and what //
+and % divide, are not negative, and indices are not checked. What a function writes overlaps with nothing else that it is given. Functions
+are written out where they are called, but a Loop that returns nothing is compiled once for each combination of types.
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import inspect
+import operator
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import cache, reduce
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import binding, ir
+
+from .. import memory
+from . import crew, llvm
+from .llvm import Kernel
+
+_ALLOCATE, _FREE = "PyMem_RawMalloc", "PyMem_RawFree"  # which need no GIL
+for _name in (_ALLOCATE, _FREE):
+    binding.add_symbol(_name, ctypes.cast(getattr(ctypes.pythonapi, _name), ctypes.c_void_p).value)
+
+Kinds = tuple[Any, ...]  # of arguments: (dtype, rank) of arrays, types of numbers
+
+
+class Loop:
+    """A function of arrays in C order, integers and booleans. fast: LLVM's fast-math flags; vectors: whether loops may become some."""
+
+    def __init__(self, f: Callable[..., Any], fast: Sequence[str] = (), vectors: bool = True) -> None:
+        self.py_func, self.fast, self.vectors = f, tuple(fast), vectors
+        self.known: dict[Kinds, Any] = {}
+
+    def __call__(self, *arguments: Any) -> None:
+        """At once, on this thread."""
+        self._compiled(arguments)(*[memory.address(word) if type(word) is np.ndarray else word for word in _words(arguments)])
+
+    def call(self, arguments: Sequence[Any]) -> crew.Call:
+        return [self._compiled(arguments).address, *_words(arguments)]
+
+    def _compiled(self, arguments: Sequence[Any]) -> Any:
+        kinds = tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in arguments])
+        if kinds not in self.known:
+            words = "i" * len(_words(arguments))
+            self.known[kinds] = llvm.function(self.py_func.__name__, words, np.dtype(float), _enter, self, kinds)
+        return self.known[kinds]
+
+    def __repr__(self) -> str:
+        """By what compiled objects are told apart."""
+        given = {name: _named(value) if callable(value) else value for name, value in _outside(self.py_func).nonlocals.items()}
+        return f"{_named(self.py_func)} {given}"
+
+
+def _words(arguments: Sequence[Any]) -> list[Any]:
+    """An array is its address and its shape."""
+    words: list[Any] = []
+    for a in arguments:
+        if type(a) is np.ndarray:
+            assert a.flags.c_contiguous, (a.shape, a.strides)
+            words += (a, *a.shape)
+        else:
+            words.append(int(a))
+    return words
+
+
+class Number(NamedTuple):
+    value: Any
+    dtype: np.dtype[Any]
+
+
+class Block(NamedTuple):
+    """An array in C order."""
+
+    data: Any
+    dtype: np.dtype[Any]
+    shape: tuple[Number, ...]
+
+
+class Variable(NamedTuple):
+    place: Any
+    dtype: np.dtype[Any]
+
+
+INTEGER, REAL, BOOL = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_)
+
+
+def _enter(kernel: Kernel, *arguments: Any) -> None:
+    """From words to the arguments they stand for."""
+    *words, f, kinds = arguments
+    kernel.level, kernel.vectors = 3, f.vectors
+    b, rest = kernel.b, iter(words)
+    values: list[Number | Block] = []
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            data = b.inttoptr(next(rest), _stored(kind[0]).as_pointer())
+            values.append(Block(data, kind[0], tuple(Number(next(rest), INTEGER) for _ in range(kind[1]))))
+        else:
+            values.append(_Writer(kernel.module, b, f).cast(Number(next(rest), INTEGER), np.dtype(kind)))
+    _call(kernel.module, b, f, values)
+
+
+def _call(module: Any, b: Any, f: Loop, values: Sequence[Any]) -> None:
+    """Calls f, which becomes a function of the module if it is not one yet."""
+    flat = [part for v in values for part in ((v.data, *(n.value for n in v.shape)) if isinstance(v, Block) else (v.value,))]
+    name = f"{f!r} {[(v.dtype.char, len(v.shape)) if isinstance(v, Block) else v.dtype.char for v in values]}"
+    function = module.globals.get(name)
+    if function is None:
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [part.type for part in flat]), name)
+        function.linkage = "internal"
+        rest = iter(function.args)
+        own: list[Any] = []
+        for v in values:
+            argument = next(rest)
+            if isinstance(v, Block):
+                argument.add_attribute("noalias")
+                own.append(Block(argument, v.dtype, tuple(Number(next(rest), INTEGER) for _ in v.shape)))
+            else:
+                own.append(Number(argument, v.dtype))
+        inside = ir.IRBuilder(function.append_basic_block())
+        writer = _Writer(module, inside, f)
+        writer.run(f.py_func, own)
+        writer.free()
+        inside.ret_void()
+    b.call(function, flat)
+
+
+class _Writer(ast.NodeVisitor):
+    """Writes statements where the builder stands; expressions become values."""
+
+    def __init__(self, module: Any, b: Any, f: Loop) -> None:
+        self.module, self.b, self.f = module, b, f
+        self.names: dict[str, Any] = {}
+        self.ends: list[Any] = []  # where `continue` leads, loop by loop
+        self.allocated: list[Any] = []
+        self.result: Any = None
+
+    def run(self, f: Callable[..., Any], values: Sequence[Any]) -> Any:
+        """What f returns of values."""
+        text = _text(f)
+        outside = _outside(f)
+        self.names = {**outside.builtins, **outside.globals, **outside.nonlocals}
+        for argument, value in zip(text.args.args, values, strict=True):
+            self.assign(ast.Name(argument.arg), value)
+        self.all(text.body)
+        return self.result
+
+    def all(self, statements: Sequence[ast.stmt]) -> None:
+        for statement in statements:
+            self.visit(statement)
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        raise TypeError(f"{self.f}: line {getattr(node, 'lineno', '?')}: {type(node).__name__} cannot be compiled")
+
+    # Statements.
+
+    def visit_Expr(self, s: ast.Expr) -> None:
+        self.visit(s.value)
+
+    def visit_Assign(self, s: ast.Assign) -> None:
+        value = self.visit(s.value)
+        for target in s.targets:
+            self.assign(target, value)
+
+    def visit_AugAssign(self, s: ast.AugAssign) -> None:
+        self.assign(s.target, self.binary(s.op, self.visit(s.target), self.visit(s.value)))
+
+    def visit_Return(self, s: ast.Return) -> None:
+        assert s.value is not None
+        self.result = self.visit(s.value)
+
+    def visit_Continue(self, s: ast.Continue) -> None:
+        self.b.branch(self.ends[-1])
+
+    def visit_If(self, s: ast.If) -> None:
+        test = self.truth(self.visit(s.test))
+        if not isinstance(test, Number):
+            return self.all(s.body if test else s.orelse)
+        then, otherwise, after = (self.b.append_basic_block() for _ in range(3))
+        self.b.cbranch(test.value, then, otherwise)
+        for block, statements in ((then, s.body), (otherwise, s.orelse)):
+            self.b.position_at_end(block)
+            self.all(statements)
+            if not self.b.block.is_terminated:
+                self.b.branch(after)
+        self.b.position_at_end(after)
+
+    def visit_For(self, s: ast.For) -> None:
+        """for ... in range(...), upwards."""
+        assert isinstance(s.iter, ast.Call) and isinstance(s.target, ast.Name)
+        ends = [self.visit(a) for a in s.iter.args]
+        start, stop, step = (0, *ends, 1) if len(ends) == 1 else (*ends, 1)[:3]
+        dtype = _common(start, stop, step)
+        start, stop, step = (self.cast(v, dtype) for v in (start, stop, step))
+        head, inside, end, after = (self.b.append_basic_block() for _ in range(4))
+        before = self.b.block
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        i = self.b.phi(start.value.type)
+        i.add_incoming(start.value, before)
+        self.b.cbranch(self.compare(ast.Lt(), Number(i, dtype), stop).value, inside, after)
+        self.b.position_at_end(inside)
+        self.assign(s.target, Number(i, dtype))
+        self.ends.append(end)
+        self.all(s.body)
+        self.ends.pop()
+        if not self.b.block.is_terminated:
+            self.b.branch(end)
+        self.b.position_at_end(end)
+        i.add_incoming(self.b.add(i, step.value, flags=("nuw",) if dtype.kind == "u" else ("nsw",)), end)
+        self.b.branch(head)
+        self.b.position_at_end(after)
+
+    def assign(self, target: Any, value: Any) -> None:
+        if isinstance(target, ast.Tuple):
+            for part, v in zip(target.elts, value, strict=True):
+                self.assign(part, v)
+        elif isinstance(target, ast.Subscript):
+            element = self.element(target)
+            self.b.store(self.stored(value, element.dtype), element.data)
+        elif isinstance(value, (Number, int, float, np.generic)):
+            variable = self.names.get(target.id)
+            if not isinstance(variable, Variable):
+                dtype = _common(value)
+                with self.b.goto_entry_block():
+                    variable = Variable(self.b.alloca(_held(dtype)), dtype)
+                self.names[target.id] = variable
+            self.b.store(self.cast(value, variable.dtype).value, variable.place)
+        else:
+            self.names[target.id] = value
+
+    # Expressions.
+
+    def visit_Constant(self, e: ast.Constant) -> Any:
+        return e.value
+
+    def visit_Name(self, e: ast.Name) -> Any:
+        value = self.names[e.id]
+        return Number(self.b.load(value.place), value.dtype) if isinstance(value, Variable) else value
+
+    def visit_Tuple(self, e: ast.Tuple) -> Any:
+        return tuple(self.visit(part) for part in e.elts)
+
+    def visit_Slice(self, e: ast.Slice) -> Any:
+        return slice(*(None if part is None else self.visit(part) for part in (e.lower, e.upper, e.step)))
+
+    def visit_Attribute(self, e: ast.Attribute) -> Any:
+        value = self.visit(e.value)
+        if isinstance(value, Block) and e.attr == "size":
+            return reduce(lambda a, b: self.binary(ast.Mult(), a, b), value.shape, 1)
+        return getattr(value, e.attr)
+
+    def visit_Subscript(self, e: ast.Subscript) -> Any:
+        value = self.visit(e.value)
+        if not isinstance(value, Block):
+            return value[self.visit(e.slice)]
+        part = self.element(e)
+        if part.shape:
+            return part
+        number = self.b.load(part.data)
+        return Number(self.b.trunc(number, _held(BOOL)) if part.dtype == BOOL else number, part.dtype)
+
+    def element(self, e: ast.Subscript) -> Block:
+        """What lies at one or several leading indices."""
+        block, index = self.visit(e.value), self.visit(e.slice)
+        index = index if type(index) is tuple else (index,)
+        place: Any = 0
+        for axis, n in enumerate(block.shape):
+            place = self.binary(ast.Mult(), place, n) if axis else place
+            place = self.binary(ast.Add(), place, index[axis]) if axis < len(index) else place
+        return Block(self.b.gep(block.data, [self.cast(place, INTEGER).value]), block.dtype, block.shape[len(index) :])
+
+    def visit_BinOp(self, e: ast.BinOp) -> Any:
+        return self.binary(e.op, self.visit(e.left), self.visit(e.right))
+
+    def visit_UnaryOp(self, e: ast.UnaryOp) -> Any:
+        value = self.visit(e.operand)
+        if not isinstance(value, Number):
+            return _STATIC[type(e.op)](value)
+        if isinstance(e.op, ast.Not):
+            return Number(self.b.not_(self.truth(value).value), BOOL)
+        return Number(self.b.fneg(value.value) if value.dtype.kind == "f" else self.b.neg(value.value), value.dtype)
+
+    def visit_BoolOp(self, e: ast.BoolOp) -> Any:
+        op = ast.BitAnd() if isinstance(e.op, ast.And) else ast.BitOr()
+        return reduce(lambda a, b: self.binary(op, a, b), (self.truth(self.visit(value)) for value in e.values))
+
+    def visit_Compare(self, e: ast.Compare) -> Any:
+        values = [self.visit(part) for part in (e.left, *e.comparators)]
+        found = [self.compare(op, a, b) for op, a, b in zip(e.ops, values, values[1:])]
+        return reduce(lambda a, b: self.binary(ast.BitAnd(), a, b), found)
+
+    def visit_IfExp(self, e: ast.IfExp) -> Any:
+        test = self.truth(self.visit(e.test))
+        if not isinstance(test, Number):
+            return self.visit(e.body if test else e.orelse)
+        return self.select(test, self.visit(e.body), self.visit(e.orelse))
+
+    def visit_Call(self, e: ast.Call) -> Any:
+        f = self.visit(e.func)
+        values: list[Any] = []
+        for a in e.args:
+            values += self.visit(a.value) if isinstance(a, ast.Starred) else [self.visit(a)]
+        if isinstance(f, Loop):
+            if _returns(f.py_func):
+                return self.inline(f.py_func, values)
+            return _call(self.module, self.b, f, [v if isinstance(v, Block) else self.cast(v, _common(v)) for v in values])
+        if f in _FUNCTIONS:
+            return _FUNCTIONS[f](self, *values)
+        if isinstance(f, type) and issubclass(f, np.generic):
+            return self.cast(values[0], np.dtype(f))
+        if isinstance(f, FunctionType):
+            return self.inline(f, values)
+        raise TypeError(f"{self.f}: line {e.lineno}: {f} cannot be compiled")
+
+    def inline(self, f: Callable[..., Any], values: Sequence[Any]) -> Any:
+        return _Writer(self.module, self.b, self.f).run(f, values)
+
+    # Numbers.
+
+    def constant(self, value: Any, dtype: np.dtype[Any]) -> Number:
+        return Number(ir.Constant(_held(dtype), dtype.type(value).item()), dtype)
+
+    def cast(self, value: Any, dtype: np.dtype[Any]) -> Number:
+        if not isinstance(value, Number):
+            return self.constant(value, dtype)
+        a, b, kind = value.dtype, self.b, _held(dtype)
+        if a == dtype:
+            return value
+        if dtype == BOOL:
+            return Number(self.truth(value).value, BOOL)
+        if a.kind == dtype.kind == "f":
+            change = b.fpext if a.itemsize < dtype.itemsize else b.fptrunc
+        elif a.kind == "f":
+            change = b.fptoui if dtype.kind == "u" else b.fptosi
+        elif dtype.kind == "f":
+            change = b.sitofp if a.kind == "i" else b.uitofp
+        else:
+            width = _held(a).width
+            change = b.bitcast if width == kind.width else b.trunc if width > kind.width else b.sext if a.kind == "i" else b.zext
+        return Number(change(value.value, kind), dtype)
+
+    def stored(self, value: Any, dtype: np.dtype[Any]) -> Any:
+        number = self.cast(value, dtype).value
+        return self.b.zext(number, _stored(BOOL)) if dtype == BOOL else number
+
+    def alike(self, *values: Any) -> tuple[list[Any], np.dtype[Any]]:
+        dtype = _common(*values)
+        return [self.cast(v, dtype).value for v in values], dtype
+
+    def truth(self, value: Any) -> Any:
+        return (value if value.dtype == BOOL else self.compare(ast.NotEq(), value, 0)) if isinstance(value, Number) else bool(value)
+
+    def binary(self, op: ast.operator, a: Any, b: Any) -> Any:
+        if not isinstance(a, Number) and not isinstance(b, Number):
+            return _STATIC[type(op)](a, b)
+        (x, y), dtype = self.alike(a, b)
+        if dtype.kind == "f":
+            return Number(getattr(self.b, _REAL[type(op)])(x, y, flags=self.f.fast), dtype)
+        return Number(getattr(self.b, _WHOLE[type(op)])(x, y), dtype)
+
+    def compare(self, op: ast.cmpop, a: Any, b: Any) -> Any:
+        sign = _SIGNS[type(op)]
+        if not isinstance(a, Number) and not isinstance(b, Number):
+            return _STATIC[type(op)](a, b)
+        (x, y), dtype = self.alike(a, b)
+        if dtype.kind == "f":
+            found = (self.b.fcmp_unordered if sign == "!=" else self.b.fcmp_ordered)(sign, x, y)
+        else:
+            found = (self.b.icmp_signed if dtype.kind == "i" else self.b.icmp_unsigned)(sign, x, y)
+        return Number(found, BOOL)
+
+    def select(self, test: Any, a: Any, b: Any) -> Number:
+        (x, y), dtype = self.alike(a, b)
+        return Number(self.b.select(test.value, x, y), dtype)
+
+    def empty(self, size: Any, dtype: Any) -> Block:
+        """np.empty in front of all loops; it lasts until the function ends."""
+        assert not self.ends
+        dtype, size = np.dtype(dtype), self.cast(size, INTEGER)
+        pointer = ir.IntType(8).as_pointer()
+        allocate = self.outside(_ALLOCATE, pointer, llvm.INT)
+        self.allocated.append(self.b.call(allocate, [self.b.mul(size.value, llvm.integer(dtype.itemsize))]))
+        return Block(self.b.bitcast(self.allocated[-1], _stored(dtype).as_pointer()), dtype, (size,))
+
+    def free(self) -> None:
+        for pointer in self.allocated:
+            self.b.call(self.outside(_FREE, ir.VoidType(), pointer.type), [pointer])
+
+    def outside(self, name: str, result: Any, argument: Any) -> Any:
+        """A function of Python's own."""
+        return self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, [argument]), name)
+
+    def intrinsic(self, name: str, a: Number) -> Number:
+        f = self.module.declare_intrinsic(name, [a.value.type])
+        return Number(self.b.call(f, [a.value]), a.dtype)
+
+
+def numbers(a: Any, first: int, count: int) -> tuple[Any, ...]:
+    """So many numbers of an array, each by itself."""
+    return tuple(a[first : first + count])
+
+
+def _numbers(w: _Writer, a: Block, first: int, count: int) -> tuple[Number, ...]:
+    return tuple(Number(w.b.load(w.b.gep(a.data, [llvm.integer(first + i)])), a.dtype) for i in range(count))
+
+
+def _maximum(w: _Writer, a: Any, b: Any) -> Number:
+    """NaN wins."""
+    return w.select(w.binary(ast.BitOr(), w.compare(ast.GtE(), a, b), w.compare(ast.NotEq(), a, a)), a, b)
+
+
+def _sign(w: _Writer, a: Number) -> Number:
+    """NaN stays."""
+    of = w.select(w.compare(ast.Gt(), a, 0), 1, w.select(w.compare(ast.Lt(), a, 0), -1, a))
+    return w.select(w.compare(ast.Eq(), a, 0), 0, of)
+
+
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    min: lambda w, a, b: w.select(w.compare(ast.Lt(), b, a), b, a),
+    max: lambda w, a, b: w.select(w.compare(ast.Gt(), b, a), b, a),
+    np.maximum: _maximum,
+    np.sign: _sign,
+    np.sqrt: lambda w, a: w.intrinsic("llvm.sqrt", a),
+    np.abs: lambda w, a: w.intrinsic("llvm.fabs", a),
+    np.empty: _Writer.empty,
+    numbers: _numbers,
+}
+_REAL = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
+_WHOLE = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "udiv", ast.Mod: "urem", ast.BitAnd: "and_", ast.BitOr: "or_",
+}  # fmt: skip
+_SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_STATIC: dict[type, Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_, ast.USub: operator.neg, ast.Not: operator.not_, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq, ast.NotEq: operator.ne,
+}  # fmt: skip
+
+
+def _common(*values: Any) -> np.dtype[Any]:
+    """The type in which values meet."""
+    typed = [v.dtype for v in values if isinstance(v, (Number, np.generic))]
+    weak = [np.dtype(type(v)) for v in values if not isinstance(v, (Number, np.generic))]
+    found = reduce(_wider, typed or weak)
+    return reduce(_wider, (w for w in weak if "biuf".index(w.kind) > "biuf".index(found.kind)), found)
+
+
+def _wider(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    if a.kind in "iu" and b.kind in "iu":
+        return max(a, b, key=lambda t: (t.itemsize, t.kind == "u"))
+    return np.result_type(a, b)
+
+
+def _named(f: Any) -> str:
+    return f"{f.__module__}.{f.__qualname__}"
+
+
+def _held(dtype: np.dtype[Any]) -> Any:
+    """In a register."""
+    if dtype.kind == "f":
+        return {4: ir.FloatType(), 8: ir.DoubleType()}[dtype.itemsize]
+    return ir.IntType(1 if dtype == BOOL else 8 * dtype.itemsize)
+
+
+def _stored(dtype: np.dtype[Any]) -> Any:
+    return ir.IntType(8) if dtype == BOOL else _held(dtype)
+
+
+@cache
+def _text(f: Callable[..., Any]) -> ast.FunctionDef:
+    found = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
+    assert isinstance(found, ast.FunctionDef)
+    return found
+
+
+_outside = cache(inspect.getclosurevars)
+
+
+@cache
+def _returns(f: Callable[..., Any]) -> bool:
+    return any(isinstance(node, ast.Return) for node in ast.walk(_text(f)))
