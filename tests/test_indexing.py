@@ -289,6 +289,8 @@ def test_put_counts_round_or_clips():
         x.put([4], 1.0)
     with pytest.raises(ValueError, match="put.*no values for 1"):
         x.put([0], [])
+    with pytest.raises(TypeError, match=r"put.* integers, but got dtype bool; x\[mask\] = values"):
+        x.put([True, False, True, False], 1.0)
 
 
 def test_choose_takes_truth_values():

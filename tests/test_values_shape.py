@@ -127,7 +127,7 @@ TABLE = {
     "sort": [call(a, axis=x) for a in (C, TIES, I.reshape(2, 2, 3), HOLES) for x in (-1, 0, 1, None)] + each(Z, F, H, B, E)
     + [call(M, kind="stable"), call(M, stable=True), call(M, kind="heapsort")],
     "partition": [call(C, 2), call(C, (0, 3), axis=-1), call(TIES, 2, axis=0), call(TIES, 4, axis=None), call(M, -1), call(M, [0, -1], 0)],
-    "sort_complex": each(M, Z, I, F),
+    "sort_complex": each(M, Z, I, F, M.astype(np.longdouble)),
     "argsort": [call(C, axis=x, kind="stable") for x in (-1, 0, None)] + each(Z),
     "argpartition": [call(V, 2)],
     "lexsort": [call((TIES[0], V)), call(TIES)],

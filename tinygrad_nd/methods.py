@@ -105,6 +105,9 @@ def _fill(self: Tensor, value: Any) -> None:
 def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
     """Sets x.flat[indices]; values are repeated if there are fewer of them. For `mode` see `nd.take`."""
     places, values = np.asarray(indices).ravel(), shape.ravel(astensor(values))
+    if places.size and places.dtype.kind not in "iu":
+        what = f"x.put(indices, values): indices must be integers, but got dtype {places.dtype}"
+        raise TypeError(f"{what}; x[mask] = values writes where a mask holds")
     if places.size and not values.size:
         raise ValueError(f"x.put(indices, values): there are no values for {places.size} indices")
     places = index.within(places, self.size, mode, f"x.put(indices, values): x.ravel() of x {self.shape}")

@@ -180,7 +180,7 @@ def trim_zeros(x: Any, trim: str = "fb", axis: Axes | None = None) -> Tensor:
     x = astensor(x)
     if not isinstance(trim, str) or trim.lower() not in ("f", "b", "fb", "bf"):
         raise ValueError(f"trim_zeros: trim must be made of 'f' and 'b', but got {trim!r}")
-    axes, nonzero = axes_of(axis, x.ndim, "trim_zeros"), np.nonzero(x.data)
+    axes, nonzero = axes_of(axis, x.ndim, "trim_zeros"), np.nonzero(x.data) if x.ndim else ()
     cuts = [slice(None)] * x.ndim
     for i in axes:
         if not nonzero[i].size:

@@ -74,7 +74,8 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = N
 def sort_complex(x: Any) -> Tensor:
     """x sorted along its last axis by real part, then imaginary part, as complex numbers."""
     y = sort(x)
-    return y if y.dtype.kind == "c" else cast(y, dtype=np.dtype(np.complex64 if y.dtype.char in "bhBHF" else np.complex128))
+    kind = {"g": np.clongdouble, **dict.fromkeys("bhBH", np.complex64)}.get(y.dtype.char, np.complex128)
+    return y if y.dtype.kind == "c" else cast(y, dtype=np.dtype(kind))
 
 
 @named
