@@ -134,6 +134,13 @@ def test_a_keyword_of_another_library_is_answered_with_those_that_there_are(call
         call()
 
 
+class Foreign:
+    """As an array of another library that NumPy cannot represent."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("bfloat16")
+
+
 @pytest.mark.parametrize("call, message", [
     (lambda: nd.where(2), "where: a number has no places"),
     (lambda: nd.topk(V, 1.0), r"topk: k must be an int, but is 1.0 \(float\)"),
@@ -147,6 +154,8 @@ def test_a_keyword_of_another_library_is_answered_with_those_that_there_are(call
     (lambda: nd.sin(10**20), "sin: is not defined for the int 10+$"),
     (lambda: nd.zeros(2, 3), "zeros: dtype must be one of numbers"),
     (lambda: nd.grad(nd.sum)({"a": 1.0}), "grad: needs numbers, but got .*dict"),
+    (lambda: nd.tensor(V)[:1.5], r"index: a slice goes between integers, but got slice\(None, 1.5, None\)"),
+    (lambda: nd.tensor(Foreign()), "tensor: a Foreign is not an array of numbers: bfloat16"),
     (lambda: nd.ediff1d(None), "ediff1d: needs numbers"),
     (lambda: nd.cov(V, [1.0, 2.0]), "cov: .*\\(1, 2\\).*\\(1, 4\\)"),
     (lambda: nd.atleast_1d([nd.Parameter([1.0])]), "atleast_1d: got a list of tensors that require grad"),

@@ -81,7 +81,10 @@ def no_numbers(where: str, obj: Any, dtype: Any = None) -> Exception:
     kind, nested = f"a {type(obj).__name__}", isinstance(obj, (list, tuple))
     if nested and _ragged(obj):
         return ValueError(f"{where}: {kind} whose rows differ in length is no array; pad them, or use them one by one")
-    entries = np.ravel(np.asarray(obj, object))
+    try:
+        entries = np.ravel(np.asarray(obj, object))
+    except Exception as error:  # another library's array, which says why it is none of NumPy's
+        return TypeError(f"{where}: {kind} is not an array of numbers: {error}")
     strange = [x for x in entries if not isinstance(x, (int, float, complex, np.number))]
     inside = strange[0] if strange else obj
     if not strange and any(isinstance(x, int) and not -(2**63) <= x < 2**64 for x in entries):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index as integer_of
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,10 @@ def _part(p: Any) -> Any:
     if p is None or p is Ellipsis or (isinstance(p, int) and not isinstance(p, bool)):
         return p
     if isinstance(p, slice):
-        return slice(*(None if v is None else v.__index__() for v in (p.start, p.stop, p.step)))
+        try:
+            return slice(*(None if v is None else integer_of(v) for v in (p.start, p.stop, p.step)))
+        except TypeError:
+            raise TypeError(f"index: a slice goes between integers, but got {p}") from None
     array = np.array(p.data if isinstance(p, Tensor) else p)
     if not array.size and isinstance(p, (list, tuple)):
         array = array.astype(np.intp)
