@@ -244,6 +244,13 @@ def test_a_convolution_needs_little_memory_beyond_its_operands():
     assert np.isclose(x.grad.data[0, 0, 5, 5], 16 * 9 * 0.01)
 
 
+def test_a_large_result_is_saved_as_it_is():
+    x = nd.tensor(np.ones((300, 400)), requires_grad=True)
+    for f in (nd.exp, nd.softmax, lambda x: nd.softmax(x, 0)):
+        y = f(x)
+        assert any(a is y.data for a in y._node.saved)
+
+
 def test_recycled_memory_never_shows_in_a_result_still_held():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4, 8, 64, 64)).astype(np.float32)

@@ -12,7 +12,7 @@ from numpy import asarray, ndarray
 
 from .arguments import dtype_of, no_numbers
 from .kernels.elementwise import copied
-from .kernels.memory import freeze
+from .kernels.memory import _Lease, freeze
 from .node import Constant, Node, asked_for
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def immutable(array: Any) -> Any:
             return array
         if isinstance(base, ndarray):  # arrays of other classes can lie in between
             while isinstance(base, ndarray) and not base.flags.writeable:
-                base = base.base
+                base = None if type(base) is _Lease else base.base  # nobody sees the memory that is leased
             if not isinstance(base, ndarray):
                 return array
     array = copied(array)
