@@ -99,7 +99,7 @@ def _row(name: str, family: str, f: Any, seen: list[Any], also: list[Any]) -> Ro
     for part in name.split("."):
         space = getattr(space, part, None)
     numpy = NA if family == "networks" or not _dispatches(space) else YES if space in FUNCTIONS else NO
-    key = getattr(f, "op", None) or inspect.unwrap(f).__code__  # type: ignore[attr-defined]
+    key = getattr(f, "op", None) or getattr(f, "__wrapped__", None) or f.__code__  # those made by one function share their code
     mine = [(sample, key in tracked) for sample, run, tracked in seen if key in run]
     order = max((sample.order for sample, tracked in mine if tracked), default=0)
     complex_ = any(tracked and any(a.dtype.kind == "c" for a in s.args) for s, tracked in mine) or any(key in t for _, _, t in also)
@@ -121,7 +121,7 @@ def _run(sample: Sample, args: Any) -> tuple[set[Any], set[Any]]:
 
     def watch(frame: Any, event: str, result: Any) -> None:
         if event == "return":
-            key = frame.f_locals.get("op") if frame.f_code.co_name == "result" else frame.f_code
+            key = frame.f_locals.get({"result": "op", "function": "f"}.get(frame.f_code.co_name, ""), frame.f_code)
             run.add(key)
             if any(t.requires_grad for _, t in leaves(result) if isinstance(t, nd.Tensor)):
                 tracked.add(key)

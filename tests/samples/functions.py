@@ -129,6 +129,7 @@ SAMPLES: list[Sample] = [
     *rows("cross", lambda a, b: nd.cross(a, b, axis=0), (normal(3, 2), normal(3, 2))),
     *rows("add", nd.polyval, (normal(4), normal(3)), (z(3), z(2))),
     *rows("correlate", nd.polymul, (normal(3), normal(2))),
+    *rows("add", nd.polyadd, (normal(3), normal(2))),
     *rows("subtract", nd.polysub, (normal(3), normal(2))),
     *rows("multiply", lambda p: nd.polyder(p, 2), (normal(5),)),
     *rows("divide", lambda p: nd.polyint(p, 2, [1.0, 2.0]), (normal(4),)),
