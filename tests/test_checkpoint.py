@@ -191,6 +191,23 @@ def test_randomness_of_the_library_is_the_same_when_it_runs_again():
     np.testing.assert_array_equal(nd.random.uniform(size=3).data, following)
 
 
+def test_layers_that_draw_from_generators_of_their_own_draw_the_same_again():
+    def gradients(around, within):
+        inner = nd.nn.Sequential(nd.nn.Linear(50, 9, rng=2), nd.nn.Dropout(rng=1))
+        layers = nd.nn.Linear(3, 50, rng=0), nd.nn.Dropout(0.5, rng=1), within(inner)
+        run, x = around(nd.nn.Sequential(*layers)), leaf(A.astype(np.float32))
+        ys = [run(x), run(x)]  # the second call's masks are others
+        nd.random.seed(3)
+        nd.sum(ys[0] * ys[1]).backward()
+        return [*(t.data for t in ys), x.grad.data, layers[0].weight.grad.data, layers[1](np.ones(5)).data]
+
+    plain = lambda f: f
+    expected = gradients(plain, plain)
+    for around, within in ((nd.checkpoint, plain), (plain, nd.checkpoint), (nd.checkpoint, nd.checkpoint)):
+        for a, b in zip(gradients(around, within), expected):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_a_model_may_make_its_parameters_at_a_first_call_that_is_checkpointed(requires_grad):
     def gradients(run):

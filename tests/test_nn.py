@@ -494,7 +494,7 @@ def test_astype_turns_a_model_and_keeps_its_tensors():
     optimiser.step()
     assert tensors["1.bias"].grad.dtype == tensors["1.bias"].dtype == np.float64
     nd.sum(nd.square(net.astype(np.float32)(X))).backward()
-    with pytest.raises(ValueError, match=r"step: 0.weight \(3, 2, 3, 3\) was float64 at the last step, but is float32; make a new optimiser"):
+    with pytest.raises(ValueError, match=r"step: 0.weight \(3, 2, 3, 3\) was float64 .* but is float32; make a new optimiser"):
         optimiser.step()
     assert {p.dtype for p in net.parameters()} == {np.dtype(np.float32)}
     with pytest.raises(TypeError, match="real floating dtype, but got int64"):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .node import Node, current_scope, enable_grad, now, recording, setting
-from .ops.sampling import generator
+from .ops.sampling import Drawn, drawn_from, generator
 from .sweep import sweep
 from .tape import Op
 from .tensor import Tensor, astensor, handle, immutable
@@ -27,7 +27,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Time for memory: of a chain of n calls, their n inputs stay, and the values inside one call at a time. f takes and returns tensors,
     also in tuples, lists and dicts. It must compute the same when it runs again: no side effects, and no randomness but from seeds, from
-    Generators among its arguments and from that of `nd.random`, whose states are put back. Derivatives of every order.
+    Generators among its arguments, and what the library draws itself, as a Dropout does. Derivatives of every order.
 
     Raises RuntimeError in the backward sweep if f then gives other results, or if what it closes over has changed.
 
@@ -41,7 +41,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         if not recording.get():
             return f(*args, **kwargs)
-        call, since, out = _Call(f, args, kwargs), now(), f(*args, **kwargs)
+        call, since = _Call(f, args, kwargs), now()
+        with _noting(call.drawn):
+            out = f(*args, **kwargs)
         results = list(_tensors(out))
         made = [i for i, t in enumerate(results) if isinstance(t._node, Node) and t._node.op and t._node.index > since]
         parents = _beginnings([results[i] for i in made], since)
@@ -67,7 +69,7 @@ class _Call:
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.f, self.inputs, self.scope = f, mapped(_kept, (args, kwargs)), current_scope.get()
-        self.random = generator(None, "checkpoint").bit_generator.state
+        self.drawn: Drawn = {}
         self.params = {"function": getattr(f, "__name__", type(f).__name__)}
         self.last: tuple[Any, dict[Any, Any]] = (None, {})
 
@@ -88,7 +90,7 @@ class _Call:
 
     def _sweep(self, node: Node, parts: dict[int, Any], recorded: bool) -> dict[Node, Tensor]:
         args, kwargs = mapped(_kept, self.inputs)
-        with enable_grad(), setting(current_scope, self.scope), _random_from(self.random):
+        with enable_grad(), setting(current_scope, self.scope), _drawing_again(self.drawn):
             since, again = now(), list(_tensors(self.f(*args, **kwargs)))
         ys = {k: again[self.results[k]] for k in parts if self.results[k] < len(again)}
         if any(k not in ys or ys[k].shape != g.shape for k, g in parts.items()):
@@ -108,14 +110,28 @@ class _Call:
 
 
 @contextmanager
-def _random_from(state: Any) -> Iterator[None]:
-    """The generator of `nd.random` in an earlier state inside, and as it was afterwards."""
-    source = generator(None, "checkpoint").bit_generator
-    before, source.state = source.state, state
-    try:
+def _noting(drawn: Drawn) -> Iterator[None]:
+    """Inside, the library notes what it draws from; a call outside this one notes it, too."""
+    outside = drawn_from.get()
+    with setting(drawn_from, drawn):
         yield
+    if outside is not None:
+        outside.update({key: noted for key, noted in drawn.items() if key not in outside})
+
+
+@contextmanager
+def _drawing_again(drawn: Drawn) -> Iterator[None]:
+    """The generators are in their earlier states inside, and as they were afterwards."""
+    sources = [generator(None, "checkpoint") if key is None else source for key, (source, _) in drawn.items()]
+    before = [source.bit_generator.state for source in sources]
+    for source, (_, state) in zip(sources, drawn.values()):
+        source.bit_generator.state = state
+    try:
+        with setting(drawn_from, None):
+            yield
     finally:
-        source.state = before
+        for source, state in zip(sources, before):
+            source.bit_generator.state = state
 
 
 class _Parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,8 @@ from .shape import sizes_of
 from .ufunc import bare
 
 Sampler: TypeAlias = Callable[..., Any]
+Drawn: TypeAlias = dict[int | None, tuple[np.random.Generator, Any]]  # generators by id (None: that of `seed`), and their states at first
+drawn_from: ContextVar[Drawn | None] = ContextVar("drawn_from", default=None)  # where what is drawn from is noted
 
 _default: Any = None
 _setting = threading.Lock()
@@ -31,11 +34,13 @@ def seed(n: int | None = None) -> None:
 
 def generator(rng: Rng, where: str) -> np.random.Generator:
     """The generator asked for; for None the one that `seed` sets."""
-    if rng is not None:
-        return arguments.generator(where, rng)
-    if _default is None:
+    if rng is None and _default is None:
         seed()
-    return _default  # type: ignore[no-any-return]
+    source = arguments.generator(where, _default if rng is None else rng)
+    noted, key = drawn_from.get(), None if rng is None else id(source)
+    if noted is not None and key not in noted:
+        noted[key] = source, source.bit_generator.state
+    return source
 
 
 def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter]) -> Sampler:
