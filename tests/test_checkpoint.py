@@ -208,6 +208,14 @@ def test_layers_that_draw_from_generators_of_their_own_draw_the_same_again():
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+def test_running_statistics_count_a_batch_once():
+    plain, again = (nd.nn.Sequential(nd.nn.Linear(3, 4, rng=0), nd.nn.BatchNorm(4)) for _ in range(2))
+    for run in (plain, nd.checkpoint(again)):
+        nd.sum(nd.square(run(A.astype(np.float32)))).backward()
+    for name, value in plain.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[name], value)
+
+
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_a_model_may_make_its_parameters_at_a_first_call_that_is_checkpointed(requires_grad):
     def gradients(run):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, current_scope, enable_grad, now, recording, setting
+from .node import Node, current_scope, enable_grad, now, recording, replaced, setting
 from .ops.sampling import Drawn, drawn_from, generator
 from .sweep import sweep
 from .tape import Op
@@ -26,8 +26,9 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """f, keeping only its inputs for the backward sweep: what it computes on the way is dropped, and computed again when needed.
 
     Time for memory: of a chain of n calls, their n inputs stay, and the values inside one call at a time. f takes and returns tensors,
-    also in tuples, lists and dicts. It must compute the same when it runs again: no side effects, and no randomness but from seeds, from
-    Generators among its arguments, and what the library draws itself, as a Dropout does. Derivatives of every order.
+    also in tuples, lists and dicts. It must compute the same when it runs again: no side effects but new values of leaves, such as running
+    statistics, and no randomness but from seeds, from Generators among its arguments, and what the library draws itself, as a Dropout does.
+    Derivatives of every order.
 
     Raises RuntimeError in the backward sweep if f then gives other results, or if what it closes over has changed.
 
@@ -90,7 +91,7 @@ class _Call:
 
     def _sweep(self, node: Node, parts: dict[int, Any], recorded: bool) -> dict[Node, Tensor]:
         args, kwargs = mapped(_kept, self.inputs)
-        with enable_grad(), setting(current_scope, self.scope), _drawing_again(self.drawn):
+        with enable_grad(), setting(current_scope, self.scope), _once_more(self.drawn):
             since, again = now(), list(_tensors(self.f(*args, **kwargs)))
         ys = {k: again[self.results[k]] for k in parts if self.results[k] < len(again)}
         if any(k not in ys or ys[k].shape != g.shape for k, g in parts.items()):
@@ -120,16 +121,19 @@ def _noting(drawn: Drawn) -> Iterator[None]:
 
 
 @contextmanager
-def _drawing_again(drawn: Drawn) -> Iterator[None]:
-    """The generators are in their earlier states inside, and as they were afterwards."""
+def _once_more(drawn: Drawn) -> Iterator[None]:
+    """The generators are in their earlier states inside, and as they were afterwards; so are leaves that get values."""
     sources = [generator(None, "checkpoint") if key is None else source for key, (source, _) in drawn.items()]
     before = [source.bit_generator.state for source in sources]
     for source, (_, state) in zip(sources, drawn.values()):
         source.bit_generator.state = state
+    changes: list[tuple[Tensor, np.ndarray]] = []
     try:
-        with setting(drawn_from, None):
+        with setting(drawn_from, None), setting(replaced, changes):
             yield
     finally:
+        for t, value in reversed(changes):
+            t._data = value
         for source, state in zip(sources, before):
             source.bit_generator.state = state
 

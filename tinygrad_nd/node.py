@@ -23,6 +23,7 @@ _clock = itertools.count()
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 current_scope: ContextVar[str] = ContextVar("current_scope", default="")
 locating: ContextVar[bool] = ContextVar("locating", default=False)
+replaced: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("replaced", default=None)  # leaves that got others, and the old
 
 
 class Watch(NamedTuple):

@@ -13,7 +13,7 @@ from numpy import asarray, ndarray
 from .arguments import dtype_of, no_numbers
 from .kernels.elementwise import copied
 from .kernels.memory import _Lease, freeze
-from .node import Constant, Node, asked_for
+from .node import Constant, Node, asked_for, replaced
 
 if TYPE_CHECKING:
     from .array_methods import ArrayMethods
@@ -52,6 +52,8 @@ class Tensor(ArrayMethods):
             raise ValueError(f"data: the tensor has shape {self._data.shape}, but the new value has {array.shape}")
         if array.dtype != self._data.dtype:
             raise TypeError(f"data: the tensor has dtype {self._data.dtype}, but the new value has {array.dtype}; convert it with .astype")
+        if (noted := replaced.get()) is not None:
+            noted.append((self, self._data))
         self._data = immutable(array)
 
     @property
