@@ -1,11 +1,14 @@
 """Compiled loops of `kernels.labels`, for float32; rows and lanes as in `softmax`."""
 
 # mypy: ignore-errors
+from functools import partial
+
 import numpy as np
 from numba import njit
 
 from ..along import LANES
 from .exponential import exp
+from .plain import Loop
 from .softmax import _largest, _powers, _scale, _tops, block
 
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -13,13 +16,15 @@ _sum = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "
 _ZERO = np.float32(0)
 
 
-@_jit
+@partial(Loop, fast=("contract",))
 def loss_rows(out, rows, labels, x, weights, ignore, scale):
-    everywhere, k = weights[1].sum(), scale[()]
+    everywhere, k = _total(weights[1]), scale[()]
     for r in range(x.shape[0]):
         label = labels[r, 0]
         if label == ignore:
-            out[r], rows[r, 0] = 0, 0
+            rows[r, 0] = 0
+            for c in range(x.shape[1]):
+                out[r, c] = 0
             continue
         top = _largest(x[r])
         total = _powers_of(out[r], x[r], top)
@@ -55,7 +60,15 @@ def _everywhere(x, w, top, rest):
     value = _ZERO
     for c in range(x.size):
         value += w[c] * (top - x[c])
-    return value + w.sum() * rest
+    return value + _total(w) * rest
+
+
+@_jit
+def _total(w):
+    total = _ZERO
+    for c in range(w.size):
+        total += w[c]
+    return total
 
 
 @_jit

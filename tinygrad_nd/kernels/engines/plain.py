@@ -129,7 +129,7 @@ def _call(module: Any, b: Any, f: Loop, values: Sequence[Any]) -> None:
                 own.append(Number(argument, v.dtype))
         inside = ir.IRBuilder(function.append_basic_block())
         writer = _Writer(module, inside, f)
-        writer.run(f.py_func, own)
+        writer.run(own)
         writer.free()
         inside.ret_void()
     b.call(function, flat)
@@ -145,10 +145,9 @@ class _Writer(ast.NodeVisitor):
         self.allocated: list[Any] = []
         self.result: Any = None
 
-    def run(self, f: Callable[..., Any], values: Sequence[Any]) -> Any:
-        """What f returns of values."""
-        text = _text(f)
-        outside = _outside(f)
+    def run(self, values: Sequence[Any]) -> Any:
+        """What the function returns of values."""
+        text, outside = _text(self.f.py_func), _outside(self.f.py_func)
         self.names = {**outside.builtins, **outside.globals, **outside.nonlocals}
         for argument, value in zip(text.args.args, values, strict=True):
             self.assign(ast.Name(argument.arg), value)
@@ -307,24 +306,29 @@ class _Writer(ast.NodeVisitor):
         return self.select(test, self.visit(e.body), self.visit(e.orelse))
 
     def visit_Call(self, e: ast.Call) -> Any:
-        f = self.visit(e.func)
         values: list[Any] = []
         for a in e.args:
             values += self.visit(a.value) if isinstance(a, ast.Starred) else [self.visit(a)]
+        if isinstance(e.func, ast.Attribute) and e.func.attr == "view":
+            dtype = np.dtype(*values)
+            return Number(self.b.bitcast(self.visit(e.func.value).value, _held(dtype)), dtype)
+        f = self.visit(e.func)
+        if hasattr(f, "targetoptions"):  # numba's
+            return self.inline(Loop(f.py_func, f.targetoptions.get("fastmath") or ()), values)
         if isinstance(f, Loop):
             if _returns(f.py_func):
-                return self.inline(f.py_func, values)
+                return self.inline(f, values)
             return _call(self.module, self.b, f, [v if isinstance(v, Block) else self.cast(v, _common(v)) for v in values])
         if f in _FUNCTIONS:
             return _FUNCTIONS[f](self, *values)
         if isinstance(f, type) and issubclass(f, np.generic):
             return self.cast(values[0], np.dtype(f))
         if isinstance(f, FunctionType):
-            return self.inline(f, values)
+            return self.inline(Loop(f, self.f.fast), values)
         raise TypeError(f"{self.f}: line {e.lineno}: {f} cannot be compiled")
 
-    def inline(self, f: Callable[..., Any], values: Sequence[Any]) -> Any:
-        return _Writer(self.module, self.b, self.f).run(f, values)
+    def inline(self, f: Loop, values: Sequence[Any]) -> Any:
+        return _Writer(self.module, self.b, f).run(values)
 
     # Numbers.
 
@@ -432,6 +436,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.maximum: _maximum,
     np.sign: _sign,
     np.sqrt: lambda w, a: w.intrinsic("llvm.sqrt", a),
+    np.log: lambda w, a: w.intrinsic("llvm.log", a),
     np.abs: lambda w, a: w.intrinsic("llvm.fabs", a),
     np.empty: _Writer.empty,
     numbers: _numbers,
@@ -439,6 +444,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 _REAL = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _WHOLE = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "udiv", ast.Mod: "urem", ast.BitAnd: "and_", ast.BitOr: "or_",
+    ast.BitXor: "xor", ast.LShift: "shl", ast.RShift: "ashr",
 }  # fmt: skip
 _SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _STATIC: dict[type, Callable[..., Any]] = {
