@@ -250,6 +250,13 @@ def test_sequential_indexes_slices_and_names():
         nn.Sequential(first, 3)
 
 
+def test_a_layer_is_not_hidden_by_an_attribute_of_its_name():
+    net = nn.Sequential({"head": nn.Linear(2, 2)})
+    net.head = nn.Linear(2, 3)
+    with pytest.raises(ValueError, match="Sequential: head is a layer and an attribute besides"):
+        net.parameters()
+
+
 def test_a_subclass_of_sequential_may_have_more_parts():
     class Headed(nn.Sequential):
         def __init__(self):

@@ -58,4 +58,7 @@ class Sequential(Module):
 
     def _attributes(self) -> Mapping[str, Any]:
         """The layers under their own names, so that paths are "0.weight" as in PyTorch, and what a subclass may add."""
-        return {**self.layers, **{k: v for k, v in super()._attributes().items() if k != "layers"}}
+        own = {k: v for k, v in super()._attributes().items() if k != "layers"}
+        if both := self.layers.keys() & own.keys():
+            raise ValueError(f"{type(self).__name__}: {', '.join(both)} is a layer and an attribute besides; give one of them another name")
+        return {**self.layers, **own}

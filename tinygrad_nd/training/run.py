@@ -148,7 +148,8 @@ class Run:
             with self.averaged():
                 self.best = [t.data.copy(order="K") for t in (*self.parameters, *self.buffers)]
         if self.epoch - 1 - best >= rule.patience:
-            self.stop(f"early stopping: {name} was best in epoch {best + 1}, {self.history[name][best]:.4g}")
+            told = f"best in epoch {best + 1}, {self.history[name][best]:.4g}" if best >= 0 else "never a finite number"
+            self.stop(f"early stopping: {name} was {told}")
 
     def averaged(self) -> AbstractContextManager[Any]:
         """Inside, the parameters have their averages as values, if averages are kept."""
