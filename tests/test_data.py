@@ -218,7 +218,7 @@ IMAGES = np.zeros((2, 1, 4, 4))
         (lambda: data.train_test_split(X, test_size=np.nan), ValueError, "test_size=nan"),
         (lambda: data.train_test_split(X, stratify=X), ValueError, "one label for each row"),
         (lambda: data.augment.flip(IMAGES, 0, p="a"), TypeError, "augment.flip: p must be a number"),
-        (lambda: data.augment.crop(IMAGES, 0, 2.5), TypeError, "augment.crop: size must be an int"),
+        (lambda: data.augment.crop(IMAGES, 0, 2.5), TypeError, "augment.crop: size takes ints, not 2.5"),
         (lambda: data.augment.shift(IMAGES[..., :0], 0, 1, padding_mode="reflect"), ValueError, "where there is nothing"),
         (lambda: data.augment.noise(IMAGES, 0, -1), ValueError, "augment.noise: scale=-1"),
         (lambda: data.augment.noise(IMAGES * 1j, 0, 1), TypeError, "augment.noise: x needs real numbers"),
