@@ -10,7 +10,7 @@ from .draw import draw
 from .interchange import from_dlpack
 from .kernels.engines import engine, set_engine
 from .kernels.parallel import num_threads, set_num_threads, threads
-from .kernels.winograd import set_conv_precision
+from .kernels.toom_cook import set_conv_precision
 from .later import __dir__, __getattr__  # noqa: F401
 from .node import enable_grad, no_grad, scope
 

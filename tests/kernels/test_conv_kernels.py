@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from orders import lying
 
-from tinygrad_nd.kernels import blas, choose, engines, fft, memory, reference
+from tinygrad_nd.kernels import blas, choose, engines, fft, memory, reference, tilings, toom_cook
 from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
 
 HARD = {
@@ -276,6 +276,19 @@ def test_toom_cook_in_float32_stays_within_5e_6(kernel, size):
         expected = getattr(reference, contraction)(*arguments, spec)
         actual = getattr(choose, contraction)(*(a.astype(np.float32) for a in arguments), spec, "winograd")
         assert np.abs(actual - expected).max() < 5e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("out", [1, 3, 7, 14, 22, 23])
+@pytest.mark.parametrize("kernel, dilation", [((2, 3), (1, 1)), ((3, 1), (4, 2)), ((5, 2), (1, 3))])
+def test_tiles_of_two_sizes_make_every_output_once(out, kernel, dilation):
+    size = tuple(out + d * (k - 1) for k, d in zip(kernel, dilation))
+    spec = ConvSpec(size, kernel, (1, 1), ((0, 0), (0, 0)), dilation)
+    made = np.zeros((1, out, out), int)
+    for tiling in tilings.cover(1, 64, 64, spec, np.dtype(np.float32)).tilings:
+        assert max(tiling.length) <= toom_cook.PRECISION["fast"]
+        for batch in tiling.batches(1, 128, 64 * 64, 4):
+            made[tiling.box(batch)] += 1
+    assert (made == 1).all()
 
 
 def test_an_infinity_reaches_only_the_points_that_see_it():

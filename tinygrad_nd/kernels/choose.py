@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from . import blas, col2im, direct, engines, fft, gemm, parallel, phases, reference, winograd
+from . import blas, col2im, direct, engines, fft, gemm, parallel, phases, reference, toom_cook, winograd
 from .geometry import ConvSpec
 
 Array = NDArray[Any]
@@ -104,7 +104,7 @@ def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -
     n images, c channels of x and m of y. Raises ValueError if the row asked for cannot do this convolution; one that can does all three
     contractions.
     """
-    return _pick((engines.engine(), winograd.conv_precision()), contraction, n, c, m, spec, dtype)
+    return _pick((engines.engine(), toom_cook.conv_precision()), contraction, n, c, m, spec, dtype)
 
 
 @lru_cache(4096)

@@ -29,7 +29,7 @@ PIECE = 1 << 18  # elements of a sum that a thread adds at a time
 
 @dataclass(frozen=True)
 class Target:
-    """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, put(box, tile) takes it.
+    """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, dense or not; put(box, tile) takes it.
 
     Or the engine does itself what put does: it adds the bias, and brings parts of a tile that it did not make in y to their places.
     """
@@ -43,8 +43,8 @@ class Target:
     converts: bool = False  # whether the places are of another dtype
     form: Hashable = None  # tells two kinds of parts from one another
 
-    def tile(self, box: Box, part: int = 0) -> Array:
-        if self.y is not None and (inside := self.y[box]).flags.c_contiguous:
+    def tile(self, box: Box, part: int = 0, dense: bool = True) -> Array:
+        if self.y is not None and ((inside := self.y[box]).flags.c_contiguous or not dense):
             return inside
         return memory.scratch(("tile", part), (*lengths(box), self.channels), self.dtype)
 

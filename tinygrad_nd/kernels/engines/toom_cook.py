@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import winograd
+from .. import toom_cook
 from . import llvm, tiles
 from .llvm import Kernel, integer
 from .tiles import OUTSIDE
@@ -224,6 +224,6 @@ def _sum(kernel: Kernel, factors: Sequence[float], vectors: Sequence[Any]) -> An
 
 
 def _matrix(which: str, points: int, k: int) -> Matrix:
-    a, b, g = winograd.toom_cook(points, k)
+    a, b, g = toom_cook.toom_cook(points, k)
     matrix = {"inputs": b, "weights": g, "outputs": a, "cotangents": a.T, "gradients": g.T}[which]
     return tuple(tuple(float(number) for number in row) for row in matrix)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
-from ..winograd import Tiling, plan
+from ..tilings import Tiling, plan
 from . import llvm, products, programs, tiles, toom_cook
 from .crew import Call
 from .images import by_images, summed_by_images

@@ -1,0 +1,166 @@
+"""Which tiles a Toom-Cook convolution takes: the larger a tile, the fewer products, the more work in its transforms.
+
+With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is d tiles side by side, one for each remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from . import parallel
+from .blas import product_seconds
+from .geometry import ConvSpec
+from .slabs import Box, boxes
+from .toom_cook import most_points, real_bytes
+
+BATCH = 1 << 22  # bytes of tiles one thread works on at a time
+KRONECKER = 25  # points of the largest transform of several axes made as one matrix
+OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real number
+
+Run = tuple[int, int, int]  # along one axis: outputs of a tile, blocks of such tiles, and where the first of them is
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `length` per axis, each giving `points` outputs, in `count` blocks of `spread` tiles side by side.
+
+    `windows` is the spec whose windows the blocks are; they make the outputs from `start` on, of `out` in all.
+    """
+
+    length: tuple[int, ...]
+    points: tuple[int, ...]
+    windows: ConvSpec
+    spread: tuple[int, ...]
+    count: tuple[int, ...]
+    start: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return prod(self.length)
+
+    @property
+    def tiles(self) -> int:
+        """In an image."""
+        return prod(self.count) * prod(self.spread)
+
+    @cached_property
+    def given(self) -> ConvSpec:
+        """The spec whose windows are the outputs of the blocks."""
+        before = tuple((-start, 0) for start in self.start)
+        return ConvSpec(self.out, self.windows.stride, self.windows.stride, before, self.windows.dilation)
+
+    def box(self, batch: Box) -> Box:
+        """The outputs in a batch, a box of (N, *blocks)."""
+        blocks = zip(batch[1:], self.windows.stride, self.start, self.out)
+        return batch[0], *(slice(start + t.start * b, min(start + t.stop * b, o)) for t, b, start, o in blocks)
+
+    def sides(self, batch: Box) -> list[int]:
+        """(n, T0, d0, T1, d1, ..): how many of each."""
+        sides = (n for part, d in zip(batch[1:], self.spread) for n in (part.stop - part.start, d))
+        return [batch[0].stop - batch[0].start, *sides]
+
+    def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
+        """Boxes of (N, *blocks) as large as scratch allows, evenly many for each thread."""
+        blocks, threads = n * prod(self.count), parallel.num_threads()
+        most = max(1, _most_tiles(self.size, channels, products, itemsize) // prod(self.spread))
+        rounds = -(-blocks // (threads * most))
+        return boxes((n, *self.count), prod, -(-blocks // (threads * rounds)))
+
+
+def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
+    """Tiles of one size, that with the fewest products and transforms. The last of them may reach beyond the image."""
+    return _plan(n, c, m, spec, most_points(dtype), OUTPUTS[real_bytes(dtype)])
+
+
+def cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover:
+    """Tiles that make no output twice: those along an axis are of two sizes, one apart, and lie in as many tilings."""
+    return _cover(n, c, m, spec, most_points(dtype), dtype)
+
+
+@lru_cache(1024)
+def _plan(n: int, c: int, m: int, spec: ConvSpec, most: int, outputs: int) -> Tiling:
+    options = []
+    for o, k, d in zip(spec.out, spec.kernel, _spread(spec)):
+        sizes = [1] if k == 1 else range(2, min(most - k + 1, outputs) + 1)
+        options.append([(q, -(-o // (q * d)), 0) for q in sizes])
+
+    def macs(tiling: Tiling) -> float:
+        t, p = tiling.size, prod(tiling.points)
+        moves = t * (1.5 * min(t, 16) * c + 2.5 * min(p, 16) * m) + 35 * t * c + 23 * (t + p) * m
+        return n * tiling.tiles * (t * c * m + moves * (2 + spec.rank) / 4)
+
+    return min((_tiling(spec, runs) for runs in product(*options)), key=macs)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Tilings that share out the outputs, and what they cost one thread."""
+
+    tilings: tuple[Tiling, ...]
+    seconds: float
+
+
+@lru_cache(1024)
+def _cover(n: int, c: int, m: int, spec: ConvSpec, most: int, dtype: np.dtype[Any]) -> Cover:
+    outputs = OUTPUTS[real_bytes(dtype)]
+    options = [_runs(o, k, d, min(most - k + 1, outputs)) for o, k, d in zip(spec.out, spec.kernel, _spread(spec))]
+    seconds, axes = min(((_seconds(axes, n, c, m, spec, dtype), axes) for axes in product(*options)), key=lambda offer: offer[0])
+    return Cover(tuple(_tiling(spec, runs) for runs in product(*axes)), seconds)
+
+
+def _runs(o: int, k: int, d: int, most: int) -> list[list[Run]]:
+    """The even ways to share out the outputs of an axis among tiles of at most so many."""
+    ways: dict[int, list[Run]] = {}
+    for outputs in range(1, (most if k > 1 else 1) + 1):
+        tiles = -(-o // (d * outputs))
+        size, larger = divmod(-(-o // d), tiles)
+        runs = (size + 1, larger, 0), (size, tiles - larger, d * larger * (size + 1))
+        ways[tiles] = [run for run in runs if run[1]]
+    return list(ways.values())
+
+
+def _tiling(spec: ConvSpec, runs: Sequence[Run]) -> Tiling:
+    points, count, start = (tuple(of) for of in zip(*runs))
+    length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
+    spread = _spread(spec)
+    blocks, seen = (tuple(d * n for d, n in zip(spread, of)) for of in (points, length))
+    padding = tuple((a - s, b) for (a, b), s in zip(spec.padding, start))
+    return Tiling(length, points, ConvSpec(spec.size, seen, blocks, padding, (1,) * spec.rank), spread, count, start, spec.out)
+
+
+def _spread(spec: ConvSpec) -> tuple[int, ...]:
+    return tuple(d if k > 1 else 1 for d, k in zip(spec.dilation, spec.kernel))
+
+
+def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
+    """Of one thread: calls, products (which pack weights), transforms and copies, for tiles as large as they are in the mean."""
+    counts = [sum(count for _, count, _ in runs) for runs in axes]
+    outputs = [sum(size * count for size, count, _ in runs) / count for runs, count in zip(axes, counts)]
+    lengths = [size + k - 1 for size, k in zip(outputs, spec.kernel)]
+    tiles, size, kinds = n * prod(counts) * prod(_spread(spec)), prod(lengths), prod(map(len, axes))
+    taken, made, weights = tiles * size * spec.groups * c, tiles * size * spec.groups * m, spec.groups * c * m
+    batches = 2 * kinds + tiles / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
+    products = 1.15 * product_seconds(tiles * size * weights, m, c, dtype) + 2e-7 * batches * size * spec.groups
+    ends = n * spec.groups * (c * prod(spec.size) + m * prod(spec.out))
+    numbers = 4e-10 * batches * size * weights + 1.7e-10 * kinds * size * weights + 2e-10 * ends
+    for sides, entries in ((list(zip(lengths, lengths)), taken), (list(zip(outputs, lengths)), made)):
+        while sides:
+            rows, columns = sides.pop(0)
+            while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
+                rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
+            numbers += entries * (1.5e-10 * (1 + rows / columns) + 1.8e-11 * rows)
+            entries *= rows / columns
+    return 1.4e-4 + 1.4e-4 * kinds + 7e-5 * batches + products + 3e-9 * tiles * (size + prod(outputs)) + numbers * dtype.itemsize / 4
+
+
+def _most_tiles(size: float, channels: int, products: int, itemsize: int) -> int:
+    """Of a batch; so many that the products outweigh the reading of their weights."""
+    return int(max(BATCH, size * products * itemsize) / (2 * size * channels * itemsize))
