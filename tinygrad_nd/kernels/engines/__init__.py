@@ -1,7 +1,7 @@
 """Optional compiled engines: kernels under the same signatures as those in NumPy, imported when first needed, silent where absent.
 
-There is one, "jit" (the extra of that name): loops compiled by numba, and matrix products in registers generated as LLVM IR by the llvmlite
-that numba brings. Both release the GIL and run on the library's own threads.
+There is one, "jit" (the extra of that name): loops compiled by numba, those that most networks use first by `plain`, and matrix products in
+registers generated as LLVM IR by the llvmlite that numba brings. All release the GIL and run on the library's own threads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def compiled(name: str) -> ModuleType | None:
 
 
 def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
-    """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is one of numba's."""
+    """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is compiled."""
     if is_compiled(f):
         _load("native").run(f, tasks)
     else:
@@ -49,7 +49,7 @@ def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
 
 
 def repeat(f: Callable[..., object], operands: Sequence[Any], tasks: Callable[[], Sequence[tuple[Any, ...]]], key: Any = None) -> None:
-    """`run` for one of numba's functions, written down once: its tasks follow from the layout of the operands and `key`."""
+    """`run` for a compiled f, written down once: its tasks follow from the layout of the operands and `key`."""
     _load("native").repeat(f, operands, tasks, key)
 
 
@@ -59,7 +59,7 @@ def share(size: int) -> int:
 
 
 def is_compiled(f: Callable[..., object]) -> bool:
-    """Whether f is one of numba's."""
+    """Whether f is compiled, by numba or `plain`."""
     return hasattr(f, "py_func")
 
 

@@ -193,7 +193,7 @@ def _over_lines(
 
     def arguments(source: Array, others: Sequence[Array], begin: int, end: int) -> tuple[Any, ...]:
         constants = (a for table in tables for a in table)
-        return *first, _read(source), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
+        return *first, source.reshape(-1), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
 
     def images(source: Array, cut: Cut) -> tuple[Any, ...]:
         return arguments(source, [a[slice(*cut)] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows)
@@ -238,10 +238,10 @@ def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, code
 
     def images(source: Array, cut: Cut) -> tuple[Any, ...]:
         part = slice(*cut)
-        return _read(source), _read(codes[part]), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
+        return source.reshape(-1), codes[part].reshape(-1), out[part].reshape(-1), *constants, U(cut[1] - cut[0]), U(0), U(inner)
 
     def channels(cut: Cut) -> tuple[Any, ...]:
-        return _read(a), _read(codes), out.reshape(-1), *constants, U(outer), U(cut[0]), U(cut[1])
+        return a.reshape(-1), codes.reshape(-1), out.reshape(-1), *constants, U(outer), U(cut[0]), U(cut[1])
 
     if few:
         native.repeat(f, (a, codes, out), lambda: [channels(cut) for cut in _shares(inner, out.size)], spec)
@@ -254,13 +254,6 @@ def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, code
 def _shares(total: int, work: int) -> list[Cut]:
     pieces = max(1, min(total, work // PART, TASKS * parallel.num_threads()))
     return [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
-
-
-def _read(a: Array) -> Array:
-    """Flat and read-only, whether `a` is or not: numba compiles for either anew."""
-    view = a.reshape(-1)
-    view.flags.writeable = False
-    return view
 
 
 def _numbers(x: Array, *numbers: float) -> Array:
