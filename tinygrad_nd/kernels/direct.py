@@ -90,15 +90,16 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes: two passes over a tile per tap, slow where the channels of a group do not lie side by side."""
+    """Seconds and workspace bytes: passes over a tile per tap, slow where the channels of a group do not lie side by side."""
     if depthwise := _compiled(spec.groups, m // spec.groups, dtype):
         told: tuple[float, int] = depthwise.cost(n, c, m, spec, dtype)
         return told
-    calls = prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
-    moved = 2 * n * prod(spec.out) * spec.groups * calls * dtype.itemsize
+    points, calls = n * prod(spec.out), prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     rows = _by_rows(spec, c // spec.groups)
-    rate = 0.2e-9 if spec.groups < c else 0.03e-9 if rows else 0.08e-9
-    return 6e-5 + (3e-6 if rows else 6e-5) * calls + rate * moved, 3 * SLAB
+    per_call, short = (6e-7, 3e-11) if rows else (7e-6, 7e-10)
+    rate = (1.1e-10 if spec.groups < c else 2.5e-11 if rows else 4.5e-11) + short / spec.groups
+    scattered = 5e-10 * points * m if spec.groups < m else 0
+    return 2.5e-4 + per_call * calls + (2 * rate * points * spec.groups * calls + scattered) * dtype.itemsize, 3 * SLAB
 
 
 def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:
