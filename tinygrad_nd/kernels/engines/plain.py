@@ -2,11 +2,11 @@
 
 numba knows far more, and takes ten times as long: what most networks use first is written for this.
 
-A value is a number of one NumPy type, an array in C order, or whatever Python has for a name: constants, types, functions. Numbers of
-Python take the type of what they meet; of two integers of one size the unsigned type wins. A variable keeps the type of its first value.
-Both values of `a if c else b` are computed and one is selected: no branch, so that vectors can be made of the loop. Indices, and what //
-and % divide, are not negative, and indices are not checked. What a function writes overlaps with nothing else that it is given. Functions
-are written out where they are called, but a Loop that returns nothing is compiled once for each combination of types.
+A value is a number of one NumPy type, an array in C order, or whatever Python has for a name: constants, types, functions. In which
+type numbers meet `arithmetic` tells; a variable keeps the type of its first value. Both values of `a if c else b` are computed and one is
+selected: no branch, so that vectors can be made of the loop. Indices, and what // and % divide, are not negative, and indices are not
+checked. What a function writes overlaps with nothing else that it is given. Functions are written out where they are called, but a Loop
+that returns nothing is compiled once for each combination of types.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import ast
 import ctypes
 import inspect
-import operator
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
@@ -26,6 +25,7 @@ from llvmlite import binding, ir
 
 from .. import memory
 from . import crew, llvm
+from .arithmetic import BOOL, FUNCTIONS, INTEGER, STATIC, Arithmetic, Number, common, held, stored
 from .llvm import Kernel
 
 _ALLOCATE, _FREE = "PyMem_RawMalloc", "PyMem_RawFree"  # which need no GIL
@@ -74,11 +74,6 @@ def _words(arguments: Sequence[Any]) -> list[Any]:
     return words
 
 
-class Number(NamedTuple):
-    value: Any
-    dtype: np.dtype[Any]
-
-
 class Block(NamedTuple):
     """An array in C order."""
 
@@ -92,7 +87,6 @@ class Variable(NamedTuple):
     dtype: np.dtype[Any]
 
 
-INTEGER, REAL, BOOL = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_)
 
 
 def _enter(kernel: Kernel, *arguments: Any) -> None:
@@ -103,7 +97,7 @@ def _enter(kernel: Kernel, *arguments: Any) -> None:
     values: list[Number | Block] = []
     for kind in kinds:
         if isinstance(kind, tuple):
-            data = b.inttoptr(next(rest), _stored(kind[0]).as_pointer())
+            data = b.inttoptr(next(rest), stored(kind[0]).as_pointer())
             values.append(Block(data, kind[0], tuple(Number(next(rest), INTEGER) for _ in range(kind[1]))))
         else:
             values.append(_Writer(kernel.module, b, f).cast(Number(next(rest), INTEGER), np.dtype(kind)))
@@ -135,11 +129,12 @@ def _call(module: Any, b: Any, f: Loop, values: Sequence[Any]) -> None:
     b.call(function, flat)
 
 
-class _Writer(ast.NodeVisitor):
+class _Writer(Arithmetic, ast.NodeVisitor):
     """Writes statements where the builder stands; expressions become values."""
 
     def __init__(self, module: Any, b: Any, f: Loop) -> None:
-        self.module, self.b, self.f = module, b, f
+        super().__init__(module, b, f.fast)
+        self.f = f
         self.names: dict[str, Any] = {}
         self.ends: list[Any] = []  # where `continue` leads, loop by loop
         self.allocated: list[Any] = []
@@ -199,7 +194,7 @@ class _Writer(ast.NodeVisitor):
         assert isinstance(s.iter, ast.Call) and isinstance(s.target, ast.Name)
         ends = [self.visit(a) for a in s.iter.args]
         start, stop, step = (0, *ends, 1) if len(ends) == 1 else (*ends, 1)[:3]
-        dtype = _common(start, stop, step)
+        dtype = common(start, stop, step)
         start, stop, step = (self.cast(v, dtype) for v in (start, stop, step))
         head, inside, end, after = (self.b.append_basic_block() for _ in range(4))
         before = self.b.block
@@ -230,9 +225,9 @@ class _Writer(ast.NodeVisitor):
         elif isinstance(value, (Number, int, float, np.generic)):
             variable = self.names.get(target.id)
             if not isinstance(variable, Variable):
-                dtype = _common(value)
+                dtype = common(value)
                 with self.b.goto_entry_block():
-                    variable = Variable(self.b.alloca(_held(dtype)), dtype)
+                    variable = Variable(self.b.alloca(held(dtype)), dtype)
                 self.names[target.id] = variable
             self.b.store(self.cast(value, variable.dtype).value, variable.place)
         else:
@@ -267,7 +262,7 @@ class _Writer(ast.NodeVisitor):
         if part.shape:
             return part
         number = self.b.load(part.data)
-        return Number(self.b.trunc(number, _held(BOOL)) if part.dtype == BOOL else number, part.dtype)
+        return Number(self.b.trunc(number, held(BOOL)) if part.dtype == BOOL else number, part.dtype)
 
     def element(self, e: ast.Subscript) -> Block:
         """What lies at one or several leading indices."""
@@ -285,7 +280,7 @@ class _Writer(ast.NodeVisitor):
     def visit_UnaryOp(self, e: ast.UnaryOp) -> Any:
         value = self.visit(e.operand)
         if not isinstance(value, Number):
-            return _STATIC[type(e.op)](value)
+            return STATIC[type(e.op)](value)
         if isinstance(e.op, ast.Not):
             return Number(self.b.not_(self.truth(value).value), BOOL)
         return Number(self.b.fneg(value.value) if value.dtype.kind == "f" else self.b.neg(value.value), value.dtype)
@@ -311,82 +306,24 @@ class _Writer(ast.NodeVisitor):
             values += self.visit(a.value) if isinstance(a, ast.Starred) else [self.visit(a)]
         if isinstance(e.func, ast.Attribute) and e.func.attr == "view":
             dtype = np.dtype(*values)
-            return Number(self.b.bitcast(self.visit(e.func.value).value, _held(dtype)), dtype)
+            return Number(self.b.bitcast(self.visit(e.func.value).value, held(dtype)), dtype)
         f = self.visit(e.func)
         if hasattr(f, "targetoptions"):  # numba's
             return self.inline(Loop(f.py_func, f.targetoptions.get("fastmath") or ()), values)
         if isinstance(f, Loop):
             if _returns(f.py_func):
                 return self.inline(f, values)
-            return _call(self.module, self.b, f, [v if isinstance(v, Block) else self.cast(v, _common(v)) for v in values])
+            return _call(self.module, self.b, f, [v if isinstance(v, Block) else self.cast(v, common(v)) for v in values])
         if f in _FUNCTIONS:
             return _FUNCTIONS[f](self, *values)
         if isinstance(f, type) and issubclass(f, np.generic):
             return self.cast(values[0], np.dtype(f))
         if isinstance(f, FunctionType):
-            return self.inline(Loop(f, self.f.fast), values)
+            return self.inline(Loop(f, self.fast), values)
         raise TypeError(f"{self.f}: line {e.lineno}: {f} cannot be compiled")
 
     def inline(self, f: Loop, values: Sequence[Any]) -> Any:
         return _Writer(self.module, self.b, f).run(values)
-
-    # Numbers.
-
-    def constant(self, value: Any, dtype: np.dtype[Any]) -> Number:
-        return Number(ir.Constant(_held(dtype), dtype.type(value).item()), dtype)
-
-    def cast(self, value: Any, dtype: np.dtype[Any]) -> Number:
-        if not isinstance(value, Number):
-            return self.constant(value, dtype)
-        a, b, kind = value.dtype, self.b, _held(dtype)
-        if a == dtype:
-            return value
-        if dtype == BOOL:
-            return Number(self.truth(value).value, BOOL)
-        if a.kind == dtype.kind == "f":
-            change = b.fpext if a.itemsize < dtype.itemsize else b.fptrunc
-        elif a.kind == "f":
-            change = b.fptoui if dtype.kind == "u" else b.fptosi
-        elif dtype.kind == "f":
-            change = b.sitofp if a.kind == "i" else b.uitofp
-        else:
-            width = _held(a).width
-            change = b.bitcast if width == kind.width else b.trunc if width > kind.width else b.sext if a.kind == "i" else b.zext
-        return Number(change(value.value, kind), dtype)
-
-    def stored(self, value: Any, dtype: np.dtype[Any]) -> Any:
-        number = self.cast(value, dtype).value
-        return self.b.zext(number, _stored(BOOL)) if dtype == BOOL else number
-
-    def alike(self, *values: Any) -> tuple[list[Any], np.dtype[Any]]:
-        dtype = _common(*values)
-        return [self.cast(v, dtype).value for v in values], dtype
-
-    def truth(self, value: Any) -> Any:
-        return (value if value.dtype == BOOL else self.compare(ast.NotEq(), value, 0)) if isinstance(value, Number) else bool(value)
-
-    def binary(self, op: ast.operator, a: Any, b: Any) -> Any:
-        if not isinstance(a, Number) and not isinstance(b, Number):
-            return _STATIC[type(op)](a, b)
-        (x, y), dtype = self.alike(a, b)
-        if dtype.kind == "f":
-            return Number(getattr(self.b, _REAL[type(op)])(x, y, flags=self.f.fast), dtype)
-        return Number(getattr(self.b, _WHOLE[type(op)])(x, y), dtype)
-
-    def compare(self, op: ast.cmpop, a: Any, b: Any) -> Any:
-        sign = _SIGNS[type(op)]
-        if not isinstance(a, Number) and not isinstance(b, Number):
-            return _STATIC[type(op)](a, b)
-        (x, y), dtype = self.alike(a, b)
-        if dtype.kind == "f":
-            found = (self.b.fcmp_unordered if sign == "!=" else self.b.fcmp_ordered)(sign, x, y)
-        else:
-            found = (self.b.icmp_signed if dtype.kind == "i" else self.b.icmp_unsigned)(sign, x, y)
-        return Number(found, BOOL)
-
-    def select(self, test: Any, a: Any, b: Any) -> Number:
-        (x, y), dtype = self.alike(a, b)
-        return Number(self.b.select(test.value, x, y), dtype)
 
     def empty(self, size: Any, dtype: Any) -> Block:
         """np.empty in front of all loops; it lasts until the function ends."""
@@ -395,7 +332,7 @@ class _Writer(ast.NodeVisitor):
         pointer = ir.IntType(8).as_pointer()
         allocate = self.outside(_ALLOCATE, pointer, llvm.INT)
         self.allocated.append(self.b.call(allocate, [self.b.mul(size.value, llvm.integer(dtype.itemsize))]))
-        return Block(self.b.bitcast(self.allocated[-1], _stored(dtype).as_pointer()), dtype, (size,))
+        return Block(self.b.bitcast(self.allocated[-1], stored(dtype).as_pointer()), dtype, (size,))
 
     def free(self) -> None:
         for pointer in self.allocated:
@@ -404,10 +341,6 @@ class _Writer(ast.NodeVisitor):
     def outside(self, name: str, result: Any, argument: Any) -> Any:
         """A function of Python's own."""
         return self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, [argument]), name)
-
-    def intrinsic(self, name: str, a: Number) -> Number:
-        f = self.module.declare_intrinsic(name, [a.value.type])
-        return Number(self.b.call(f, [a.value]), a.dtype)
 
 
 def numbers(a: Any, first: int, count: int) -> tuple[Any, ...]:
@@ -419,68 +352,11 @@ def _numbers(w: _Writer, a: Block, first: int, count: int) -> tuple[Number, ...]
     return tuple(Number(w.b.load(w.b.gep(a.data, [llvm.integer(first + i)])), a.dtype) for i in range(count))
 
 
-def _maximum(w: _Writer, a: Any, b: Any) -> Number:
-    """NaN wins."""
-    return w.select(w.binary(ast.BitOr(), w.compare(ast.GtE(), a, b), w.compare(ast.NotEq(), a, a)), a, b)
-
-
-def _sign(w: _Writer, a: Number) -> Number:
-    """NaN stays."""
-    of = w.select(w.compare(ast.Gt(), a, 0), 1, w.select(w.compare(ast.Lt(), a, 0), -1, a))
-    return w.select(w.compare(ast.Eq(), a, 0), 0, of)
-
-
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    min: lambda w, a, b: w.select(w.compare(ast.Lt(), b, a), b, a),
-    max: lambda w, a, b: w.select(w.compare(ast.Gt(), b, a), b, a),
-    np.maximum: _maximum,
-    np.sign: _sign,
-    np.sqrt: lambda w, a: w.intrinsic("llvm.sqrt", a),
-    np.log: lambda w, a: w.intrinsic("llvm.log", a),
-    np.abs: lambda w, a: w.intrinsic("llvm.fabs", a),
-    np.empty: _Writer.empty,
-    numbers: _numbers,
-}
-_REAL = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
-_WHOLE = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "udiv", ast.Mod: "urem", ast.BitAnd: "and_", ast.BitOr: "or_",
-    ast.BitXor: "xor", ast.LShift: "shl", ast.RShift: "ashr",
-}  # fmt: skip
-_SIGNS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_STATIC: dict[type, Callable[..., Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_, ast.USub: operator.neg, ast.Not: operator.not_, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq, ast.NotEq: operator.ne,
-}  # fmt: skip
-
-
-def _common(*values: Any) -> np.dtype[Any]:
-    """The type in which values meet."""
-    typed = [v.dtype for v in values if isinstance(v, (Number, np.generic))]
-    weak = [np.dtype(type(v)) for v in values if not isinstance(v, (Number, np.generic))]
-    found = reduce(_wider, typed or weak)
-    return reduce(_wider, (w for w in weak if "biuf".index(w.kind) > "biuf".index(found.kind)), found)
-
-
-def _wider(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
-    if a.kind in "iu" and b.kind in "iu":
-        return max(a, b, key=lambda t: (t.itemsize, t.kind == "u"))
-    return np.result_type(a, b)
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {**FUNCTIONS, np.empty: _Writer.empty, numbers: _numbers}
 
 
 def _named(f: Any) -> str:
     return f"{f.__module__}.{f.__qualname__}"
-
-
-def _held(dtype: np.dtype[Any]) -> Any:
-    """In a register."""
-    if dtype.kind == "f":
-        return {4: ir.FloatType(), 8: ir.DoubleType()}[dtype.itemsize]
-    return ir.IntType(1 if dtype == BOOL else 8 * dtype.itemsize)
-
-
-def _stored(dtype: np.dtype[Any]) -> Any:
-    return ir.IntType(8) if dtype == BOOL else _held(dtype)
 
 
 @cache
