@@ -12,7 +12,7 @@ from numpy import asarray, ndarray
 
 from .arguments import dtype_of, no_numbers
 from .kernels.elementwise import copied
-from .kernels.memory import _Lease, freeze
+from .kernels.memory import Lease, freeze
 from .node import Constant, Node, asked_for, replaced
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def immutable(array: Any) -> Any:
             return array
         if isinstance(base, ndarray):  # arrays of other classes can lie in between
             while isinstance(base, ndarray) and not base.flags.writeable:
-                base = None if type(base) is _Lease else base.base  # nobody sees the memory that is leased
+                base = None if type(base) is Lease else base.base  # nobody sees the memory that is leased
             if not isinstance(base, ndarray):
                 return array
     array = copied(array)

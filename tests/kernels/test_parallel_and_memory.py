@@ -291,7 +291,7 @@ def test_freeze_leaves_no_writable_base(shape):
                 view[...] = 0
             if a.nbytes >= memory.SMALL:
                 base = view
-                while type(base) is not memory._Lease:
+                while type(base) is not memory.Lease:
                     assert not base.flags.writeable
                     base = base.base
                 assert not base.flags.writeable

@@ -79,7 +79,7 @@ class _Memory(np.ndarray[Any, Any]):
     """A piece of memory to recycle. (NumPy shortens chains of bases only within one type: these two types keep the chain.)"""
 
 
-class _Lease(np.ndarray[Any, Any]):
+class Lease(np.ndarray[Any, Any]):
     """The base of every view of one piece of memory: when it dies, nobody looks at that memory any more."""
 
     def __del__(self) -> None:
@@ -193,10 +193,10 @@ def freeze(array: Array) -> None:
     base = array.base
     if base is None:
         return
-    if type(base) is not _Lease and isinstance(base, np.ndarray) and type(base.base) is _Lease:  # a view of a view
+    if type(base) is not Lease and isinstance(base, np.ndarray) and type(base.base) is Lease:  # a view of a view
         base.flags.writeable = False
         base = base.base
-    if type(base) is _Lease:
+    if type(base) is Lease:
         base.flags.writeable = False
 
 
@@ -222,7 +222,7 @@ def _leased(shape: Sequence[int], dtype: np.dtype[Any], strides: Sequence[int] |
     if dtype.hasobject:
         return np.ndarray(shape, dtype, strides=strides)
     memory = _take(prod(shape) * dtype.itemsize)
-    return np.ndarray(shape, dtype, _Lease(memory.nbytes, np.uint8, memory), 0, strides)
+    return np.ndarray(shape, dtype, Lease(memory.nbytes, np.uint8, memory), 0, strides)
 
 
 def _take(nbytes: int) -> _Memory:
