@@ -12,7 +12,6 @@ from .along import COMPILED, SHORT, along, by_columns
 from .memory import Array
 
 LOW, HIGH = 1e-20, 1e20  # between them, sums of exponentials have lost nothing to underflow or overflow
-FACTOR = 50  # a sum of exponentials within this factor of their number: its logarithm is as exact as that of the mean, and a few units
 NEAR = 1e-1  # a sum of exponentials relative to the largest number of all, to which its logarithm can be added
 
 
@@ -64,7 +63,7 @@ def _merged(x: Array, axes: tuple[int, ...]) -> Array:
 
 def _softmax(out: Array, x: Array) -> None:
     sums = total(np.exp(x, out=out))
-    if not _between(sums, LOW, HIGH):
+    if not (sums.min() > LOW and sums.max() < HIGH):
         _from_top(out, x)
         sums = total(np.exp(out, out=out))
     np.multiply(out, np.reciprocal(sums), out=out)
@@ -80,16 +79,10 @@ def _softmax_grad(out: Array, g: Array, y: Array) -> None:
 
 
 def _log_softmax(out: Array, x: Array) -> None:
-    powers = memory.scratch("powers", out.shape, out.dtype)
-    sums, n = total(np.exp(x, out=powers)), x.shape[1]
-    if not _between(sums, n / FACTOR, n * FACTOR):
-        _from_top(out, x)
-        x, sums = out, total(np.exp(out, out=powers))
-    np.subtract(x, np.log(sums), out=out)
-
-
-def _between(a: Array, low: float, high: float) -> bool:
-    return bool(a.min() > low and a.max() < high)
+    """From the largest number on: a likely class has a logarithm near 0, which a difference of large ones would not give."""
+    _from_top(out, x)
+    powers = np.exp(out, out=memory.scratch("powers", out.shape, out.dtype))
+    np.subtract(out, np.log(total(powers)), out=out)
 
 
 def _from_top(out: Array, x: Array) -> None:
