@@ -83,19 +83,21 @@ class Op:
         keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.defaults = {p.name: p.default for p in keywords if p.default is not p.empty}
         self.optional = {p.name: p.default for p in parameters if p.name in self.args and p.default is not p.empty}
+        read: dict[str, list[str]] = {}
         for arg, rule in rules.items():
             if arg not in self.args:
                 raise TypeError(f"primitive {name}: there is a rule for {arg!r}, but the arguments are {', '.join(self.args)}")
             if rule is not None and not callable(rule):
                 raise TypeError(f"primitive {name}: the rule for {arg!r} must be a function of g, but is {rule!r}")
-            if rule is not None and not inspect.signature(rule).parameters:
+            read[arg] = [] if rule is None else list(inspect.signature(rule).parameters)
+            if rule is not None and not read[arg]:
                 raise TypeError(f"primitive {name}: the rule for {arg!r} takes no argument; the first is the cotangent g of the result")
         self.rules = [rules.get(a) for a in self.args]
         self.keywords, self.bare = bool(keywords), False
-        self._plan({p.name for p in keywords})
+        self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
-    def _plan(self, keywords: set[str]) -> None:
-        """What a node saves, and where each rule finds what it reads.
+    def _plan(self, read: list[list[str]], keywords: set[str]) -> None:
+        """What a node saves, and where each rule finds what it reads, the names of its parameters after g.
 
         `slots` holds, for each entry of a node's `saved`, (kind, argument, the bit mask of the arguments whose rules read it): it is
         filled if one of them needs a gradient. `finds` holds, for each rule and each of its parameters after g, (kind, where, argument).
@@ -103,9 +105,9 @@ class Op:
         """
         slots: dict[tuple[str, int], int] = {}
         self.finds: list[list[tuple[str, Any, int]]] = []
-        for i, rule in enumerate(self.rules):
+        for i, names in enumerate(read):
             found: list[tuple[str, Any, int]] = []
-            for p in [] if rule is None else list(inspect.signature(rule).parameters)[1:]:
+            for p in names:
                 if p == "i" and self.variadic:
                     found.append(("position", None, 0))
                 elif p in keywords:

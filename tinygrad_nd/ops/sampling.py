@@ -18,7 +18,7 @@ from .shape import sizes_of
 from .ufunc import bare
 
 Sampler: TypeAlias = Callable[..., Any]
-Drawn: TypeAlias = dict[int | None, tuple[np.random.Generator, Any]]  # generators by id (None: that of `seed`), and their states at first
+Drawn: TypeAlias = "dict[int | None, tuple[np.random.Generator, Any]]"  # generators by id (None: that of `seed`), and their states at first
 drawn_from: ContextVar[Drawn | None] = ContextVar("drawn_from", default=None)  # where what is drawn from is noted
 
 _default: Any = None
