@@ -79,21 +79,24 @@ def test_nan_is_compared_as_by_numpy():
     assert out.tolist() == [False, True, False, True, True]
 
 
-def test_the_factors_of_a_rule_are_loaded_once_and_closures_are_told_apart():
-    def made(count):
+def test_closures_over_other_rules_are_told_apart():
+    def made(rule):
         def scaled(out, x):
-            first, rest = x[0], numbers(x, 1, count)
+            first, rest = x[0], numbers(x, 1, 2)
             for i in range(out.size):
-                out[i] = first * sum_of(*rest)
+                out[i] = first * rule(*rest)
 
         return Loop(scaled)
 
-    def sum_of(a, b=0):
+    def added(a, b):
         return a + b
 
+    def multiplied(a, b):
+        return a * b
+
     x, out = np.array([2.0, 3.0, 4.0]), np.zeros(3)
-    for count, expected in ((2, 14), (2, 14)):
-        made(count)(out, x)
+    for rule, expected in ((added, 14), (multiplied, 24), (added, 14)):
+        made(rule)(out, x)
         assert (out == expected).all()
 
 

@@ -10,7 +10,7 @@ from tinygrad_nd.kernels import labels, places, resample, taps, unfold
 RNG = np.random.default_rng(6)
 
 
-@pytest.mark.parametrize("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (300, 4, 17)])
+@pytest.mark.parametrize("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (32, 10), (300, 4, 17)])
 @pytest.mark.parametrize("order", ["C", "last"])
 def test_losses_of_labels(shape, order, engine):
     x, classes = lying(RNG.standard_normal(shape).astype(np.float32) * 9, order), shape[1]
