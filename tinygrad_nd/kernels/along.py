@@ -49,7 +49,8 @@ def several(
     x = operands[-1]
     if x.dtype == np.float16:
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
-        return [out.astype(np.float16) for out in several(tile, axis, lengths, *wide, constants=constants, loops=loops, least=least)]
+        found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns, least=least)
+        return [out.astype(np.float16) for out in found]
     axis %= x.ndim
     if 0 < x.size < COMPILED and x.flags.c_contiguous:
         lead, rest = x.shape[:axis], x.shape[axis + 1 :]
