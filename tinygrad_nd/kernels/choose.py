@@ -136,7 +136,7 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
     for row in ROWS.values():
         cost, about = (row.own[contraction], (c, m, spec)) if contraction in row.own else (row.cost, (taken, made, run))
         if cost is None:
-            offers[row.name] = f"is gemm but in {', '.join(row.own)}"
+            offers[row.name] = f"differs from gemm in {', '.join(row.own)} alone"
         elif (why := row.refuses(run, dtype)) is not None:
             offers[row.name] = why
         else:

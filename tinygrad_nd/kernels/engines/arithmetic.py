@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
-INTEGER, REAL, BOOL = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.bool_)
+INTEGER, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
 
 
 class Number(NamedTuple):

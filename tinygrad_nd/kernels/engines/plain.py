@@ -87,8 +87,6 @@ class Variable(NamedTuple):
     dtype: np.dtype[Any]
 
 
-
-
 def _enter(kernel: Kernel, *arguments: Any) -> None:
     """From words to the arguments they stand for."""
     *words, f, kinds = arguments
