@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -90,6 +91,17 @@ def along(spec: PoolSpec | Parted, axis: int) -> tuple[Array, Array, Array]:
     first, further = np.arange(o) * spec.stride[axis] - spec.padding[axis][0], np.arange(k) * spec.dilation[axis]
     place = first[:, None] + further
     return first, further, (place >= 0) & (place < n)
+
+
+def among(spec: PoolSpec | Parted, axes: Iterable[int]) -> tuple[Array, Array]:
+    """The same along several axes together (windows, taps): flat places, and which lie in window and input."""
+    places, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
+    for axis in axes:
+        first, further, seen = along(spec, axis)
+        shape = len(places) * len(first), places.shape[1] * len(further)
+        places = (places[:, None, :, None] * spec.size[axis] + (first[:, None] + further)[:, None]).reshape(shape)
+        inside = (inside[:, None, :, None] & seen[:, None]).reshape(shape)
+    return places, inside
 
 
 @lru_cache(256)

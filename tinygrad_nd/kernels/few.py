@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .adaptive import Parted, along
+from .adaptive import Parted, among
 from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import Layout, spread
@@ -86,13 +86,8 @@ def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
 @lru_cache(256)
 def table(spec: Windows) -> Array:
     """What every window sees."""
-    places, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
-    for axis, n in enumerate(spec.size):
-        first, further, seen = along(spec, axis)
-        shape = len(places) * len(further), places.shape[1] * len(first)
-        places = (places[:, None, :, None] * n + (further[:, None] + first)[:, None]).reshape(shape)
-        inside = (inside[:, None, :, None] & seen.T[:, None]).reshape(shape)
-    return memory.table(np.where(inside, places, prod(spec.size)))
+    places, inside = among(spec, range(spec.rank))
+    return memory.table(np.ascontiguousarray(np.where(inside, places, prod(spec.size)).T))
 
 
 @lru_cache(256)

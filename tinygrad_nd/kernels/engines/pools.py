@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import memory, parallel
-from ..adaptive import Parted, along
+from ..adaptive import Parted, along, among
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
@@ -125,12 +125,7 @@ def _coded(spec: PoolSpec | Parted, codes: np.dtype[Any]) -> tuple[Table, Table,
 
 
 def _table(spec: PoolSpec | Parted, axes: range, step: int) -> Table:
-    sources, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
-    for axis in axes:
-        first, further, seen = along(spec, axis)
-        shape = (len(sources) * len(first), sources.shape[1] * len(further))
-        sources = (sources[:, None, :, None] * spec.size[axis] + (first[:, None] + further)[:, None]).reshape(shape)
-        inside = (inside[:, None, :, None] & seen[:, None]).reshape(shape)
+    sources, inside = among(spec, axes)
     taps = np.broadcast_to(np.arange(sources.shape[1]) * step, sources.shape)
     start = np.concatenate([[0], np.cumsum(inside.sum(1))])
     start, source, tap = (memory.table(a.astype(U)) for a in (start, sources[inside], taps[inside]))
