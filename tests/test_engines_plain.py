@@ -11,7 +11,7 @@ from tinygrad_nd.kernels.engines.plain import Loop, numbers
 def mixed(out, x, codes, n, flag):
     """Every statement and expression of the language, on small numbers."""
     length = np.uintp(x.shape[1])
-    line = np.empty(length, x.dtype)
+    line, few = np.empty(length, x.dtype), np.empty(4)
     total, least = x.dtype.type(0), min(n, 3)
     for r in range(x.shape[0]):
         row = x[r]
@@ -31,6 +31,12 @@ def mixed(out, x, codes, n, flag):
             out[r, 1], out[r, 2] = out[r, 2], out[r, 1]
         elif 0 <= n < 3:
             out[r, 2] += (r != 1) | (codes[r] == 7)
+        few[:] = n / 4
+        few[1:3] = row[5:9]  # which ends before
+        out[r, 4:] = few
+        rest = x.reshape(x.shape[1], x.shape[0])[2, r:]
+        for i in range(rest.size):
+            out[r, 0] += np.copysign(rest[i], n - 2) if np.isfinite(rest[i]) and not np.isfinite(rest[i] * np.inf) else 0
     out[0, 0] -= max(codes[0], codes[1])
 
 
@@ -50,7 +56,7 @@ def _larger(a, b):
 def test_it_is_what_python_makes_of_it(dtype, codes, n, flag):
     rng = np.random.default_rng(0)
     x, code = rng.standard_normal((3, 7)).astype(dtype), rng.integers(0, 100, 3).astype(codes)
-    expected, found = np.zeros((2, 3, 4), dtype)
+    expected, found = np.zeros((2, 3, 8), dtype)
     mixed(expected, x, code, n, flag)
     Loop(mixed)(found, x, code, n, flag)
     np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -65,7 +65,7 @@ class Arithmetic:
     def binary(self, op: ast.operator, a: Any, b: Any) -> Any:
         if not isinstance(a, Number) and not isinstance(b, Number):
             return STATIC[type(op)](a, b)
-        (x, y), dtype = self.alike(a, b)
+        (x, y, *_), dtype = self.alike(a, b, *((1.0,) if isinstance(op, ast.Div) else ()))  # whole numbers give a real one
         if dtype.kind == "f":
             return Number(getattr(self.b, _REAL[type(op)])(x, y, flags=self.fast), dtype)
         return Number(getattr(self.b, _WHOLE[type(op)])(x, y), dtype)
@@ -85,9 +85,10 @@ class Arithmetic:
         (x, y), dtype = self.alike(a, b)
         return Number(self.b.select(test.value, x, y), dtype)
 
-    def intrinsic(self, name: str, a: Number) -> Number:
-        f = self.module.declare_intrinsic(name, [a.value.type])
-        return Number(self.b.call(f, [a.value]), a.dtype)
+    def intrinsic(self, name: str, *values: Any) -> Number:
+        given, dtype = self.alike(*values)
+        f = self.module.declare_intrinsic(name, [held(dtype)], ir.FunctionType(held(dtype), [held(dtype)] * len(given)))
+        return Number(self.b.call(f, given), dtype)
 
 
 def _maximum(w: Arithmetic, a: Any, b: Any) -> Number:
@@ -109,6 +110,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sqrt: lambda w, a: w.intrinsic("llvm.sqrt", a),
     np.log: lambda w, a: w.intrinsic("llvm.log", a),
     np.abs: lambda w, a: w.intrinsic("llvm.fabs", a),
+    np.copysign: lambda w, a, b: w.intrinsic("llvm.copysign", a, b),
+    np.isfinite: lambda w, a: w.compare(ast.Lt(), w.intrinsic("llvm.fabs", a), np.inf),
 }
 _REAL = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 _WHOLE = {

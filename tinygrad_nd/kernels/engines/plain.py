@@ -5,8 +5,8 @@ numba knows far more, and takes ten times as long: what most networks use first 
 A value is a number of one NumPy type, an array in C order, or whatever Python has for a name: constants, types, functions. In which
 type numbers meet `arithmetic` tells; a variable keeps the type of its first value. Both values of `a if c else b` are computed and one is
 selected: no branch, so that vectors can be made of the loop. Indices, and what // and % divide, are not negative, and indices are not
-checked. What a function writes overlaps with nothing else that it is given. Functions are written out where they are called, but a Loop
-that returns nothing is compiled once for each combination of types.
+checked; the last one may be a slice. What a function writes overlaps with nothing else that it is given. Functions are written out where
+they are called, but a Loop that returns nothing is compiled once for each combination of types.
 """
 
 from __future__ import annotations
@@ -189,9 +189,17 @@ class _Writer(Arithmetic, ast.NodeVisitor):
 
     def visit_For(self, s: ast.For) -> None:
         """for ... in range(...), upwards."""
-        assert isinstance(s.iter, ast.Call) and isinstance(s.target, ast.Name)
+        assert isinstance(s.iter, ast.Call)
         ends = [self.visit(a) for a in s.iter.args]
         start, stop, step = (0, *ends, 1) if len(ends) == 1 else (*ends, 1)[:3]
+
+        def body(i: Number) -> None:
+            self.assign(s.target, i)
+            self.all(s.body)
+
+        self.loop(start, stop, step, body)
+
+    def loop(self, start: Any, stop: Any, step: Any, body: Callable[[Number], None]) -> None:
         dtype = common(start, stop, step)
         start, stop, step = (self.cast(v, dtype) for v in (start, stop, step))
         head, inside, end, after = (self.b.append_basic_block() for _ in range(4))
@@ -202,9 +210,8 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         i.add_incoming(start.value, before)
         self.b.cbranch(self.compare(ast.Lt(), Number(i, dtype), stop).value, inside, after)
         self.b.position_at_end(inside)
-        self.assign(s.target, Number(i, dtype))
         self.ends.append(end)
-        self.all(s.body)
+        body(Number(i, dtype))
         self.ends.pop()
         if not self.b.block.is_terminated:
             self.b.branch(end)
@@ -218,8 +225,7 @@ class _Writer(Arithmetic, ast.NodeVisitor):
             for part, v in zip(target.elts, value, strict=True):
                 self.assign(part, v)
         elif isinstance(target, ast.Subscript):
-            element = self.element(target)
-            self.b.store(self.stored(value, element.dtype), element.data)
+            self.fill(self.element(target), value)
         elif isinstance(value, (Number, int, float, np.generic)):
             variable = self.names.get(target.id)
             if not isinstance(variable, Variable):
@@ -230,6 +236,25 @@ class _Writer(Arithmetic, ast.NodeVisitor):
             self.b.store(self.cast(value, variable.dtype).value, variable.place)
         else:
             self.names[target.id] = value
+
+    def fill(self, block: Block, value: Any) -> None:
+        """Puts a number, or the numbers of an array, in their places."""
+
+        def put(i: Any) -> None:
+            number = self.read(value, i) if isinstance(value, Block) else value
+            self.b.store(self.stored(number, block.dtype), self.b.gep(block.data, [i.value]))
+
+        if block.shape:
+            self.loop(0, self.size(block), 1, put)
+        else:
+            put(self.constant(0, INTEGER))
+
+    def read(self, block: Block, place: Number) -> Number:
+        number = self.b.load(self.b.gep(block.data, [place.value]))
+        return Number(self.b.trunc(number, held(BOOL)) if block.dtype == BOOL else number, block.dtype)
+
+    def size(self, block: Block) -> Any:
+        return reduce(lambda a, b: self.binary(ast.Mult(), a, b), block.shape, 1)
 
     # Expressions.
 
@@ -249,7 +274,7 @@ class _Writer(Arithmetic, ast.NodeVisitor):
     def visit_Attribute(self, e: ast.Attribute) -> Any:
         value = self.visit(e.value)
         if isinstance(value, Block) and e.attr == "size":
-            return reduce(lambda a, b: self.binary(ast.Mult(), a, b), value.shape, 1)
+            return self.size(value)
         return getattr(value, e.attr)
 
     def visit_Subscript(self, e: ast.Subscript) -> Any:
@@ -257,20 +282,24 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         if not isinstance(value, Block):
             return value[self.visit(e.slice)]
         part = self.element(e)
-        if part.shape:
-            return part
-        number = self.b.load(part.data)
-        return Number(self.b.trunc(number, held(BOOL)) if part.dtype == BOOL else number, part.dtype)
+        return part if part.shape else self.read(part, self.constant(0, INTEGER))
 
     def element(self, e: ast.Subscript) -> Block:
-        """What lies at one or several leading indices."""
+        """What lies at one or several leading indices, of which the last may be a slice."""
         block, index = self.visit(e.value), self.visit(e.slice)
         index = index if type(index) is tuple else (index,)
         place: Any = 0
+        shape = block.shape[len(index) :]
         for axis, n in enumerate(block.shape):
             place = self.binary(ast.Mult(), place, n) if axis else place
-            place = self.binary(ast.Add(), place, index[axis]) if axis < len(index) else place
-        return Block(self.b.gep(block.data, [self.cast(place, INTEGER).value]), block.dtype, block.shape[len(index) :])
+            if axis < len(index):
+                at: Any = index[axis]
+                if isinstance(at, slice):
+                    assert axis == len(index) - 1
+                    at, stop = at.start or 0, n if at.stop is None else FUNCTIONS[min](self, at.stop, n)
+                    shape = (self.cast(self.binary(ast.Sub(), stop, at), INTEGER), *shape)
+                place = self.binary(ast.Add(), place, at)
+        return Block(self.b.gep(block.data, [self.cast(place, INTEGER).value]), block.dtype, shape)
 
     def visit_BinOp(self, e: ast.BinOp) -> Any:
         return self.binary(e.op, self.visit(e.left), self.visit(e.right))
@@ -302,9 +331,8 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         values: list[Any] = []
         for a in e.args:
             values += self.visit(a.value) if isinstance(a, ast.Starred) else [self.visit(a)]
-        if isinstance(e.func, ast.Attribute) and e.func.attr == "view":
-            dtype = np.dtype(*values)
-            return Number(self.b.bitcast(self.visit(e.func.value).value, held(dtype)), dtype)
+        if isinstance(e.func, ast.Attribute) and e.func.attr in _METHODS:
+            return _METHODS[e.func.attr](self, self.visit(e.func.value), *values)
         f = self.visit(e.func)
         if hasattr(f, "targetoptions"):  # numba's
             return self.inline(Loop(f.py_func, f.targetoptions.get("fastmath") or ()), values)
@@ -323,14 +351,20 @@ class _Writer(Arithmetic, ast.NodeVisitor):
     def inline(self, f: Loop, values: Sequence[Any]) -> Any:
         return _Writer(self.module, self.b, f).run(values)
 
-    def empty(self, size: Any, dtype: Any) -> Block:
-        """np.empty in front of all loops; it lasts until the function ends."""
+    def empty(self, size: Any, dtype: Any = float) -> Block:
+        """np.empty in front of all loops; it lasts until the function ends. It is on the stack if its size is known beforehand."""
         assert not self.ends
-        dtype, size = np.dtype(dtype), self.cast(size, INTEGER)
+        dtype, shape = np.dtype(dtype), (self.cast(size, INTEGER),)
+        if not isinstance(size, Number):
+            with self.b.goto_entry_block():
+                data = self.b.alloca(stored(dtype), shape[0].value)
+            data.align = memory.ALIGN
+            return Block(data, dtype, shape)
         pointer = ir.IntType(8).as_pointer()
         allocate = self.outside(_ALLOCATE, pointer, llvm.INT)
-        self.allocated.append(self.b.call(allocate, [self.b.mul(size.value, llvm.integer(dtype.itemsize))]))
-        return Block(self.b.bitcast(self.allocated[-1], stored(dtype).as_pointer()), dtype, (size,))
+        allocate.return_value.add_attribute("noalias")
+        self.allocated.append(self.b.call(allocate, [self.b.mul(shape[0].value, llvm.integer(dtype.itemsize))]))
+        return Block(self.b.bitcast(self.allocated[-1], stored(dtype).as_pointer()), dtype, shape)
 
     def free(self) -> None:
         for pointer in self.allocated:
@@ -350,7 +384,17 @@ def _numbers(w: _Writer, a: Block, first: int, count: int) -> tuple[Number, ...]
     return tuple(Number(w.b.load(w.b.gep(a.data, [llvm.integer(first + i)])), a.dtype) for i in range(count))
 
 
+def _view(w: _Writer, a: Number, dtype: Any) -> Number:
+    dtype = np.dtype(dtype)
+    return Number(w.b.bitcast(a.value, held(dtype)), dtype)
+
+
+def _reshape(w: _Writer, a: Block, *shape: Any) -> Block:
+    return Block(a.data, a.dtype, tuple(w.cast(n, INTEGER) for n in shape))
+
+
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {**FUNCTIONS, np.empty: _Writer.empty, numbers: _numbers}
+_METHODS: dict[str, Callable[..., Any]] = {"view": _view, "reshape": _reshape}
 
 
 def _named(f: Any) -> str:
