@@ -5,17 +5,14 @@ Sums are taken over short stretches, and these added in double precision.
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
-from .norms import add_products, add_squares, add_up
+from .norms import add_products, add_squares, add_up, loop
 
-# Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 _STRETCH = 1 << 12  # numbers of a row that are added in their own precision
 _ROWS = 1 << 7  # rows of lanes that are
 
 
-@_jit
+@loop
 def _total(x):
     """The sum of a row."""
     total = 0.0
@@ -27,7 +24,7 @@ def _total(x):
     return total
 
 
-@_jit
+@loop
 def _squares(x, mean):
     """The sum of squared distances from the mean."""
     total = 0.0
@@ -39,7 +36,7 @@ def _squares(x, mean):
     return total
 
 
-@_jit
+@loop
 def _totals(g, x, mean):
     """The sums of g and of g (x - mean)."""
     total, product = 0.0, 0.0
@@ -53,19 +50,19 @@ def _totals(g, x, mean):
     return total, product
 
 
-@_jit
+@loop
 def _shifted(out, x, mean, scale, shift):
     for i in range(x.size):
         out[i] = (x[i] - mean) * scale + shift
 
 
-@_jit
+@loop
 def _combined(out, g, x, scale, mean, slope, offset):
     for i in range(x.size):
         out[i] = g[i] * scale + (x[i] - mean) * slope + offset
 
 
-@_jit
+@loop
 def normalise_rows(out, x, weight, bias, found, eps, begin, end):
     outer, _, cells, inner = x.shape
     count = outer * cells * inner
@@ -86,7 +83,7 @@ def normalise_rows(out, x, weight, bias, found, eps, begin, end):
                 _shifted(out[a, s, b], x[a, s, b], mean, rstd * weight[s, b], bias[s, b])
 
 
-@_jit
+@loop
 def gradients_rows(out, g, x, weight, mean, rstd, found, begin, end):
     outer, _, cells, inner = x.shape
     count = outer * cells * inner
@@ -109,7 +106,7 @@ def gradients_rows(out, g, x, weight, mean, rstd, found, begin, end):
                 _combined(out[a, s, b], g[a, s, b], x[a, s, b], r * weight[s, b], middle, slope, offset)
 
 
-@_jit
+@loop
 def _merge(sums, groups, lanes):
     """The sums of lanes that share a statistic, in each of them."""
     each = lanes // groups
@@ -123,7 +120,7 @@ def _merge(sums, groups, lanes):
                 sums[k] = total
 
 
-@_jit
+@loop
 def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
     _, _, inner, width = x.shape
     groups, lanes = found.shape[2], width // weight.shape[1]
@@ -160,7 +157,7 @@ def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
                 out[0, s, q, k] = (x[0, s, q, k] - middle[k]) * scale[k] + shifts[k]
 
 
-@_jit
+@loop
 def gradients_lanes(out, g, x, weight, mean, rstd, found, begin, end):
     _, _, inner, width = x.shape
     groups, lanes = mean.shape[1], width // weight.shape[1]

@@ -8,13 +8,11 @@ passes over the activations of a small network.
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from .. import engines, memory
 from ..cells import number
 from . import native, norms
-
-_jit = njit(nogil=True, cache=True, error_model="numpy")
+from .plain import Loop
 
 
 def normalise(cells, x, weight, bias, eps):
@@ -66,13 +64,14 @@ def _counts(inner, step):
     return memory.table(np.diff([*range(0, inner, step), inner]).astype(np.float64))
 
 
-@_jit
+@Loop
 def _coefficients(parts, counts, weight, bias, eps, found, flat):
     """Moments of pieces and folds merged, in float64: those of the whole, and coefficients for `shifted`."""
     means, variances, mean, rstd, middle, scale, shift = parts[0], parts[1], found[0], found[1], flat[0], flat[1], flat[2]
     pieces, outer, width = means.shape
-    lanes = weight.size
-    whole = counts.sum() * (width // lanes)
+    lanes, whole = weight.size, 0.0
+    for j in range(pieces):
+        whole += counts[j] * (width // lanes)
     for p in range(outer):
         for c in range(lanes):
             total = 0.0
@@ -83,13 +82,14 @@ def _coefficients(parts, counts, weight, bias, eps, found, flat):
             squares = 0.0
             for j in range(pieces):
                 for k in range(c, width, lanes):
-                    squares += (variances[j, p, k] + (means[j, p, k] - total) ** 2) * counts[j]
+                    distance = means[j, p, k] - total
+                    squares += (variances[j, p, k] + distance * distance) * counts[j]
             mean[p, c], rstd[p, c] = total, 1 / np.sqrt(squares / whole + eps[0])
             for k in range(c, width, lanes):
                 middle[p, k], scale[p, k], shift[p, k] = mean[p, c], rstd[p, c] * weight[c], bias[c]
 
 
-@_jit
+@Loop
 def _slopes(parts, count, weight, rstd, found, flat):
     """Sums of g and g (x - mean) merged, in float64: gradients of weight and bias, and coefficients for `combined`."""
     totals, products, dweight, dbias, scale, slope, offset = parts[0], parts[1], found[0], found[1], flat[0], flat[1], flat[2]

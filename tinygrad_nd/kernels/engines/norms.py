@@ -4,15 +4,18 @@ Those for cells come in two forms: of (outer, inner, lanes) with many lanes, or 
 """
 
 # mypy: ignore-errors
+from functools import partial
+
 import numpy as np
-from numba import njit
+
+from .plain import Loop
 
 # Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+loop = partial(Loop, fast=("contract", "reassoc", "nsz"))
 _STRETCH = 1 << 13  # elements that are read twice while they are in the first-level cache
 
 
-@_jit
+@loop
 def normalise(out, x, mean, rstd, weight, bias, eps, centred):
     rows, n = x.shape
     count, least = x.dtype.type(n), eps[0]
@@ -30,7 +33,7 @@ def normalise(out, x, mean, rstd, weight, bias, eps, centred):
         mean[r, 0], rstd[r, 0] = middle, scale
 
 
-@_jit
+@loop
 def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
     rows, n = x.shape
     count = x.dtype.type(n)
@@ -46,23 +49,23 @@ def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
         for i in range(n):
             out[r, i] = g[r, i] * weight[i] * scale - first - (x[r, i] - middle) * second
         if r % 4 == 3:
-            _add_four(g[r - 3 : r + 1], x[r - 3 : r + 1], mean[r - 3 : r + 1, 0], rstd[r - 3 : r + 1, 0], dweight, dbias)
+            _add_four(g[r - 3 :], x[r - 3 :], mean[r - 3 :], rstd[r - 3 :], dweight, dbias)
     for r in range(rows - rows % 4, rows):
         for i in range(n):
             dweight[i] += g[r, i] * (x[r, i] - mean[r, 0]) * rstd[r, 0]
             dbias[i] += g[r, i]
 
 
-@_jit
+@loop
 def _add_four(g, x, m, s, dweight, dbias):
     """Four rows' shares in dweight and dbias, which are read and written once for all four."""
     for i in range(x.shape[1]):
-        p, q = g[0, i] * ((x[0, i] - m[0]) * s[0]), g[1, i] * ((x[1, i] - m[1]) * s[1])
-        dweight[i] += p + q + g[2, i] * ((x[2, i] - m[2]) * s[2]) + g[3, i] * ((x[3, i] - m[3]) * s[3])
+        p, q = g[0, i] * ((x[0, i] - m[0, 0]) * s[0, 0]), g[1, i] * ((x[1, i] - m[1, 0]) * s[1, 0])
+        dweight[i] += p + q + g[2, i] * ((x[2, i] - m[2, 0]) * s[2, 0]) + g[3, i] * ((x[3, i] - m[3, 0]) * s[3, 0])
         dbias[i] += g[0, i] + g[1, i] + g[2, i] + g[3, i]
 
 
-@_jit
+@loop
 def add_up(total, x):
     """total += sums of the columns of x; it is read and written once for four rows."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -74,7 +77,7 @@ def add_up(total, x):
             total[k] += x[q, k]
 
 
-@_jit
+@loop
 def add_squares(total, x, mean):
     """The same for squares of x - mean."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -87,7 +90,7 @@ def add_squares(total, x, mean):
             total[k] += (x[q, k] - mean[k]) * (x[q, k] - mean[k])
 
 
-@_jit
+@loop
 def add_products(total, product, g, x, mean):
     """The same for g, and for g (x - mean)."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -103,7 +106,7 @@ def add_products(total, product, g, x, mean):
             product[k] += g[q, k] * (x[q, k] - mean[k])
 
 
-@_jit
+@loop
 def moments_lanes(x, mean, variance):
     """By stretches: what is known so far is merged with a stretch's own mean and sum of squares (Chan, Golub and LeVeque 1979)."""
     outer, inner, lanes = x.shape
@@ -116,9 +119,9 @@ def moments_lanes(x, mean, variance):
             own[:], squares[:] = 0, 0
             add_up(own, near)
             for k in range(lanes):
-                own[k] /= x.dtype.type(len(near))
+                own[k] /= x.dtype.type(near.shape[0])
             add_squares(squares, near, own)
-            part, before = x.dtype.type(len(near) / (start + len(near))), x.dtype.type(start)
+            part, before = x.dtype.type(near.shape[0] / (start + near.shape[0])), x.dtype.type(start)
             for k in range(lanes):
                 distance = own[k] - mean[p, k]
                 variance[p, k] += squares[k] + distance * distance * before * part
@@ -127,7 +130,7 @@ def moments_lanes(x, mean, variance):
             variance[p, k] /= x.dtype.type(inner)
 
 
-@_jit
+@loop
 def moments_rows(x, mean, variance):
     rows = x.reshape(x.shape[0], x.shape[1])
     outer, inner = rows.shape
@@ -141,14 +144,14 @@ def moments_rows(x, mean, variance):
         mean[p, 0], variance[p, 0] = middle, square / x.dtype.type(inner)
 
 
-@_jit
+@loop
 def sums_lanes(g, x, mean, total, product):
     for p in range(x.shape[0]):
         total[p], product[p] = 0, 0
         add_products(total[p], product[p], g[p], x[p], mean[p])
 
 
-@_jit
+@loop
 def sums_rows(g, x, mean, total, product):
     outer, inner, _ = x.shape
     cotangents, rows = g.reshape(outer, inner), x.reshape(outer, inner)
@@ -160,7 +163,7 @@ def sums_rows(g, x, mean, total, product):
         total[p, 0], product[p, 0] = first, second
 
 
-@_jit
+@loop
 def shifted_lanes(out, x, mean, scale, bias):
     outer, inner, lanes = x.shape
     for p in range(outer):
@@ -169,7 +172,7 @@ def shifted_lanes(out, x, mean, scale, bias):
                 out[p, q, k] = (x[p, q, k] - mean[p, k]) * scale[p, k] + bias[p, k]
 
 
-@_jit
+@loop
 def shifted_rows(out, x, mean, scale, bias):
     outer, inner, _ = x.shape
     results, rows = out.reshape(outer, inner), x.reshape(outer, inner)
@@ -179,7 +182,7 @@ def shifted_rows(out, x, mean, scale, bias):
             results[p, q] = (rows[p, q] - middle) * factor + summand
 
 
-@_jit
+@loop
 def combined_lanes(out, g, x, mean, scale, slope, offset):
     outer, inner, lanes = x.shape
     for p in range(outer):
@@ -188,7 +191,7 @@ def combined_lanes(out, g, x, mean, scale, slope, offset):
                 out[p, q, k] = g[p, q, k] * scale[p, k] + (x[p, q, k] - mean[p, k]) * slope[p, k] + offset[p, k]
 
 
-@_jit
+@loop
 def combined_rows(out, g, x, mean, scale, slope, offset):
     outer, inner, _ = x.shape
     results, cotangents, rows = out.reshape(outer, inner), g.reshape(outer, inner), x.reshape(outer, inner)
