@@ -200,8 +200,11 @@ def relu_grad(g: Any, of: Any) -> Any:
         return fast
     g = np.asarray(g)
     dtype = g.dtype
-    if g.size < COMPILED or dtype.kind != "f" or dtype.itemsize > 8 or np.shape(of) != g.shape:
+    if g.size < SMALL or dtype.kind != "f" or dtype.itemsize > 8 or np.shape(of) != g.shape:
         return np.where(np.greater(of, 0), g, dtype.type(0))
+    if g.size < COMPILED:
+        bits.keep(out := np.empty_like(g), np.greater(of, 0), g)
+        return out
 
     def select(out: Array, g: Array, of: Array) -> None:
         bits.keep(out, np.greater(of, 0, out=memory.scratch("passes", out.shape, np.bool_)), g)

@@ -16,7 +16,6 @@ from . import engines, parallel
 from .memory import Array
 
 COMPILED = 1 << 12  # numbers; with fewer a compiled loop saves nothing
-ALONE = 1 << 18  # numbers; fewer are stepped before a second thread is awake
 TILE = 1 << 17  # bytes of a tile in NumPy: what lies between its calls stays in a core's cache
 SHARED = 1 << 19  # bytes of a tile in NumPy on several threads: between shorter calls they would wait for one another
 
@@ -39,32 +38,37 @@ class Step(NamedTuple):
 
 
 def run(steps: Sequence[Step]) -> None:
-    """Makes the steps, in place: the compiled ones of one rule share the threads."""
-    size = sum([s.p.size for s in steps])
-    loops = engines.compiled("updates") if size >= COMPILED else None
-    share = max(ALONE, -(-size // (2 * parallel.num_threads())))
-    tasks: dict[Any, list[Any]] = {}
+    """Makes the steps, in place."""
+    loops = engines.compiled("updates") if sum([s.p.size for s in steps]) >= COMPILED else None
     for s in steps:
-        arrays, sign = (s.p, s.g, *s.states), -1.0 if s.uphill else 1.0
         if loops and s.p.dtype.char in "fd":
-            constants = np.array((sign, s.decay, *s.numbers), s.p.dtype)
-            own = tasks.setdefault(loops.loop(s.rule, len(s.states), len(s.numbers)), [])
-            own.extend([(*[a[box] for a in arrays], constants) for box in parallel.boxes(s.p.shape, share)])
+            _run_compiled(loops.loop(s.rule, len(s.states), len(s.numbers)), s)
         else:
-            nbytes = SHARED if s.p.nbytes >= 4 * SHARED and parallel.num_threads() > 1 else TILE
-            boxes = parallel.boxes(s.p.shape, nbytes // s.p.itemsize)
-            work = partial(_tile, s.rule, arrays, s.numbers, s.decay, sign)
-            if nbytes == SHARED:
-                parallel.run(boxes, work)
-            else:
-                for box in boxes:
-                    work(box)
-    for loop, own in tasks.items():
-        if size <= ALONE:
-            for arguments in own:
-                loop(*arguments)
-        else:
-            engines.run(loop, own)
+            _run_numpy(s)
+
+
+def _run_compiled(loop: Callable[..., None], s: Step) -> None:
+    arrays, share = (s.p, s.g, *s.states), engines.share(s.p.size)
+    constants = np.array((_sign(s), s.decay, *s.numbers), s.p.dtype)
+    if share >= s.p.size:
+        return loop(*arrays, constants)
+    boxes = parallel.boxes(s.p.shape, share)
+    engines.repeat(loop, (*arrays, constants), lambda: [(*[a[box] for a in arrays], constants) for box in boxes], share)
+
+
+def _run_numpy(s: Step) -> None:
+    nbytes = SHARED if s.p.nbytes >= 4 * SHARED and parallel.num_threads() > 1 else TILE
+    boxes = parallel.boxes(s.p.shape, nbytes // s.p.itemsize)
+    work = partial(_tile, s.rule, (s.p, s.g, *s.states), s.numbers, s.decay, _sign(s))
+    if nbytes == SHARED:
+        parallel.run(boxes, work)
+    else:
+        for box in boxes:
+            work(box)
+
+
+def _sign(s: Step) -> float:
+    return -1.0 if s.uphill else 1.0
 
 
 def _tile(rule: Rule, arrays: Sequence[Array], numbers: Sequence[float], decay: float, sign: float, box: Any) -> None:

@@ -159,10 +159,13 @@ def sigmoid(x: Any) -> Any:
     return kernel.sigmoid(x)
 
 
-@primitive(x=lambda g, out: keep_positive(g, out.detach()))
+@primitive(x=lambda g, out: keep_positive(g, out.detach()) if isinstance(g, Tensor) else kernel.relu_grad(g, out))
 def relu(x: Any) -> Any:
     """max(x, 0). Its derivative at 0 is 0; NaN flows."""
     return kernel.relu(x)
+
+
+relu.op.bare = True  # type: ignore[attr-defined]
 
 
 @primitive(g=lambda h, of: keep_positive(h, of))

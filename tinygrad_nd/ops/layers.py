@@ -13,16 +13,15 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
 from .index import take
-from .linalg import _matmul, matmul
-from .shape import _reshape, _transpose
+from .linalg import matmul
 from .ufunc import conj
 
 __all__ = ["embedding", "linear"]
 
 
 @primitive(
-    x=lambda g, weight: _matmul(g, conj(weight)) if g.ndim == 2 else matmul(g, conj(weight)),
-    weight=lambda g, x: _matmul(_transpose(_rows(g), axes=(1, 0)), conj(_rows(x))),
+    x=lambda g, weight: _product(g, conj(weight)),
+    weight=lambda g, x: _product(_rows(g).T, conj(_rows(x))),
     bias=lambda g: g,
 )
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -32,8 +31,15 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y.reshape(*x.shape[:-1], len(weight))
 
 
-def _rows(x: Tensor) -> Tensor:
-    return x if x.ndim == 2 else _reshape(x, shape=(prod(x.shape[:-1]), x.shape[-1]))
+_linear.op.bare = True  # type: ignore[attr-defined]
+
+
+def _product(a: Any, b: Any) -> Any:
+    return matmul(a, b) if isinstance(a, Tensor) else blas.matmul(a, b)
+
+
+def _rows(x: Any) -> Any:
+    return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from operator import index
 from sys import maxsize
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,19 +17,28 @@ from ..tensor import Tensor, astensor, numeric
 from .elementwise import multiply
 from .naming import named
 from .parts import floating
-from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 from .ufunc import conj
 
 __all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
+Matrices = TypeVar("Matrices", Tensor, np.ndarray)
 
-@primitive(a=lambda g, b: _matmul(g, adjoint(b)), b=lambda g, a: _matmul(adjoint(a), g))
+
+@primitive(a=lambda g, b: _times(g, adjoint(b)), b=lambda g, a: _times(adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
     if a.shape[-1] == b.shape[-2] == 1:
         return np.multiply(a, b)  # every product once, and no sum
     if a.shape[-2] == 1 or b.shape[-1] == 1:
         return np.matmul(a, b)  # as fast as memory is read
     return blas.matmul(a, b)
+
+
+_matmul.op.bare = True  # type: ignore[attr-defined]
+
+
+def _times(a: Any, b: Any) -> Any:
+    return _matmul(a, b) if isinstance(a, Tensor) else _matmul.op.kernel(a, b)  # type: ignore[attr-defined]
 
 
 @primitive(a=lambda g, b, axes: multiply(expand_dims(g, axes), conj(b)), b=lambda g, a, axes: multiply(expand_dims(g, axes), conj(a)))
@@ -64,9 +73,9 @@ def matrices(x: Any, who: str, *, square: bool = False) -> Tensor:
     return a
 
 
-def adjoint(a: Tensor) -> Tensor:
+def adjoint(a: Matrices) -> Matrices:
     """The conjugate transpose of matrices."""
-    return conj(swapaxes(a, -1, -2))  # type: ignore[no-any-return]
+    return conj(a.swapaxes(-1, -2))  # type: ignore[no-any-return]
 
 
 def matmul(a: Any, b: Any) -> Tensor:
