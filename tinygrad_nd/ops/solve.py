@@ -98,7 +98,7 @@ def _cofactors(a: Tensor, out: Tensor) -> Tensor:
     size, back = (np.abs(m.data).sum(-2, keepdims=True).max(-1, keepdims=True, initial=0) for m in (a, inverse))
     nearly = singular | (size * back > max(1e5, 2 ** min(0.75 * len(one), 1000)))  # what the adjugate loses grows with the number of rows
     if nearly.any():
-        return adjoint(where(nearly, _adjugate(a), inv(where(nearly, one, a)) * out[..., None, None]))
+        return adjoint(where(nearly, _adjugate(a), inv(where(nearly, one, a)) * out[..., None, None]))  # type: ignore[no-any-return]
     return adjoint(inverse * out[..., None, None])
 
 
@@ -140,7 +140,7 @@ def _log_slope(a: Tensor, out: Tensor) -> Tensor:
     singular = (out.data[..., 0] == 0)[..., None, None]
     if not singular.any():
         return adjoint(inv(a))
-    return adjoint(where(singular, np.inf, inv(where(singular, np.eye(a.shape[-1], dtype=a.dtype), a))))
+    return adjoint(where(singular, np.inf, inv(where(singular, np.eye(a.shape[-1], dtype=a.dtype), a))))  # type: ignore[no-any-return]
 
 
 def slogdet(a: Any) -> SlogdetResult:
