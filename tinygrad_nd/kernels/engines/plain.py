@@ -335,7 +335,7 @@ class _Writer(Arithmetic, ast.NodeVisitor):
             return _METHODS[e.func.attr](self, self.visit(e.func.value), *values)
         f = self.visit(e.func)
         if hasattr(f, "targetoptions"):  # numba's
-            return self.inline(Loop(f.py_func, f.targetoptions.get("fastmath") or ()), values)
+            f = Loop(f.py_func, f.targetoptions.get("fastmath") or ())
         if isinstance(f, Loop):
             if _returns(f.py_func):
                 return self.inline(f, values)

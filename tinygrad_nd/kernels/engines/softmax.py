@@ -5,14 +5,18 @@ counted through all outer indices, those from `begin` to `end`.
 """
 
 # mypy: ignore-errors
+from functools import partial
+
 import numpy as np
 from numba import njit
 
 from ..along import LANES
 from .exponential import exp, log
+from .plain import Loop
 
 # Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
 _jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+loop = partial(Loop, fast=("contract", "reassoc", "nsz"))
 _exact = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 _BITS = np.int32(0x7FFFFFFF)
 
@@ -27,7 +31,7 @@ def _largest(x):
     return np.int32(top ^ np.int32(np.int32(top >> np.int32(31)) & _BITS)).view(np.float32)
 
 
-@_jit
+@loop
 def softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, total = _largest(x[r]), np.float32(0)
@@ -40,7 +44,7 @@ def softmax_rows(out, x):
             out[r, i] *= part
 
 
-@_jit
+@loop
 def softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
@@ -58,14 +62,14 @@ def _row_log_sum_exp(x):
     return top, np.log(total)
 
 
-@_jit
+@loop
 def logsumexp_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
         out[r, 0] = top + rest if np.isfinite(top) else top
 
 
-@_jit
+@loop
 def exp_less_rows(out, g, y, x):
     for r in range(x.shape[0]):
         factor, total = g[r, 0], y[r, 0]
@@ -73,7 +77,7 @@ def exp_less_rows(out, g, y, x):
             out[r, i] = exp(x[r, i] - total) * factor
 
 
-@_jit
+@loop
 def log_softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
@@ -87,7 +91,7 @@ def _less(out, x, top, rest):
         out[i] = (x[i] - top) - rest
 
 
-@_jit
+@loop
 def log_softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
@@ -198,7 +202,7 @@ def _log_pulled(out, g, y, total):
         out[i] = g[i] - exp(y[i]) * total[i]
 
 
-@_jit
+@loop
 def softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -213,7 +217,7 @@ def softmax_lanes(out, x, begin, end):
             _scale(out[p, c, low:high], total)
 
 
-@_jit
+@loop
 def softmax_grad_lanes(out, g, y, begin, end):
     total = np.empty(LANES, y.dtype)
     for b in range(begin, end):
@@ -225,7 +229,7 @@ def softmax_grad_lanes(out, g, y, begin, end):
             _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
 
 
-@_jit
+@loop
 def log_softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -237,7 +241,7 @@ def log_softmax_lanes(out, x, begin, end):
             _less_lanes(out[p, c, low:high], x[p, c, low:high], top, total)
 
 
-@_jit
+@loop
 def logsumexp_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -248,7 +252,7 @@ def logsumexp_lanes(out, x, begin, end):
         _top_and_rest(out[p, 0, low:high], top, total)
 
 
-@_jit
+@loop
 def exp_less_lanes(out, g, y, x, begin, end):
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
@@ -256,7 +260,7 @@ def exp_less_lanes(out, g, y, x, begin, end):
             _scaled_powers(out[p, c, low:high], x[p, c, low:high], y[p, 0, low:high], g[p, 0, low:high])
 
 
-@_jit
+@loop
 def log_softmax_grad_lanes(out, g, y, begin, end):
     total = np.empty(LANES, y.dtype)
     for b in range(begin, end):
