@@ -400,6 +400,35 @@ def test_slopes_of_products_with_zeros():
     assert grad(nd.cumprod, [2.0, 0.0, 3.0, 0.0])[0].data.tolist() == [1, 8, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "f, x, expected",
+    [
+        (nd.logaddexp, (1.0, 1.0), [[0.25, -0.25], [-0.25, 0.25]]),
+        (nd.power, (2.0, 0.0), [[0, 0.5], [0.5, np.log(2) ** 2]]),
+        (nd.power, (0.0, 0.0), [[0, 0], [0, 0]]),
+    ],
+)
+def test_second_derivatives_at_ties_and_zeros(f, x, expected):
+    assert nd.hessian(lambda v: f(v[0], v[1]))(np.array(x)).data == pytest.approx(np.array(expected))
+
+
+@pytest.mark.parametrize(
+    "f, x, expected",
+    [
+        (nd.arcsinh, np.float32(1e30), 1e-30),
+        (lambda x: nd.arctan2(x, np.float32(1e30)), np.float32(1e30), 5e-31),
+        (lambda x: nd.arctan2(x, np.float16(400)), np.float16(300), 400 / 500**2),
+        (nd.log_ndtr, np.float32(-1e4), 1e4),
+        (nd.grad(nd.reciprocal), np.float64(1e100), 2e-300),
+        (nd.grad(nd.gelu), np.float16(400), 0),
+        (nd.grad(lambda x: nd.gelu(x, "tanh")), np.float16(400), 0),
+        (nd.sinc, np.float16(398), 1 / 398),
+    ],
+)
+def test_slopes_are_finite_where_squares_on_the_way_would_not_be(f, x, expected):
+    assert grad(f, x)[0].data == pytest.approx(expected, rel=2e-3)
+
+
 def test_a_result_without_gradient_is_a_constant():
     x = nd.tensor(PLAIN, requires_grad=True)
     for f in (nd.isreal, nd.spacing, nd.count_nonzero, nd.nanargmax, nd.isposinf, lambda x: nd.isclose(x, x), lambda x: nd.frexp(x)[1]):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_nd as nd
-from tinygrad_nd.ops import sampled, scan
+from tinygrad_nd.ops import sampled, scan, special
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -98,6 +98,7 @@ SAMPLES: list[Sample] = [
     *rows("polygamma", lambda x: nd.polygamma(2, x), (positive(3, 2) + 1,)),
     *rows("erfinv", nd.erfinv, (within(3, 2),)),
     *rows("log_ndtr", nd.log_ndtr, (normal(3, 4) * 2,)),
+    *rows("hazard", special._hazard, (normal(3, 4) * 2,)),
     *rows("sinc", nd.sinc, X, (normal(3, 4) * 5,), (normal(3, 4) * 1e-3,), (z(3),), order=3),
     *rows("bessel_i", nd.i0, X, (normal(3, 4) * 5,)),
     *rows("bessel_i", nd.i1, X, (normal(3, 4) * 5,)),

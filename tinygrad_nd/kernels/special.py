@@ -143,7 +143,7 @@ def sinc(x: Any, order: int) -> Any:
 
 def _sinc_slope(x: Array, n: int) -> Array:
     """S_n from u S_n + n S_(n-1) = sin⁽ⁿ⁾ u, which loses nothing for large u; from the power series for small ones."""
-    u = (x * pi).astype(np.result_type(x, np.float64))
+    u = np.multiply(x, pi, dtype=np.result_type(x, np.float64))
     small = np.abs(u) < n
     with np.errstate(all="ignore"):
         sin, cos = np.sin(u), np.cos(u)
@@ -157,7 +157,7 @@ def _sinc_slope(x: Array, n: int) -> Array:
         near += power * ((-1) ** (k // 2) / ((k + 1) * factorial(k - n)))
         power *= v * v
     out[small] = near
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def _sinc(x: Array) -> Any:

@@ -52,10 +52,11 @@ def _gelu_grad(g: Any, x: Any, found: Any, *, approximate: str) -> Any:
 def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
     """The second derivative of gelu."""
     if approximate == "none":
-        return exp(-0.5 * square(x)) * (2 - square(x)) * _DENSITY
+        e = exp(-square(x / 2))
+        return (2 * square(e) - square(x * e)) * _DENSITY  # exp(-x² / 2) (2 - x²), in which x² may overflow
     a, b = kernel.ROOT, kernel.ROOT * kernel.CUBIC  # u = a x + b x³
     t, slope = tanh(x * (a + b * square(x))), a + 3 * b * square(x)
-    return (1 - square(t)) * (slope + 3 * b * square(x) - x * t * square(slope))
+    return scale(1 - square(t), slope + 3 * b * square(x) - x * t * square(slope))  # type: ignore[no-any-return]
 
 
 @primitive(x=lambda g, x, out: _silu_grad(g, x, out.detach()))

@@ -34,7 +34,7 @@ multiply = elementwise(np.multiply, "x * y.", one_pass=True, x=lambda g, y: scal
 divide = elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: scale(-g, conj(out / y)))
 negative = elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = elementwise(np.positive, "+x.", x=lambda g: g)
-reciprocal = elementwise(np.reciprocal, "1 / x.", x=lambda g, x: over(-g, conj(square(x))))
+reciprocal = elementwise(np.reciprocal, "1 / x.", x=lambda g, out: scale(-g, conj(square(out))))
 square: Function = elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
 remainder = elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, y, out, x: scale(-g, rint((x - out) / y)))
 fmod = elementwise(np.fmod, "x - trunc(x / y) * y, of the sign of x.", x=lambda g: g, y=lambda g, x, y: scale(-g, trunc(x / y)))
@@ -70,10 +70,12 @@ def float_power(x: Any, y: Any) -> Any:
 
 
 def _power_slope(x: Any, y: Any) -> Any:
-    """y x^(y-1), and 0 where y is 0."""
+    """y x^(y-1), and 0 where y is 0, also if x is 0 or NaN."""
     if isinstance(y, (Tensor, np.ndarray)):
-        flat = equal(y, 0)
-        return where(flat, 0, y * power(where(flat, 1, x), y - 1)) if flat.data.any() else y * power(x, y - 1)
+        none = np.equal(bare(y), 0)  # the product is 0 there by itself if 1 / x is a number, and its slope in y is that
+        if none.any() and (none := none & ~np.isfinite(1 / bare(x))).any():
+            return where(none, 0, y * power(where(none, 1, x), y - 1))
+        return y * power(x, y - 1)
     return x * 2 if y == 2 else y * power(x, y - 1) if y != 0 else no_slope(x)
 
 
@@ -104,16 +106,20 @@ arctan = elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(
 sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
 cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
 tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, out: _through_tanh(g, out))
-arcsinh = elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, conj(sqrt(square(x) + 1))))
+arcsinh = elementwise(
+    np.arcsinh,
+    "Inverse hyperbolic sine.",
+    x=lambda g, x: over(g, conj(sqrt(square(x) + 1)) if x.dtype.kind == "c" else hypot(x, 1)),
+)
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
 arctan2 = elementwise(
     np.arctan2,
     "The angle of the point (y, x) = (first, second operand).",
-    x=lambda g, x, y: scale(g, over(y, square(x) + square(y))),
-    y=lambda g, x, y: scale(-g, over(x, square(x) + square(y))),
+    x=lambda g, x, y: scale(g, over(over(y, hypot(x, y)), hypot(x, y))),
+    y=lambda g, x, y: scale(-g, over(over(x, hypot(x, y)), hypot(x, y))),
 )
-hypot = elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out)))
+hypot: Function = elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out)))
 logaddexp = elementwise(
     np.logaddexp,
     "log(e ** x + e ** y), without overflow.",
@@ -132,7 +138,9 @@ rad2deg, degrees = (elementwise(u, "Radians in degrees.", x=lambda g: g * (180 /
 
 def _difference(x: Any, y: Any) -> Tensor:
     """x - y, and 0 where the two are the same infinity."""
-    return where(equal(x, y), 0, subtract(x, y))  # type: ignore[no-any-return]
+    d: Tensor = subtract(x, y)
+    lost = np.isnan(d.data) & np.equal(bare(x), bare(y))
+    return where(lost, 0, d) if lost.any() else d
 
 
 def _through_tanh(g: Any, out: Any) -> Any:

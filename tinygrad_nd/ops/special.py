@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log as _log
 from math import pi
 from typing import Any
 
@@ -40,8 +39,14 @@ erfinv = _of_scipy("erfinv", "The inverse of the error function.", lambda g, out
 log_ndtr = _of_scipy(
     "log_ndtr",
     "The logarithm of the normal distribution function, accurate far out on both sides.",
-    lambda g, x, out: scale(g, exp(-0.5 * square(x) - out - 0.5 * _log(2 * pi))),
+    lambda g, x: scale(g, _hazard(x)),
 )
+
+
+@primitive(x=lambda g, x, out: scale(g, -out * (out + x)))
+def _hazard(x: Any) -> Any:
+    """φ(x) / Φ(x), the density over the distribution function."""
+    return (2 / pi) ** 0.5 / kernel.scipy("erfcx", x * -(0.5**0.5))
 
 
 @primitive(x=lambda g, x, order: scale(g, _polygamma(x, order=order + 1)))
