@@ -372,10 +372,14 @@ def test_layers_refuse_sizes_when_they_are_made():
 
 @pytest.mark.parametrize(("layer", "given", "bad"), [
     ("Conv2d", (3, 4, 3), {"padding": "sam", "padding_mode": "mirror", "layout": "NHWC", "algorithm": "gem"}),
+    ("Conv2d", (3, 4, 3), {"padding_mode": ("zeros",) * 3, "bias": "reflect", "stride": None}),
     ("ConvTranspose2d", (3, 4, 3), {"padding": (1, 1, 1), "output_padding": -1, "output_size": 0, "layout": "NHWC"}),
-    ("MaxPool2d", (3,), {"stride": (1, 2, 3), "padding": -1, "dilation": 0, "layout": "NHWC"}),
-    ("AvgPool", (3,), {"stride": 0, "divisor_override": "2"}),
-    ("AdaptiveAvgPool2d", ((None, 3),), {"output_size": (0, 3)}),
+    ("ConvTranspose2d", (3, 4, 3), {"padding": "full", "output_padding": 1, "stride": (1, 1, 1), "output_size": (3, 3, 3)}),
+    ("MaxPool2d", (3,), {"stride": (1, 2, 3), "padding": -1, "dilation": 0, "layout": "NHWC", "ceil_mode": "ceil"}),
+    ("AvgPool", (3,), {"stride": 0, "divisor_override": "2", "count_include_pad": [1]}),
+    ("AdaptiveAvgPool2d", ((None, 3),), {"output_size": (0, 3)}), ("AdaptiveMaxPool", (3,), {"output_size": None}),
+    ("GRU", (3, 4), {"bias": 0.5, "batch_first": None, "bidirectional": 2}), ("LayerNorm", (3,), {"eps": np.inf, "bias": "none"}),
+    ("MultiHeadAttention", (4, 2), {"kdim": 0, "batch_first": 1.0}), ("GroupNorm", (1, 3), {"eps": np.inf, "affine": None}),
     ("MaxUnpool", (3,), {"stride": 1.5}), ("Unfold", (3,), {"dilation": 0}), ("Fold", ((9, 9), 3), {"stride": (1, 1, 1)}),
     ("Upsample", (2,), {"scale_factor": 2, "mode": "liner", "size": None}), ("PixelShuffle", (2,), {"factor": 0}),
     ("BatchNorm2d", (3,), {"layout": "NHWC", "eps": -1}), ("Dropout2d", (), {"layout": "NHWC"}),

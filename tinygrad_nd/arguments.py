@@ -48,6 +48,12 @@ def whole(where: str, name: str, value: Any, least: float = 1) -> int:
     return int(value)
 
 
+def flag(where: str, name: str, value: Any) -> None:
+    """Raises TypeError unless `value` is True or False: what merely counts as true was mostly meant for another argument."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{where}: {name} must be True or False, but is {_kind(value)}")
+
+
 def option(where: str, name: str, value: Any, known: Iterable[str]) -> None:
     """Raises ValueError unless `value` is one of the words `known`.
 

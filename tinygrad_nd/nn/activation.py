@@ -10,10 +10,10 @@ import numpy.typing as npt
 from ..arguments import number
 from ..ops import activation, curves
 from ..ops.elementwise import relu, sigmoid, tanh
-from ..tensor import Parameter, Tensor, default_dtype
+from ..tensor import Parameter, Tensor
 from .function import module_of
 from .kept import check_kept
-from .lazy import check_counts
+from .lazy import check_counts, floating
 from .module import Module
 
 __all__ = [
@@ -59,7 +59,7 @@ class PReLU(Module):
         number("PReLU", "init", init)
         self.num_parameters, self.layout = num_parameters, layout
         check_kept(self, ("layout",))
-        self.weight = Parameter(np.full(num_parameters, init, dtype or default_dtype()))
+        self.weight = Parameter(np.full(num_parameters, init, floating("PReLU", dtype)))
 
     def forward(self, x: Any) -> Tensor:
         return activation.prelu(x, self.weight, layout=self.layout)

@@ -22,6 +22,7 @@ from ..ops.linalg import matmul
 from ..ops.reduce import mean
 from ..ops.shape import expand_dims, reshape, squeeze, swapaxes, transpose
 from ..tensor import Parameter, Tensor, astensor
+from .kept import check_kept
 from .lazy import check_counts
 from .linear import Linear
 from .module import Module
@@ -51,17 +52,19 @@ class MultiHeadAttention(Module):
         dtype: npt.DTypeLike | None = None,
         rng: Rng = None,
     ) -> None:
-        check_counts(self, embed_dim=embed_dim, num_heads=num_heads, kdim=kdim or embed_dim, vdim=vdim or embed_dim)
+        widths = {"q": embed_dim, "k": embed_dim if kdim is None else kdim, "v": embed_dim if vdim is None else vdim}
+        check_counts(self, embed_dim=embed_dim, num_heads=num_heads, kdim=widths["k"], vdim=widths["v"])
         if embed_dim % num_heads:
             raise ValueError(f"{type(self).__name__}: num_heads={num_heads} must divide embed_dim={embed_dim}")
         number(type(self).__name__, "dropout", dropout, least=0, most=1)
         self.in_proj_weight: Parameter
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = kdim, vdim
+        check_kept(self, ("batch_first",))
         self.generator = generator(type(self).__name__, rng)
-        shapes = {name: (embed_dim, width or embed_dim) for name, width in (("q", None), ("k", kdim), ("v", vdim))}
-        self._apart = any(shape[1] != embed_dim for shape in shapes.values())  # the widths of queries, keys and values
-        for name, shape in shapes.items() if self._apart else (("in", (3 * embed_dim, embed_dim)),):
+        self._apart = set(widths.values()) != {embed_dim}
+        shapes = [(name, (embed_dim, width)) for name, width in widths.items()] if self._apart else [("in", (3 * embed_dim, embed_dim))]
+        for name, shape in shapes:
             weight = Parameter(initialisers.glorot_uniform(shape, dtype=dtype, rng=self.generator))
             setattr(self, f"{name}_proj_weight", weight)
         self.in_proj_bias = Parameter(initialisers.zeros(3 * embed_dim, dtype=dtype)) if bias else None

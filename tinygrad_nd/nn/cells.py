@@ -35,7 +35,7 @@ class _Cell(Lazy):
     ) -> None:
         check_counts(self, input_size=input_size, hidden_size=hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
-        self._begin(uniform(hidden_size, dtype, generator(type(self).__name__, rng), bias))
+        self._begin(uniform(self, dtype, generator(type(self).__name__, rng), bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None
@@ -104,10 +104,10 @@ class GRUCell(_Cell):
         return y
 
 
-def uniform(hidden_size: int, dtype: npt.DTypeLike | None, rng: Rng, bias: bool) -> Recipe:
+def uniform(layer: Any, dtype: npt.DTypeLike | None, rng: Rng, bias: bool) -> Recipe:
     """Parameters uniform within ±1/√hidden_size."""
-    bound = hidden_size**-0.5
-    return recipe(partial(initialisers.uniform, low=-bound, high=bound), dtype, rng, bias)
+    bound = layer.hidden_size**-0.5
+    return recipe(layer, partial(initialisers.uniform, low=-bound, high=bound), dtype, rng, bias)
 
 
 def set_parameters(layer: Module, suffix: str, rows: int, below: int, size: int, recipe: Recipe) -> None:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
-from ..arguments import number, option, whole
-from ..kernels.geometry import ALGORITHMS
-from ..kernels.padding import NUMPYS, per_axis, resolve_padding, several
+from ..arguments import flag, number, option, whole
+from ..kernels.padding import per_axis, resolve_padding, several
 from ..ops.conv import is_channels_last
 from ..ops.resize import MODES, RANKED
 from ..tensor import numeric
 
 ANY: Mapping[str, float] = {}
 NUMBERS: Mapping[str, Mapping[str, float]] = {  # within which bounds
-    "eps": {"least": 0}, "delta": {"above": 0}, "label_smoothing": {"least": 0, "most": 1}, "norm_type": {"above": 0},
+    "eps": {"least": 0, "below": inf}, "delta": {"above": 0}, "label_smoothing": {"least": 0, "most": 1}, "norm_type": {"above": 0},
     **dict.fromkeys(("alpha", "beta", "divisor_override", "k", "lambd", "margin", "max_val", "min_val"), ANY),
     **dict.fromkeys(("negative_slope", "p", "threshold", "value"), ANY),
 }  # fmt: skip
-WORDS = {
-    "reduction": ("mean", "sum", "none"), "approximate": ("none", "tanh"), "algorithm": ALGORITHMS, "mode": (*MODES, *RANKED),
-}  # fmt: skip
-SIZES = {"kernel_size": 1, "output_size": 1, "size": 1, "factor": 1, "stride": 1, "dilation": 1, "output_padding": 0}  # from what on
+WORDS = {"reduction": ("mean", "sum", "none"), "approximate": ("none", "tanh"), "mode": (*MODES, *RANKED)}
+SIZES = {"kernel_size": 1, "output_size": 1, "size": 1, "factor": 1, "stride": 1, "dilation": 1}  # from what on
 WHOLE = ("axis", "start_axis", "end_axis", "ignore_index")
-MAY_BE_NONE = ("stride", "size", "scale_factor", "output_size", "divisor_override", "weight", "pos_weight", "layout")
 
 
 def check_kept(layer: Any, names: Iterable[str], **own: Any) -> None:
     """Raises ValueError or TypeError for attributes of these names that suit no input. A name means the same in every layer, unless `own`
-    has other bounds or words for it.
+    has other bounds or words for it. What is None by default may be None, and what is True or False must be one of them.
     """
     who, kept = type(layer).__name__, {name: getattr(layer, name) for name in names}
-    given = {name: value for name, value in kept.items() if value is not None or name not in MAY_BE_NONE}
+    usual = {name: p.default for name, p in inspect.signature(type(layer)).parameters.items()}
+    given = {name: value for name, value in kept.items() if value is not None or usual[name] is not None}
     if {"size", "scale_factor"} <= set(kept) and (kept["size"] is None) == (kept["scale_factor"] is None):
         raise ValueError(f"{who}: give either size or scale_factor, but got size={kept['size']} and scale_factor={kept['scale_factor']}")
     rank = next((len(tuple(given[name])) for name in SIZES if several(given.get(name))), None)
@@ -50,12 +48,11 @@ def check_kept(layer: Any, names: Iterable[str], **own: Any) -> None:
             pairs = resolve_padding(who, value, (1,) * n, (1,) * n, (1,) * n, (1,) * n)
             if min(map(min, pairs), default=0) < own.get("padding", -inf):
                 raise ValueError(f"{who}: padding={value} must not be negative")
-        elif name == "padding_mode":
-            for mode in value if several(value) else [value]:
-                option(who, name, mode, NUMPYS)
         elif name == "scale_factor":
             for one in value if several(value) else [value]:
                 number(who, name, one, above=0, below=inf)
+        elif isinstance(usual[name], bool):
+            flag(who, name, value)
         elif name == "layout":
             is_channels_last(who, value)
         elif name in ("weight", "pos_weight"):

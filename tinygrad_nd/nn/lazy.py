@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import Rng, dtype_of, whole
+from ..arguments import Rng, dtype_of, flag, whole
 from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..tensor import Parameter, default_dtype
@@ -106,18 +106,20 @@ class Lazy(Module):
             self._recipe = replace(self._recipe, dtype=dtype)
 
 
-def recipe(init: Initialiser, dtype: npt.DTypeLike | None, rng: Rng = None, bias: bool = True) -> Recipe:
+def recipe(layer: Module, init: Initialiser, dtype: npt.DTypeLike | None, rng: Rng = None, bias: bool = True) -> Recipe:
     """A Recipe whose dtype is that of parameters made now, if none is given."""
+    who = type(layer).__name__
     if not callable(init):
-        raise TypeError(f"nn: init must be a function (shape, *, dtype, rng) such as nd.init.he_normal, but is {init!r}")
-    return Recipe(init, floating(dtype), rng, bias)
+        raise TypeError(f"{who}: init must be a function (shape, *, dtype, rng) such as nd.init.he_normal, but is {init!r}")
+    flag(who, "bias", bias)
+    return Recipe(init, floating(who, dtype), rng, bias)
 
 
-def floating(dtype: npt.DTypeLike | None) -> np.dtype[Any]:
+def floating(where: str, dtype: npt.DTypeLike | None) -> np.dtype[Any]:
     """The dtype of parameters: the default for None."""
-    kind = default_dtype() if dtype is None else dtype_of("nn", dtype)
+    kind = default_dtype() if dtype is None else dtype_of(where, dtype)
     if kind.kind not in "fc":
-        raise TypeError(f"nn: dtype must be a floating one such as np.float32, but is {kind}")
+        raise TypeError(f"{where}: dtype must be a floating one such as np.float32, but is {kind}")
     return kind
 
 

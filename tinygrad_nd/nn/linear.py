@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import Rng
+from ..kernels.geometry import conv_window, transpose_window
 from ..kernels.padding import IntN, Padding, per_axis
-from ..ops.conv import conv_nd, conv_transpose_nd
+from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
 from .kept import check_kept
@@ -24,7 +25,7 @@ from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 __all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear"]
 
 Shapes = Mapping[str, tuple[int, ...]]
-_WINDOW = ("kernel_size", "stride", "padding", "dilation", "layout", "algorithm")
+ANY = 1 << 48  # a size that every window fits
 
 
 class Linear(Lazy):
@@ -46,7 +47,7 @@ class Linear(Lazy):
     ) -> None:
         check_counts(self, in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
-        self._begin(recipe(init, dtype, rng, bias))
+        self._begin(recipe(self, init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.in_features is not None
@@ -71,6 +72,11 @@ class _Convolution(Lazy):
         check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         self.in_channels, self.out_channels, self.groups, self.layout = in_channels, out_channels, groups, layout
         self.kernel_size = _kernel_size(self, kernel_size)
+        check_kept(self, ("layout",))
+
+    def _anywhere(self) -> tuple[int, ...]:
+        """A space that any window fits: what is refused there suits no input."""
+        return (ANY,) * len(self.kernel_size)
 
     def _width_axis(self) -> int:
         return channel_axis(self, self.layout, len(self.kernel_size))
@@ -111,8 +117,9 @@ class Conv(_Convolution):
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.padding_mode, self.algorithm = padding_mode, algorithm
-        check_kept(self, (*_WINDOW, "padding_mode"))
-        self._begin(recipe(init, dtype, rng, bias))
+        conv_window(type(self).__name__, self._anywhere(), self.kernel_size, stride, padding, dilation, 1, algorithm)
+        padding_modes(type(self).__name__, padding_mode, len(self.kernel_size))
+        self._begin(recipe(self, init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
         c, _ = self._channels_per_group()
@@ -177,8 +184,10 @@ class ConvTranspose(_Convolution):
         self._sizes(in_channels, out_channels, kernel_size, groups, layout)
         self.stride, self.padding, self.output_padding, self.output_size = stride, padding, output_padding, output_size
         self.dilation, self.algorithm = dilation, algorithm
-        check_kept(self, (*_WINDOW, "output_padding", "output_size"))
-        self._begin(recipe(init, dtype, rng, bias))
+        window = self.kernel_size, stride, padding, output_padding, dilation, 1, None, algorithm
+        transpose_window(type(self).__name__, self._anywhere(), *window)
+        check_kept(self, ("kernel_size", "output_size"))
+        self._begin(recipe(self, init, dtype, rng, bias))
 
     def _make(self, recipe: Recipe) -> None:
         (c, m), k = self._channels_per_group(), self.kernel_size

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import number, whole
+from ..arguments import flag, number, whole
 from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
@@ -69,9 +69,9 @@ class _Tracking(_ByChannel):
         if momentum is not None:
             number(type(self).__name__, "momentum", momentum, least=0, most=1)
         self.num_features, self.eps, self.momentum, self.layout = num_features, eps, momentum, layout
-        check_kept(self, ("eps", "layout"))
         self.affine, self.track_running_stats = affine, track_running_stats
-        self._begin(recipe(initialisers.zeros, dtype, None, affine))
+        check_kept(self, ("eps", "layout", "affine", "track_running_stats"))
+        self._begin(recipe(self, initialisers.zeros, dtype, None, affine))
 
     def _make(self, recipe: Recipe) -> None:
         super()._make(recipe)
@@ -156,8 +156,8 @@ class GroupNorm(_ByChannel):
     ) -> None:
         check_counts(self, num_groups=num_groups, num_channels=num_channels)
         self.num_groups, self.num_channels, self.eps, self.affine, self.layout = num_groups, num_channels, eps, affine, layout
-        check_kept(self, ("eps", "layout"))
-        self._begin(recipe(initialisers.zeros, dtype, None, affine))
+        check_kept(self, ("eps", "layout", "affine"))
+        self._begin(recipe(self, initialisers.zeros, dtype, None, affine))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.num_channels is not None
@@ -183,8 +183,10 @@ class LayerNorm(Module):
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape, eps), eps, elementwise_affine
-        kind = floating(dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape), eps, elementwise_affine
+        check_kept(self, ("eps", "elementwise_affine"))
+        flag(type(self).__name__, "bias", bias)
+        kind = floating(type(self).__name__, dtype)
         self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, kind)) if elementwise_affine and bias else None
 
@@ -203,19 +205,18 @@ class RMSNorm(Module):
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape, eps), eps, elementwise_affine
-        kind = floating(dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _shape(self, normalized_shape), eps, elementwise_affine
+        check_kept(self, ("eps", "elementwise_affine"))
+        kind = floating(type(self).__name__, dtype)
         self.weight = Parameter(np.ones(self.normalized_shape, kind)) if elementwise_affine else None
 
     def forward(self, x: Any) -> Tensor:
         return rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
 
-def _shape(layer: Module, normalized_shape: int | Sequence[int], eps: float | None) -> tuple[int, ...]:
+def _shape(layer: Module, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     """The lengths of the last axes, checked as the other numbers are."""
     who = type(layer).__name__
-    if eps is not None:
-        number(who, "eps", eps, least=0)
     several = isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, str)
     sizes: Any = normalized_shape if several else (normalized_shape,)
     return tuple(integer(whole(who, "normalized_shape", n), "normalized_shape", who) for n in sizes)

@@ -18,6 +18,7 @@ from ..ops.recurrent import recurrence
 from ..ops.shape import concatenate, expand_dims, squeeze, stack, swapaxes
 from ..tensor import Tensor, astensor
 from .cells import set_parameters, uniform
+from .kept import check_kept
 from .lazy import Lazy, Recipe, check_counts
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -50,9 +51,10 @@ class _Recurrent(Lazy):
         number(type(self).__name__, "dropout", dropout, least=0, most=1)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.dropout, self.bidirectional = batch_first, dropout, bidirectional
+        check_kept(self, ("batch_first", "bidirectional"))
         source = generator(type(self).__name__, rng)
         self.generator = source if dropout else None
-        self._begin(uniform(hidden_size, dtype, source, bias))
+        self._begin(uniform(self, dtype, source, bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.input_size is not None

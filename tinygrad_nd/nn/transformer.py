@@ -16,6 +16,7 @@ from ..ops.elementwise import relu
 from ..tensor import Tensor, astensor
 from .attention import MultiHeadAttention
 from .dropout import Dropout
+from .kept import check_kept
 from .lazy import check_counts
 from .linear import Linear
 from .module import Module
@@ -47,6 +48,7 @@ class _TransformerLayer(Module):
             raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
         self.activation = activation if callable(activation) else _ACTIVATIONS[activation]
         self.norm_first = norm_first
+        check_kept(self, ("norm_first",))
         attention = partial(MultiHeadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng)
         self.self_attn = attention()
         if self._looks_up:

@@ -224,13 +224,7 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
     if padding_mode == "zeros":
         return x, spec
-    modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * spec.rank
-    if len(modes) != spec.rank or any(m not in list(NUMPYS) for m in modes):
-        guess = next((f"; NumPy's {m!r} is {ours!r} here" for m in map(str, modes) for ours, numpys in NUMPYS.items() if m == numpys), "")
-        raise ValueError(
-            f"conv_nd: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {spec.rank} axes, "
-            f"but is {padding_mode!r}{guess}"
-        )
+    modes = padding_modes("conv_nd", padding_mode, spec.rank)
     size, left = list(spec.size), list(spec.padding)
     for i, (mode, (a, b)) in enumerate(zip(modes, spec.padding)):
         if mode != "zeros" and (a > 0 or b > 0):
@@ -239,3 +233,15 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
             x = pad(x, grow, NUMPYS[mode])
             size[i], left[i] = x.shape[2 + i], (min(a, 0), min(b, 0))
     return x, replace(spec, size=tuple(size), padding=tuple(left))
+
+
+def padding_modes(where: str, padding_mode: str | Sequence[str], rank: int) -> tuple[str, ...]:
+    """The mode of every axis."""
+    modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * rank
+    if len(modes) != rank or any(m not in list(NUMPYS) for m in modes):
+        guess = next((f"; NumPy's {m!r} is {ours!r} here" for m in map(str, modes) for ours, numpys in NUMPYS.items() if m == numpys), "")
+        raise ValueError(
+            f"{where}: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {rank} axes, "
+            f"but is {padding_mode!r}{guess}"
+        )
+    return modes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = [
 def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:
     """x divided by its p-norm along an axis; by eps where the norm is smaller."""
     number("normalize", "p", p)
-    number("normalize", "eps", eps, least=0)
+    number("normalize", "eps", eps, least=0, below=inf)
     x = real(x, "normalize")
     axis = axis_of(axis, x.ndim, "normalize")
     return divide(x, clip(norm(x, p, axis, keepdims=True), eps, None))
@@ -34,7 +35,7 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
 
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between two vectors along an axis; lengths below eps count as eps. Operands broadcast."""
-    number("cosine_similarity", "eps", eps, least=0)
+    number("cosine_similarity", "eps", eps, least=0, below=inf)
     a, b = real(x1, "cosine_similarity"), real(x2, "cosine_similarity")
     try:
         axis = axis_of(axis, len(np.broadcast_shapes(a.shape, b.shape)), "cosine_similarity")

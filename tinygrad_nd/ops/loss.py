@@ -6,7 +6,7 @@ A loss never broadcasts. Those of one formula are operations: one pass over memo
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log, pi
+from math import inf, log, pi
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ def poisson_nll_loss(
 
     With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's formula for log(target!).
     """
-    number("poisson_nll_loss", "eps", eps, least=0)
+    number("poisson_nll_loss", "eps", eps, least=0, below=inf)
     if log_input and not full:
         return _pointwise("poisson_nll_loss", input, target, reduction)
     input, target = pair("poisson_nll_loss", input, target)
@@ -164,7 +164,7 @@ def gaussian_nll_loss(
     Shapes: input and target alike; var like them, without their last axis, or with 1 there. A variance below eps counts as eps, but keeps
     its gradient.
     """
-    number("gaussian_nll_loss", "eps", eps, least=0)
+    number("gaussian_nll_loss", "eps", eps, least=0, below=inf)
     input, target = pair("gaussian_nll_loss", input, target)
     v = real(var, "gaussian_nll_loss", input)
     if v.shape == input.shape[:-1] and v.shape != input.shape:

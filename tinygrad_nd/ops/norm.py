@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     """
     x, axis = _with_channels("group_norm", x, layout)
     channels = x.shape[axis]
-    number("group_norm", "eps", eps, least=0)
+    number("group_norm", "eps", eps, least=0, below=inf)
     if channels % whole("group_norm", "num_groups", num_groups):
         raise ValueError(f"group_norm: num_groups={num_groups} must divide the {channels} channels of x {x.shape}")
     weight, bias = _parameters("group_norm", (channels,), x, weight=weight, bias=bias)
@@ -136,7 +136,7 @@ def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any
     lead = t.ndim - len(shape)
     if eps is None and not centred:
         eps = float(np.finfo(t.dtype).eps)
-    number(where, "eps", eps, least=0)
+    number(where, "eps", eps, least=0, below=inf)
     assert eps is not None
     return normalised(t, w, b, Over(tuple(range(lead, t.ndim)), (1,) * lead + shape, eps, centred))[0]
 
@@ -156,7 +156,7 @@ def _by_channel(
 ) -> Tensor:
     """Statistics per channel: those of x, which then change the running ones, or the running ones."""
     number(where, "momentum", momentum)
-    number(where, "eps", eps, least=0)
+    number(where, "eps", eps, least=0, below=inf)
     channels = x.shape[axis]
     running = {"running_mean": running_mean, "running_var": running_var}
     known = {name: astensor(r).data for name, r in running.items() if r is not None}
