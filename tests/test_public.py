@@ -4,11 +4,13 @@ import inspect
 import subprocess
 import sys
 import typing
+from operator import attrgetter
 
 import numpy as np
 import pytest
 
 import tinygrad_nd as nd
+from tinygrad_nd import elsewhere
 
 PUBLIC = """
     abs absolute accuracy acos acosh adaptive_avg_pool_nd adaptive_max_pool_nd add all allclose alpha_dropout amax amin angle any append
@@ -73,6 +75,21 @@ def test_what_is_imported_later_is_there_and_seen_from_the_start():
         "from tinygrad_nd import *; assert fit is nd.fit and nn is nd.nn and callable(draw) and shapes.conv_nd(5, 3) == 3"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@pytest.mark.parametrize("owner, name, hint", [
+    (nd, "cat", "use nd.concatenate"), (nd, "max_pool2d", "use nd.max_pool_nd"), (nd, "conv4d", "use nd.conv_nd"),
+    (nd, "Linear", "use nd.nn.Linear"), (nd, "randn", "use nd.random.standard_normal"), (nd, "float32", "use np.float32"),
+    (nd.nn, "Conv4d", "use Conv, which takes any rank"), (nd.ones(2), "mm", "use nd.matmul"), (nd.ones(2), "add_", "tensors are values"),
+])  # fmt: skip
+def test_a_name_of_another_library_is_told_as_it_is_called_here(owner, name, hint):
+    with pytest.raises(AttributeError, match=f"{name}'; {hint}"):
+        getattr(owner, name)
+
+
+@pytest.mark.parametrize("name", sorted(set(elsewhere._FUNCTIONS.values())))
+def test_what_is_recommended_is_there(name):
+    assert callable(attrgetter(name)(nd))
 
 
 def test_the_version_is_a_version():

@@ -6,6 +6,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from .elsewhere import hint
+
 MODULES = ("data", "debug", "nn", "optim", "plot", "shapes", "testing")
 NAMES = {
     "Drawing": "draw.drawing",
@@ -20,10 +22,17 @@ def __getattr__(name: str) -> Any:
     if name in MODULES:
         return import_module(f".{name}", __package__)  # which makes it an attribute of the package
     if name not in NAMES:
-        raise AttributeError(f"module {__package__!r} has no attribute {name!r}")
+        said = hint(name) or _in_a_part(name)
+        raise AttributeError(f"module {__package__!r} has no attribute {name!r}" + (f"; {said}" if said else ""))
     found = getattr(import_module(f".{NAMES[name]}", __package__), name)
     setattr(sys.modules[str(__package__)], name, found)
     return found
+
+
+def _in_a_part(name: str) -> str:
+    """Which part has it, such as nn."""
+    parts = () if name.startswith("_") else ("nn", "optim", "data", "random", "linalg")
+    return next((f"use nd.{part}.{name}" for part in parts if name in import_module(f".{part}", __package__).__all__), "")
 
 
 def __dir__() -> list[str]:

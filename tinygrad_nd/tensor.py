@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numpy import asarray, ndarray
 
 from .arguments import dtype_of, no_numbers
+from .elsewhere import tensor_hint
 from .kernels.elementwise import copied
 from .kernels.memory import Lease, freeze
 from .node import Constant, Node, asked_for, replaced
@@ -168,7 +169,7 @@ class Tensor(ArrayMethods):
         self._node.note(handle=weakref.ref(self))
 
     def __getattr__(self, name: str) -> Any:
-        hint = _ELSEWHERE.get(name)
+        hint = tensor_hint(name)
         raise AttributeError(f"a tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
 
     def __hash__(self) -> int:
@@ -195,24 +196,6 @@ class Parameter(Tensor):
 
     def __init__(self, obj: Any, name: str | None = None, *, dtype: npt.DTypeLike | None = None) -> None:
         pass
-
-
-_ELSEWHERE = {  # what other libraries call it, and what arrays have but values have not
-    "flat": "use x.ravel(), or x.at[...] to update",
-    "resize": "use nd.resize(x, shape), or nd.pad",
-    **dict.fromkeys(("setflags", "setfield"), "a tensor's value is read-only"),
-    **{n: f"its value is an array: x.data.{n}" for n in "base byteswap ctypes dump dumps flags getfield strides tobytes tofile".split()},
-    "view": "use x.reshape(...)",
-    "permute": "use x.transpose(...)",
-    "unsqueeze": "use nd.expand_dims(x, axis)",
-    "clone": "use x.copy()",
-    "contiguous": "memory order is the library's own affair",
-    "requires_grad_": "use x.requires_grad = True",
-    "zero_": "tensors are values: assign x.grad = None, or x[...] = 0 under nd.no_grad()",
-    **dict.fromkeys(("cuda", "cpu", "device", "to_device"), "everything is computed on the CPU"),
-    **dict.fromkeys(("to", "float", "double", "half", "type"), "use x.astype(dtype)"),
-    **dict.fromkeys(("exp", "log", "sqrt", "abs", "tanh", "sigmoid", "relu", "softmax"), "functions are nd.exp(x), nd.abs(x), ..."),
-}
 
 
 def tensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:

@@ -1,6 +1,7 @@
 """What comes out: DOT text, files, pictures, and what happens where no Graphviz is installed."""
 
 import json
+import re
 import threading
 import xml.dom.minidom
 
@@ -131,6 +132,16 @@ def test_without_dot_a_notebook_shows_text(monkeypatch):
 def test_with_dot_a_notebook_shows_the_picture():
     bundle = nd.draw(small())._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")
+
+
+@needs_dot
+def test_the_steps_of_a_loop_stand_one_below_the_other():
+    w, h = nd.Parameter(np.eye(2)), nd.ones((1, 2))
+    for t in range(12):
+        with nd.scope(f"step{t}"):
+            h = nd.tanh(h @ w)
+    heights = [float(y) for y in re.findall(r'y="([-.\d]+)"[^>]*>tanh<', nd.draw(h).svg())]
+    assert len(heights) == 12 and all(np.diff(heights) > 0)
 
 
 def test_pdf_without_a_program_that_makes_it_says_so(tmp_path, monkeypatch):

@@ -79,12 +79,12 @@ def _guesses(x_shape: Shape, w_shape: Shape, form: str, needed: int, c: int, las
         yield "x looks channels-first: leave out layout='N*C'"
     if form == CONV and w_shape[1] == 1 and w_shape[0] % c == 0:
         yield f"for a depthwise convolution, pass groups={c}"
+    if rank and w_shape[-2 if form == CONV else -1] == c and max(w_shape[:rank]) <= min(w_shape[-2:]):
+        yield f"weight looks like {'(*k, C, M)' if form == CONV else '(*k, M, C)'}: pass nd.moveaxis(weight, (-1, -2), (0, 1))"
     if form == CONV and w_shape[0] == c:
         yield f"weight looks like a transposed convolution's {TRANSPOSED}: swap its first two axes, or use conv_transpose_nd"
     if form == TRANSPOSED and w_shape[1] == c:
         yield f"weight looks like a convolution's {CONV}: swap its first two axes, or use conv_nd"
-    if rank and w_shape[-2 if form == CONV else -1] == c and max(w_shape[:rank]) <= min(w_shape[-2:]):
-        yield f"weight looks like {'(*k, C, M)' if form == CONV else '(*k, M, C)'}: pass nd.moveaxis(weight, (-1, -2), (0, 1))"
     if form == CONV and 1 < w_shape[1] < c and c % w_shape[1] == 0 and w_shape[0] % (c // w_shape[1]) == 0:
         yield f"groups={c // w_shape[1]} would fit"
     if len(x_shape) == rank + 1:

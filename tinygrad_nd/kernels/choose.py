@@ -146,9 +146,9 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
 
 
 def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: Any = np.float32) -> str:
-    """A table: for each contraction every row with its predicted milliseconds and workspace, the one that runs marked with a star."""
+    """A table: for each contraction every row with its predicted time and a bound of its workspace, and a star at the one that runs."""
     n, c, m = x_shape[0], x_shape[1], w_shape[0]
-    lines = [f"{'':12}{'row':12}{'predicted':>14}{'workspace':>14}"]
+    lines = [f"{'':12}{'row':12}{'predicted':>14}{'workspace, at most':>22}"]
     for contraction in CONTRACTIONS:
         chosen = pick(contraction, n, c, m, spec, dtype)
         title = contraction
@@ -156,7 +156,7 @@ def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtyp
             if name == "reference" and name != chosen:  # never a choice where it is large
                 continue
             mark = "* " if name == chosen else "  "
-            what = offer if isinstance(offer, str) else f"{offer[0] * 1e3:11.3f} ms{offer[1] / 2**20:11.1f} MB"
+            what = offer if isinstance(offer, str) else f"{offer[0] * 1e3:11.3f} ms{offer[1] / 2**20:16.1f} MiB"
             lines.append(f"{title:12}{mark + name:12}{what}")
             title = ""
     return "\n".join(lines)

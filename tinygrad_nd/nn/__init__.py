@@ -36,4 +36,6 @@ _ELSEWHERE = {  # PyTorch's modules that need no class here
 
 def __getattr__(name: str) -> object:
     hint = f"; use {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+    if name[-2:-1].isdigit() and name[-1] == "d" and name[:-2] in __all__:
+        hint = f"; use {name[:-2]}, which takes any rank"
     raise AttributeError(f"nn has no {name!r}{hint}")

@@ -80,7 +80,7 @@ def conv_nd(
 
     Shapes: x (N, C, *n) or (C, *n), weight (M, C/groups, *k), bias (M,) -> (N, M, *o) or (M, *o), where
     o = floor((n + padding - d(k-1) - 1) / s) + 1.
-    With layout="N*C" channels are the last axis of x and of the result.
+    With layout="N*C" channels are the last axis of x and of the result; the weight stays as it is.
 
     padding: an int, an int per axis, a (before, after) pair per axis (negative crops), or "valid", "same", "same_lower", "full", "causal".
     padding_mode: "zeros", "reflect", "replicate" or "circular", one for all axes or one per axis.
@@ -149,9 +149,9 @@ def explain_conv(
     dtype: Any = np.float32,
     algorithm: str = "auto",
 ) -> str:
-    """Prints every algorithm for this convolution and its two gradients: predicted seconds, workspace bytes, and the one that runs.
+    """Prints every algorithm for this convolution and its two gradients: predicted time, a bound of its workspace, and the one that runs.
 
-    Shapes: those of x and of the weight, or what has them. Returns the table as text.
+    Shapes: those of x (N, C, *n) and of the weight (M, C/groups, *k), or what has them. Returns the table as text, too.
     """
     x_shape, w_shape = (tuple(getattr(shape, "shape", shape)) for shape in (x_shape, w_shape))
     if len(x_shape) == len(w_shape) - 1:  # one image

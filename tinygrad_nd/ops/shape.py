@@ -223,6 +223,9 @@ def squeeze(x: Any, axis: Axes | None = None) -> Tensor:
 def ravel(x: Any, order: str = "C") -> Tensor:
     """x as one axis, read in C order, in Fortran's ("F", "A" as for `reshape`), or as it lies in memory ("K")."""
     x = astensor(x)
+    if isinstance(order, int):
+        kept = ", ".join(map(str, (*x.shape[: max(order, 0)], -1)))
+        raise TypeError(f"order must be 'C', 'F', 'A' or 'K', but is {order}; to join the axes from {order} on, use x.reshape({kept})")
     if order == "K":
         x, order = transpose(x, sorted(range(x.ndim), key=lambda i: -abs(x.data.strides[i]))), "C"
     return reshape(x, (x.size,), order)
