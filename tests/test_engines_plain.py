@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("numba")
 
+from tinygrad_nd.kernels.engines.formulas import over, polynomial
 from tinygrad_nd.kernels.engines.plain import Loop, numbers
 
 
@@ -20,6 +21,8 @@ def mixed(out, x, codes, n, flag):
         for i in range(0, row.size, 2):
             if i == 4:
                 continue
+            if i + len(codes) > 8:
+                break
             value = line[i]
             total += value if value > 0 and not flag else -value
         _twice(line, np.uintp(1), x.shape[1])
@@ -72,6 +75,17 @@ def test_numbers_of_python_take_the_type_of_what_they_meet():
     Loop(halved)(found, x)
     np.testing.assert_allclose(found, x * np.float32(0.1) + np.float32(1), rtol=1e-7)  # in float32, whatever it is stored as
     assert (found.astype(np.float32) == found).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_formula_takes_numbers_of_arrays_and_numbers(dtype):
+    def line(x, y, slope, shift):
+        return polynomial(x, (shift, slope, 0.5)) + y
+
+    x, y = np.random.default_rng(0).standard_normal((2, 50)).astype(dtype)
+    found = np.empty_like(x)
+    over(line)(found, x, y, x.dtype.type(0.1), 3)
+    np.testing.assert_allclose(found, line(x, y, x.dtype.type(0.1), 3), rtol=1e-5)
 
 
 def test_nan_is_compared_as_by_numpy():

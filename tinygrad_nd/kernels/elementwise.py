@@ -123,7 +123,7 @@ def looped(name: str, x: Any, *others: Any, module: str = "loops") -> Array | No
 
 
 def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float, ...] = ()) -> Array | None:
-    """What f, compiled, makes of arrays that lie alike in memory: f(out, *arrays, *parameters), these in arrays of no axis.
+    """What f, compiled, makes of arrays that lie alike in memory: f(out, *arrays, *parameters).
 
     None where there are gaps in memory.
     """
@@ -133,8 +133,8 @@ def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float,
         return None
     flat, share = [a.ravel("K") for a in (out, *arrays)], engines.share(x.size)
 
-    def tasks() -> list[tuple[Array, ...]]:
-        numbers = [memory.table(np.array(p, x.dtype)) for p in parameters]
+    def tasks() -> list[tuple[Any, ...]]:
+        numbers = [x.dtype.type(p) for p in parameters]
         return [(*[a[box] for a in flat], *numbers) for box in parallel.boxes((x.size,), share)]
 
     engines.repeat(f, flat, tasks, parameters)

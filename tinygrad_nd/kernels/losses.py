@@ -69,10 +69,10 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
             parallel.run(range(len(boxes)), sum_up)
     else:
 
-        def tasks() -> list[tuple[Array, ...]]:
-            numbers = memory.table(np.array([scale, *parameters, 0], dtype))
+        def tasks() -> list[tuple[Any, ...]]:
+            numbers = [dtype.type(p) for p in (scale, *parameters)]
             outs = [arrays[2][box] if wanted else memory.scratch(("slope", i), (STRETCH,), dtype) for i, box in enumerate(boxes)]
-            return [(sums[i : i + 1], outs[i], *[a[box] for a in arrays[:2]], numbers) for i, box in enumerate(boxes)]
+            return [(sums[i : i + 1], outs[i], *[a[box] for a in arrays[:2]], *numbers) for i, box in enumerate(boxes)]
 
         engines.repeat(f, (sums, *arrays), tasks, (scale, *parameters))
     if slope is not None:

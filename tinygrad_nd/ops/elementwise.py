@@ -119,9 +119,7 @@ arctan2 = elementwise(
     x=lambda g, x, y: scale(g, over(over(y, hypot(x, y)), hypot(x, y))),
     y=lambda g, x, y: scale(-g, over(over(x, hypot(x, y)), hypot(x, y))),
 )
-hypot: Function = elementwise(
-    np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out))
-)
+hypot: Function = elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out)))
 logaddexp = elementwise(
     np.logaddexp,
     "log(e ** x + e ** y), without overflow.",

@@ -1,192 +1,135 @@
-"""Compiled loops of the activations in `kernels.curves`, for float32: f(out, x, *parameters) and f_grad(out, g, x, *parameters).
-
-Arrays are flat, and parameters arrays of no axis.
-"""
+"""Compiled loops of the activations in `kernels.curves`, for float32: f(out, x, *parameters) and f_grad(out, g, x, *parameters)."""
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
 from ..curves import SATURATED
 from .exponential import exp, expm1, logistic
 from .exponential import softplus as _softplus
-
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_f = np.float32
-_ZERO, _HALF, _ONE, _TWO, _THREE, _SIX, _SIXTH = _f(0), _f(0.5), _f(1), _f(2), _f(3), _f(6), _f(1 / 6)
-_HIGH = _f(SATURATED)
+from .formulas import over
 
 
-@_jit
-def clip(out, x, low, high):
-    a, b = low[()], high[()]
-    for i in range(x.size):
-        v = x[i]
-        out[i] = a if v < a else (b if v > b else v)
+@over
+def clip(x, low, high):
+    return min(max(x, low), high)  # NaN flows
 
 
-@_jit
-def clip_grad(out, g, x, low, high):
-    a, b = low[()], high[()]
-    for i in range(x.size):
-        out[i] = g[i] if a < x[i] and x[i] < b else _ZERO
+@over
+def clip_grad(g, x, low, high):
+    return g if low < x and x < high else 0
 
 
-@_jit
-def hard_sigmoid(out, x):
-    for i in range(x.size):
-        v = x[i] + _THREE
-        out[i] = (_ZERO if v < _ZERO else (_SIX if v > _SIX else v)) * _SIXTH
+@over
+def hard_sigmoid(x):
+    return min(max(x + 3, 0), 6) * (1 / 6)
 
 
-@_jit
-def hard_sigmoid_grad(out, g, x):
-    for i in range(x.size):
-        out[i] = g[i] * _SIXTH if np.abs(x[i]) < _THREE else _ZERO
+@over
+def hard_sigmoid_grad(g, x):
+    return g * (1 / 6) if np.abs(x) < 3 else 0
 
 
-@_jit
-def hard_swish(out, x):
-    for i in range(x.size):
-        v = x[i] + _THREE
-        out[i] = x[i] * (_ZERO if v < _ZERO else (_SIX if v > _SIX else v)) * _SIXTH
+@over
+def hard_swish(x):
+    return x * min(max(x + 3, 0), 6) * (1 / 6)
 
 
-@_jit
-def hard_swish_grad(out, g, x):
-    for i in range(x.size):
-        slope = x[i] / _THREE + _HALF
-        inner = g[i] * slope
-        outer = g[i] if x[i] >= _THREE else _ZERO
-        out[i] = inner if np.abs(x[i]) < _THREE else outer
+@over
+def hard_swish_grad(g, x):
+    return 0 if x <= -3 else (g if x >= 3 else g * (x / 3 + 0.5))
 
 
-@_jit
-def leaky_relu(out, x, slope):
-    a = slope[()]
-    for i in range(x.size):
-        below = x[i] * a
-        out[i] = x[i] if x[i] > _ZERO else below
+@over
+def leaky_relu(x, slope):
+    return x if x > 0 else x * slope
 
 
-@_jit
-def leaky_relu_grad(out, g, x, slope):
-    a = slope[()]
-    for i in range(x.size):
-        below = g[i] * a
-        out[i] = g[i] if x[i] > _ZERO else below
+@over
+def leaky_relu_grad(g, x, slope):
+    return g if x > 0 else g * slope
 
 
-@_jit
-def threshold(out, x, least, value):
-    a, b = least[()], value[()]
-    for i in range(x.size):
-        out[i] = b if x[i] <= a else x[i]
+@over
+def threshold(x, least, value):
+    return value if x <= least else x
 
 
-@_jit
-def threshold_grad(out, g, x, least, value):
-    a = least[()]
-    for i in range(x.size):
-        out[i] = _ZERO if x[i] <= a else g[i]
+@over
+def threshold_grad(g, x, least, value):
+    return 0 if x <= least else g
 
 
-@_jit
-def softshrink(out, x, width):
-    a = width[()]
-    for i in range(x.size):
-        v = x[i]
-        out[i] = v - (-a if v < -a else (a if v > a else v))
+@over
+def softshrink(x, width):
+    return x - min(max(x, -width), width)
 
 
-@_jit
-def hardshrink(out, x, width):
-    a = width[()]
-    for i in range(x.size):
-        out[i] = _ZERO if np.abs(x[i]) <= a else x[i]
+@over
+def hardshrink(x, width):
+    return 0 if np.abs(x) <= width else x
 
 
-@_jit
-def hardshrink_grad(out, g, x, width):
-    a = width[()]
-    for i in range(x.size):
-        out[i] = _ZERO if np.abs(x[i]) <= a else g[i]
+@over
+def hardshrink_grad(g, x, width):
+    return 0 if np.abs(x) <= width else g
 
 
 softshrink_grad = hardshrink_grad
 
 
-@_jit
-def softsign(out, x):
-    for i in range(x.size):
-        out[i] = x[i] / (_ONE + np.abs(x[i]))
+@over
+def softsign(x):
+    return x / (1 + np.abs(x))
 
 
-@_jit
-def softsign_grad(out, g, x):
-    for i in range(x.size):
-        part = _ONE / (_ONE + np.abs(x[i]))
-        out[i] = g[i] * part * part
+@over
+def softsign_grad(g, x):
+    part = 1 / (1 + np.abs(x))
+    return g * part * part
 
 
-@_jit
-def exponential(out, x, a, b, c):
-    p, q, r = a[()], b[()], c[()]
-    for i in range(x.size):
-        above, below = r * x[i], p * expm1(q * x[i])
-        out[i] = above if x[i] > _ZERO else below
+@over
+def exponential(x, a, b, c):
+    return c * x if x > 0 else a * expm1(b * x)
 
 
-@_jit
-def exponential_grad(out, g, x, a, b, c):
-    p, q, r = a[()] * b[()], b[()], c[()]
-    for i in range(x.size):
-        above, below = r * g[i], p * g[i] * exp(q * x[i])
-        out[i] = above if x[i] > _ZERO else below
+@over
+def exponential_grad(g, x, a, b, c):
+    return c * g if x > 0 else a * b * g * exp(b * x)
 
 
-@_jit
-def softplus(out, x, beta, threshold):
-    b, most = beta[()], threshold[()]
-    for i in range(x.size):
-        curved = _softplus(x[i] * b) / b
-        out[i] = x[i] if x[i] * b > most else curved
+@over
+def softplus(x, beta, threshold):
+    return x if x * beta > threshold else _softplus(x * beta) / beta
 
 
-@_jit
-def softplus_grad(out, g, x, beta, threshold):
-    b, most = beta[()], threshold[()]
-    for i in range(x.size):
-        curved = g[i] * logistic(x[i] * b)
-        out[i] = g[i] if x[i] * b > most else curved
+@over
+def softplus_grad(g, x, beta, threshold):
+    return g if x * beta > threshold else g * logistic(x * beta)
 
 
-@_jit
-def log_sigmoid(out, x):
-    for i in range(x.size):
-        out[i] = -_softplus(-x[i])
+@over
+def log_sigmoid(x):
+    return -_softplus(-x)
 
 
-@_jit
-def log_sigmoid_grad(out, g, x):
-    for i in range(x.size):
-        out[i] = g[i] * logistic(-x[i])
+@over
+def log_sigmoid_grad(g, x):
+    return g * logistic(-x)
 
 
-@_jit
-def mish(out, x):
-    for i in range(x.size):
-        e = exp(_HIGH if x[i] > _HIGH else x[i])
-        n = e * (e + _TWO)
-        out[i] = x[i] * (n / (n + _TWO))
+@over
+def mish(x):
+    e = exp(min(x, SATURATED))
+    n = e * (e + 2)
+    return x * (n / (n + 2))
 
 
-@_jit
-def mish_grad(out, g, x):
-    for i in range(x.size):
-        z = _HIGH if x[i] > _HIGH else x[i]
-        e = exp(z)
-        n = e * (e + _TWO)
-        left = _TWO / (n + _TWO)
-        t = n / (n + _TWO)
-        out[i] = g[i] * (t + z * (left * (_ONE + t) * (e / (_ONE + e))))
+@over
+def mish_grad(g, x):
+    z = min(x, SATURATED)
+    e = exp(z)
+    n = e * (e + 2)
+    left = 2 / (n + 2)
+    t = n / (n + 2)
+    return g * (t + z * (left * (1 + t) * (e / (1 + e))))

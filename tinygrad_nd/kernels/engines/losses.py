@@ -1,4 +1,4 @@
-"""Compiled loops of the losses in `kernels.losses`, for float32: f(total, out, x, t, numbers), numbers the scale, then parameters.
+"""Compiled loops of the losses in `kernels.losses`, for float32: f(total, out, x, t, scale, *parameters).
 
 One loop for all of them: what differs is the value and the slope of one number. Sums are kept in double precision from one stretch to the
 next. Arrays are flat; total has one entry. An `out` that is shorter than x, a stretch, is written over and over.
@@ -6,79 +6,69 @@ next. Arrays are flat; total has one entry. An `out` that is shorter than x, a s
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
 from ..losses import STRETCH
 from .exponential import exp, log1p
-
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_f = np.float32
-_ZERO, _HALF, _ONE, _TWO = _f(0), _f(0.5), _f(1), _f(2)
+from .formulas import exact
+from .plain import Loop
 
 
 def _loop(both):
-    @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-    def loop(total, out, x, t, numbers):
-        scale, parameter = numbers[0], numbers[1]
+    def loop(total, out, x, t, scale, *parameters):
         for start in range(0, x.size, STRETCH):
             first = start if out.size == x.size else 0
-            to, a, b, part = out[first : first + STRETCH], x[start : start + STRETCH], t[start : start + STRETCH], _ZERO
+            to, a, b, part = out[first : first + STRETCH], x[start : start + STRETCH], t[start : start + STRETCH], x.dtype.type(0)
             for i in range(a.size):
-                value, slope = both(a[i], b[i], parameter)
+                value, slope = both(a[i], b[i], *parameters)
                 part += value
                 to[i] = slope * scale
             total[0] += part
 
-    return loop
+    return Loop(loop, fast=("contract", "reassoc", "nsz"))
 
 
-@_jit
-def _mse(x, t, _):
+@exact
+def _mse(x, t):
     d = x - t
-    return d * d, _TWO * d
+    return d * d, 2 * d
 
 
-@_jit
-def _l1(x, t, _):
+@exact
+def _l1(x, t):
     d = x - t
-    return np.abs(d), _sign(d)
+    return np.abs(d), np.sign(d)
 
 
-@_jit
-def _sign(d):
-    return _ONE if d > _ZERO else (-_ONE if d < _ZERO else d)  # NaN flows
-
-
-@_jit
+@exact
 def _huber(x, t, delta):
     d = x - t
-    c = -delta if d < -delta else (delta if d > delta else d)
-    return c * (d - _HALF * c), c
+    c = min(max(d, -delta), delta)
+    return c * (d - 0.5 * c), c
 
 
-@_jit
+@exact
 def _smooth_l1(x, t, beta):
-    d, distance, inverse = x - t, np.abs(x - t), _ONE / beta
+    d, distance, inverse = x - t, np.abs(x - t), 1 / beta
     near = distance < beta
-    return _HALF * d * d * inverse if near else distance - _HALF * beta, d * inverse if near else _sign(d)
+    return 0.5 * d * d * inverse if near else distance - 0.5 * beta, d * inverse if near else np.sign(d)
 
 
-@_jit
-def _logits(x, t, _):
-    e, rest = exp(-np.abs(x)), _ONE - t
-    above, below = rest - t * e, rest * e - t
-    return ((x if x > _ZERO else _ZERO) - t * x) + log1p(e), (above if x > _ZERO else below) / (_ONE + e)
+@exact
+def _logits(x, t):
+    e = exp(-np.abs(x))
+    slope = (1 - t - t * e if x > 0 else (1 - t) * e - t) / (1 + e)
+    return log1p(e) + (max(x, 0) - t * x), slope
 
 
-@_jit
-def _soft_margin(x, t, _):
+@exact
+def _soft_margin(x, t):
     z = x * t
     e = exp(-np.abs(z))
-    return (_ZERO if z > _ZERO else -z) + log1p(e), -t * (e if z > _ZERO else _ONE) / (_ONE + e)
+    return (0 if z > 0 else -z) + log1p(e), -t * (e if z > 0 else 1) / (1 + e)
 
 
-@_jit
-def _poisson(x, t, _):
+@exact
+def _poisson(x, t):
     e = exp(x)
     return e - t * x, e - t
 

@@ -36,7 +36,7 @@ Kinds = tuple[Any, ...]  # of arguments: (dtype, rank) of arrays, types of numbe
 
 
 class Loop:
-    """A function of arrays in C order, integers and booleans. fast: LLVM's fast-math flags; vectors: whether loops may become some."""
+    """A function of arrays in C order and of numbers. fast: LLVM's fast-math flags; vectors: whether loops may become some."""
 
     def __init__(self, f: Callable[..., Any], fast: Sequence[str] = (), vectors: bool = True) -> None:
         self.py_func, self.fast, self.vectors = f, tuple(fast), vectors
@@ -58,19 +58,20 @@ class Loop:
 
     def __repr__(self) -> str:
         """By what compiled objects are told apart."""
-        given = {name: _named(value) if callable(value) else value for name, value in _outside(self.py_func).nonlocals.items()}
-        return f"{_named(self.py_func)} {given}"
+        given = _outside(self.py_func).nonlocals.items()
+        named = {name: _named(value) if callable(value) and not isinstance(value, Loop) else value for name, value in given}
+        return f"{_named(self.py_func)} {named}"
 
 
 def _words(arguments: Sequence[Any]) -> list[Any]:
-    """An array is its address and its shape."""
+    """An array is its address and its shape, a number that is not whole the bits of a float64."""
     words: list[Any] = []
     for a in arguments:
         if type(a) is np.ndarray:
             assert a.flags.c_contiguous, (a.shape, a.strides)
             words += (a, *a.shape)
         else:
-            words.append(int(a))
+            words.append(int(np.float64(a).view(np.int64)) if isinstance(a, (float, np.floating)) else int(a))
     return words
 
 
@@ -98,7 +99,10 @@ def _enter(kernel: Kernel, *arguments: Any) -> None:
             data = b.inttoptr(next(rest), stored(kind[0]).as_pointer())
             values.append(Block(data, kind[0], tuple(Number(next(rest), INTEGER) for _ in range(kind[1]))))
         else:
-            values.append(_Writer(kernel.module, b, f).cast(Number(next(rest), INTEGER), np.dtype(kind)))
+            dtype, number = np.dtype(kind), Number(next(rest), INTEGER)
+            if dtype.kind == "f":
+                number = Number(b.bitcast(number.value, ir.DoubleType()), np.dtype(np.float64))
+            values.append(_Writer(kernel.module, b, f).cast(number, dtype))
     _call(kernel.module, b, f, values)
 
 
@@ -134,7 +138,7 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         super().__init__(module, b, f.fast)
         self.f = f
         self.names: dict[str, Any] = {}
-        self.ends: list[Any] = []  # where `continue` leads, loop by loop
+        self.ends: list[tuple[Any, Any]] = []  # where `continue` and `break` lead, loop by loop
         self.allocated: list[Any] = []
         self.result: Any = None
 
@@ -142,7 +146,10 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         """What the function returns of values."""
         text, outside = _text(self.f.py_func), _outside(self.f.py_func)
         self.names = {**outside.builtins, **outside.globals, **outside.nonlocals}
-        for argument, value in zip(text.args.args, values, strict=True):
+        named, rest = text.args.args, text.args.vararg
+        if rest is not None:
+            self.names[rest.arg], values = tuple(values[len(named) :]), values[: len(named)]
+        for argument, value in zip(named, values, strict=True):
             self.assign(ast.Name(argument.arg), value)
         self.all(text.body)
         return self.result
@@ -172,7 +179,10 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         self.result = self.visit(s.value)
 
     def visit_Continue(self, s: ast.Continue) -> None:
-        self.b.branch(self.ends[-1])
+        self.b.branch(self.ends[-1][0])
+
+    def visit_Break(self, s: ast.Break) -> None:
+        self.b.branch(self.ends[-1][1])
 
     def visit_If(self, s: ast.If) -> None:
         test = self.truth(self.visit(s.test))
@@ -210,7 +220,7 @@ class _Writer(Arithmetic, ast.NodeVisitor):
         i.add_incoming(start.value, before)
         self.b.cbranch(self.compare(ast.Lt(), Number(i, dtype), stop).value, inside, after)
         self.b.position_at_end(inside)
-        self.ends.append(end)
+        self.ends.append((end, after))
         body(Number(i, dtype))
         self.ends.pop()
         if not self.b.block.is_terminated:
@@ -380,8 +390,21 @@ def numbers(a: Any, first: int, count: int) -> tuple[Any, ...]:
     return tuple(a[first : first + count])
 
 
+def numbers_at(i: int, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """The numbers of arrays at i, and numbers as they are."""
+    return tuple(a[i] if isinstance(a, np.ndarray) else a for a in operands)
+
+
 def _numbers(w: _Writer, a: Block, first: int, count: int) -> tuple[Number, ...]:
     return tuple(Number(w.b.load(w.b.gep(a.data, [llvm.integer(first + i)])), a.dtype) for i in range(count))
+
+
+def _numbers_at(w: _Writer, i: Number, operands: Sequence[Number | Block]) -> tuple[Number, ...]:
+    return tuple(w.read(a, i) if isinstance(a, Block) else a for a in operands)
+
+
+def _len(w: _Writer, a: Any) -> Any:
+    return a.shape[0] if isinstance(a, Block) else len(a)
 
 
 def _view(w: _Writer, a: Number, dtype: Any) -> Number:
@@ -393,7 +416,9 @@ def _reshape(w: _Writer, a: Block, *shape: Any) -> Block:
     return Block(a.data, a.dtype, tuple(w.cast(n, INTEGER) for n in shape))
 
 
-_FUNCTIONS: dict[Any, Callable[..., Any]] = {**FUNCTIONS, np.empty: _Writer.empty, numbers: _numbers}
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    **FUNCTIONS, len: _len, np.empty: _Writer.empty, numbers: _numbers, numbers_at: _numbers_at,
+}  # fmt: skip
 _METHODS: dict[str, Callable[..., Any]] = {"view": _view, "reshape": _reshape}
 
 
