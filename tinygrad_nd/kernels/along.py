@@ -52,16 +52,17 @@ def several(
         found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns, least=least)
         return [out.astype(np.float16) for out in found]
     axis %= x.ndim
-    if 0 < x.size < COMPILED and x.flags.c_contiguous:
-        lead, rest = x.shape[:axis], x.shape[axis + 1 :]
-        outs = [np.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
+    lead, rest = x.shape[:axis], x.shape[axis + 1 :]
+    compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= least else None
+    inner, at_once = prod(rest), compiled is not None and all([a.flags.c_contiguous for a in operands])
+    if x.flags.c_contiguous and (0 < x.size < COMPILED or (at_once and not 1 < inner < WIDE)):
+        outs = [memory.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
         arrays: Sequence[Array] = (*outs, *operands)
         if len(lead) != 1 or rest:
-            arrays = [a.reshape(prod(lead), a.shape[axis], *([prod(rest)] if rest else [])) for a in arrays]
-        loop = engines.compiled(loops) if x.dtype == np.float32 and x.size >= least else None
-        if loop is not None and all(a.flags.c_contiguous for a in arrays):
+            arrays = [a.reshape(prod(lead), a.shape[axis], *([inner] if inner > 1 else [])) for a in arrays]
+        if at_once:
             m = len(outs)
-            _spread_compiled(loop, tile.__name__[1:], x.shape[axis], arrays[:m], arrays[m:], constants)
+            _spread_compiled(compiled, tile.__name__[1:], x.shape[axis], arrays[:m], arrays[m:], constants)
         else:
             with np.errstate(invalid="ignore", over="ignore", under="ignore"):
                 tile(*arrays, *constants)
@@ -72,7 +73,6 @@ def several(
     if not x.size:
         return outs
     targets, sources = ([_matrices(a, order, (outer, a.shape[axis], inner)) for a in arrays] for arrays in (outs, operands))
-    compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= COMPILED else None
     if compiled is None:
         with numpy_tiles(inner if inner > 1 else n), np.errstate(under="ignore"):
             _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources, columns and inner == 1 and n < SHORT)
