@@ -148,6 +148,10 @@ def test_weight_alone_may_need_a_gradient():
     (lambda x: nd.group_norm(x, 3), "num_groups=3 must divide the 4"),
     (lambda x: nd.layer_norm(x, 4), "last axes of x"),
     (lambda x: nd.layer_norm(x, 5, bias=np.ones(4)), "bias needs shape"),
+    (lambda x: nd.layer_norm(x[..., :0], (4, 0)), "layer_norm: normalized_shape=.* holds no values"),
+    (lambda x: nd.rms_norm(x[..., :0], 0), "rms_norm: normalized_shape=.* holds no values"),
+    (lambda x: nd.group_norm(x[..., :0], 2), "group_norm: x .* has no values"),
+    (lambda x: nd.batch_norm(x[:, :0], None, None, training=True), "batch_norm: x .* has no values"),
     (lambda x: nd.instance_norm(x[0, 0]), "needs axes"),
     (lambda x: nd.global_avg_pool(x[0, 0]), "needs axes"),
 ])  # fmt: skip

@@ -83,6 +83,8 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     if channels % whole("group_norm", "num_groups", num_groups):
         raise ValueError(f"group_norm: num_groups={num_groups} must divide the {channels} channels of x {x.shape}")
     weight, bias = _parameters("group_norm", (channels,), x, weight=weight, bias=bias)
+    if 0 in x.shape[1:]:
+        raise ValueError(f"group_norm: x {x.shape} has no values in its groups, and statistics need some")
     over = Over(tuple(range(1, x.ndim)), _along(axis, x), eps, groups=(axis, num_groups))
     return normalised(x, weight, bias, over)[0]
 
@@ -132,6 +134,8 @@ def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any
     t, shape = _real(where, x), sizes_of(normalized_shape, where)
     if not shape or t.shape[-len(shape) :] != shape:
         raise ValueError(f"{where}: normalized_shape={shape} must be the last axes of x, but x has shape {t.shape}")
+    if 0 in shape:
+        raise ValueError(f"{where}: normalized_shape={shape} holds no values, and statistics need some")
     w, b = _parameters(where, shape, t, weight=weight, bias=bias)
     lead = t.ndim - len(shape)
     if eps is None and not centred:
@@ -172,7 +176,7 @@ def _by_channel(
         middle, variance = (a.astype(dtype, copy=False).reshape(shape) for a in known.values())
         given = middle, 1 / np.sqrt(variance + eps)
         return normalised(x, weight, bias, Over((), shape, eps, given=given))[0]
-    count = prod(x.shape[a] for a in axes)
+    count = prod(x.shape[a] for a in axes) if channels else 0
     if count < 2:
         told = f"{where}: x {x.shape} has {'one value' if count else 'no values'} per channel"
         raise ValueError(f"{told}, and statistics of x need more; use the running ones")
