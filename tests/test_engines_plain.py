@@ -5,8 +5,9 @@ import pytest
 
 pytest.importorskip("numba")
 
+from tinygrad_nd.kernels.engines.arrays import numbers
 from tinygrad_nd.kernels.engines.formulas import over, polynomial
-from tinygrad_nd.kernels.engines.plain import Loop, numbers
+from tinygrad_nd.kernels.engines.plain import Loop
 
 
 def mixed(out, x, codes, n, flag):

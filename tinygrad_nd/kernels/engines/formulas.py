@@ -3,7 +3,8 @@
 # mypy: ignore-errors
 from functools import partial
 
-from .plain import Loop, numbers_at
+from .arrays import numbers_at
+from .plain import Loop
 
 exact = partial(Loop, fast=("contract",))  # rounding by a large summand must not be simplified away, NaN and infinities keep their meaning
 

@@ -4,7 +4,8 @@
 from functools import cache
 
 from ..update import slope
-from .plain import Loop, numbers
+from .arrays import numbers
+from .plain import Loop
 
 
 @cache
