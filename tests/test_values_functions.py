@@ -429,6 +429,16 @@ def test_slopes_are_finite_where_squares_on_the_way_would_not_be(f, x, expected)
     assert grad(f, x)[0].data == pytest.approx(expected, rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    "f", [nd.tanh, nd.sigmoid, lambda x: nd.hypot(x, 2.0), lambda x: nd.arctan2(x, 2.0), lambda x: nd.copysign(x, 2.0)]
+)
+def test_nan_in_a_branch_not_taken_is_in_no_derivative(f):
+    x, taken = np.array([np.nan, 0.5]), np.array([False, True])
+    h = nd.hessian(lambda x: nd.sum(nd.where(taken, f(x), 0)))(x).data
+    assert h[0].tolist() == h[:, 0].tolist() == [0, 0]
+    assert h[1, 1] == nd.hessian(lambda x: nd.sum(f(x)))(x[1:]).item()
+
+
 def test_a_result_without_gradient_is_a_constant():
     x = nd.tensor(PLAIN, requires_grad=True)
     for f in (nd.isreal, nd.spacing, nd.count_nonzero, nd.nanargmax, nd.isposinf, lambda x: nd.isclose(x, x), lambda x: nd.frexp(x)[1]):

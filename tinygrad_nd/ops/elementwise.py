@@ -149,13 +149,13 @@ def _through_tanh(g: Any, out: Any) -> Any:
     return _tanh_grad(g, out) if isinstance(g, Tensor) else guarded.tanh_grad(g, out)
 
 
-@primitive(g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, -2 * g * y))
+@primitive(g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, scale(g, -2 * y)))
 def _tanh_grad(g: Any, y: Any) -> Any:
     """g (1 - y²), the cotangent behind a hyperbolic tangent y."""
     return guarded.tanh_grad(g, y)
 
 
-@primitive(g=lambda h, y: _sigmoid_grad(h, y), y=lambda h, g, y: scale(h, g * (1 - 2 * y)))
+@primitive(g=lambda h, y: _sigmoid_grad(h, y), y=lambda h, g, y: scale(h, scale(g, 1 - 2 * y)))
 def _sigmoid_grad(g: Any, y: Any) -> Any:
     """g y (1 - y), the cotangent behind a sigmoid y."""
     return guarded.sigmoid_grad(g, y)
@@ -221,7 +221,7 @@ def _turn(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
 copysign = elementwise(
     np.copysign,
     "|x| with the sign of y; the derivative in x at 0 is 0, and so is the gradient of y.",
-    x=lambda g, x, y: g * np.copysign(1.0, np.asarray(y), dtype=g.dtype) * np.sign(np.asarray(x), dtype=g.dtype),
+    x=lambda g, x, y: scale(g, np.copysign(1.0, np.asarray(y), dtype=g.dtype) * np.sign(np.asarray(x), dtype=g.dtype)),
     y=no_slope,
 )
 
