@@ -2,49 +2,48 @@
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
+from .plain import Loop
 from .softmax import _largest
 
-U = np.uintp
-_jit = njit(nogil=True, cache=True, error_model="numpy")
 
-
-@_jit
+@Loop
 def largest_rows(at, x):
     for r in range(x.shape[0]):
-        top, i = _largest(x[r]), 0
-        while x[r, i] != top and x[r, i] == x[r, i]:
-            i += 1
-        at[r] = i
+        top, none = _largest(x[r]), np.int32(x.shape[1])
+        first = none
+        for i in range(x.shape[1]):
+            first = min(first, np.int32(i) if x[r, i] == top or x[r, i] != x[r, i] else none)
+        at[r] = first
 
 
-@_jit
+@Loop
 def largest_lanes(at, x):
     outer, n, inner = x.shape
     top, place = np.empty(inner, x.dtype), np.empty(inner, np.int32)
     for p in range(outer):
         top[:], place[:] = x[p, 0], 0
         for q in range(1, n - 1, 2):
-            _raise_twice(top, place, x[p, q], x[p, q + 1], np.int32(q))
+            _raise_twice(top, place, x[p, q], x[p, q + 1], q)
         if n % 2 == 0:
-            _raise_twice(top, place, x[p, n - 1], x[p, n - 1], np.int32(n - 1))
+            _raise_twice(top, place, x[p, n - 1], x[p, n - 1], n - 1)
         at[p, 0] = place
 
 
-@_jit
+@Loop
 def _raise_twice(top, place, x, y, q):
     """By what stands at q, then by what stands after it."""
+    first = np.int32(q)
     for i in range(x.size):
         t, u, v, old = top[i], x[i], y[i], place[i]
         wins = (v > u) | ((v != v) & (u == u))
-        w, new = (v if wins else u), (np.int32(q + 1) if wins else q)
+        w, new = v if wins else u, first + 1 if wins else first
         wins = (w > t) | ((w != w) & (t == t))
         top[i] = w if wins else t
         place[i] = new if wins else old
 
 
-@_jit
+@Loop
 def take(y, x, at):
     outer, n, inner = y.shape
     for p in range(outer):
@@ -57,33 +56,36 @@ def take(y, x, at):
                     y[p, q, i] = x[p, at[p, q, i], i]
 
 
-@_jit
+@Loop
 def put(y, x, at):
     outer, n, inner = x.shape
-    size = U(y.size // max(outer, 1))
+    size = y.size // max(outer, 1)
     for p in range(outer):
-        base = U(p) * size
-        for i in range(base, base + size):
-            y[i] = 0
+        block = y[p * size : (p + 1) * size]
+        block[:] = 0
         for q in range(n):
             for i in range(inner):
-                y[base + U(at[p, q, i] * inner + i)] = x[p, q, i]
+                block[at[p, q, i] * inner + i] = x[p, q, i]
 
 
-@_jit
+@Loop
 def repeated(twice, at, size):
     outer, n, inner = at.shape
     seen = np.empty(size * inner, np.uint8)
     for p in range(outer):
-        seen[:] = 0
+        seen[:], found = 0, np.uint8(0)
         if inner == 1:
             for q in range(n):
-                seen[at[p, q, 0]] = 1
+                found |= _mark(seen, at[p, q, 0])
         else:
             for q in range(n):
                 for i in range(inner):
-                    seen[at[p, q, i] * inner + i] = 1
-        count = 0
-        for q in range(seen.size):
-            count += seen[q]
-        twice[p] = count < n * inner
+                    found |= _mark(seen, at[p, q, i] * inner + i)
+        twice[p] = found
+
+
+def _mark(seen, place):
+    """Whether it has been there before."""
+    before = seen[place]
+    seen[place] = 1
+    return before

@@ -5,15 +5,11 @@ A step is a product with the weights and a loop over the gates; all of them are 
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
 from .. import memory, parallel
 from . import native, products, programs
 from .exponential import expm1, logistic
-
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_f = np.float32
-_ONE, _TWO = _f(1), _f(2)
+from .formulas import exact
 
 
 def lstm(z, w, b, s):
@@ -87,93 +83,67 @@ def _product(x, w, out, add=False):
     return products.multiply(x, rows, offsets, w, out, add)
 
 
-@_jit
+@exact
 def _lstm_gates(a, b, c, new_h, new_c):
     """What comes to the gates, in a, becomes what they let through: i, f, g, o."""
-    n, size = c.shape
-    for r in range(n):
-        i, f, k, o = a[r, :size], a[r, size : 2 * size], a[r, 2 * size : 3 * size], a[r, 3 * size :]
-        for j in range(size):
-            i[j] = logistic(i[j] + b[j])
-            f[j] = logistic(f[j] + b[size + j])
-            k[j] = _tanh(k[j] + b[2 * size + j])
-            o[j] = logistic(o[j] + b[3 * size + j])
-            new_c[r, j] = f[j] * c[r, j] + i[j] * k[j]
-            new_h[r, j] = o[j] * _tanh(new_c[r, j])
+    size = c.shape[1]
+    for r in range(c.shape[0]):
+        _lstm_row(a[r, :size], a[r, size : 2 * size], a[r, 2 * size : 3 * size], a[r, 3 * size :], b, c[r], new_h[r], new_c[r])
 
 
-@_jit
+@exact
+def _lstm_row(i, f, k, o, b, c, new_h, new_c):
+    """Gates are arrays of their own, and so known not to overlap: where some are read and written, LLVM can tell that in no other way."""
+    size = c.size
+    for j in range(size):
+        i[j], f[j] = logistic(i[j] + b[j]), logistic(f[j] + b[size + j])
+        k[j], o[j] = _tanh(k[j] + b[2 * size + j]), logistic(o[j] + b[3 * size + j])
+        new_c[j] = f[j] * c[j] + i[j] * k[j]
+        new_h[j] = o[j] * _tanh(new_c[j])
+
+
+@exact
 def _lstm_slopes(gates, c, new_c, g_h, g_c, dh, dc, d):
-    """The cotangents of what came to the gates, in d; those of the states before, but for what comes back by the product, in dc.
-
-    In loops of few arrays each: of more, LLVM gives up telling whether they overlap, and makes no vectors.
-    """
+    """The cotangents of what came to the gates, in d; those of the states before, but for what comes back by the product, in dc."""
     n, size = c.shape
     for r in range(n):
-        i, f, k, o = gates[r, :size], gates[r, size : 2 * size], gates[r, 2 * size : 3 * size], gates[r, 3 * size :]
-        di, df, dk, do = d[r, :size], d[r, size : 2 * size], d[r, 2 * size : 3 * size], d[r, 3 * size :]
-        of_h, of_c = dh[r], dc[r]
         for j in range(size):
-            do[j] = _tanh(new_c[r, j])
-        for j in range(size):
-            of_h[j] += g_h[r, j]
-        for j in range(size):
-            of_c[j] += g_c[r, j] + of_h[j] * o[j] * (_ONE - do[j] * do[j])
-        for j in range(size):
-            do[j] *= of_h[j] * o[j] * (_ONE - o[j])
-        for j in range(size):
-            di[j] = of_c[j] * k[j] * i[j] * (_ONE - i[j])
-        for j in range(size):
-            df[j] = of_c[j] * c[r, j] * f[j] * (_ONE - f[j])
-        for j in range(size):
-            dk[j] = of_c[j] * i[j] * (_ONE - k[j] * k[j])
-        for j in range(size):
-            of_c[j] *= f[j]
+            i, f, k, o = gates[r, j], gates[r, size + j], gates[r, 2 * size + j], gates[r, 3 * size + j]
+            t, of_h = _tanh(new_c[r, j]), dh[r, j] + g_h[r, j]
+            of_c = dc[r, j] + g_c[r, j] + of_h * o * (1 - t * t)
+            d[r, j], d[r, size + j] = of_c * k * i * (1 - i), of_c * c[r, j] * f * (1 - f)
+            d[r, 2 * size + j], d[r, 3 * size + j] = of_c * i * (1 - k * k), of_h * t * o * (1 - o)
+            dc[r, j] = of_c * f
 
 
-@_jit
+@exact
 def _gru_gates(z, q, b, h, new, kept):
     """From z and q, the product: what the gates let through, r, u, k, and the q of k; the new state."""
     n, size = h.shape
     for m in range(n):
-        r, u, k, inner = kept[m, :size], kept[m, size : 2 * size], kept[m, 2 * size : 3 * size], kept[m, 3 * size :]
         for j in range(size):
-            r[j] = logistic(z[m, j] + (q[m, j] + b[j]))
-        for j in range(size):
-            u[j] = logistic(z[m, size + j] + (q[m, size + j] + b[size + j]))
-        for j in range(size):
-            inner[j] = q[m, 2 * size + j] + b[2 * size + j]
-        for j in range(size):
-            k[j] = _tanh(z[m, 2 * size + j] + r[j] * inner[j])
-        for j in range(size):
-            new[m, j] = k[j] + u[j] * (h[m, j] - k[j])
+            r = logistic(z[m, j] + (q[m, j] + b[j]))
+            u = logistic(z[m, size + j] + (q[m, size + j] + b[size + j]))
+            inner = q[m, 2 * size + j] + b[2 * size + j]
+            k = _tanh(z[m, 2 * size + j] + r * inner)
+            kept[m, j], kept[m, size + j], kept[m, 2 * size + j], kept[m, 3 * size + j] = r, u, k, inner
+            new[m, j] = k + u * (h[m, j] - k)
 
 
-@_jit
+@exact
 def _gru_slopes(kept, h, g, dh, d):
     """The cotangents of r and u, of the q of k and of k before their functions, in d; those of the state before, by u alone, in dh."""
     n, size = h.shape
     for m in range(n):
-        r, u, k, inner = kept[m, :size], kept[m, size : 2 * size], kept[m, 2 * size : 3 * size], kept[m, 3 * size :]
-        dr, du, dq, dk = d[m, :size], d[m, size : 2 * size], d[m, 2 * size : 3 * size], d[m, 3 * size :]
-        back = dh[m]
         for j in range(size):
-            back[j] += g[m, j]
-        for j in range(size):
-            dk[j] = back[j] * (_ONE - u[j]) * (_ONE - k[j] * k[j])
-        for j in range(size):
-            dr[j] = dk[j] * inner[j] * r[j] * (_ONE - r[j])
-        for j in range(size):
-            du[j] = (h[m, j] - k[j]) * u[j] * (_ONE - u[j])
-        for j in range(size):
-            du[j] *= back[j]
-        for j in range(size):
-            dq[j] = dk[j] * r[j]
-        for j in range(size):
-            back[j] *= u[j]
+            r, u, k, inner = kept[m, j], kept[m, size + j], kept[m, 2 * size + j], kept[m, 3 * size + j]
+            back = dh[m, j] + g[m, j]
+            of_k = back * (1 - u) * (1 - k * k)
+            d[m, j], d[m, size + j] = of_k * inner * r * (1 - r), (h[m, j] - k) * u * (1 - u) * back
+            d[m, 2 * size + j], d[m, 3 * size + j] = of_k * r, of_k
+            dh[m, j] = back * u
 
 
-@_jit
 def _tanh(x):
-    e = expm1(-_TWO * np.abs(x))
-    return np.copysign(-e / (_TWO + e), x)
+    e = expm1(-2 * np.abs(x))
+    return np.copysign(-e / (2 + e), x)

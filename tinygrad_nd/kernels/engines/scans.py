@@ -2,25 +2,18 @@
 
 # mypy: ignore-errors
 import numpy as np
-from numba import njit
 
 from ..along import LANES
+from .plain import Loop
 from .softmax import block
 
-_jit = njit(nogil=True, cache=True, error_model="numpy")
 _AT_ONCE = 4  # rows; each of a row's sums has to wait for the last
 
 
-@_jit
-def _order(n, back):
-    """The first index and the step."""
-    return (n - 1, -1) if back else (0, 1)
-
-
-@_jit
+@Loop
 def running_rows(out, x, back):
     rows, n = x.shape
-    first, step = _order(n, back)
+    first, step = n - 1 if back else 0, -1 if back else 1
     whole = rows - rows % _AT_ONCE
     for r in range(0, whole, _AT_ONCE):
         p = q = s = t = x.dtype.type(0)
@@ -35,16 +28,20 @@ def running_rows(out, x, back):
             out[r, first + i * step] = total
 
 
-@_jit
+@Loop
 def running_lanes(out, x, back, begin, end):
-    total = np.empty(LANES, x.dtype)
     n = x.shape[1]
-    first, step = _order(n, back)
+    first, step = n - 1 if back else 0, -1 if back else 1
+    total = np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
         total[:] = 0
         for i in range(n):
-            given, made = x[p, first + i * step, low:high], out[p, first + i * step, low:high]
-            for k in range(given.size):
-                total[k] += given[k]
-                made[k] = total[k]
+            _add_to(out[p, first + i * step, low:high], x[p, first + i * step, low:high], total)
+
+
+@Loop
+def _add_to(made, given, total):
+    for k in range(given.size):
+        total[k] += given[k]
+        made[k] = total[k]
