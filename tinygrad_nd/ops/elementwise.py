@@ -116,10 +116,15 @@ arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: 
 arctan2 = elementwise(
     np.arctan2,
     "The angle of the point (y, x) = (first, second operand).",
-    x=lambda g, x, y: scale(g, over(over(y, hypot(x, y)), hypot(x, y))),
-    y=lambda g, x, y: scale(-g, over(over(x, hypot(x, y)), hypot(x, y))),
+    x=lambda g, x, y: scale(g, _by_distance(y, hypot(x, y), 2)),
+    y=lambda g, x, y: scale(-g, _by_distance(x, hypot(x, y), 2)),
 )
-hypot: Function = elementwise(np.hypot, "sqrt(x² + y²).", x=lambda g, x, out: scale(g, over(x, out)), y=lambda g, y, out: scale(g, over(y, out)))
+hypot: Function = elementwise(
+    np.hypot,
+    "sqrt(x² + y²).",
+    x=lambda g, x, out: scale(g, _by_distance(x, out)),
+    y=lambda g, y, out: scale(g, _by_distance(y, out)),
+)
 logaddexp = elementwise(
     np.logaddexp,
     "log(e ** x + e ** y), without overflow.",
@@ -134,6 +139,13 @@ logaddexp2 = elementwise(
 )
 deg2rad, radians = (elementwise(u, "Degrees in radians.", x=lambda g: g * (pi / 180)) for u in (np.deg2rad, np.radians))
 rad2deg, degrees = (elementwise(u, "Radians in degrees.", x=lambda g: g * (180 / pi)) for u in (np.rad2deg, np.degrees))
+
+
+def _by_distance(x: Any, d: Any, times: int = 1) -> Any:
+    """x / d, or that by d again (d² may overflow), and 0 at the origin, where x is 0."""
+    none = np.equal(bare(d), 0)
+    d = where(none, 1, d) if none.any() else d
+    return x / d if times == 1 else x / d / d
 
 
 def _difference(x: Any, y: Any) -> Tensor:

@@ -83,7 +83,7 @@ def _scale(g: Any, d: Any) -> Any:
     return guarded.scale(g, d)
 
 
-@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: scale(-h, conj(over(over(g, d), d))))
+@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
 def _over(g: Any, d: Any) -> Any:
     return guarded.over(g, d)
 
