@@ -126,6 +126,17 @@ def test_long_doubles_are_normalised_as_such():
             np.testing.assert_allclose(a.data.astype(float), b.data, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("rows", [8, 800])  # by NumPy, and compiled
+@pytest.mark.parametrize("size", [1e15, 1e-15])
+def test_rows_of_any_size_get_their_gradients(rows, size):
+    """The cube of their rstd is no float32."""
+    x, g = sample(rows, 40), sample(rows, 40).astype(np.float32)
+    t = nd.tensor((x * size).astype(np.float32), requires_grad=True)
+    u = nd.tensor(t.data.astype(np.float64), requires_grad=True)
+    dt, du = (nd.gradients(nd.layer_norm(a, 40, eps=0), a, g).data * size for a in (t, u))
+    np.testing.assert_allclose(dt, du, rtol=1e-4, atol=1e-5)
+
+
 def test_a_large_mean_costs_no_digits():
     x = (RNG.standard_normal((64, 8, 30, 30)) + 1000).astype(np.float32)
     for a in (x, lying(x, "last")):

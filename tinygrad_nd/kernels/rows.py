@@ -127,7 +127,7 @@ def _gradients(
     product = np.multiply(g, out, out=memory.scratch("product", g.shape, g.dtype))
     np.matmul(rstd[:, 0], product, out=dweight)
     np.matmul(np.ones(len(g), g.dtype), g, out=dbias)
-    np.multiply(out, (product @ along) * rstd**3 / -n, out=out)
+    np.multiply(out, (product @ along) * rstd / -n * rstd * rstd, out=out)  # the cube itself may be too small, or too large
     if centred:
         np.add(out, (g @ along) * rstd / -n, out=out)
     scaled = np.multiply(g, weight, out=product)

@@ -45,7 +45,8 @@ def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
             first += u
             second += u * (x[r, i] - middle)
         first = first * scale / count if centred else x.dtype.type(0)
-        second *= scale * scale * scale / count
+        wide = np.float64(scale)  # whose cube may be too small for x's dtype, or too large
+        second = x.dtype.type(second * wide * wide * wide / n)
         for i in range(n):
             out[r, i] = g[r, i] * weight[i] * scale - first - (x[r, i] - middle) * second
         if r % 4 == 3:
