@@ -296,3 +296,9 @@ def test_put_counts_round_or_clips():
 def test_choose_takes_truth_values():
     c = np.array([True, False, True])
     np.testing.assert_array_equal(nd.choose(nd.tensor(c), [[1, 2, 3], [4, 5, 6]]).data, np.choose(c, [[1, 2, 3], [4, 5, 6]]))
+
+
+def test_gradients_of_entries_keep_the_digits_of_long_doubles():
+    third = np.longdouble(1) / 3
+    x = nd.tensor(np.ones((2, 2), np.longdouble), requires_grad=True)
+    assert (nd.gradients(x[[0, 0, 1], [1, 1, 0]], x, np.full(3, third)).data == [[0, 2 * third], [third, 0]]).all()

@@ -146,6 +146,10 @@ def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.nda
     if g.dtype.kind == "c":
         return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
     bins = prod(shape)
+    if g.dtype.char == "g":  # more than the doubles that bincount adds
+        out = np.zeros(bins, g.dtype)
+        np.add.at(out, places, g)
+        return out.reshape(shape)
     step = STEPS if g.size >= max(LARGE, 4 * bins) else max(g.size, 1)
     sums: list[Any] = [0] * -(-g.size // step)  # of each part, and then of all in order
 
