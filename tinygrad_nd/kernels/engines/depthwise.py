@@ -1,29 +1,40 @@
 """Many small groups in the compiled engine: vectors run along the groups, once per output channel of a group.
 
-With channels ordered (C/G, G), a group's channels are one more axis of the window, and what remains is a depthwise convolution.
+With channels ordered (C/G, G), a group's channels are one more axis of the window, and what remains is a depthwise convolution,
+
+    y[j, h] = sum over t of x[start(j) + offset(t), h] w[t, h],   dw[t, h] = sum over j of x[offset(t) + start(j), h] g[j, h]
+
+for outputs j, taps t and groups h: one product, whose rows are found by tables (compare igemm). The image is read where it lies: nothing
+is padded, but outputs at a border are products of their own, with fewer taps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from itertools import product, starmap
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel, phases
+from .. import memory, parallel
 from ..geometry import ConvSpec
-from ..phases import Target, wide_dtype
-from ..slabs import Box, fetch, lengths, split
-from . import crew, llvm, products, programs, runs
+from ..phases import Target
+from ..slabs import Box, lengths, split
+from . import llvm, products, programs
 from .crew import Call
-from .products import copy, moved
+from .images import by_images, summed_by_images
+from .llvm import Kernel, integer
+from .products import brought, moved, places
 
 Array = NDArray[Any]
 
-SLAB = 1 << 22  # bytes of input worked on at a time: few, since threads of the pool wait for one another between two boxes
+SLAB = 1 << 20  # bytes of input worked on at a time
+HEIGHT = 9  # rows of a tile, at most: their sums stay in registers
+DEPTH = 64  # terms of a sum between two visits to its place in memory: what they read stays in a core's first cache
+AHEAD = 24  # terms after which what is fetched is used
+PIECE = 1 << 16  # numbers that a thread brings into order at a time
 ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
@@ -35,66 +46,55 @@ def takes(groups: int, p: int, dtype: np.dtype[Any]) -> bool:
     return groups / -(-groups // lanes) > 2 * p / -(-p // lanes)
 
 
+@by_images
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), box by box."""
-    (groups, *_, p), dtype = kernels.shape, kernels.dtype
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    x, spec = _grouped(x, groups), _with_channels(spec, c)
     weights = np.ascontiguousarray(np.moveaxis(kernels, (-1, 0), (0, -1)))  # (P, *k, C/G, G)
-    boxes, y = _boxes(spec, x.shape, kernels.size, dtype), target.y
+    bias = () if target.bias is None else (np.ascontiguousarray(target.bias.reshape(groups, p).T),)
 
-    def work(box: Box) -> None:
-        seen = _seen(x, spec, box, groups, dtype)
-        tile = target.tile(box)
-        sums = tile[..., None, :] if p == 1 else memory.scratch("sums", (*tile.shape[:-1], p, groups), dtype)
-        for j in range(p):
-            crew.run([runs.correlate(*seen, weights[j], sums[..., j : j + 1, :])])
-        if p > 1:
-            copy(sums.swapaxes(-1, -2), tile.reshape(*tile.shape[:-1], groups, p))
-        target.put(box, tile)
-
-    def written(y: Array) -> list[list[Call]]:
-        return [runs.correlate(*_seen(x, spec, box, groups, dtype), weights[0], y[box][..., None, :]) for box in boxes]
-
-    if y is not None and p == 1 and _in_order(x, groups, dtype):
-        programs.run(("depthwise", spec), (x, weights, y), lambda: written(y))
-        if (bias := target.bias) is not None:
-            parallel.run(boxes, lambda box: np.add(y[box], bias, out=y[box]))
-    else:
-        parallel.run(boxes, work)
-
-
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o), summed in the order of the parts."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    boxes = _boxes(spec, last.shape, g.shape[1] * c * prod(spec.kernel), wide)
-    parts = max(1, min(parallel.num_threads(), len(boxes)))
-    sums = memory.empty((parts, m, *spec.kernel, c, groups), wide)
-
-    def written() -> list[list[Call]]:
-        tasks = []
-        for total, share in zip(sums, shares):
-            tasks.append([moved(None, total)])
-            for box in share:
-                tasks[-1] += runs.weight_grad(*_seen(last, spec, box, groups, wide), cotangents[box][..., None, :], total[0])
-        return tasks
-
-    def share(boxes: Sequence[Box], part: int) -> None:
+    def work(boxes: list[Box], part: int) -> list[Call]:
+        calls: list[Call] = []
         for box in boxes:
-            seen = _seen(last, spec, box, groups, wide)
-            given = _grouped(cotangents[box], groups, wide, "given")
-            for j in range(m):
-                crew.run([runs.weight_grad(*seen, given[..., j : j + 1, :], sums[part, j])])
+            windows = list(_windows(x, spec, box))
+            tile = target.tile(box[:-1], part, dense=False)
+            made = tile[None] if p == 1 else memory.scratch(("made", part), (p, *tile.shape[:-1], groups), dtype)
+            for sums, kernel, *added in zip(made[..., None, :], weights, *bias):
+                for seen, starts, offsets, outputs, taps in windows:
+                    out = sums[outputs]
+                    if added or not len(offsets):
+                        calls.append(moved(np.broadcast_to(added[0], out.shape) if added else None, out))
+                    calls.append(_multiply(seen, starts, offsets, kernel[taps], out, bool(added)))
+            if p > 1:
+                calls.append(brought(np.moveaxis(made, 0, -1), tile.reshape(*tile.shape[:-1], groups, p)))
+            if target.y is None or not np.may_share_memory(tile, target.y):
+                calls += [moved(source, place) for place, source in target.parts(box[:-1], tile)]
+        return calls
 
-    if _in_order(last, groups, wide) and _in_order(cotangents, groups, wide):
-        cuts = [len(boxes) * i // parts for i in range(parts + 1)]
-        shares = [boxes[start:end] for start, end in zip(cuts, cuts[1:])]
-        programs.run(("depthwise weight_grad", spec), (last, cotangents, sums), written)
-    else:
-        sums[...] = 0
-        parallel.run_parts(boxes, share)
-    return phases.as_weight(np.moveaxis(sums.sum(0), (-1, 0), (0, -1)), dtype)
+    operands = x, weights, target.place, *bias
+    programs.run(("depthwise", spec, target.form, target.y is None), operands, lambda: _tasks(work, spec, x, kernels.size))
+
+
+@summed_by_images
+def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
+    """Summed box by box, and the sums of threads in their order."""
+    x, g, spec = _grouped(x, spec.groups), _grouped(g, spec.groups), _with_channels(spec, x.shape[-1] // spec.groups)
+    m, count = g.shape[-2], prod(spec.kernel)
+    height = -(-count // -(-count // HEIGHT))  # of even tiles
+    sums = memory.empty((parallel.num_threads(), m, *spec.kernel, spec.groups), x.dtype)
+    sums[...] = 0
+
+    def work(boxes: list[Box], part: int) -> list[Call]:
+        return [
+            _multiply(seen, offsets, starts, g[(*box[:-1], slice(j, j + 1))][outputs], sums[part, j][taps], True, height)
+            for box in boxes
+            for seen, starts, offsets, outputs, taps in _windows(x, spec, box)
+            for j in range(m)
+        ]
+
+    programs.run(("depthwise weight_grad", spec), (x, g, sums), lambda: _tasks(work, spec, x, sums[0].size))
+    return np.moveaxis(sums.sum(0), (-1, 0), (0, -1))
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
@@ -106,43 +106,108 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     return 6e-5 + 2.4 * macs / filled / products.flops_per_second(dtype) + 3e-11 * moved, 3 * SLAB
 
 
-def _seen(x: Array, spec: ConvSpec, box: Box, groups: int, dtype: np.dtype[Any]) -> tuple[Array, ConvSpec, runs.Ranges]:
-    """What `box` is computed from: an array (n, *n, C/G, G), its spec with C/G as an axis, and the ranges of outputs."""
-    c = x.shape[-1] // groups
-    if _in_order(x, groups, dtype):
-        seen, size, padding, ranges = x[box[0]][..., None, :], spec.size, spec.padding, tuple((part.start, part.stop) for part in box[1:])
-    else:
-        seen = _grouped(fetch(x, spec, box, dtype), groups, dtype, "grouped")
-        size, padding, ranges = seen.shape[1:-2], ((0, 0),) * spec.rank, tuple((0, length) for length in lengths(box)[1:])
-    window = replace(
-        spec,
-        size=(*size, c),
-        kernel=(*spec.kernel, c),
-        stride=(*spec.stride, 1),
-        padding=(*padding, (0, 0)),
-        dilation=(*spec.dilation, 1),
-    )
-    return seen, window, (*ranges, (0, 1))
-
-
-def _in_order(a: Array, groups: int, dtype: np.dtype[Any]) -> bool:
-    """Whether `a` can be read where it lies: one channel per group, side by side."""
-    return a.shape[-1] == groups and a.strides[-1] == a.itemsize and a.dtype == dtype and a.flags.aligned
-
-
-def _grouped(a: Array, groups: int, dtype: np.dtype[Any], key: str) -> Array:
-    """`a` (..., C) with the channels ordered (C/G, G), side by side: a view where it can be one, else scratch."""
-    if _in_order(a, groups, dtype):
-        return a[..., None, :]
-    out = memory.scratch(key, (*a.shape[:-1], a.shape[-1] // groups, groups), dtype)
-    if a.shape[-1] == groups:
-        copy(a, out[..., 0, :])
-    else:
-        out[...] = a.reshape(*a.shape[:-1], groups, -1).swapaxes(-1, -2)
+def _grouped(a: Array, groups: int) -> Array:
+    """a (..., C) as (..., C/G, G): a copy where a group has several channels."""
+    view = a.reshape(*a.shape[:-1], groups, -1).swapaxes(-1, -2)
+    if view.shape[-2] == 1:
+        return view
+    out = memory.empty(view.shape, a.dtype)
+    parallel.run(parallel.boxes(view.shape[:-2], PIECE // a.shape[-1]), lambda box: np.copyto(out[box], view[box]))
     return out
 
 
-def _boxes(spec: ConvSpec, shape: Sequence[int], per_point: int, dtype: np.dtype[Any]) -> list[Box]:
-    n, c = shape[0], shape[-1]
-    parts = parallel.num_threads() if n * prod(spec.out) * per_point > ALONE else 1
-    return split(spec, n, c, dtype.itemsize, parts, SLAB)
+def _with_channels(spec: ConvSpec, c: int) -> ConvSpec:
+    """The spec with the channels of a group as an axis of the window."""
+    size, kernel, stride, dilation = (*spec.size, c), (*spec.kernel, c), (*spec.stride, 1), (*spec.dilation, 1)
+    return ConvSpec(size, kernel, stride, (*spec.padding, (0, 0)), dilation, spec.groups)
+
+
+def _tasks(work: Callable[[list[Box], int], list[Call]], spec: ConvSpec, x: Array, per_point: int) -> list[list[Call]]:
+    """The calls of each thread, which gets an even part of the boxes of (N, *o)."""
+    parts = parallel.num_threads() if len(x) * prod(spec.out) * per_point > ALONE else 1
+    boxes = split(spec, len(x), spec.groups, x.itemsize, parts, SLAB)
+    return [work(boxes[len(boxes) * i // parts : len(boxes) * (i + 1) // parts], i) for i in range(parts)]
+
+
+def _windows(x: Array, spec: ConvSpec, box: Box) -> Iterator[tuple[Array, Array, Array, tuple[slice, ...], tuple[slice, ...]]]:
+    """The outputs in `box` by what they see of x (N, *n, G): what lies from the first tap of the first of them on, how far from there other
+    windows start, (points,), and other taps lie, (taps,); which outputs they are, counted from the box, and which taps.
+    """
+    image, *steps, _ = x.strides
+    apart, within = ([a * b for a, b in zip(steps, by)] for by in (spec.stride, spec.dilation))
+    axes = starmap(_alike, zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation))
+    for outputs, taps, corner in (zip(*of_axes) for of_axes in product(*axes)):
+        seen = x[(box[0], *(slice(at, None) for at in corner))]
+        starts = places((len(seen), *lengths(outputs)), (image, *apart), x.itemsize)
+        yield seen, starts, places(tuple(lengths(taps)), tuple(within), x.itemsize), (slice(None), *outputs), taps
+
+
+def _alike(part: slice, n: int, k: int, s: int, padding: tuple[int, int], d: int) -> list[tuple[slice, slice, int]]:
+    """The outputs o of one axis that see the same taps, those t with 0 <= so + dt - a < n, and where the first sees its first."""
+    seen: dict[tuple[int, int], list[int]] = {}
+    for o in range(part.start, part.stop):
+        low, end = (min(max(-((s * o - padding[0] - bound) // d), 0), k) for bound in (0, n))
+        seen.setdefault((low, end), []).append(o)
+    return [
+        (slice(same[0] - part.start, same[-1] + 1 - part.start), slice(low, end), max(s * same[0] + d * low - padding[0], 0))
+        for (low, end), same in seen.items()
+    ]
+
+
+def _multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool, height: int = HEIGHT) -> Call:
+    """A call for out[i] = sum over q of x.flat[rows[i] + offsets[q] :] w[q], or out + that, all of them channels that lie side by side."""
+    (terms, to), n, dtype = (places(a.shape[:-1], a.strides[:-1], a.itemsize) for a in (w, out)), out.shape[-1], out.dtype
+    vectors = 2 if llvm.registers() == 32 and -(-n // llvm.lanes(dtype)) % 2 == 0 else 1
+    whole, long = n % (vectors * llvm.lanes(dtype)) == 0, len(offsets) > len(rows)
+    f = llvm.function("along", "priripripri", dtype, _along, height, vectors, whole, long)
+    return f.address, x, rows, len(rows), offsets, len(offsets), w, terms, n, out, to, add
+
+
+def _along(kernel: Kernel, *arguments: Any) -> None:
+    """The product by tiles of `height` rows, whose sums stay in registers while DEPTH terms go by, for some vectors of columns at once.
+
+    whole: columns cut no vector off. long: there are more terms than rows, so that x is fetched ahead along these.
+    """
+    x, rows, m, offsets, k, w, terms, n, out, to, add, height, vectors, whole, long = arguments
+    b = kernel.b
+
+    def found(a: Any, table: Any, i: Any, end: Any) -> Any:
+        return kernel.at(a, b.load(kernel.at(table, kernel.least(i, b.sub(end, integer(1))))))  # past the end: the last again
+
+    def block(first: Any) -> None:
+        last = kernel.least(b.add(first, integer(DEPTH)), k)
+        added = b.select(b.icmp_signed(">", first, integer(0)), integer(1), add)
+
+        def tile(row: Any) -> None:
+            seen, following = ([found(x, rows, b.add(row, integer(i)), m) for i in range(j, j + height)] for j in (0, height))
+            made = [found(out, to, b.add(row, integer(i)), m) for i in range(height)]
+
+            def columns(c: Any) -> None:
+                parts = [b.add(c, integer(v * kernel.lanes)) for v in range(vectors)]
+                masks = [None if whole else kernel.first(b.sub(n, part)) for part in parts]
+                own = [(kernel.at(a, part), mask) for a in made for part, mask in zip(parts, masks)]
+
+                def expect(*pointers: Any) -> None:
+                    for pointer, part in product(pointers, parts):
+                        kernel.expect(kernel.at(pointer, part))
+
+                def term(q: Any, *sums: Any) -> list[Any]:
+                    if long:
+                        ahead = b.add(q, integer(AHEAD))
+                        expect(found(seen[-1], offsets, ahead, k), found(w, terms, ahead, k))
+                    offset, across = b.load(kernel.at(offsets, q)), kernel.at(w, b.load(kernel.at(terms, q)))
+                    weights = [kernel.load(kernel.at(across, part), mask) for part, mask in zip(parts, masks)]
+                    values = (kernel.load(kernel.at(a, offset, part), mask) for a in seen for part, mask in zip(parts, masks))
+                    return list(map(kernel.multiply_add, values, weights * height, sums))
+
+                if not long:  # of what the next tile sees, the last term is new
+                    expect(*(found(a, offsets, k, k) for a in following))
+                before = kernel.loop(integer(0), added, 1, lambda *_: [kernel.load(*place) for place in own], *[kernel.zero] * len(own))
+                for total, place in zip(kernel.loop(first, last, 1, term, *before), own):
+                    kernel.store(total, *place)
+
+            kernel.loop(integer(0), n, kernel.lanes * vectors, columns)
+
+        kernel.loop(integer(0), m, height, tile)
+
+    kernel.loop(integer(0), k, DEPTH, block)

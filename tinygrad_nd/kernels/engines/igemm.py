@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .. import memory, parallel
 from ..geometry import ConvSpec
-from ..phases import Target, into
+from ..phases import Target
 from ..slabs import Box, lengths, split
 from . import llvm, products, programs
 from .crew import Call
@@ -41,10 +41,6 @@ ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), slab by slab."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
-    if target.converts:
-        y = memory.empty((len(x), *spec.out, groups * p), dtype)
-        engine(x, kernels, spec, Target(groups * p, dtype, into(y), y, y))
-        return target.put_all(y)
     if (u := _side_by_side(p, spec, dtype)[0]) > 1:
         return engine(x, *_widened(kernels, spec, target, u))
     weights = dense(kernels.reshape(groups, -1, p))  # (G, K, P)

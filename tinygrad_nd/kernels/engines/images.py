@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import phases
+from .. import memory, phases
 from ..geometry import ConvSpec
-from ..phases import Engine, Target, wide_dtype
+from ..phases import Engine, Target, into, wide_dtype
 from .products import channels_dense, is_dense
 
 Array = NDArray[Any]
@@ -20,10 +20,14 @@ COPY = 1 << 23  # bytes of images copied at a time
 
 
 def by_images(engine: Engine) -> Engine:
-    """The engine for any x: it is called for some images, or for all of them where nothing must be copied."""
+    """The engine for any x and target: it is called for some images, or for all of them where nothing must be copied."""
 
     @wraps(engine)
     def run(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
+        if target.converts:
+            y = memory.empty((len(x), *spec.out, target.channels), target.dtype)
+            run(x, kernels, spec, Target(target.channels, target.dtype, into(y), y, y))
+            return target.put_all(y)
         for start, stop in _batches(kernels.dtype, x):
             engine(channels_dense(x[start:stop], kernels.dtype), kernels, spec, target.images(start, stop))
 

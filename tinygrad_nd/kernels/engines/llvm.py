@@ -160,6 +160,12 @@ class Kernel:
         """ab + c, fused where the processor can."""
         return self.b.call(self._intrinsic(f"llvm.fmuladd.{self.suffix}", ir.FunctionType(self.vector, [self.vector] * 3)), [a, b, c])
 
+    def expect(self, pointer: Any) -> None:
+        """Fetch a cache line that is soon read: the processor foresees lines one after the other, not steps of many lines."""
+        word = ir.IntType(32)
+        prefetch = self._intrinsic("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word]))
+        self.b.call(prefetch, [pointer, *(ir.Constant(word, i) for i in (0, 3, 1))])  # to read, soon again, data
+
     def _intrinsic(self, name: str, kind: Any) -> Any:
         return self.module.globals.get(name) or ir.Function(self.module, kind, name)
 
