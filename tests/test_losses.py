@@ -260,6 +260,19 @@ def test_single_precision_of_both_engines_is_double_precision_rounded(name, orde
             np.testing.assert_allclose(single, double, rtol=5e-6, atol=5e-6 * np.abs(double).max())
 
 
+@pytest.mark.parametrize("f", [
+    lambda x, y: nd.cosine_embedding_loss(x, y, np.sign(np.arange(8) - 3.5)),
+    lambda x, y: nd.gaussian_nll_loss(x, y, nd.abs(x) + 4), lambda x, y: nd.scaled_dot_product_attention(x, y, y),
+])  # fmt: skip
+def test_halves_may_have_products_that_are_none(f):
+    for size in (1e-3, 300):
+        x, y = ((np.random.default_rng(i).standard_normal((8, 60)) * size).astype(np.float16) for i in (0, 1))
+        half, exact = [nd.tensor(a, requires_grad=True) for a in (x, y)], [nd.tensor(a.astype(float), requires_grad=True) for a in (x, y)]
+        assert f(*half).dtype == np.float16
+        for a, b in zip((f(*half), *nd.gradients(nd.sum(f(*half)), half)), (f(*exact), *nd.gradients(nd.sum(f(*exact)), exact))):
+            np.testing.assert_allclose(a.data, b.data, rtol=0.02, atol=0.02 * abs(b.data).max() + 1e-6)
+
+
 def test_a_mean_of_halves_does_not_overflow():
     x = np.full(5000, 100, np.float16)
     y = nd.mse_loss(x, np.zeros_like(x))

@@ -12,7 +12,7 @@ from ..tensor import Tensor, astensor
 from .activation import softmax
 from .choice import where
 from .linalg import matmul
-from .parts import floating
+from .parts import astype, floating, wide
 from .shape import swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
@@ -30,6 +30,9 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
         number("scaled_dot_product_attention", "scale", scale)
     q, k, v = floating(q), floating(k), floating(v)
     _check(q, k, v)
+    kind = np.result_type(q.dtype, k.dtype, v.dtype)
+    if kind == np.float16:
+        return astype(scaled_dot_product_attention(wide(q), wide(k), wide(v), mask, causal=causal, scale=scale), kind)
     scores = matmul(q * float(max(q.shape[-1], 1) ** -0.5 if scale is None else scale), swapaxes(k, -1, -2))
     blind = None
     if mask is not None:

@@ -16,6 +16,7 @@ from .elementwise import divide, sqrt, square
 from .loss import pair, reduced, same_shape
 from .matrix_norm import norm
 from .naming import named
+from .parts import astype, wide
 from .reduce import sum
 from .shape import axis_of
 
@@ -76,8 +77,8 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: floa
     same_shape(name, input1=a, input2=b)
     if not a.ndim or t.shape != a.shape[:-1]:
         raise ValueError(f"{name}: inputs {a.shape} need a target of shape {a.shape[:-1]}, one per vector, but got {t.shape}")
-    tiny = 1e-12
-    cosine = sum(a * b, -1) / sqrt((sum(square(a), -1) + tiny) * (sum(square(b), -1) + tiny))
+    kind, a, b = np.result_type(a.dtype, b.dtype), wide(a), wide(b)
+    cosine = astype(sum(a * b, -1) / (sqrt(sum(square(a), -1) + 1e-12) * sqrt(sum(square(b), -1) + 1e-12)), kind)
     loss = where(t.data == 1, 1 - cosine, where(t.data == -1, clip(cosine - margin, 0, None), 0))
     return reduced(loss, reduction, name)
 

@@ -20,7 +20,7 @@ from .choice import clip, where
 from .curves import log_sigmoid, real
 from .elementwise import exp, sigmoid, square
 from .elementwise import log as log_of
-from .parts import astype
+from .parts import astype, wide
 from .reduce import mean, sum
 from .special import xlogy
 
@@ -178,8 +178,8 @@ def gaussian_nll_loss(
         raise ValueError(f"gaussian_nll_loss: a variance cannot be negative, but var holds {least}")
     if least < eps:
         v = v + (np.maximum(v.data, v.dtype.type(eps)) - v.data)
-    loss = 0.5 * (log_of(v) + square(input - target) / v)
-    return reduced(loss + 0.5 * log(2 * pi) if full else loss, reduction, "gaussian_nll_loss")
+    loss, kind = 0.5 * (log_of(wide(v)) + square(wide(input) - target) / v), np.result_type(input.dtype, target.dtype, v.dtype)
+    return astype(reduced(loss + 0.5 * log(2 * pi) if full else loss, reduction, "gaussian_nll_loss"), kind)
 
 
 def soft_margin_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:

@@ -14,7 +14,7 @@ from .conv import is_channels_last
 from .elementwise import square
 from .naming import named
 from .normalise import Axes, Over, normalised
-from .parts import astype, floating
+from .parts import astype, floating, wide
 from .pool import avg_pool_nd
 from .shape import moveaxis, sizes_of
 
@@ -124,10 +124,9 @@ def local_response_norm(
     size = whole("local_response_norm", "size", size)
     for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
         number("local_response_norm", name, value)
-    wide = astype(x, np.float32) if x.dtype == np.float16 else x
-    squares = moveaxis(square(wide), axis, -1)
+    squares = moveaxis(square(wide(x)), axis, -1)
     means = moveaxis(avg_pool_nd(squares, (size,), 1, ((size // 2, (size - 1) // 2),)), -1, axis)
-    return astype(wide * (k + alpha * means) ** -beta, x.dtype)
+    return astype(wide(x) * (k + alpha * means) ** -beta, x.dtype)
 
 
 def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float | None, centred: bool) -> Tensor:
