@@ -70,6 +70,6 @@ def jax():
 def engine(request, monkeypatch):
     """Once with each engine for single precision."""
     if request.param == "jit":
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
     monkeypatch.setattr(engines, "_setting", request.param)
     return request.param

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
 from tinygrad_nd.kernels.engines import llvm, objects, products, programs
 
@@ -31,7 +31,7 @@ def crew():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty folder for what is compiled."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TINYGRAD_ND_CACHE_DIR", str(tmp_path))
     return objects._folders()[0]
 
 
@@ -103,7 +103,7 @@ def test_of_two_places_the_first_that_can_be_written_is_taken_and_both_are_read(
 
 
 def test_without_a_variable_the_places_are_beside_the_source_and_the_users(monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("TINYGRAD_ND_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", os.path.abspath("caches"))
     beside, user = objects._folders()
     assert beside == objects.HERE / "__pycache__" and user.parent.name == "caches"

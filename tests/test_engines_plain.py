@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
 from tinygrad_nd.kernels.engines.arrays import numbers
 from tinygrad_nd.kernels.engines.formulas import over, polynomial

@@ -17,7 +17,7 @@ LAYOUTS = ("first", "last", "reversed", "gaps")
 @pytest.fixture(params=["slabs", "tables", "jit"], autouse=True)
 def engine(request, monkeypatch):
     if request.param == "jit":
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
     if request.param == "slabs":
         monkeypatch.setattr(few, "MOST", -1)
         monkeypatch.setattr(few, "SUMMED", -1)

@@ -25,7 +25,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"__init__", "later"},
 ]
 REQUIRED = {"numpy", "graphviz"}
-OPTIONAL = {"scipy", "threadpoolctl", "numba", "llvmlite", "pygraphviz", "matplotlib", "tqdm"}
+OPTIONAL = {"scipy", "threadpoolctl", "llvmlite", "pygraphviz", "matplotlib", "tqdm"}
 TYPES_ONLY = "TYPE_CHECKING"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from orders import lying
 
-pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import blas, choose, engines, parallel, reference

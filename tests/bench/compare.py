@@ -28,7 +28,7 @@ from .table import Table, rates
 from .turns import Bench, Worker
 from .workloads import QUICK, SECTIONS
 
-PACKAGES = {"nd": "numba", "nd-numpy": "numpy", "torch": "torch", "mygrad": "mygrad", "autograd": "autograd", "jax": "jax"}
+PACKAGES = {"nd": "llvmlite", "nd-numpy": "numpy", "torch": "torch", "mygrad": "mygrad", "autograd": "autograd", "jax": "jax"}
 ENGINES = [f"{e}{layout}" for e in PACKAGES for layout in (("", ":last") if e in ("nd", "nd-numpy", "torch") else ("",))]
 
 

@@ -40,8 +40,8 @@ def run(worker: Callable[..., Any], engines: Iterable[str]) -> dict[str, Any]:
     tell("import: ms", "import", {e: {"ms": imported(MODULES.get(e, e))} for e in plain if e != "nd-numpy"})
     with tempfile.TemporaryDirectory() as folder:
         for cache in ("empty", "filled"):
-            told = {e: ask(e, "first", {"NUMBA_CACHE_DIR": folder}, workload=STEP) for e in ours}
-            tell(f"first use with numba's cache {cache}, {STEP}: s", f"first use, cache {cache}", told)
+            told = {e: ask(e, "first", {"TINYGRAD_ND_CACHE_DIR": folder}, workload=STEP) for e in ours}
+            tell(f"first use with the cache of compiled loops {cache}, {STEP}: s", f"first use, cache {cache}", told)
     for n in (10**3, 10**4, 10**5, 10**6):
         lengths = {e: ask(e, "length", n=n) for e in tapes if n <= DEEPEST.get(e, n)}
         tell(f"chain of {n} scalar products: us and bytes per operation", f"chain {n}", lengths)

@@ -42,7 +42,7 @@ def sections() -> dict[str, Any]:
     if found := os.environ.get("TINYGRAD_ND_BENCH"):
         return json.loads(Path(found).read_text())["sections"]
     pytest.importorskip("torch")
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     return compare.main(["--engines", ENGINES, "--sections", "conv,unlisted,networks,functions,tape"])["sections"]
 
 

@@ -43,7 +43,7 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "complex64": 1e-5, "complex128":
 @pytest.fixture(autouse=True, params=["numpy", "jit"])
 def _engine(request):
     if request.param == "jit":
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
     elif "igemm" in request.node.name:
         pytest.skip("a row of the compiled engine")
     before = engines._setting

@@ -1,7 +1,7 @@
 """Optional compiled engines: kernels under the same signatures as those in NumPy, imported when first needed, silent where absent.
 
-There is one, "jit" (the extra of that name): loops compiled by numba, those that most networks use first by `plain`, and matrix products in
-registers generated as LLVM IR by the llvmlite that numba brings. All release the GIL and run on the library's own threads.
+There is one, "jit" (the extra of that name): loops compiled by `plain`, and matrix products in registers, generated as LLVM IR, of which
+llvmlite makes machine code. All release the GIL and run on the library's own threads.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def compiled(name: str) -> ModuleType | None:
 def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
     """f(*arguments) for all tasks on all threads; without waiting for the GIL if f is compiled."""
     if is_compiled(f):
-        _load("native").run(f, tasks)
+        _load("plain").run(f, tasks)
     else:
         parallel.run(tasks, lambda arguments: f(*arguments))
 
 
 def repeat(f: Callable[..., object], operands: Sequence[Any], tasks: Callable[[], Sequence[tuple[Any, ...]]], key: Any = None) -> None:
     """`run` for a compiled f, written down once: its tasks follow from the layout of the operands and `key`."""
-    _load("native").repeat(f, operands, tasks, key)
+    _load("plain").repeat(f, operands, tasks, key)
 
 
 def share(size: int) -> int:
@@ -59,7 +59,7 @@ def share(size: int) -> int:
 
 
 def is_compiled(f: Callable[..., object]) -> bool:
-    """Whether f is compiled, by numba or `plain`."""
+    """Whether f is compiled, a Loop of `plain`."""
     return hasattr(f, "py_func")
 
 
@@ -84,14 +84,14 @@ def _load(name: str) -> ModuleType:
 
 @cache
 def _installed() -> bool:
-    return find_spec("numba") is not None and find_spec("llvmlite") is not None
+    return find_spec("llvmlite") is not None
 
 
 def _checked(name: str, where: str) -> str:
     if name not in ENGINES:
         raise ValueError(f"{where}: there is no engine {name!r}; use one of {', '.join(map(repr, ENGINES))}")
     if name == "jit" and not _installed():
-        raise ImportError(f"{where}: the engine 'jit' needs numba: pip install 'tinygrad_nd[jit]'")
+        raise ImportError(f"{where}: the engine 'jit' needs llvmlite: pip install 'tinygrad_nd[jit]'")
     return name
 
 

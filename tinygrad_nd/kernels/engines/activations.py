@@ -8,7 +8,8 @@ import numpy as np
 
 from ..activation import CUBIC, ROOT
 from .exponential import exp, logistic
-from .formulas import exact, over, polynomial
+from .formulas import over, polynomial
+from .plain import exact
 
 _FAR = 5.2  # Φ(x) is 0 or 1 to single precision beyond
 # (Φ(x) - 1/2) / x up to there, to 6e-8 of Φ, in powers of 2 (x / _FAR)² - 1; reweighted least squares. It needs no division and no exp.

@@ -6,13 +6,14 @@ Sums are taken over short stretches, and these added in double precision.
 # mypy: ignore-errors
 import numpy as np
 
-from .norms import add_products, add_squares, add_up, loop
+from .norms import add_products, add_squares, add_up
+from .plain import summing
 
 _STRETCH = 1 << 12  # numbers of a row that are added in their own precision
 _ROWS = 1 << 7  # rows of lanes that are
 
 
-@loop
+@summing
 def _total(x):
     """The sum of a row."""
     total = 0.0
@@ -24,7 +25,7 @@ def _total(x):
     return total
 
 
-@loop
+@summing
 def _squares(x, mean):
     """The sum of squared distances from the mean."""
     total = 0.0
@@ -36,7 +37,7 @@ def _squares(x, mean):
     return total
 
 
-@loop
+@summing
 def _totals(g, x, mean):
     """The sums of g and of g (x - mean)."""
     total, product = 0.0, 0.0
@@ -50,19 +51,19 @@ def _totals(g, x, mean):
     return total, product
 
 
-@loop
+@summing
 def _shifted(out, x, mean, scale, shift):
     for i in range(x.size):
         out[i] = (x[i] - mean) * scale + shift
 
 
-@loop
+@summing
 def _combined(out, g, x, scale, mean, slope, offset):
     for i in range(x.size):
         out[i] = g[i] * scale + (x[i] - mean) * slope + offset
 
 
-@loop
+@summing
 def normalise_rows(out, x, weight, bias, found, eps, begin, end):
     outer, _, cells, inner = x.shape
     count = outer * cells * inner
@@ -83,7 +84,7 @@ def normalise_rows(out, x, weight, bias, found, eps, begin, end):
                 _shifted(out[a, s, b], x[a, s, b], mean, rstd * weight[s, b], bias[s, b])
 
 
-@loop
+@summing
 def gradients_rows(out, g, x, weight, mean, rstd, found, begin, end):
     outer, _, cells, inner = x.shape
     count = outer * cells * inner
@@ -106,7 +107,7 @@ def gradients_rows(out, g, x, weight, mean, rstd, found, begin, end):
                 _combined(out[a, s, b], g[a, s, b], x[a, s, b], r * weight[s, b], middle, slope, offset)
 
 
-@loop
+@summing
 def _merge(sums, groups, lanes):
     """The sums of lanes that share a statistic, in each of them."""
     each = lanes // groups
@@ -120,7 +121,7 @@ def _merge(sums, groups, lanes):
                 sums[k] = total
 
 
-@loop
+@summing
 def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
     _, _, inner, width = x.shape
     groups, lanes = found.shape[2], width // weight.shape[1]
@@ -157,7 +158,7 @@ def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
                 out[0, s, q, k] = (x[0, s, q, k] - middle[k]) * scale[k] + shifts[k]
 
 
-@loop
+@summing
 def gradients_lanes(out, g, x, weight, mean, rstd, found, begin, end):
     _, _, inner, width = x.shape
     groups, lanes = mean.shape[1], width // weight.shape[1]

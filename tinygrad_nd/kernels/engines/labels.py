@@ -5,8 +5,8 @@ import numpy as np
 
 from ..along import LANES
 from .exponential import exp
-from .formulas import exact
-from .softmax import _largest, _powers, _scale, _tops, block, loop
+from .plain import exact, summing
+from .softmax import _largest, _powers, _scale, _tops, block
 
 
 @exact
@@ -28,7 +28,7 @@ def loss_rows(out, rows, labels, x, weights, ignore, scale):
         out[r, label] -= k * weights[0, label]
 
 
-@loop
+@summing
 def _powers_of(out, x, top):
     """Their sum."""
     total = x.dtype.type(0)
@@ -45,7 +45,7 @@ def _multiply(out, factor):
         out[c] *= factor
 
 
-@loop
+@summing
 def _everywhere(x, w, top, rest):
     value = x.dtype.type(0)
     for c in range(x.size):

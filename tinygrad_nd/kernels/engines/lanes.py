@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import engines, memory
 from ..cells import number
-from . import native, norms
-from .plain import Loop
+from . import norms
+from .plain import Loop, repeat
 
 
 def normalise(cells, x, weight, bias, eps):
@@ -23,10 +23,10 @@ def normalise(cells, x, weight, bias, eps):
     flat, found = np.empty((3, outer, width), x.dtype), np.empty((2, outer, cells.lanes), x.dtype)
     y, view = memory.empty_like(x), cells.view(x)
     target, weight, bias = y.transpose(cells.order).reshape(cells.shape), cells.lined(weight), cells.lined(bias)
-    native.repeat(norms.moments_lanes, (view, parts), lambda: [(view[p, q], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces], 0)
+    repeat(norms.moments_lanes, (view, parts), lambda: [(view[p, q], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces], 0)
     task = parts, _counts(inner, step), weight, bias, number(eps, np.dtype(np.float64)), found, flat
-    native.repeat(_coefficients, (parts, weight, bias, found, flat), lambda: [task], (inner, step, eps))
-    native.repeat(
+    repeat(_coefficients, (parts, weight, bias, found, flat), lambda: [task], (inner, step, eps))
+    repeat(
         norms.shifted_lanes, (target, view, flat), lambda: [(target[p, q], view[p, q], *flat[:, p]) for p, q, _ in pieces], 0
     )
     return y, cells.statistic(found[0]), cells.statistic(found[1])
@@ -41,15 +41,15 @@ def gradients(cells, g, x, weight, mean, rstd):
     middle, lined, rstd = cells.flat(mean), cells.lined(weight), cells.lined(rstd).reshape(outer, cells.lanes)
     dx, view, given = memory.empty_like(x), cells.view(x), cells.view(g)
     target = dx.transpose(cells.order).reshape(cells.shape)
-    native.repeat(
+    repeat(
         norms.sums_lanes,
         (given, view, middle, parts),
         lambda: [(given[p, q], view[p, q], middle[p], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces],
         0,
     )
     task = parts, inner * cells.folds, lined, rstd, found, flat
-    native.repeat(_slopes, (parts, lined, rstd, found, flat), lambda: [task], inner)
-    native.repeat(
+    repeat(_slopes, (parts, lined, rstd, found, flat), lambda: [task], inner)
+    repeat(
         norms.combined_lanes,
         (target, given, view, middle, flat),
         lambda: [(target[p, q], given[p, q], view[p, q], middle[p], *flat[:, p]) for p, q, _ in pieces],

@@ -4,18 +4,14 @@ Those for cells come in two forms: of (outer, inner, lanes) with many lanes, or 
 """
 
 # mypy: ignore-errors
-from functools import partial
-
 import numpy as np
 
-from .plain import Loop
+from .plain import summing
 
-# Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
-loop = partial(Loop, fast=("contract", "reassoc", "nsz"))
 _STRETCH = 1 << 13  # elements that are read twice while they are in the first-level cache
 
 
-@loop
+@summing
 def normalise(out, x, mean, rstd, weight, bias, eps, centred):
     rows, n = x.shape
     count, least = x.dtype.type(n), eps[0]
@@ -33,7 +29,7 @@ def normalise(out, x, mean, rstd, weight, bias, eps, centred):
         mean[r, 0], rstd[r, 0] = middle, scale
 
 
-@loop
+@summing
 def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
     rows, n = x.shape
     count = x.dtype.type(n)
@@ -57,7 +53,7 @@ def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
             dbias[i] += g[r, i]
 
 
-@loop
+@summing
 def _add_four(g, x, m, s, dweight, dbias):
     """Four rows' shares in dweight and dbias, which are read and written once for all four."""
     for i in range(x.shape[1]):
@@ -66,7 +62,7 @@ def _add_four(g, x, m, s, dweight, dbias):
         dbias[i] += g[0, i] + g[1, i] + g[2, i] + g[3, i]
 
 
-@loop
+@summing
 def add_up(total, x):
     """total += sums of the columns of x; it is read and written once for four rows."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -78,7 +74,7 @@ def add_up(total, x):
             total[k] += x[q, k]
 
 
-@loop
+@summing
 def add_squares(total, x, mean):
     """The same for squares of x - mean."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -91,7 +87,7 @@ def add_squares(total, x, mean):
             total[k] += (x[q, k] - mean[k]) * (x[q, k] - mean[k])
 
 
-@loop
+@summing
 def add_products(total, product, g, x, mean):
     """The same for g, and for g (x - mean)."""
     whole = x.shape[0] - x.shape[0] % 4
@@ -107,7 +103,7 @@ def add_products(total, product, g, x, mean):
             product[k] += g[q, k] * (x[q, k] - mean[k])
 
 
-@loop
+@summing
 def moments_lanes(x, mean, variance):
     """By stretches: what is known so far is merged with a stretch's own mean and sum of squares (Chan, Golub and LeVeque 1979)."""
     outer, inner, lanes = x.shape
@@ -131,7 +127,7 @@ def moments_lanes(x, mean, variance):
             variance[p, k] /= x.dtype.type(inner)
 
 
-@loop
+@summing
 def moments_rows(x, mean, variance):
     rows = x.reshape(x.shape[0], x.shape[1])
     outer, inner = rows.shape
@@ -145,14 +141,14 @@ def moments_rows(x, mean, variance):
         mean[p, 0], variance[p, 0] = middle, square / x.dtype.type(inner)
 
 
-@loop
+@summing
 def sums_lanes(g, x, mean, total, product):
     for p in range(x.shape[0]):
         total[p], product[p] = 0, 0
         add_products(total[p], product[p], g[p], x[p], mean[p])
 
 
-@loop
+@summing
 def sums_rows(g, x, mean, total, product):
     outer, inner, _ = x.shape
     cotangents, rows = g.reshape(outer, inner), x.reshape(outer, inner)
@@ -164,7 +160,7 @@ def sums_rows(g, x, mean, total, product):
         total[p, 0], product[p, 0] = first, second
 
 
-@loop
+@summing
 def shifted_lanes(out, x, mean, scale, bias):
     outer, inner, lanes = x.shape
     for p in range(outer):
@@ -173,7 +169,7 @@ def shifted_lanes(out, x, mean, scale, bias):
                 out[p, q, k] = (x[p, q, k] - mean[p, k]) * scale[p, k] + bias[p, k]
 
 
-@loop
+@summing
 def shifted_rows(out, x, mean, scale, bias):
     outer, inner, _ = x.shape
     results, rows = out.reshape(outer, inner), x.reshape(outer, inner)
@@ -183,7 +179,7 @@ def shifted_rows(out, x, mean, scale, bias):
             results[p, q] = (rows[p, q] - middle) * factor + summand
 
 
-@loop
+@summing
 def combined_lanes(out, g, x, mean, scale, slope, offset):
     outer, inner, lanes = x.shape
     for p in range(outer):
@@ -192,7 +188,7 @@ def combined_lanes(out, g, x, mean, scale, slope, offset):
                 out[p, q, k] = g[p, q, k] * scale[p, k] + (x[p, q, k] - mean[p, k]) * slope[p, k] + offset[p, k]
 
 
-@loop
+@summing
 def combined_rows(out, g, x, mean, scale, slope, offset):
     outer, inner, _ = x.shape
     results, cotangents, rows = out.reshape(outer, inner), g.reshape(outer, inner), x.reshape(outer, inner)

@@ -42,11 +42,11 @@ def save(key: str, data: bytes) -> None:
 
 
 def _folders() -> tuple[Path, ...]:
-    """Where objects may lie, the best place first: where numba is told to keep its own, beside the source, in the user's cache."""
+    """Where objects may lie, the best place first: where one is told, beside the source, in the user's cache."""
     if not (HERE / "objects.py").is_file():
         return ()  # without sources one version is not told from another
     own = "tinygrad_nd_" + _digest(bytes(HERE)).hex()  # what one installation clears away is not another's
-    if told := os.environ.get("NUMBA_CACHE_DIR"):
+    if told := os.environ.get("TINYGRAD_ND_CACHE_DIR"):
         return (Path(told) / own,)
     user = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
     return tuple(folder for folder in (HERE / "__pycache__", Path(user) / own) if folder.is_absolute())

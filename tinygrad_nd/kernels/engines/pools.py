@@ -20,7 +20,7 @@ from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
 from ..taps import Taps
-from . import native, products, programs, sample_loops, winner_loops
+from . import plain, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops
 from .crew import Call
 
@@ -181,7 +181,7 @@ def _places(spec: PoolSpec | Parted, inner: int) -> tuple[Array, Array, Array]:
 
 
 def _over_lines(
-    f: Callable[..., None], key: Any, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
+    f: plain.Loop, key: Any, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
 ) -> None:
     """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
@@ -199,22 +199,22 @@ def _over_lines(
     if not x.flags.c_contiguous:
         _turned_first(f, key, images, _shares(len(x), max(x.size, y.size)), x, y, *more)
     else:
-        native.repeat(f, (x, y, *more), tasks, key)
+        plain.repeat(f, (x, y, *more), tasks, key)
 
 
 def _turned_first(
-    f: Callable[..., None], key: Any, arguments: Callable[[Array, Cut], tuple[Any, ...]], cuts: Sequence[Cut], x: Array, *more: Array
+    f: plain.Loop, key: Any, arguments: Callable[[Array, Cut], tuple[Any, ...]], cuts: Sequence[Cut], x: Array, *more: Array
 ) -> None:
     """f(*arguments(images from x as (outer, *space, inner) lie, cut)) for each cut."""
 
     def calls() -> list[list[Call]]:
         laid = [memory.scratch(("turned", i), x[slice(*cut)].shape, x.dtype) for i, cut in enumerate(cuts)]
-        return [[products.brought(x[slice(*cut)], out), native.call(f, arguments(out, cut))] for cut, out in zip(cuts, laid)]
+        return [[products.brought(x[slice(*cut)], out), f.call(arguments(out, cut))] for cut, out in zip(cuts, laid)]
 
     def work(cut: Cut) -> None:
         out = memory.scratch("turned", x[slice(*cut)].shape, x.dtype)
         products.copy(x[slice(*cut)], out)
-        native.run(f, [arguments(out, cut)])
+        plain.run(f, [arguments(out, cut)])
 
     if np.moveaxis(x, -1, 1).flags.c_contiguous and x.nbytes <= memory.SCRATCH_LIMIT >> 4:
         programs.run((f, key), (x, *more), calls)
@@ -222,7 +222,7 @@ def _turned_first(
         parallel.run(cuts, work)
 
 
-def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, codes: Array, out: Array) -> None:
+def _over_images(f: plain.Loop, spec: PoolSpec | Parted, a: Array, codes: Array, out: Array) -> None:
     """f on shares of the images; where these are few, on shares of their channels."""
     rows, columns, _ = _tables(spec)
     outer, inner = len(out), out.shape[-1]
@@ -239,9 +239,9 @@ def _over_images(f: Callable[..., None], spec: PoolSpec | Parted, a: Array, code
         return a.reshape(-1), codes.reshape(-1), out.reshape(-1), *constants, U(outer), U(cut[0]), U(cut[1])
 
     if few:
-        native.repeat(f, (a, codes, out), lambda: [channels(cut) for cut in _shares(inner, out.size)], spec)
+        plain.repeat(f, (a, codes, out), lambda: [channels(cut) for cut in _shares(inner, out.size)], spec)
     elif a.flags.c_contiguous:
-        native.repeat(f, (a, codes, out), lambda: [images(a[slice(*cut)], cut) for cut in _shares(outer, out.size)], spec)
+        plain.repeat(f, (a, codes, out), lambda: [images(a[slice(*cut)], cut) for cut in _shares(outer, out.size)], spec)
     else:
         _turned_first(f, spec, images, _shares(outer, out.size), a, codes, out)
 

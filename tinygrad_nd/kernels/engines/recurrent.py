@@ -7,9 +7,9 @@ A step is a product with the weights and a loop over the gates; all of them are 
 import numpy as np
 
 from .. import memory, parallel
-from . import native, products, programs
+from . import products, programs
 from .exponential import expm1, logistic
-from .formulas import exact
+from .plain import exact
 
 
 def lstm(z, w, b, s):
@@ -23,7 +23,7 @@ def lstm(z, w, b, s):
         return (
             products.moved(z[t, part], a),
             _product(h, turned, a, add=True),
-            native.call(_lstm_gates, (a, b, c, out[t, 0, part], out[t, 1, part])),
+            _lstm_gates.call((a, b, c, out[t, 0, part], out[t, 1, part])),
         )
 
     _run("lstm", (z, turned, b, s, out, gates), range(steps), n, step)
@@ -37,7 +37,7 @@ def lstm_back(g, w, before, out, gates):
     def step(t, part):
         dh, dc = carried[0, part], carried[1, part]
         arrays = gates[t, part], before[t, 1, part], out[t, 1, part], g[t, 0, part], g[t, 1, part], dh, dc, d[t, part]
-        return native.call(_lstm_slopes, arrays), _product(d[t, part], w, dh)
+        return _lstm_slopes.call(arrays), _product(d[t, part], w, dh)
 
     _run("lstm back", (g, w, before, out, gates, d, carried), reversed(range(steps)), n, step)
     return d, d, carried
@@ -51,7 +51,7 @@ def gru(z, w, b, s):
     def step(t, part):
         (h,) = (out[t - 1] if t else s)[:, part]
         q = memory.scratch(("gru", part.start), (len(h), 3 * size), z.dtype)
-        return _product(h, turned, q), native.call(_gru_gates, (z[t, part], q, b, h, out[t, 0, part], kept[t, part]))
+        return _product(h, turned, q), _gru_gates.call((z[t, part], q, b, h, out[t, 0, part], kept[t, part]))
 
     _run("gru", (z, turned, b, s, out, kept), range(steps), n, step)
     return out, kept
@@ -64,7 +64,7 @@ def gru_back(g, w, before, kept):
     def step(t, part):
         dh, back = carried[part], d[t, part]
         arrays = kept[t, part], before[t, 0, part], g[t, 0, part], dh, back
-        return native.call(_gru_slopes, arrays), _product(back[:, : 3 * size], w, dh, add=True)
+        return _gru_slopes.call(arrays), _product(back[:, : 3 * size], w, dh, add=True)
 
     _run("gru back", (g, w, before, kept, d, carried), reversed(range(steps)), n, step)
     return d, carried[None]

@@ -5,33 +5,26 @@ counted through all outer indices, those from `begin` to `end`.
 """
 
 # mypy: ignore-errors
-from functools import partial
-
 import numpy as np
-from numba import njit
 
 from ..along import LANES
 from .exponential import exp, log
-from .plain import Loop
+from .plain import exact, summing
 
-# Sums may be reordered, so that vectors of partial sums are kept; nothing is assumed of NaN and infinities.
-_jit = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
-loop = partial(Loop, fast=("contract", "reassoc", "nsz"))
-_exact = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-_BITS = np.int32(0x7FFFFFFF)
+_BITS = 0x7FFFFFFF  # of a float32, without its sign
 
 
-@_jit
+@summing
 def _largest(x):
     """max(x), NaN if there is one: as integers, the bits of numbers are in the order of the numbers."""
     top = np.int32(-0x80000000)
     for i in range(x.size):
-        bits = np.int32(np.float32(x[i]).view(np.int32))
-        top = max(top, np.int32(bits ^ np.int32(np.int32(bits >> np.int32(31)) & _BITS)))
-    return np.int32(top ^ np.int32(np.int32(top >> np.int32(31)) & _BITS)).view(np.float32)
+        bits = x[i].view(np.int32)
+        top = max(top, bits ^ bits >> 31 & _BITS)
+    return (top ^ top >> 31 & _BITS).view(np.float32)
 
 
-@loop
+@summing
 def softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, total = _largest(x[r]), np.float32(0)
@@ -44,7 +37,7 @@ def softmax_rows(out, x):
             out[r, i] *= part
 
 
-@loop
+@summing
 def softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
@@ -54,7 +47,7 @@ def softmax_grad_rows(out, g, y):
             out[r, i] = y[r, i] * (g[r, i] - total)
 
 
-@_jit
+@summing
 def _row_log_sum_exp(x):
     top, total = _largest(x), np.float32(0)
     for i in range(x.size):
@@ -62,14 +55,14 @@ def _row_log_sum_exp(x):
     return top, np.log(total)
 
 
-@loop
+@summing
 def logsumexp_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
         out[r, 0] = top + rest if np.isfinite(top) else top
 
 
-@loop
+@summing
 def exp_less_rows(out, g, y, x):
     for r in range(x.shape[0]):
         factor, total = g[r, 0], y[r, 0]
@@ -77,21 +70,21 @@ def exp_less_rows(out, g, y, x):
             out[r, i] = exp(x[r, i] - total) * factor
 
 
-@loop
+@summing
 def log_softmax_rows(out, x):
     for r in range(x.shape[0]):
         top, rest = _row_log_sum_exp(x[r])
         _less(out[r], x[r], top, rest)
 
 
-@_exact  # said, for a callee would inherit what its caller allows
+@exact
 def _less(out, x, top, rest):
     """(x - top) - rest, in this order: exact near the top."""
     for i in range(x.size):
         out[i] = (x[i] - top) - rest
 
 
-@loop
+@summing
 def log_softmax_grad_rows(out, g, y):
     for r in range(y.shape[0]):
         total = np.float32(0)
@@ -104,7 +97,7 @@ def log_softmax_grad_rows(out, g, y):
 # Lanes.
 
 
-@_jit
+@summing
 def block(b, inner):
     """(outer index, first neighbour, end) of block b."""
     blocks = (inner + LANES - 1) // LANES
@@ -112,7 +105,7 @@ def block(b, inner):
     return b // blocks, low, min(low + LANES, inner)
 
 
-@_exact
+@exact
 def _raise(top, x):
     """NaN wins."""
     for i in range(x.size):
@@ -120,33 +113,33 @@ def _raise(top, x):
         top[i] = v if (v > u) | (v != v) else u
 
 
-@_exact
+@exact
 def _add_powers(total, x, top):
     for i in range(x.size):
         total[i] += exp(x[i] - top[i])
 
 
-@_exact
+@exact
 def _logs(a, n):
     for i in range(n):
         a[i] = log(a[i])
 
 
-@_jit
+@summing
 def _tops(top, x, p, low, high):
     top[:] = -np.inf
     for c in range(x.shape[1]):
         _raise(top, x[p, c, low:high])
 
 
-@_jit
+@summing
 def _sums(total, x, top, p, low, high):
     total[:] = 0
     for c in range(x.shape[1]):
         _add_powers(total, x[p, c, low:high], top)
 
 
-@_exact
+@exact
 def _powers(out, x, top, total):
     for i in range(x.size):
         power = exp(x[i] - top[i])
@@ -154,55 +147,55 @@ def _powers(out, x, top, total):
         total[i] += power
 
 
-@_exact
+@exact
 def _scale(out, part):
     for i in range(out.size):
         out[i] *= part[i]
 
 
-@_exact
+@exact
 def _add_product(total, a, b):
     for i in range(a.size):
         total[i] += a[i] * b[i]
 
 
-@_exact
+@exact
 def _pulled(out, g, y, total):
     for i in range(y.size):
         out[i] = y[i] * (g[i] - total[i])
 
 
-@_exact
+@exact
 def _less_lanes(out, x, top, rest):
     for i in range(x.size):
         out[i] = (x[i] - top[i]) - rest[i]
 
 
-@_exact
+@exact
 def _top_and_rest(out, top, rest):
     for i in range(out.size):
         out[i] = top[i] + rest[i] if np.isfinite(top[i]) else top[i]
 
 
-@_exact
+@exact
 def _scaled_powers(out, x, y, g):
     for i in range(x.size):
         out[i] = exp(x[i] - y[i]) * g[i]
 
 
-@_exact
+@exact
 def _add(total, a):
     for i in range(a.size):
         total[i] += a[i]
 
 
-@_exact
+@exact
 def _log_pulled(out, g, y, total):
     for i in range(y.size):
         out[i] = g[i] - exp(y[i]) * total[i]
 
 
-@loop
+@summing
 def softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -217,7 +210,7 @@ def softmax_lanes(out, x, begin, end):
             _scale(out[p, c, low:high], total)
 
 
-@loop
+@summing
 def softmax_grad_lanes(out, g, y, begin, end):
     total = np.empty(LANES, y.dtype)
     for b in range(begin, end):
@@ -229,7 +222,7 @@ def softmax_grad_lanes(out, g, y, begin, end):
             _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
 
 
-@loop
+@summing
 def log_softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -241,7 +234,7 @@ def log_softmax_lanes(out, x, begin, end):
             _less_lanes(out[p, c, low:high], x[p, c, low:high], top, total)
 
 
-@loop
+@summing
 def logsumexp_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
@@ -252,7 +245,7 @@ def logsumexp_lanes(out, x, begin, end):
         _top_and_rest(out[p, 0, low:high], top, total)
 
 
-@loop
+@summing
 def exp_less_lanes(out, g, y, x, begin, end):
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
@@ -260,7 +253,7 @@ def exp_less_lanes(out, g, y, x, begin, end):
             _scaled_powers(out[p, c, low:high], x[p, c, low:high], y[p, 0, low:high], g[p, 0, low:high])
 
 
-@loop
+@summing
 def log_softmax_grad_lanes(out, g, y, begin, end):
     total = np.empty(LANES, y.dtype)
     for b in range(begin, end):

@@ -218,8 +218,6 @@ class Writer(Arrays, ast.NodeVisitor):
         if isinstance(e.func, ast.Attribute) and e.func.attr in METHODS:
             return METHODS[e.func.attr](self, self.visit(e.func.value), *values)
         f = self.visit(e.func)
-        if hasattr(f, "targetoptions"):  # numba's
-            f = Source(f.py_func, f.targetoptions.get("fastmath") or ())
         if isinstance(f, Source):
             if _returns(f.py_func):
                 return self.inline(f, values)

@@ -5,13 +5,13 @@ from functools import cache
 
 from ..update import slope
 from .arrays import numbers
-from .plain import Loop
+from .plain import exact
 
 
 @cache
 def loop(rule, states, constants):
     """The loop over `rule`, a function of (p, g, *states, *constants) that returns the new (p, *states)."""
-    return Loop(_LOOPS[states](rule, constants), fast=("contract",))
+    return exact(_LOOPS[states](rule, constants))
 
 
 def _without_state(rule, constants):
