@@ -27,7 +27,7 @@ Call = Sequence[Any]  # the address of a function and its arguments: integers, a
 
 OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line each; JOB: loops so far, and the program
 PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a worker waits before it sleeps
-MOST = 96  # words of a call; those past its end are passed, too, and what is called does not look at them
+MOST = 48  # words of a call; those past its end are passed, too, and what is called does not look at them
 _NONE = array("q", bytes(8 * MOST))
 _NOTHING = array("q", [0])  # the base of what needs none
 _ANY = np.dtype(np.float64)  # no numbers occur
