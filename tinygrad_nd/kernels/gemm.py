@@ -36,7 +36,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     q, run = _abreast(kernels.shape[-2], kernels.shape[-1], spec, kernels.dtype)
     if q > 1:
         with np.errstate(over="ignore", invalid="ignore"):
-            if _deliver(x, _shifted(kernels, spec, q, run), run, target, q):
+            if _deliver(x, side_by_side(kernels, spec, q), run, target, q):
                 return
     _deliver(x, kernels, spec, target, 1)  # here an infinity meets no zeros but the kernel's own
 
@@ -89,13 +89,22 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     return phases.as_weight(sum(total[at] for at in _places(spec, q)), dtype)
 
 
-def _shifted(kernels: Array, spec: ConvSpec, q: int, run: ConvSpec) -> Array:
+@lru_cache(1024)
+def abreast(spec: ConvSpec, q: int) -> ConvSpec:
+    """The spec whose points are q neighbours along the last axis; the last of them may reach beyond the end."""
+    k, s, count = spec.kernel[-1] + spec.stride[-1] * (q - 1), spec.stride[-1] * q, -(-spec.out[-1] // q)
+    before = spec.padding[-1][0]
+    padding = before, s * (count - 1) + k - spec.size[-1] - before
+    return replace(spec, kernel=(*spec.kernel[:-1], k), stride=(*spec.stride[:-1], s), padding=(*spec.padding[:-1], padding))
+
+
+def side_by_side(kernels: Array, spec: ConvSpec, q: int) -> Array:
     """The kernels (1, *k, C, P) of q neighbours in the window they share, (1, *k', C, q * P)."""
-    *_, c, p = kernels.shape
-    shifted = np.zeros((1, *run.kernel, c, q, p), kernels.dtype)
+    *lead, k, c, p = kernels.shape
+    shifted = np.zeros((*lead, k + spec.stride[-1] * (q - 1), c, q, p), kernels.dtype)
     for at in _places(spec, q):
         shifted[at] = kernels
-    return shifted.reshape(1, *run.kernel, c, q * p)
+    return shifted.reshape(*shifted.shape[:-2], q * p)
 
 
 def _places(spec: ConvSpec, q: int) -> list[tuple[Any, ...]]:
@@ -111,12 +120,7 @@ def _abreast(c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int,
     """How many neighbours along the last axis are made as one point of c and m channels per group, and the spec of such points."""
     if spec.groups > 1 or prod(spec.kernel) == 1 or spec.dilation[-1] > 1 or dtype.char not in "fd":
         return 1, spec
-
-    def together(q: int) -> ConvSpec:
-        k, s = spec.kernel[-1], spec.stride[-1]
-        return replace(spec, kernel=(*spec.kernel[:-1], k + s * (q - 1)), stride=(*spec.stride[:-1], s * q))
-
-    runs = [(q, together(q)) for q in range(1, MOST + 1) if spec.out[-1] % q == 0]
+    runs = [(q, abreast(spec, q)) for q in range(1, MOST + 1) if spec.out[-1] % q == 0]
     return min(runs, key=lambda run: _seconds(1, c, run[0] * m, run[1], dtype))
 
 

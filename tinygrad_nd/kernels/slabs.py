@@ -60,28 +60,39 @@ def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limi
 
 def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view where it can be one, else in this thread's scratch."""
-    inside, sizes, before, after = [box[0]], [box[0].stop - box[0].start], [], []
+    inside, places, sizes = seen(spec, box)
+    source = x[inside]
+    if list(source.shape[:-1]) == sizes and x.dtype == dtype and _rows_are_dense(x):
+        return source
+    slab = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
+    core, borders = within(slab, places)
+    for border in borders:
+        border[...] = 0
+    copy_points(core, source)
+    return slab
+
+
+def seen(spec: ConvSpec, box: Box) -> tuple[Box, list[slice], list[int]]:
+    """What the outputs in `box` see: a part of the images (N, *n), where that lies within all they see, and its size."""
+    inside, places, sizes = [box[0]], [], [box[0].stop - box[0].start]
     for part, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
         start, stop = s * part.start - a, s * (part.stop - 1) + d * (k - 1) + 1 - a
         low, high = min(max(start, 0), n), min(max(stop, 0), n)
+        before = min(max(-start, 0), stop - start)
         inside.append(slice(low, high))
+        places.append(slice(before, before + high - low))
         sizes.append(stop - start)
-        before.append(min(max(-start, 0), stop - start))
-        after.append(before[-1] + high - low)
-    source = x[tuple(inside)]
-    if not any(before) and source.shape[1:-1] == tuple(sizes[1:]) and x.dtype == dtype and _rows_are_dense(x):
-        return source
-    slab = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
-    core = slab
-    for axis, (low, high, length) in enumerate(zip(before, after, sizes[1:]), 1):
+    return tuple(inside), places, sizes
+
+
+def within(slab: Array, places: Sequence[slice]) -> tuple[Array, list[Array]]:
+    """The part of a slab (N, *n, C) at these places, and what lies around it."""
+    core, borders = slab, []
+    for axis, place in enumerate(places, 1):
         lead = (slice(None),) * axis
-        if low:
-            core[(*lead, slice(0, low))] = 0
-        if high < length:
-            core[(*lead, slice(high, None))] = 0
-        core = core[(*lead, slice(low, high))]
-    copy_points(core, source)
-    return slab
+        borders += [core[(*lead, slice(0, place.start))], core[(*lead, slice(place.stop, None))]]
+        core = core[(*lead, place)]
+    return core, [border for border in borders if border.size]
 
 
 def dense(a: Array, dtype: np.dtype[Any], key: str = "dense") -> Array:

@@ -13,7 +13,6 @@ lists of integers. The weight gradient is the same product with the two lists ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -22,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import memory, parallel
+from ..gemm import abreast, side_by_side
 from ..geometry import ConvSpec
 from ..phases import Target
-from ..slabs import Box, lengths, split
+from ..slabs import Box, lengths, seen, split, within
 from . import llvm, products, programs
 from .crew import Call
 from .images import by_images, summed_by_images
@@ -43,7 +43,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     if (u := _side_by_side(p, spec, dtype)[0]) > 1:
         return engine(x, *_widened(kernels, spec, target, u))
-    weights = dense(kernels.reshape(groups, -1, p))  # (G, K, P)
+    weights = dense(kernels.reshape(groups, -1, p), dtype)  # (G, K, P)
 
     def written() -> list[list[Call]]:
         return [work(*share) for share in _shares(x.shape, spec, dtype, kernels.size, parallel.num_threads())]
@@ -121,26 +121,13 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vecto
 
 def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> Array:
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view of it, or scratch that the calls added fill."""
-    inside, places, sizes = [box[0]], [], [box[0].stop - box[0].start]
-    for cut, n, k, s, (a, _), d in zip(box[1:], spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation):
-        start, stop = s * cut.start - a, s * (cut.stop - 1) + d * (k - 1) + 1 - a
-        low = min(max(start, 0), n)
-        high = max(low, min(stop, n))
-        inside.append(slice(low, high))
-        places.append(slice(min(low - start, stop - start), high - start))
-        sizes.append(stop - start)
-    source = x[tuple(inside)]
+    inside, places, sizes = seen(spec, box)
+    source = x[inside]
     if list(source.shape[:-1]) == sizes:
         return source
-    slab = core = memory.scratch(("slab", part), (*sizes, x.shape[-1]), x.dtype)
-    if slab.nbytes < CLEARED:
-        calls.append(moved(None, slab))
-        core = slab[(slice(None), *places)]
-    for axis, inner in enumerate(places if core is slab else (), 1):
-        lead = (slice(None),) * axis
-        borders = core[(*lead, slice(0, inner.start))], core[(*lead, slice(inner.stop, None))]
-        calls += [moved(None, border) for border in borders if border.size]
-        core = core[(*lead, inner)]
+    slab = memory.scratch(("slab", part), (*sizes, x.shape[-1]), x.dtype)
+    core, borders = within(slab, places)
+    calls += [moved(None, border) for border in ([slab] if slab.nbytes < CLEARED else borders)]
     if source.size:
         calls.append(moved(source, core))
     return slab
@@ -175,33 +162,16 @@ def _side_by_side(p: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int, fl
 
 def _widened(kernels: Array, spec: ConvSpec, target: Target, u: int) -> tuple[Array, ConvSpec, Target]:
     """The same correlation with u neighbours along the last axis as channels (u, P), which in memory is the same result."""
-    (*lead, k, c, p), s, o = kernels.shape, spec.stride[-1], spec.out[-1]
-    grown = _grown(spec, u)
-    count = grown.out[-1]
-    wide = np.zeros((*lead, grown.kernel[-1], c, u, p), kernels.dtype)
-    *steps, tap, channel, neighbour, one = wide.strides  # neighbour i lies s i taps later
-    np.ndarray((*lead, k, c, u, p), wide.dtype, wide, 0, (*steps, tap, channel, neighbour + s * tap, one))[...] = kernels[..., None, :]
+    p, o, wide = kernels.shape[-1], spec.out[-1], abreast(spec, u)
 
     def parts(box: Box, tile: Array) -> list[tuple[Array, Array]]:
         last = slice(box[-1].start * u, min(box[-1].stop * u, o))
         return target.parts((*box[:-1], last), tile.reshape(*tile.shape[:-2], -1, p)[..., : last.stop - last.start, :])
 
     bias = None if target.bias is None else np.tile(target.bias, u)
-    y = target.y.reshape(*target.y.shape[:-2], count, u * p) if target.y is not None and o % u == 0 else None
-    return wide.reshape(*wide.shape[:-2], u * p), grown, Target(u * p, target.dtype, parts, target.place, y, bias, form=(u, target.form))
-
-
-@lru_cache(1024)
-def _grown(spec: ConvSpec, u: int) -> ConvSpec:
-    k, s, count = spec.kernel[-1] + spec.stride[-1] * (u - 1), spec.stride[-1] * u, -(-spec.out[-1] // u)
-    before = spec.padding[-1][0]
-    after = s * (count - 1) + k - spec.size[-1] - before
-    return replace(
-        spec,
-        kernel=(*spec.kernel[:-1], k),
-        stride=(*spec.stride[:-1], s),
-        padding=(*spec.padding[:-1], (before, after)),
-    )
+    y = target.y.reshape(*target.y.shape[:-2], wide.out[-1], u * p) if target.y is not None and o % u == 0 else None
+    into = Target(u * p, target.dtype, parts, target.place, y, bias, form=(u, target.form))
+    return side_by_side(kernels, spec, u), wide, into
 
 
 def _starts(slab: Array, spec: ConvSpec, box: Box) -> Array:

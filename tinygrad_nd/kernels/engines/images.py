@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import memory, phases
 from ..geometry import ConvSpec
 from ..phases import Engine, Target, into, wide_dtype
-from .products import channels_dense, is_dense
+from .products import dense, is_dense
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ def by_images(engine: Engine) -> Engine:
             run(x, kernels, spec, Target(target.channels, target.dtype, into(y), y, y))
             return target.put_all(y)
         for start, stop in _batches(kernels.dtype, x):
-            engine(channels_dense(x[start:stop], kernels.dtype), kernels, spec, target.images(start, stop))
+            engine(dense(x[start:stop], kernels.dtype), kernels, spec, target.images(start, stop))
 
     return run
 
@@ -44,7 +44,7 @@ def summed_by_images(weight_grad: Callable[[Array, Array, ConvSpec], Array]) -> 
         x, g = phases.channels_last(x), phases.channels_last(g)
         total: Any = None
         for start, stop in _batches(wide, x, g):
-            part = weight_grad(channels_dense(x[start:stop], wide), channels_dense(g[start:stop], wide), spec)
+            part = weight_grad(dense(x[start:stop], wide), dense(g[start:stop], wide), spec)
             total = part if total is None else np.add(total, part, out=total)
         return phases.as_weight(total, dtype)
 

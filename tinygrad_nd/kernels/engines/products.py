@@ -21,6 +21,7 @@ BLOCK = 1 << 18  # bytes of the left operand worked on at a time
 LANES = 64  # of columns, that are cut between two
 LONG = 1 << 13  # places in a table; fewer of such are remembered
 SMALL = 1 << 15  # bytes that NumPy copies before a loop is written down
+ALONE = 1 << 17  # bytes that one thread copies as fast
 ROWS = 6  # of a tile of the widest panel
 
 
@@ -59,15 +60,6 @@ def _found(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> A
 
 
 _places, _many_places = lru_cache(1024)(_found), lru_cache(64)(_found)
-
-
-def dense(a: Array) -> Array:
-    """`a` itself where its last axis is dense, else a copy."""
-    if a.strides[-1] == a.itemsize or a.shape[-1] == 1:
-        return a
-    out = memory.empty(a.shape, a.dtype)
-    copy(a, out)
-    return out
 
 
 def copy(a: Array, out: Array) -> None:
@@ -110,7 +102,7 @@ def matmul(a: Array, b: Array, out: Array) -> None:
             return programs.run("other way round", (a, b, out), lambda: _other_way_round(a, b, out))
         matmul(b.swapaxes(-1, -2), a.swapaxes(-1, -2), turn := memory.empty((*batch, n, m), out.dtype))
         return copy(turn.swapaxes(-1, -2), out)
-    b = channels_dense(b, b.dtype)
+    b = dense(b, b.dtype)
     k, size = a.shape[-1], a.itemsize
     share = -(-m // parallel.num_threads()) + ROWS - 1
     rows = min(max(64, BLOCK // (k * size)), share - share % ROWS)
@@ -153,12 +145,12 @@ def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
     return x.dtype == dtype and x.flags.aligned and (x.strides[-1] == x.itemsize or x.shape[-1] == 1)
 
 
-def channels_dense(x: Array, dtype: np.dtype[Any]) -> Array:
+def dense(x: Array, dtype: np.dtype[Any]) -> Array:
     """`x` itself where it has this dtype and its last axis is dense, else a copy, made by all threads."""
     if is_dense(x, dtype):
         return x
     out = memory.empty(x.shape, dtype)
-    threads = parallel.num_threads()
+    threads = parallel.num_threads() if x.nbytes > ALONE else 1
     axis = 0 if len(x) >= threads and x.ndim > 2 else x.ndim - 1
     step = -(-x.shape[axis] // threads)
     parts = [(*(slice(None),) * axis, slice(i, i + step)) for i in range(0, x.shape[axis], step)] if step else []
