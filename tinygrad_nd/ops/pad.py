@@ -110,10 +110,16 @@ def _rule(mode: str, x: Tensor, options: dict[str, Any]) -> Callable[[Tensor, in
 
     def along(t: Tensor, axis: int, a: int, b: int) -> Tensor:
         n = t.shape[axis]
+        period = n if mode == "symmetric" else max(n - 1, 1)
         if reflect_type == "odd" and n > 1:
-            period = n if mode == "symmetric" else n - 1
             return _between(t, axis, [_mirrored(t, axis, np.arange(-a, 0), period), _mirrored(t, axis, np.arange(n, n + b), period)])
-        return take_along(t, index=np.pad(np.arange(n), (a, b), mode=mode), axis=axis)  # type: ignore[call-overload]
+        place = np.arange(-a, n + b)
+        if mode in ("edge", "wrap"):
+            index = place.clip(0, n - 1) if mode == "edge" else place % n
+        else:
+            turn, r = np.divmod(place, period)
+            index = np.where(turn % 2, n - 1 - r, r)
+        return take_along(t, index=index, axis=axis)
 
     return along
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import prod
 from operator import index
 from typing import Any
@@ -106,15 +107,10 @@ def _crop(x: Any, *, widths: Widths) -> Any:
     return x[tuple([slice(a, n - b) for (a, b), n in zip(widths, x.shape)])]
 
 
-@primitive(xs=lambda g, i, xs_shape, axis: _crop(g, widths=_place(xs_shape, i, axis)))
-def _concatenate(*xs: Any, axis: int) -> Any:
+@primitive(xs=lambda g, i, axis, cuts: _crop(g, widths=widths_at(g.ndim, axis, cuts[i], cuts[-1] - cuts[i + 1])))
+def _concatenate(*xs: Any, axis: int, cuts: tuple[int, ...]) -> Any:
+    """xs joined; the i-th lies from cuts[i] to cuts[i + 1]."""
     return np.concatenate(xs, axis)
-
-
-def _place(shapes: Sequence[tuple[int, ...]], i: int, axis: int) -> Widths:
-    """What lies before and after operand i in a concatenation, per axis."""
-    before, after = (sum([s[axis] for s in part]) for part in (shapes[:i], shapes[i + 1 :]))
-    return widths_at(len(shapes[i]), axis, before, after)
 
 
 @primitive(xs=lambda g, i, axis: entries(g, index=(*(slice(None),) * axis, i)))
@@ -264,7 +260,7 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0, *, dtype: Any = None, c
     for i, t in enumerate(tensors):
         if t.ndim != first.ndim or t.shape[:axis] + t.shape[axis + 1 :] != first.shape[:axis] + first.shape[axis + 1 :]:
             raise ValueError(f"concatenate: tensor {i} {t.shape} must match tensor 0 {first.shape} in every axis but {axis}")
-    return _concatenate(*tensors, axis=axis)
+    return _concatenate(*tensors, axis=axis, cuts=tuple(accumulate([t.shape[axis] for t in tensors], initial=0)))
 
 
 @named

@@ -171,10 +171,8 @@ def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
     along, n = node.params["axis"] % len(axes), node.parents[i].shape
     if axes[along].source is None:
         return _on(axes, along, whole(n[along % len(n)]))
-    if any(p is None for p in node.parents[:i]):  # of an unknown length
-        return _on(axes, along, whole(n[along], "concatenate"))
-    before = sum(p.shape[along] for p in node.parents[:i])
-    return _on(axes, along, axes[along].moved(Move(lambda at: (at - before)[(at >= before) & (at < before + n[along])])))
+    start, stop = node.params["cuts"][i : i + 2]
+    return _on(axes, along, axes[along].moved(Move(lambda at: (at - start)[(at >= start) & (at < stop)])))
 
 
 def _taken(node: Node, i: int, axes: Axes) -> Axes:
