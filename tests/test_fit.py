@@ -450,6 +450,18 @@ def test_after_the_last_step_of_an_epoch_the_place_in_the_data_is_its_end(tmp_pa
     assert values(model) == values(whole)
 
 
+def test_the_best_epoch_stays_what_it_was_when_a_training_goes_on_within_the_next(tmp_path):
+    def uphill(path=None, kill=0):  # after the first epoch everything is worse
+        line = Scale(1.0, lr=0.25)
+        fitted = nd.data.batches((np.full((4, 1), 3.0), np.full((4, 1), 6.0)), 2)
+        history = line.fit(fitted, 2, early_stopping=2, checkpoint=path, checkpoint_every=path and 1, callbacks=KillAt(kill))
+        return line.w.item(), history["loss"]
+
+    with pytest.raises(Killed):
+        uphill(tmp_path / "run.npz", 4)
+    assert uphill(tmp_path / "run.npz") == uphill()
+
+
 def test_the_file_of_another_training_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     fit(checkpoint=path)

@@ -144,7 +144,7 @@ class Run:
         if name not in self.history:
             raise ValueError(f"fit: EarlyStopping is to monitor {name!r}, but the history has {', '.join(self.history)}")
         best = rule.best(self.history[name])
-        if rule.restore_best and best == self.epoch - 1:
+        if rule.restore_best and best == self.epoch - 1 and not self.batch:  # a training may go on within an epoch
             with self.averaged():
                 self.best = [t.data.copy(order="K") for t in (*self.parameters, *self.buffers)]
         if self.epoch - 1 - best >= rule.patience:
