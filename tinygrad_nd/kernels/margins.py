@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .labels import reduced
+from . import engines, memory, parallel
+from .labels import LEAST, reduced
 from .memory import Array, freeze
 
 
@@ -15,6 +16,27 @@ def loss(x: Array, places: Array, margin: float, p: int, scale: float | None) ->
 
     For every row, or the sum of that times the scale; and the slope in x. x (N, C), places (N, K) of the labels, -1 where there is none.
     """
+    rate = (1 if scale is None else scale) / max(x.shape[1], 1)
+    loops = engines.compiled("margins") if places.size and x.size >= LEAST and x.dtype.char in "fd" else None
+    if loops is None:
+        found, slope = _margins(x, places, margin, p, rate)
+    else:
+        found, slope = _compiled(loops.margins, x, places, margin, p, rate)
+    freeze(slope)
+    return reduced(found[:, None], 1, scale), slope
+
+
+def _compiled(loop: Any, x: Array, places: Array, margin: float, p: int, rate: float) -> tuple[Array, Array]:
+    x, places = np.ascontiguousarray(x), np.ascontiguousarray(places, np.int64)
+    found, slope = np.empty(len(x), x.dtype), memory.empty(x.shape, x.dtype)
+    arrays, size = (found, slope, x, places), x.size * places.shape[1]
+    boxes = parallel.boxes(found.shape, max(engines.share(size) * len(x) // size, 1))
+    numbers = x.dtype.type(margin), p == 2, x.dtype.type(rate)
+    engines.repeat(loop, arrays, lambda: [(*[a[box] for a in arrays], *numbers) for box in boxes], (margin, p, rate))
+    return found, slope
+
+
+def _margins(x: Array, places: Array, margin: float, p: int, rate: float) -> tuple[Array, Array]:
     wide = x.astype(np.result_type(x, np.float32), copy=False)
     rows, classes = np.arange(len(x))[:, None], x.shape[1]
     others = np.ones((len(x), classes + 1), np.bool_)
@@ -28,7 +50,6 @@ def loss(x: Array, places: Array, margin: float, p: int, scale: float | None) ->
     slope = np.zeros(others.shape, wide.dtype)
     steps.sum(1, out=slope[:, :-1])
     np.subtract.at(slope, (rows, places), steps.sum(2))  # a class listed twice counts twice
-    slope = (slope[:, :-1] * ((1 if scale is None else scale) / max(classes, 1))).astype(x.dtype, copy=False)
-    freeze(slope)
+    slope = (slope[:, :-1] * rate).astype(x.dtype, copy=False)
     found = (values.sum((1, 2)) / classes).astype(x.dtype, copy=False) if classes else np.zeros(len(x), x.dtype)
-    return reduced(found[:, None], 1, scale), slope
+    return found, slope

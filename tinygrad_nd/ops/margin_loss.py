@@ -84,11 +84,15 @@ def multilabel_margin_loss(input: Any, target: Any, *, reduction: str = "mean") 
     same_shape(where, input=x, target=t)
     if x.ndim not in (1, 2):
         raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {x.shape}")
-    ended = np.minimum.accumulate(whole(where, t.data).astype(np.int64, copy=False), -1) < 0
-    listed = np.where(ended, -1, t.data)
+    labels = whole(where, t.data).astype(np.int64, copy=False)
+    ended = np.ones((*labels.shape[:-1], labels.shape[-1] + 1), np.bool_)
+    np.less(labels, 0, out=ended[..., :-1])
+    counts = ended.argmax(-1)
+    listed = labels[..., : max(counts.max(initial=1), 1)]
+    listed = np.where(np.arange(listed.shape[-1]) < np.expand_dims(counts, -1), listed, -1)
     if listed.size and listed.max() >= x.shape[-1]:
         raise ValueError(f"{where}: target holds class {listed.max()}, but input {x.shape} has classes 0 to {x.shape[-1] - 1}")
-    return _margins(where, x, listed[..., : max((~ended).sum(-1).max(initial=1), 1)], reduction)
+    return _margins(where, x, listed, reduction)
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
