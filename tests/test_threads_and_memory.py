@@ -2,13 +2,18 @@
 
 import contextvars
 import gc
+import signal
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import tinygrad_nd as nd
+from tinygrad_nd.kernels import parallel
+from tinygrad_nd.node import setting
 
 
 def in_threads(count, work):
@@ -149,6 +154,60 @@ def test_results_do_not_depend_on_the_number_of_threads():
         one = run()
     for a, b in zip(many, one):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_ctrl_c_is_told_when_no_thread_writes_any_more():
+    main, began, ended = threading.current_thread(), threading.Event(), []
+
+    def task(i):
+        if threading.current_thread() is main:
+            began.wait(5)  # until the helper has its task, too
+        else:
+            began.set()
+            time.sleep(0.05)
+            ended.append(i)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    try:
+        with nd.threads(2), pytest.raises(KeyboardInterrupt):
+            parallel.run(range(2), task)
+        assert len(ended) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_no_helper_begins_when_its_caller_was_interrupted(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "_dismiss", interrupted)
+    done = []
+    for _ in range(20):
+        with nd.threads(2), pytest.raises(KeyboardInterrupt):
+            parallel.run(range(50), lambda i: (done.append(i), time.sleep(0.0005)))
+        count = len(done)
+        time.sleep(0.002)
+        assert len(done) == count
+
+
+def test_ctrl_c_right_after_a_setting_was_made_leaves_none():
+    class Interrupted:
+        value = "outside"
+
+        def get(self):
+            return self.value
+
+        def set(self, value):
+            before, self.value = self.value, value
+            if before == "outside":
+                raise KeyboardInterrupt
+
+    variable = Interrupted()
+    with pytest.raises(KeyboardInterrupt), setting(variable, "inside"):
+        pass
+    assert variable.get() == "outside"
 
 
 def test_the_number_of_threads_is_restored():

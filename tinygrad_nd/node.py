@@ -122,11 +122,12 @@ _FUNCTIONS = tuple(_LIBRARY + name for name in ("ops" + os.sep, "linalg", "fft",
 @contextmanager
 def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
     """`variable` has `value` inside."""
-    token = variable.set(value)
-    try:
+    before = variable.get()
+    try:  # from before it is set: Ctrl-C may come right after, and must not leave it so
+        variable.set(value)
         yield
     finally:
-        variable.reset(token)
+        variable.set(before)
 
 
 @contextmanager

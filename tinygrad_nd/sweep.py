@@ -111,8 +111,9 @@ def sweep(
     arrived: dict[Node, Tensor] = {}
     watch = watching.get()
     overseen = watch.pull if watch else None
-    token = recording.set(create_graph)
-    try:
+    before = recording.get()
+    try:  # from before it is set: Ctrl-C may come right after, and must not leave it so
+        recording.set(create_graph)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for root, t in zip(roots, cotangents):
                 if root in swept:
@@ -149,7 +150,7 @@ def sweep(
                         recycle(node.saved)
                     node.saved = FREED
     finally:
-        recording.reset(token)
+        recording.set(before)
     return arrived
 
 

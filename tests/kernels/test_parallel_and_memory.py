@@ -200,6 +200,8 @@ def test_single_blas_restores_the_users_setting():
             assert set(setting()) <= {1}
         assert set(setting()) <= {1}
     assert setting() == before
+    blas.single_blas().__enter__()  # and Ctrl-C before it is left
+    assert setting() == before
 
 
 # Scratch.

@@ -79,31 +79,37 @@ def _flops_per_second() -> float:
 class single_blas:
     """BLAS at one thread while anyone is inside: our threads each run their own GEMM. The user's setting returns at the end."""
 
-    __slots__ = ()
+    __slots__ = ("held",)
 
     def __enter__(self) -> None:
         global _holders, _users_setting
         with _lock:
-            if _holders == 0:
+            _holders += 1
+            self.held = True
+            if _holders == 1:
                 _users_setting = [get() for get, _ in _blas()]
                 _limit_blas([1] * len(_users_setting))
-            _holders += 1
 
     def __exit__(self, *error: object) -> None:
         global _holders
         with _lock:
-            _holders -= 1
-            if _holders == 0:
+            if _holders == 1:
                 _limit_blas(_users_setting)
+            _holders -= 1
+            self.held = False
+
+    def __del__(self) -> None:
+        if getattr(self, "held", False):  # Ctrl-C came on the way into the block or out of it
+            self.__exit__()
 
 
 def _start_afresh() -> None:
     """Nobody inside, as it must be at import and in a forked child."""
     global _lock, _holders
-    _lock, _holders = threading.Lock(), 0
+    _lock, _holders = threading.RLock(), 0  # re-entrant: an instance may be collected inside
 
 
-_lock: threading.Lock
+_lock: Any
 _holders: int
 _users_setting: list[int] = []
 _start_afresh()

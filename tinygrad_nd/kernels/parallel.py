@@ -34,11 +34,12 @@ def set_num_threads(n: int) -> None:
 @contextmanager
 def threads(n: int) -> Iterator[None]:
     """Use n threads inside the block, in this thread (context) only."""
-    token = _override.set(_positive("threads", n))
+    before, wanted = _override.get(), _positive("threads", n)
     try:
+        _override.set(wanted)
         yield
     finally:
-        _override.reset(token)
+        _override.set(before)
 
 
 def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
@@ -55,11 +56,13 @@ def run(tasks: Sequence[T], f: Callable[[T], object]) -> None:
     section = _Section(tasks, f)
     _enlist(helpers)
     with _apart():
-        for _ in range(helpers):
-            _tickets.put((section.help, contextvars.copy_context()))
-        _dismiss()
-        section.work()
-        section.close()
+        try:
+            for _ in range(helpers):
+                _tickets.put((section.help, contextvars.copy_context()))
+            _dismiss()
+            section.work()
+        finally:
+            section.close()
 
 
 def inside() -> bool:
@@ -121,7 +124,7 @@ class _Section:
         self.tasks, self.f, self.next = tasks, f, itertools.count().__next__
         self.error: BaseException | None = None
         self.lock, self.idle = threading.Lock(), threading.Lock()
-        self.helping, self.closed = 0, False
+        self.helping, self.closed, self.left = 0, False, False
 
     def work(self) -> None:
         tasks, f, n = self.tasks, self.f, len(self.tasks)
@@ -148,11 +151,17 @@ class _Section:
                 self.idle.release()
 
     def close(self) -> None:
-        with self.lock:
-            self.closed = True
-        with self.idle:
-            error, self.error = self.error, None
-            self.tasks, self.f = (), _nothing  # a late ticket must not keep arrays alive
+        """Wait until no helper is in. Ctrl-C is told then, not before: helpers write to the caller's arrays."""
+        while not self.left:
+            try:
+                with self.lock:
+                    self.closed = True
+                with self.idle:
+                    self.left = True
+            except BaseException as interruption:
+                self.error = self.error or interruption
+        error, self.error = self.error, None
+        self.tasks, self.f = (), _nothing  # a late ticket must not keep arrays alive
         if error is not None:
             raise error
 
@@ -177,21 +186,21 @@ def _apart() -> Iterator[None]:
     Linux wakes a thread on the processor of the one that woke it, and then leaves both there for tens of milliseconds.
     """
     global _avoided
-    here, allowed = (_processor(), os.sched_getaffinity(0)) if _processor else (0, set())
-    held = False
+    here, allowed = (_processor(), _local.__dict__.get("held") or os.sched_getaffinity(0)) if _processor else (0, set())
     if len(allowed) > 1 and here in allowed:
         with suppress(OSError):  # not allowed to
             if here != _avoided:
                 for worker in _workers:
                     os.sched_setaffinity(worker.native_id or 0, allowed - {here})
                 _avoided = here
+            _local.held = allowed  # Ctrl-C may come before it is given back; then the next loop does that
             os.sched_setaffinity(0, {here})
-            held = True
     try:
         yield
     finally:
-        if held:
+        if _local.__dict__.get("held"):
             os.sched_setaffinity(0, allowed)
+            _local.held = None
 
 
 def _worker(tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.Context]]) -> None:

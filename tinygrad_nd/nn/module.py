@@ -60,15 +60,16 @@ class Module:
             return self._first_call(args, kwargs)
         outer = current_scope.get()
         path = f"{outer}/{label}" if outer else label
-        scope, token = current_scope.set(path), _caller.set(self)
         try:
+            current_scope.set(path)
+            _caller.set(self)
             return self.forward(*args, **kwargs) if self._hooks is None and watching.get() is None else self._observed(args, kwargs)
         except Exception as error:
             tell_place(error, self, path)
             raise
         finally:
-            _caller.reset(token)
-            current_scope.reset(scope)
+            _caller.set(caller)
+            current_scope.set(outer)
 
     def parameters(self) -> list[Tensor]:
         """The learned tensors, each once. Raises ValueError while a lazy layer has none yet."""

@@ -214,12 +214,12 @@ _PAUSE = "llvm.x86.sse2.pause"
 def _start_afresh() -> None:
     """As it must be at import and in a forked child, where no worker lives."""
     global _state, _turn
-    _state, _turn = memory._aligned(8 * 64).view(np.int64), threading.Lock()
+    _state, _turn = memory._aligned(8 * 64).view(np.int64), threading.RLock()
     _state[:] = 0
 
 
 _state: Any
-_turn: threading.Lock  # held by the caller whose loop it is
+_turn: Any  # held by the caller whose loop it is; re-entrant, for Ctrl-C may come between taking it and the line after
 _start_afresh()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_afresh)
