@@ -158,6 +158,23 @@ def test_the_number_of_threads_does_not_matter(shape, threads):
                 assert dx.sum() == y.size and ((dx > 0) <= np.isin(x, y)).all()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_one_image_is_summed_in_parts(stride, threads):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-9, 9, (1, 4, 300, 301)).astype(np.float32)
+    spec = pool_spec("test", x.shape[2:], 3, stride, 1, 1, False)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    h, w = ((o - 1) * stride + 1 for o in spec.out)
+    expected = sum(padded[:, :, i : i + h : stride, j : j + w : stride] for i in range(3) for j in range(3))
+    g = rng.integers(-9, 9, expected.shape).astype(np.float32)
+    with nd.threads(threads):
+        for order in ("first", "last"):
+            np.testing.assert_array_equal(pool.window_sum(lying(x, order), spec), expected)
+            dx = pool.window_sum_adjoint(lying(g, order), spec)
+            assert np.vdot(dx.astype(float), x) == np.vdot(g.astype(float), expected)
+
+
 def test_derivatives_to_order_2():
     x = np.random.default_rng(0).permutation(2 * 3 * 5 * 4).reshape(2, 3, 5, 4) * 0.1
     for f in (nd.max_pool_nd, nd.avg_pool_nd):

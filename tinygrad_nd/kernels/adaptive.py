@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -93,15 +92,16 @@ def along(spec: PoolSpec | Parted, axis: int) -> tuple[Array, Array, Array]:
     return first, further, (place >= 0) & (place < n)
 
 
-def among(spec: PoolSpec | Parted, axes: Iterable[int]) -> tuple[Array, Array]:
-    """The same along several axes together (windows, taps): flat places, and which lie in window and input."""
-    places, inside = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
-    for axis in axes:
-        first, further, seen = along(spec, axis)
-        shape = len(places) * len(first), places.shape[1] * len(further)
-        places = (places[:, None, :, None] * spec.size[axis] + (first[:, None] + further)[:, None]).reshape(shape)
-        inside = (inside[:, None, :, None] & seen[:, None]).reshape(shape)
-    return places, inside
+@lru_cache(256)
+def seen_by(spec: PoolSpec | Parted) -> tuple[Taps, ...]:
+    """What the windows of a pool see along each axis; taps keep their numbers."""
+    axes = []
+    for axis, (n, k, o) in enumerate(zip(spec.size, spec.kernel, spec.out)):
+        first, further, inside = along(spec, axis)
+        index = np.where(inside, first[:, None] + further, 0).T
+        same = k == 1 and o == n and bool(inside.all() and (index == np.arange(n)).all())
+        axes.append(Taps(o, n, index, inside.T, None, same))
+    return tuple(axes)
 
 
 @lru_cache(256)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from . import memory
-from .adaptive import Parted, among
+from .adaptive import Parted, seen_by
 from .geometry import PoolSpec
 from .memory import Array
 from .pool_slabs import Layout, spread
-from .taps import Taps
+from .taps import Taps, together
 
 MOST = 1 << 15  # numbers that windows see of which the largest is sought, or winners; with more, passes over slabs are quicker
 SUMMED = 4 * MOST  # numbers that are summed
@@ -40,16 +40,6 @@ def max_pool(x: Array, spec: Windows, lowest: Any, want_index: bool) -> tuple[Ar
     return _restored(best, layout, spec.out), _restored(codes, layout, spec.out)
 
 
-def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
-    values, layout = _picked(x, spec.rank, table(spec), 0)
-    return _restored(_summed(values, factor), layout, spec.out)
-
-
-def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
-    values, layout = _picked(g, spec.rank, _transposed(spec), 0)
-    return _restored(_summed(values, factor), layout, spec.size)
-
-
 def gather(x: Array, winner: Array, spec: Windows) -> Array:
     codes, layout = spread(winner, spec.rank)
     found = np.take_along_axis(_padded(layout.spread(x), spec.rank, 0), _places(codes, spec), 1)
@@ -67,7 +57,7 @@ def scatter(g: Array, winner: Array, spec: Windows) -> Array:
     return _restored(x[:, :n], layout, spec.size)
 
 
-def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
+def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array | None:
     """`resample.sampled`, if the outputs see few numbers."""
     out, size = prod([t.out for t in taps]), prod([t.size for t in taps])
     most = prod([len(t.index) for t in taps])
@@ -77,7 +67,7 @@ def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
     values, layout = _picked(x, len(taps), places, 0)
     if weights is not None:
         values *= weights.astype(x.real.dtype)
-    return _restored(_summed(values, 1), layout, tuple(t.out for t in taps))
+    return _restored(_summed(values, factor), layout, tuple(t.out for t in taps))
 
 
 # Tables: (taps, windows) of flat places; the one past the end stands for nothing.
@@ -86,8 +76,8 @@ def sampled(x: Array, taps: tuple[Taps, ...]) -> Array | None:
 @lru_cache(256)
 def table(spec: Windows) -> Array:
     """What every window sees."""
-    places, inside = among(spec, range(spec.rank))
-    return memory.table(np.ascontiguousarray(np.where(inside, places, prod(spec.size)).T))
+    places, used, _ = together(seen_by(spec))
+    return memory.table(np.where(used, places, prod(spec.size)))
 
 
 @lru_cache(256)
@@ -97,31 +87,11 @@ def _padding(spec: Windows) -> bool:
 
 
 @lru_cache(256)
-def _transposed(spec: Windows) -> Array:
-    """The windows that see each place."""
-    seen = table(spec)
-    window, n = np.broadcast_to(np.arange(seen.shape[1]), seen.shape).reshape(-1), prod(spec.size)
-    order = np.argsort(seen, None, kind="stable")
-    place, window = seen.reshape(-1)[order], window[order]
-    number = np.arange(len(place)) - np.searchsorted(place, place)
-    place, window, number = place[place < n], window[place < n], number[place < n]
-    found = np.full((number.max(initial=-1) + 1, n), seen.shape[1], np.intp)
-    found[number, place] = window
-    return memory.table(found)
-
-
-@lru_cache(256)
 def _sampling(taps: tuple[Taps, ...]) -> tuple[Array, Array | None]:
     """What every output sees, and by which weights (taps, outputs, 1)."""
-    places, weights, used = np.zeros((1, 1), np.intp), np.ones((1, 1)), np.ones((1, 1), np.bool_)
-    for t in taps:
-        weight = np.ones(t.index.shape) if t.weight is None else t.weight
-        shape = len(places) * len(t.index), places.shape[1] * t.out
-        places = (places[:, None, :, None] * t.size + t.index[:, None]).reshape(shape)
-        weights = (weights[:, None, :, None] * weight[:, None]).reshape(shape)
-        used = (used[:, None, :, None] & (np.arange(len(t.index))[:, None] < t.count)[:, None]).reshape(shape)
+    places, used, weights = together(taps)
     places = memory.table(np.where(used, places, prod([t.size for t in taps])))
-    return places, None if all(t.weight is None for t in taps) else memory.table(weights[..., None])
+    return places, None if weights is None else memory.table(weights[..., None])
 
 
 def _places(codes: Array, spec: Windows) -> Array:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from . import few, memory, parallel
-from .adaptive import Parted, along
+from .adaptive import Parted, along, seen_by
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import SLAB, Part, apart, blank, engine, extent, like, load, parts, spread, store, tap, tight, windows
+from .pool_slabs import SLAB, Part, engine, extent, like, load, parts, spread, tap, windows
 from .resample import sampled
 
 
@@ -70,60 +70,12 @@ def flat_index(winner: Array, spec: PoolSpec | Parted) -> Array:
 
 def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
-    if fast := engine(x):
-        return fast.window_sum(x, spec, factor)  # type: ignore[no-any-return]
-    if few.seen(x, spec) <= few.SUMMED:
-        return few.window_sum(x, spec, factor)
-    source, layout = spread(x, spec.rank)
-    y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    wide = np.float32 if x.dtype == np.float16 else x.dtype  # sums of halves lose digits
-
-    def work(part: Part) -> None:
-        mine = y[part.outputs]
-        total = mine if wide == x.dtype else memory.scratch("total", mine.shape, wide)
-        _reduce_windows(np.add, load(source, part, spec, 0, wide), spec, part, total)
-        if factor != 1:
-            np.multiply(total, factor, out=total)
-        if total is not mine:
-            np.copyto(mine, total, casting="same_kind")
-
-    parallel.run(parts(source, spec), work)
-    return layout.restore(y, spec.out)
+    return sampled(x, seen_by(spec), factor)
 
 
 def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
-    if fast := engine(g):
-        return fast.window_sum_adjoint(g, spec, factor)  # type: ignore[no-any-return]
-    if few.seen(g, spec) <= few.SUMMED:
-        return few.window_sum_adjoint(g, spec, factor)
-    source, layout = spread(g, spec.rank)
-    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    wide = np.float32 if g.dtype == np.float16 else g.dtype
-
-    def work(part: Part) -> None:
-        grown = source[part.outputs]
-        if factor != 1:
-            grown = np.multiply(grown, factor, out=memory.scratch("scaled", grown.shape, g.dtype))
-        slab = blank(x, part, spec, spec.stride[-1] if spec.rank else 1, wide)
-        for axis in reversed(range(spec.rank)):  # what lies far apart is done while there is little of it
-            target = like(slab, ("grown", axis), (*grown.shape[: axis + 1], *slab.shape[axis + 1 :])) if axis else slab
-            single = apart(spec, axis)
-            if not tight(spec, axis):
-                target[...] = 0
-            for t in range(spec.kernel[axis]):
-                view = tap(target, spec, part, axis, t)
-                if single:
-                    np.copyto(view, grown)
-                else:
-                    np.add(view, grown, out=view)
-            grown = target
-        if not spec.rank:
-            slab[:, 0, 0] = grown
-        store(slab, x, part, spec)
-
-    parallel.run(parts(x, spec, inputs=True), work)
-    return layout.restore(x, spec.size)
+    return sampled(g, tuple(t.transposed for t in seen_by(spec)), factor)
 
 
 @lru_cache(256)

@@ -80,27 +80,21 @@ def _layout(shape: tuple[int, ...], order: tuple[int, ...], rank: int) -> Layout
 class Part:
     outer: slice
     rows: Range  # of the output
-    owned: Range  # the input rows to store
 
     @property
     def outputs(self) -> tuple[slice, slice]:
         return self.outer, slice(*self.rows)
 
 
-def parts(x: Array, spec: PoolSpec, inputs: bool = False) -> list[Part]:
-    """x (outer, *size, inner) in parts of about SLAB bytes. With `inputs` the input rows are shared out, else the output rows."""
+def parts(x: Array, spec: PoolSpec) -> list[Part]:
+    """x (outer, *size, inner) in parts of about SLAB bytes."""
     outer, each = x.shape[0], prod(x.shape[1:]) * x.itemsize
     if not x.size and not (outer and prod(spec.out) and x.shape[-1]):
         return []
-    n, o = (spec.size[0], spec.out[0]) if spec.rank else (1, 1)
-    pieces = max(1, min(each // SLAB, n if inputs else o))
-    step = even_step(outer, each)
+    o = spec.out[0] if spec.rank else 1
+    pieces, step = max(1, min(each // SLAB, o)), even_step(outer, each)
     cuts = [slice(i, min(i + step, outer)) for i in range(0, outer, step)]
-    total = n if inputs else o
-    ranges = [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
-    if not inputs:
-        return [Part(cut, rows, (0, n)) for cut in cuts for rows in ranges]
-    return [Part(cut, _touching(spec, owned), owned) for cut in cuts for owned in ranges]
+    return [Part(cut, (i * o // pieces, (i + 1) * o // pieces)) for cut in cuts for i in range(pieces)]
 
 
 def even_step(outer: int, each: int) -> int:
@@ -108,24 +102,10 @@ def even_step(outer: int, each: int) -> int:
     return -(-outer // max(1, -(-outer * each // SLAB)))
 
 
-def _touching(spec: PoolSpec, owned: Range) -> Range:
-    """The outputs whose windows reach the input rows [low, high) of the first axis: so - a + d(k-1) >= low and so - a < high."""
-    if not spec.rank:
-        return 0, 1
-    (low, high), k, s, (a, _), d = owned, spec.kernel[0], spec.stride[0], spec.padding[0], spec.dilation[0]
-    first = max(0, -(-(low + a - d * (k - 1)) // s))
-    return min(first, spec.out[0]), max(min(first, spec.out[0]), min(spec.out[0], -(-(high + a) // s)))
-
-
 def apart(spec: PoolSpec, axis: int) -> bool:
     """Whether no position is seen by two windows along an axis: all taps differ modulo the stride."""
     k, s, d = spec.kernel[axis], spec.stride[axis], spec.dilation[axis]
     return len({t * d % s for t in range(min(k, s + 1))}) == k
-
-
-def tight(spec: PoolSpec, axis: int) -> bool:
-    """Whether windows lie side by side along an axis, so that every position they span is seen exactly once."""
-    return spec.kernel[axis] == spec.stride[axis] and spec.dilation[axis] == 1
 
 
 # Slabs: (outer, *rows, phase, column, inner), in the coordinates of the padded input.
@@ -152,7 +132,7 @@ def load(x: Array, part: Part, spec: PoolSpec, fill: Any, dtype: Any) -> Array:
         low, high = (-(start // phases), min(n - start, span) // phases) if last else (-start, n - start)  # the last column may end late
         for border in (slice(max(low, 0)), slice(max(high, 0), None)):
             slab[(slice(None),) * (axis + 1 + last) + (border,)] = fill
-    for inner, outer in _matches(x, slab, part, spec, [(0, n) for n in spec.size]):
+    for inner, outer in _matches(x, slab, part, spec):
         np.copyto(inner, outer)
     return slab
 
@@ -162,16 +142,6 @@ def like(a: Array, key: Any, shape: tuple[int, ...]) -> Array:
     order = memory.memory_order(a)
     dense = memory.scratch(key, [shape[axis] for axis in order], a.dtype)
     return dense.transpose(sorted(range(a.ndim), key=order.__getitem__))
-
-
-def blank(x: Array, part: Part, spec: PoolSpec, phases: int, dtype: Any) -> Array:
-    """The slab that a part's windows cover, to be written: x itself where the windows cover it exactly."""
-    spans = [extent(spec, part, axis)[1:] for axis in range(spec.rank)]
-    if x.dtype == dtype and all(span == (0, n) for span, n in zip(spans, spec.size)) and part.owned == (0, (*spec.size, 1)[0]):
-        view = _view(x, part, spec, phases)
-        if view is not None:
-            return view
-    return memory.scratch("slab", _slab_shape(x, part, spec, phases), dtype)
 
 
 def _slab_shape(x: Array, part: Part, spec: PoolSpec, phases: int) -> tuple[int, ...]:
@@ -192,20 +162,8 @@ def _view(x: Array, part: Part, spec: PoolSpec, phases: int) -> Array | None:
     return view.reshape(*view.shape[: spec.rank], -1, phases, view.shape[-1]).swapaxes(spec.rank, spec.rank + 1)
 
 
-def store(slab: Array, x: Array, part: Part, spec: PoolSpec) -> None:
-    """Writes the input positions a part owns, from its slab; those that no window covers are 0."""
-    if np.may_share_memory(slab, x):
-        return
-    limits = [part.owned, *((0, n) for n in spec.size[1:])] if spec.rank else []
-    ends = [(start, start + span) for _, start, span in (extent(spec, part, axis) for axis in range(spec.rank))]
-    if any(start > low or end < high for (start, end), (low, high) in zip(ends, limits)):
-        x[(part.outer, *(slice(*limit) for limit in limits))] = 0
-    for inner, outer in _matches(x, slab, part, spec, limits):
-        np.copyto(outer, inner, casting="same_kind")
-
-
-def _matches(x: Array, slab: Array, part: Part, spec: PoolSpec, limits: list[Range]) -> Iterator[tuple[Array, Array]]:
-    """(a view of the slab, the same positions of x), for each phase, within the given limits on the positions."""
+def _matches(x: Array, slab: Array, part: Part, spec: PoolSpec) -> Iterator[tuple[Array, Array]]:
+    """(a view of the slab, the same positions of x), for each phase."""
     if not spec.rank:
         yield slab[:, 0, 0], x[part.outer]
         return
@@ -213,13 +171,11 @@ def _matches(x: Array, slab: Array, part: Part, spec: PoolSpec, limits: list[Ran
     theirs: list[slice] = []
     for axis in range(spec.rank - 1):
         _, start, span = extent(spec, part, axis)
-        low, high = limits[axis]
-        a, b = max(low - start, 0), min(high - start, span)
+        a, b = max(-start, 0), min(spec.size[axis] - start, span)
         ours.append(slice(a, max(a, b)))
         theirs.append(slice(a + start, max(a, b) + start))
     _, start, span = extent(spec, part, spec.rank - 1)
-    (low, high), s = limits[-1], slab.shape[spec.rank]
-    low, high = max(low - start, 0), min(high - start, span)
+    low, high, s = max(-start, 0), min(spec.size[-1] - start, span), slab.shape[spec.rank]
     for q in range(s):
         a, b = -(-(low - q) // s), -(-(high - q) // s)  # columns c with low <= cs + q < high
         if a < b:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import blas, engines, few, memory, parallel
-from .taps import Taps
+from .taps import Taps, part
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -42,23 +42,25 @@ class Step(NamedTuple):
     bands: list[Band]
 
 
-def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
-    """The last axes of x sampled, in x's memory order. What is no tap of an output never touches it, NaN and infinity included."""
-    if x.size >= COMPILED and x.dtype in (np.float32, np.float64) and len(taps) and (fast := engines.compiled("pools")):
-        return fast.sampled(x, taps)  # type: ignore[no-any-return]
-    if x.dtype == np.float16 and not all(t.copies for t in taps):  # sums of halves lose digits
-        return sampled(x.astype(np.float32), taps).astype(x.dtype)
-    if (found := few.sampled(x, taps)) is not None:
+def sampled(x: Array, taps: tuple[Taps, ...], factor: float = 1) -> Array:
+    """The last axes of x sampled, times a factor, in x's memory order. What is no tap of an output never touches it, NaN and infinity
+    included."""
+    outputs = x.size // max(prod([t.size for t in taps]), 1) * prod([t.out for t in taps])
+    if max(x.size, outputs) >= COMPILED and x.dtype in (np.float32, np.float64) and taps and (fast := engines.compiled("pools")):
+        return fast.sampled(x, taps, factor)  # type: ignore[no-any-return]
+    if x.dtype == np.float16 and not (factor == 1 and all(t.copies for t in taps)):  # sums of halves lose digits
+        return sampled(x.astype(np.float32), taps, factor).astype(x.dtype)
+    if (found := few.sampled(x, taps, factor)) is not None:
         return found
     order, lead = memory.memory_order(x), x.ndim - len(taps)
     axes = tuple((place, taps[axis - lead]) for place, axis in enumerate(order) if axis >= lead and not taps[axis - lead].identity)
     if not axes:
-        return x.view()
-    y = _sampled(np.ascontiguousarray(x.transpose(order)), axes)
+        return x * x.dtype.type(factor) if factor != 1 else x.view()
+    y = _sampled(np.ascontiguousarray(x.transpose(order)), axes, factor)
     return y.transpose(sorted(range(x.ndim), key=order.__getitem__))
 
 
-def _sampled(x: Array, axes: tuple[tuple[int, Taps], ...]) -> Array:
+def _sampled(x: Array, axes: tuple[tuple[int, Taps], ...], factor: float) -> Array:
     """These axes of a dense x sampled."""
     shape = list(x.shape)
     for axis, taps in axes:
@@ -67,14 +69,13 @@ def _sampled(x: Array, axes: tuple[tuple[int, Taps], ...]) -> Array:
     if not y.size:
         return y
     if x.dtype in (np.float32, np.float64) and not all(taps.plain for _, taps in axes):
-        steps = _steps(x.shape, axes, x.dtype)
         with blas.single_blas(), np.errstate(all="ignore"):
-            _fill(x, y, steps)
+            _fill(x, y, axes, factor, True)
         # What is not finite reaches, by a weight or by 0, every output of its bands: the first of them tell.
-        each = {step.axis: step.bands[0].high for step in steps if step.bands}
+        each = {step.axis: step.bands[0].high for step in _steps(x.shape, axes, x.dtype) if step.bands}
         if np.isfinite(y[tuple([slice(None, None, each.get(axis)) for axis in range(x.ndim)])]).all():
             return y
-    _fill(x, y, _steps(x.shape, axes, None))
+    _fill(x, y, axes, factor, False)
     return y
 
 
@@ -102,7 +103,7 @@ def _bands(taps: Taps, dtype: np.dtype[Any], inside: int) -> list[Band]:
     bands = []
     for low in range(0, taps.out, step):
         high = min(low + step, taps.out)
-        t, j = np.nonzero(np.arange(len(taps.index))[:, None] < taps.count[low:high])
+        t, j = np.nonzero(taps.used[:, low:high])
         seen = taps.index[t, low + j]
         first, last = (int(seen.min()), int(seen.max()) + 1) if len(seen) else (0, 0)
         weights = np.zeros((high - low, last - first), dtype)
@@ -111,22 +112,34 @@ def _bands(taps: Taps, dtype: np.dtype[Any], inside: int) -> list[Band]:
     return bands
 
 
-def _fill(x: Array, y: Array, steps: list[Step]) -> None:
-    """y from x, some of the outermost entries at a time, axis by axis."""
-    outer = prod(x.shape[: min(step.axis for step in steps)])
-    source, result = x.reshape(outer, -1), y.reshape(outer, -1)
+def _fill(x: Array, y: Array, axes: tuple[tuple[int, Taps], ...], factor: float, products: bool) -> None:
+    """y from x, some of the outermost entries at a time, or a part of the first axis of one, axis by axis."""
+    (first, taps), rest = axes[0], axes[1:]
+    outer = prod(x.shape[:first])
+    source, result = x.reshape(outer, *x.shape[first:]), y.reshape(outer, *y.shape[first:])
     threads = parallel.num_threads() if max(x.size, y.size) > ALONE else 1
-    some = max(1, min(TILE // result.shape[1], -(-outer // threads)))
+    some = max(1, min(TILE * outer // y.size, -(-outer // threads)))
+    pieces = max(1, min(taps.out, threads * max(x.size, y.size) // (outer * TILE))) if some == 1 else 1
+    cuts = [(i * taps.out // pieces, (i + 1) * taps.out // pieces) for i in range(pieces)]
+    dtype = x.dtype if products else None
 
-    def work(start: int) -> None:
-        a, out = source[start : start + some], result[start : start + some]
+    def work(task: tuple[int, tuple[int, int]]) -> None:
+        start, (low, high) = task
+        begin, end, mine = part(taps, low, high) if pieces > 1 else (0, taps.size, taps)
+        a, out = source[start : start + some, begin:end], result[start : start + some, low:high]
+        steps = _steps(a.shape, ((1, mine), *((axis - first + 1, t) for axis, t in rest)), dtype)
+        grows = a.size < out.size
+        if factor != 1 and grows:
+            a = np.multiply(a, factor, out=memory.scratch("scaled", a.shape, a.dtype))
         for number, step in enumerate(steps, 1):
-            shape = len(a) * step.outside, step.taps.out, step.inside
+            shape = len(out) * step.outside, step.taps.out, step.inside
             target = out.reshape(shape) if number == len(steps) else memory.scratch(("sampled", number), shape, x.dtype)
             (_multiply if step.bands else _add)(a.reshape(-1, step.taps.size, step.inside), step, target)
-            a = target.reshape(len(a), -1)
+            a = target
+        if factor != 1 and not grows:
+            np.multiply(out, factor, out=out)
 
-    parallel.run(range(0, outer, some), work)
+    parallel.run([(start, cut) for start in range(0, outer, some) for cut in cuts], work)
 
 
 def _multiply(x: Array, step: Step, y: Array) -> None:
@@ -148,8 +161,8 @@ def _add(x: Array, step: Step, y: Array) -> None:
     total: Array | None = None
     if weight is not None and taps.factors is not None and taps.size < taps.out:
         x, weight = x * taps.factors.astype(x.real.dtype)[:, None], None
-    for t, (which, index) in enumerate(taps.turns):
-        whole = isinstance(which, slice)
+    for t, which, index in taps.turns:
+        whole = isinstance(which, slice) and which == slice(None)
         if isinstance(index, slice):
             seen = x[:, index]
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,68 +16,97 @@ A = -0.75  # the slope of the cubic kernel at 1
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """Output j of `out` is the sum over t < count[j] of weight[t, j] * input[index[t, j]], of `size` inputs; no weights are ones."""
+    """Output j of `out` is the sum over t where used[t, j] of weight[t, j] * input[index[t, j]], of `size` inputs; no weights are ones."""
 
     out: int
     size: int
     index: Array
-    count: Array
+    used: Array
     weight: Array | None
     identity: bool = False
 
     @cached_property
-    def turns(self) -> list[tuple[Array | slice, Array | slice]]:
-        """(which outputs have a tap, where they have it) for the first tap of all, the second, ...; as slices where that can be said."""
-        which = [np.flatnonzero(self.count > t) for t in range(len(self.index))]
-        return [(slice(None) if len(some) == self.out else some, _as_slice(index[some])) for some, index in zip(which, self.index)]
+    def turns(self) -> list[tuple[int, Array | slice, Array | slice]]:
+        """(a tap, the outputs that have it, their inputs), as slices where that can be said; first one that all outputs have, if any."""
+        order = sorted(range(len(self.used)), key=lambda t: not self.used[t].all())
+        which = [slice(None) if self.used[t].all() else _as_slice(np.flatnonzero(self.used[t])) for t in order]
+        return [(t, some, _as_slice(self.index[t, self.used[t]])) for t, some in zip(order, which) if self.used[t].any()]
 
     @cached_property
     def copies(self) -> bool:
         """Whether every output is one of the inputs."""
-        return self.weight is None and bool((self.count == 1).all())
+        return self.weight is None and bool((self.used.sum(0) == 1).all())
 
     @cached_property
     def plain(self) -> bool:
         """Whether tap by tap is the way to sum: nothing is weighted, or few outputs see several inputs."""
-        return self.weight is None or 4 * int(self.count.sum()) < 5 * self.out
+        return self.weight is None or 4 * int(self.used.sum()) < 5 * self.out
 
     @cached_property
     def factors(self) -> Array | None:
         """One weight for each input, if it has the same wherever it is seen."""
         if self.weight is None:
             return None
-        used = np.arange(len(self.index))[:, None] < self.count
         factors = np.ones(self.size)
-        factors[self.index[used]] = self.weight[used]
-        return factors if (factors[self.index[used]] == self.weight[used]).all() else None
+        factors[self.index[self.used]] = self.weight[self.used]
+        return factors if (factors[self.index[self.used]] == self.weight[self.used]).all() else None
 
     @cached_property
     def transposed(self) -> Taps:
         if self.identity:
             return self
-        used = np.arange(len(self.index))[:, None] < self.count
-        t, j = np.nonzero(used)
-        return taps(self.index[t, j], j, None if self.weight is None else self.weight[t, j], self.size, self.out)
+        t, j = np.nonzero(self.used)
+        i = self.index[t, j]
+        weights = None if self.weight is None else self.weight[t, j]
+        # Where neighbours see neighbours every tap stays one; else as few as can be.
+        kept = len(self.used) == np.bincount(i).max(initial=0) and np.bincount(t * self.size + i).max(initial=0) == 1
+        return taps(i, j, weights, self.size, self.out, t if kept else None)
 
 
-def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int) -> Taps:
-    """Taps from a list: output `rows` sums input `columns` times `weights`."""
-    order = np.argsort(rows, kind="stable")
-    rows, columns = rows[order], columns[order]
-    count = np.bincount(rows, minlength=out)
-    number = np.arange(len(rows)) - (np.cumsum(count) - count)[rows]
-    index = np.zeros((count.max(initial=0), out), np.intp)
-    index[number, rows] = columns
+def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int, number: Array | None = None) -> Taps:
+    """Taps from a list: output `rows` sums input `columns` times `weights`, as its tap `number`, counted as they come if not given."""
+    if number is None:
+        order = np.argsort(rows, kind="stable")
+        count = np.bincount(rows, minlength=out)
+        number = np.empty_like(rows)
+        number[order] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    shape = number.max(initial=-1) + 1, out
+    index, used = np.zeros(shape, np.intp), np.zeros(shape, np.bool_)
+    index[number, rows], used[number, rows] = columns, True
     if weights is None:
-        return Taps(out, size, index, count, None)
-    weight = np.zeros(index.shape)
-    weight[number, rows] = weights[order]
-    return Taps(out, size, index, count, weight)
+        return Taps(out, size, index, used, None)
+    weight = np.zeros(shape)
+    weight[number, rows] = weights
+    return Taps(out, size, index, used, weight)
+
+
+@lru_cache(256)
+def part(whole: Taps, low: int, high: int) -> tuple[int, int, Taps]:
+    """The inputs, from first to last, that outputs from low to high see, and their taps."""
+    index, used = whole.index[:, low:high], whole.used[:, low:high]
+    seen = index[used]
+    first, last = (int(seen.min()), int(seen.max()) + 1) if len(seen) else (0, 0)
+    weight = None if whole.weight is None else whole.weight[:, low:high]
+    return first, last, Taps(high - low, last - first, np.where(used, index - first, 0), used, weight)
+
+
+def together(axes: Sequence[Taps]) -> tuple[Array, Array, Array | None]:
+    """(flat places, which of them are used, their weights), each (taps, outputs), of several axes at once."""
+    places, used = np.zeros((1, 1), np.intp), np.ones((1, 1), np.bool_)
+    weights = None if all(t.weight is None for t in axes) else np.ones((1, 1))
+    for t in axes:
+        shape = len(places) * len(t.index), places.shape[1] * t.out
+        places = (places[:, None, :, None] * t.size + t.index[:, None]).reshape(shape)
+        used = (used[:, None, :, None] & t.used[:, None]).reshape(shape)
+        if weights is not None:
+            weight = np.ones(t.index.shape) if t.weight is None else t.weight
+            weights = (weights[:, None, :, None] * weight[:, None]).reshape(shape)
+    return places, used, weights
 
 
 def _as_slice(places: Array) -> Array | slice:
-    steps = set(np.diff(places).tolist())
-    if len(steps) != 1 or min(steps) < 1:
+    steps = set(np.diff(places).tolist() or [1])
+    if len(steps) != 1 or min(steps) < 1 or not len(places):
         return places
     return slice(int(places[0]), int(places[-1]) + 1, steps.pop())
 
@@ -84,7 +114,7 @@ def _as_slice(places: Array) -> Array | slice:
 @lru_cache(256)
 def same(n: int) -> Taps:
     """An axis as it is."""
-    return Taps(n, n, np.arange(n)[None], np.ones(n, np.intp), None, True)
+    return Taps(n, n, np.arange(n)[None], np.ones((1, n), np.bool_), None, True)
 
 
 # Where a longer or shorter axis is sampled. Pixels are intervals whose centres lie at i + 1/2; with corners aligned, points at i.

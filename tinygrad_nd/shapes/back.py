@@ -91,9 +91,7 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
     listed = node.params["taps"] if "taps" in node.params else node.params["spec"].taps
     listed = [t.transposed for t in listed] if node.op.name in _SPREADING else listed
     for along, taps in enumerate(listed, len(axes) - len(listed)):
-        used = np.arange(len(taps.index))[:, None] < taps.count
-        if taps.weight is not None:
-            used = used & (taps.weight != 0)
+        used = taps.used if taps.weight is None else taps.used & (taps.weight != 0)
 
         def to(at: Array, taps: Any = taps, used: Array = used) -> Array:
             inside = at.clip(0, taps.out - 1)

@@ -107,16 +107,15 @@ def _every(n, y, o, a, stride):
             y[o + i] = a[stride * i]
 
 
-# Values alone. Maximum or sum is a number's choice: one function does both.
+# Maxima alone.
 
 
 @Loop
-def fold_lines(
-    largest, numbers, x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
+def maximum_lines(
+    x, y, inner, row, row_source, _r, height, column, column_source, _c, width,
     low, high, first, stride, taps, dilation, begin, end,
 ):  # fmt: skip
-    """Output rows from begin to end: the maxima or the sums, times a factor; `empty` for a window of padding alone."""
-    empty, factor = numbers[0], numbers[1]
+    """Output rows from begin to end; -inf for a window of padding alone."""
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = width * inner
     top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
@@ -125,25 +124,25 @@ def fold_lines(
         a, b, o = row[r], row[r + ONE], line * columns * inner
         if a == b:
             for i in range(columns * inner):
-                y[o + i] = empty
+                y[o + i] = -np.inf
             continue
         at = (image + row_source[a]) * length
         if b == a + ONE:
             for i in range(length):
                 top[i] = x[at + i]
         else:
-            _pair(largest, length, top, ZERO, x, at, x, (image + row_source[a + ONE]) * length)
+            _pair(length, top, ZERO, x, at, x, (image + row_source[a + ONE]) * length)
         for j in range(a + TWO, b):
-            _more(largest, length, top, ZERO, x, (image + row_source[j]) * length)
+            _pair(length, top, ZERO, top, ZERO, x, (image + row_source[j]) * length)
         if inner == ONE and high > low:
             span = (high - low - ONE) * stride + ONE
             if taps == ONE:
                 for i in range(span):
                     best[i] = top[first + i]
             else:
-                _pair(largest, span, best, ZERO, top, first, top, first + dilation)
+                _pair(span, best, ZERO, top, first, top, first + dilation)
             for t in range(TWO, taps):
-                _more(largest, span, best, ZERO, top, first + t * dilation)
+                _pair(span, best, ZERO, best, ZERO, top, first + t * dilation)
             _every(high - low, y, o + low, best, stride)
         for c in range(columns):
             if inner == ONE and low <= c < high:
@@ -151,77 +150,19 @@ def fold_lines(
             j, e, at = column[c], column[c + ONE], o + c * inner
             if j == e:
                 for i in range(inner):
-                    y[at + i] = empty
+                    y[at + i] = -np.inf
             elif e == j + ONE:
                 for i in range(inner):
                     y[at + i] = top[column_source[j] * inner + i]
             else:
-                _pair(largest, inner, y, at, top, column_source[j] * inner, top, column_source[j + ONE] * inner)
+                _pair(inner, y, at, top, column_source[j] * inner, top, column_source[j + ONE] * inner)
             for q in range(j + TWO, e):
-                _more(largest, inner, y, at, top, column_source[q] * inner)
-        if factor != 1:
-            for i in range(columns * inner):
-                y[o + i] *= factor
+                _pair(inner, y, at, y, at, top, column_source[q] * inner)
 
 
 @Loop
-def _pair(largest, n, out, o, a, at, b, bt):
-    if largest:
-        for i in range(n):
-            out[o + i] = _larger(a[at + i], b[bt + i])
-    else:
-        for i in range(n):
-            out[o + i] = a[at + i] + b[bt + i]
-
-
-@Loop
-def _more(largest, n, out, o, b, bt):
-    if largest:
-        for i in range(n):
-            out[o + i] = _larger(out[o + i], b[bt + i])
-    else:
-        for i in range(n):
-            out[o + i] += b[bt + i]
-
-
-@Loop
-def _larger(u, v):
-    wins = (v > u) | (v != v)
-    return v if wins else u
-
-
-@Loop
-def spread_lines(
-    numbers, g, x, inner, row, row_source, _r, height, column, column_source, _c, width,
-    low, high, first, stride, taps, dilation, begin, end,
-):  # fmt: skip
-    """Input rows from begin to end: what the windows that see them get, summed over rows, then added where the columns came from."""
-    factor = numbers[0]
-    rows, columns = U(row.size - 1), U(column.size - 1)
-    length = columns * inner
-    total = np.empty(length, g.dtype)
-    for line in range(begin, end):
-        image, r, o = (line // rows) * height, line % rows, line * width * inner
-        for i in range(width * inner):
-            x[o + i] = 0
-        if row[r] == row[r + ONE]:
-            continue
-        at = (image + row_source[row[r]]) * length
-        for i in range(length):
-            total[i] = g[at + i] * factor
-        for j in range(row[r] + ONE, row[r + ONE]):
-            at = (image + row_source[j]) * length
-            for i in range(length):
-                total[i] += g[at + i] * factor
-        if inner == ONE:
-            for t in range(taps if high > low else ZERO):
-                at = o + first + t * dilation
-                for i in range(high - low):
-                    x[at + i * stride] += total[low + i]
-        for c in range(columns):
-            if inner == ONE and low <= c < high:
-                continue
-            for j in range(column[c], column[c + ONE]):
-                at = o + column_source[j] * inner
-                for i in range(inner):
-                    x[at + i] += total[c * inner + i]
+def _pair(n, out, o, a, at, b, bt):
+    for i in range(n):
+        u, v = a[at + i], b[bt + i]
+        wins = (v > u) | (v != v)
+        out[o + i] = v if wins else u

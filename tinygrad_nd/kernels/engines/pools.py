@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import memory, parallel
-from ..adaptive import Parted, along, among
+from ..adaptive import Parted, along, seen_by
 from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_slabs import spread
-from ..taps import Taps
+from ..taps import Taps, together
 from . import plain, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops
 from .crew import Call
@@ -34,26 +34,11 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
-        _over_lines(loops.fold_lines, (spec, "largest"), _tables(spec), source, values, (True, _numbers(x, -np.inf, 1)))
+        _over_lines(loops.maximum_lines, spec, _tables(spec), source, values)
         return layout.restore(values, spec.out), None
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
-    _over_lines(loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, (), winner)
+    _over_lines(loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, winner)
     return layout.restore(values, spec.out), layout.restore(winner, spec.out)
-
-
-def window_sum(x: Array, spec: PoolSpec, factor: float) -> Array:
-    source, layout = spread(x, spec.rank)
-    y = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    _over_lines(loops.fold_lines, (spec, factor), _tables(spec), source, y, (False, _numbers(x, 0, factor)))
-    return layout.restore(y, spec.out)
-
-
-def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float) -> Array:
-    source, layout = spread(g, spec.rank)
-    x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    _, columns, plan = _tables(spec)
-    _over_lines(loops.spread_lines, (spec, factor), (_transposed(spec), columns, plan), source, x, (_numbers(g, factor),))
-    return layout.restore(x, spec.size)
 
 
 def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
@@ -72,11 +57,11 @@ def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     return layout.restore(x, spec.size)
 
 
-def sampled(x: Array, taps: tuple[Taps, ...]) -> Array:
+def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array:
     source, layout = spread(x, len(taps))
     out = tuple(t.out for t in taps)
     y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
-    _over_lines(sample_loops.sample_lines, taps, _sampling(taps, x.dtype), source, y, ())
+    _over_lines(sample_loops.sample_lines, (taps, factor), _sampling(taps, x.dtype, factor), source, y)
     return layout.restore(y, out)
 
 
@@ -106,14 +91,13 @@ class Plan(NamedTuple):
 @lru_cache(256)
 def _tables(spec: PoolSpec | Parted) -> tuple[Table, Table, Plan]:
     """The rows' table (its taps count whole rows of the window), the columns' and where its windows are whole."""
-    lead = max(spec.rank - 1, 0)
-    k = spec.kernel[-1] if spec.rank else 1
-    columns = _table(spec, range(lead, spec.rank), 1)
+    axes, k = seen_by(spec), spec.kernel[-1] if spec.rank else 1
+    rows, columns = _table(axes[:-1], lambda t, _: (t * k).astype(U)), _table(axes[-1:], lambda t, _: t.astype(U))
     s, d = (1, 1) if isinstance(spec, Parted) or not spec.rank else (spec.stride[-1], spec.dilation[-1])
     whole = np.flatnonzero(np.diff(columns.start) == k)
     low, high = (whole[0], whole[-1] + 1) if isinstance(spec, PoolSpec) and len(whole) and k else (0, 0)
     first = columns.source[columns.start[low]] if high else 0
-    return _table(spec, range(lead), k), columns, Plan(*map(U, (low, high, first, s, k, d)))
+    return rows, columns, Plan(*map(U, (low, high, first, s, k, d)))
 
 
 @lru_cache(256)
@@ -124,43 +108,21 @@ def _coded(spec: PoolSpec | Parted, codes: np.dtype[Any]) -> tuple[Table, Table,
     return rows, columns, plan
 
 
-def _table(spec: PoolSpec | Parted, axes: range, step: int) -> Table:
-    sources, inside = among(spec, axes)
-    taps = np.broadcast_to(np.arange(sources.shape[1]) * step, sources.shape)
-    start = np.concatenate([[0], np.cumsum(inside.sum(1))])
-    start, source, tap = (memory.table(a.astype(U)) for a in (start, sources[inside], taps[inside]))
-    return Table(start, source, tap, U(prod(spec.size[a] for a in axes)))
-
-
 @lru_cache(256)
-def _sampling(taps: tuple[Taps, ...], dtype: np.dtype[Any]) -> tuple[Table, Table]:
-    """The tables of rows and of columns, of weights instead of taps."""
-    return _weighted(taps[:-1], dtype), _weighted(taps[-1:], dtype)
+def _sampling(taps: tuple[Taps, ...], dtype: np.dtype[Any], factor: float) -> tuple[Table, Table]:
+    """The tables of rows, their weights times a factor, and of columns."""
+    rows = _table(taps[:-1], lambda _, weights: (weights * factor).astype(dtype))
+    return rows, _table(taps[-1:], lambda _, weights: weights.astype(dtype))
 
 
-def _weighted(axes: tuple[Taps, ...], dtype: np.dtype[Any]) -> Table:
-    sources, weights, used = np.zeros((1, 1), np.intp), np.ones((1, 1)), np.ones((1, 1), np.bool_)
-    for t in axes:
-        shape = (len(sources) * t.out, sources.shape[1] * len(t.index))
-        known = (np.arange(len(t.index))[:, None] < t.count).T
-        weight = np.ones(known.shape) if t.weight is None else t.weight.T
-        sources = (sources[:, None, :, None] * t.size + t.index.T[:, None]).reshape(shape)
-        weights = (weights[:, None, :, None] * weight[:, None]).reshape(shape)
-        used = (used[:, None, :, None] & known[:, None]).reshape(shape)
-    start = np.concatenate([[0], np.cumsum(used.sum(1))])
-    begin, source = memory.table(start.astype(U)), memory.table(sources[used].astype(U))
-    return Table(begin, source, memory.table(weights[used].astype(dtype)), U(prod(t.size for t in axes)))
-
-
-@lru_cache(256)
-def _transposed(spec: PoolSpec) -> Table:
-    """The rows' table read backwards: the output rows that see input row i."""
-    rows = _tables(spec)[0]
-    order = np.argsort(rows.source, kind="stable")
-    outputs = np.repeat(np.arange(len(rows.start) - 1), np.diff(rows.start).astype(np.intp))
-    start = np.concatenate([[0], np.cumsum(np.bincount(rows.source.astype(np.intp), minlength=int(rows.size)))])
-    start, source, tap = (memory.table(a.astype(U)) for a in (start, outputs[order], rows.tap[order]))
-    return Table(start, source, tap, U(len(rows.start) - 1))
+def _table(axes: tuple[Taps, ...], tap: Callable[[Array, Array], Array]) -> Table:
+    """What outputs along these axes together see; the taps are made of their numbers and their weights."""
+    places, used, weights = together(axes)
+    window, t = np.nonzero(used.T)
+    start = np.concatenate([[0], np.cumsum(used.sum(0))])
+    last = tap(t, np.ones(len(t)) if weights is None else weights[t, window])
+    size = U(prod(axis.size for axis in axes))
+    return Table(memory.table(start.astype(U)), memory.table(places[t, window].astype(U)), memory.table(last), size)
 
 
 @lru_cache(256)
@@ -180,15 +142,13 @@ def _places(spec: PoolSpec | Parted, inner: int) -> tuple[Array, Array, Array]:
 # Tasks.
 
 
-def _over_lines(
-    f: plain.Loop, key: Any, tables: tuple[Any, ...], x: Array, y: Array, first: tuple[Any, ...], *more: Array
-) -> None:
+def _over_lines(f: plain.Loop, key: Any, tables: tuple[Any, ...], x: Array, y: Array, *more: Array) -> None:
     """f on shares of the output rows, or of images where these must be turned round first."""
     rows = len(tables[0].start) - 1
 
     def arguments(source: Array, others: Sequence[Array], begin: int, end: int) -> tuple[Any, ...]:
         constants = (a for table in tables for a in table)
-        return *first, source.reshape(-1), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
+        return source.reshape(-1), *(a.reshape(-1) for a in others), U(x.shape[-1]), *constants, U(begin), U(end)
 
     def images(source: Array, cut: Cut) -> tuple[Any, ...]:
         return arguments(source, [a[slice(*cut)] for a in (y, *more)], 0, (cut[1] - cut[0]) * rows)
@@ -249,7 +209,3 @@ def _over_images(f: plain.Loop, spec: PoolSpec | Parted, a: Array, codes: Array,
 def _shares(total: int, work: int) -> list[Cut]:
     pieces = max(1, min(total, work // PART, TASKS * parallel.num_threads()))
     return [(i * total // pieces, (i + 1) * total // pieces) for i in range(pieces)]
-
-
-def _numbers(x: Array, *numbers: float) -> Array:
-    return memory.table(np.array(numbers, x.dtype))
