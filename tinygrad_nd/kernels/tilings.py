@@ -5,7 +5,7 @@ With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -25,6 +25,7 @@ KRONECKER = 25  # points of the largest transform of several axes made as one ma
 OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real number
 
 Run = tuple[int, int, int]  # along one axis: outputs of a tile, blocks of such tiles, and where the first of them is
+Ways = Callable[[int, int, int], list[list[Run]]]
 
 
 @dataclass(frozen=True)
@@ -76,28 +77,13 @@ class Tiling:
 
 
 def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
-    """Tiles of one size, that with the fewest products and transforms. The last of them may reach beyond the image."""
-    return _plan(n, c, m, spec, most_points(dtype), OUTPUTS[real_bytes(dtype)])
+    """Tiles of one size, those that cost least. The last of them may reach beyond the image."""
+    return _cover(n, c, m, spec, most_points(dtype), dtype, _same).tilings[0]
 
 
 def cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover:
     """Tiles that make no output twice: those along an axis are of two sizes, one apart, and lie in as many tilings."""
-    return _cover(n, c, m, spec, most_points(dtype), dtype)
-
-
-@lru_cache(1024)
-def _plan(n: int, c: int, m: int, spec: ConvSpec, most: int, outputs: int) -> Tiling:
-    options = []
-    for o, k, d in zip(spec.out, spec.kernel, _spread(spec)):
-        sizes = [1] if k == 1 else range(2, min(most - k + 1, outputs) + 1)
-        options.append([(q, -(-o // (q * d)), 0) for q in sizes])
-
-    def macs(tiling: Tiling) -> float:
-        t, p = tiling.size, prod(tiling.points)
-        moves = t * (1.5 * min(t, 16) * c + 2.5 * min(p, 16) * m) + 35 * t * c + 23 * (t + p) * m
-        return n * tiling.tiles * (t * c * m + moves * (2 + spec.rank) / 4)
-
-    return min((_tiling(spec, runs) for runs in product(*options)), key=macs)
+    return _cover(n, c, m, spec, most_points(dtype), dtype, _even)
 
 
 @dataclass(frozen=True)
@@ -109,17 +95,22 @@ class Cover:
 
 
 @lru_cache(1024)
-def _cover(n: int, c: int, m: int, spec: ConvSpec, most: int, dtype: np.dtype[Any]) -> Cover:
+def _cover(n: int, c: int, m: int, spec: ConvSpec, most: int, dtype: np.dtype[Any], ways: Ways) -> Cover:
     outputs = OUTPUTS[real_bytes(dtype)]
-    options = [_runs(o, k, d, min(most - k + 1, outputs)) for o, k, d in zip(spec.out, spec.kernel, _spread(spec))]
+    options = [ways(o, d, min(most - k + 1, outputs) if k > 1 else 1) for o, k, d in zip(spec.out, spec.kernel, _spread(spec))]
     seconds, axes = min(((_seconds(axes, n, c, m, spec, dtype), axes) for axes in product(*options)), key=lambda offer: offer[0])
     return Cover(tuple(_tiling(spec, runs) for runs in product(*axes)), seconds)
 
 
-def _runs(o: int, k: int, d: int, most: int) -> list[list[Run]]:
-    """The even ways to share out the outputs of an axis among tiles of at most so many."""
+def _same(o: int, d: int, most: int) -> list[list[Run]]:
+    """The ways to share out the outputs of an axis among tiles of one size."""
+    return [[(outputs, -(-o // (outputs * d)), 0)] for outputs in range(min(2, most), most + 1)]
+
+
+def _even(o: int, d: int, most: int) -> list[list[Run]]:
+    """The even ways among tiles of at most so many."""
     ways: dict[int, list[Run]] = {}
-    for outputs in range(1, (most if k > 1 else 1) + 1):
+    for outputs in range(1, most + 1):
         tiles = -(-o // (d * outputs))
         size, larger = divmod(-(-o // d), tiles)
         runs = (size + 1, larger, 0), (size, tiles - larger, d * larger * (size + 1))

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from . import blas, engines, memory, parallel, phases
 from .geometry import ConvSpec
 from .phases import Target, wide_dtype
-from .slabs import SLAB, Box, boxes, copy_points, fetch, lengths
+from .slabs import Box, boxes, fetch, lengths
 from .tilings import BATCH, KRONECKER, Tiling, cover
 from .toom_cook import most_points, real_bytes, toom_cook
 
 Array = NDArray[Any]
 
 WEIGHTS = 1 << 14  # weights transformed at a time
-TURNED = 1 << 25  # bytes of images that are turned round as a whole where they lie channels-first: several tilings read them
 
 
 @engines.compiled_in("winograd")
@@ -34,12 +33,9 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
     tilings, channels = cover(x.shape[0], c, p, spec, dtype).tilings, x.shape[-1] + groups * p
     interleave = (r, *(axis for i in range(r) for axis in (r + 1 + 2 * i, i, r + 2 + 2 * i)), 3 * r + 1)  # to (n, T0, m0, d0, T1, .., P)
-    x, taps = _channels_last(x), kernels.reshape(groups, -1, c, p)
-    turned = taps.strides[-1] != taps.itemsize  # they lie as (G, P, *k, C/G) in memory, and weights stay so
-    rows = taps.transpose(0, 3, 1, 2).reshape(groups * p, -1, c) if turned else taps.reshape(groups, -1, c * p)
-    made = {tiling: memory.empty((len(rows), tiling.size, rows.shape[-1]), dtype) for tiling in tilings}
-    as_made, axes = ((groups, p, -1, c), (2, 0, 3, 1)) if turned else ((groups, -1, c, p), (1, 0, 2, 3))
-    weights = {tiling: values.reshape(as_made).transpose(axes) for tiling, values in made.items()}  # (t, G, C/G, P)
+    rows = kernels.reshape(groups, -1, c * p)
+    made = {tiling: memory.empty((groups, tiling.size, c * p), dtype) for tiling in tilings}
+    weights = {tiling: values.reshape(groups, -1, c, p).swapaxes(0, 1) for tiling, values in made.items()}  # (t, G, C/G, P)
 
     def prepare(task: tuple[Tiling, Box]) -> None:
         tiling, (some, columns) = task
@@ -73,7 +69,7 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the transpose in w, G'[(B' x) * (A g)], summed over tiles."""
     dtype = np.result_type(x, g)
     wide = wide_dtype(dtype)
-    last, cotangents = (_channels_last(np.moveaxis(a, 1, -1)) for a in (x, g))
+    last, cotangents = phases.channels_last(x), phases.channels_last(g)
     groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
     parts, channels = parallel.num_threads(), x.shape[1] + g.shape[1]
     dw = np.zeros((parts, prod(spec.kernel), groups * c * m), wide)
@@ -94,15 +90,6 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     with blas.single_blas():
         parallel.run(range(parts), share)
     return phases.as_weight(np.moveaxis(dw.sum(0).reshape(*spec.kernel, groups, c, m), -3, 0), dtype)
-
-
-def _channels_last(x: Array) -> Array:
-    """x (N, *n, C), in memory of that order unless it is large."""
-    if x.shape[-1] == 1 or x.strides[-1] == x.itemsize or x.nbytes > TURNED:
-        return x
-    turned = memory.empty(x.shape, x.dtype)
-    parallel.run(boxes(x.shape[:1], lambda shape: shape[0] * x[0].nbytes, SLAB), lambda box: copy_points(turned[box], x[box]))
-    return turned
 
 
 def _cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:
