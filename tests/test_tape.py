@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
+from tinygrad_nd.kernels import indexing
 
 
 def leaf(*values, **how):
@@ -1010,3 +1011,20 @@ def test_an_operation_returns_an_array(result):
 
     with pytest.raises(TypeError, match="broken: computes on arrays and must return one, but returned"):
         broken(np.ones(2))
+
+
+def test_parts_of_a_tensor_are_added_where_they_lie(monkeypatch):
+    """Only the first two, from which the sum is made, become arrays of the whole's size: a loop over rows takes linear time."""
+    made, scatter = [], indexing.scatter
+    monkeypatch.setattr(indexing, "scatter", lambda *args: made.append(1) or scatter(*args))
+    x, w = nd.tensor(np.ones((50, 3)), requires_grad=True), np.arange(150.0).reshape(50, 3)
+    nd.sum(nd.stack([x[i] for i in range(50)]) * w).backward()
+    assert (x.grad.data == w).all() and len(made) == 2
+    head, tail = nd.split(x, [20])
+    loss = lambda: nd.sum(x) + nd.sum(head * 2) + nd.sum(tail * 3) + nd.sum(x[None, ::-2, 1]) + nd.sum(x[[0, 0, -1]])  # noqa: E731
+    expected = np.where(np.arange(50)[:, None] < 20, 3.0, 4.0) + np.zeros(3)
+    expected[1::2, 1] += 1
+    expected[0] += 2
+    expected[-1] += 1
+    assert (nd.gradients(loss(), x, create_graph=True).data == expected).all()
+    assert (nd.gradients(loss(), x).data == expected).all()

@@ -138,6 +138,9 @@ def sweep(
                 for i, parent in enumerate(node.parents):
                     if parent in swept:
                         pulled = True
+                        if op.add and parent in owned and not overseen:
+                            op.add(pending[parent], g, **node.params)
+                            continue
                         h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
                         if h.shape != parent.shape or h.dtype != parent.dtype:
                             h = fit(h, node, i)

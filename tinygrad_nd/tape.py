@@ -69,9 +69,15 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
 
 
 class Op:
-    """A declared operation: its kernel, its rules, and which values each rule reads. `bare`: its rules take arrays as well as tensors."""
+    """A declared operation: its kernel, its rules, and which values each rule reads.
 
-    __slots__ = ("name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "barred", "keywords", "bare")
+    `bare`: its rules take arrays as well as tensors. `add`, of one that takes a part of its operand: adds g to that part of an array, which
+    is cheaper than what its rule does, to make an array of zeros around it.
+    """
+
+    __slots__ = (
+        "name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "barred", "keywords", "bare", "add",
+    )  # fmt: skip
 
     def __init__(self, name: str, kernel: Callable[..., Any], rules: dict[str, Rule | None]) -> None:
         parameters = inspect.signature(kernel).parameters.values()
@@ -94,6 +100,7 @@ class Op:
                 raise TypeError(f"primitive {name}: the rule for {arg!r} takes no argument; the first is the cotangent g of the result")
         self.rules = [rules.get(a) for a in self.args]
         self.keywords, self.bare = bool(keywords), False
+        self.add: Callable[..., None] | None = None
         self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
     def _plan(self, read: list[list[str]], keywords: set[str]) -> None:

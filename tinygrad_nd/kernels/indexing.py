@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import memory, parallel
-from .elementwise import LARGE, STEPS, fused
+from .elementwise import LARGE, STEPS, add_into, fused
 
 SHORT = 16  # slices for one place
 LOCKED = 1 << 13  # entries; fewer are copied as quickly
@@ -38,6 +38,14 @@ def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np
         return scatter_along(g, arrays[0], 0, shape[0])
     places = np.arange(prod(shape)).reshape(shape)[index].ravel()
     return _binned(places, np.ravel(g), shape)
+
+
+def add_at(total: np.ndarray, g: Any, index: tuple[Any, ...]) -> None:
+    """total[index] += g, as often as an entry is named."""
+    if any(isinstance(i, np.ndarray) and i.dtype.kind in "iu" for i in index):
+        add_into(total, scatter(np.asarray(g), index, total.shape))
+    else:
+        total[index] += g
 
 
 def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:

@@ -15,6 +15,9 @@ def entries(x: Any, *, index: Index) -> Any:
     return x[index]
 
 
+entries.op.add = kernel.add_at  # type: ignore[attr-defined]
+
+
 @primitive(g=lambda h, index: entries(h, index=index))
 def scatter(g: Any, *, index: Index, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` to which g is added at `index`, as often as an entry is named."""

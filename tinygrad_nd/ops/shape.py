@@ -107,6 +107,13 @@ def _crop(x: Any, *, widths: Widths) -> Any:
     return x[tuple([slice(a, n - b) for (a, b), n in zip(widths, x.shape)])]
 
 
+def _add_part(total: np.ndarray, g: Any, widths: Widths) -> None:
+    total[tuple([slice(a, n - b) for (a, b), n in zip(widths, total.shape)])] += g
+
+
+_crop.op.add = _add_part  # type: ignore[attr-defined]
+
+
 @primitive(xs=lambda g, i, axis, cuts: _crop(g, widths=widths_at(g.ndim, axis, cuts[i], cuts[-1] - cuts[i + 1])))
 def _concatenate(*xs: Any, axis: int, cuts: tuple[int, ...]) -> Any:
     """xs joined; the i-th lies from cuts[i] to cuts[i + 1]."""
