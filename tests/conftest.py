@@ -11,10 +11,12 @@ rank, any other for all that it names. `pytest -m peer --peers FILE` writes down
 
 import gc
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tinygrad_nd.draw.render import DotNotFound
 from tinygrad_nd.kernels import engines
 
 
@@ -34,6 +36,29 @@ def pytest_collection_finish():
 
 
 PASSED = pytest.StashKey[list]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    with skipped_without_extras():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    with skipped_without_extras():
+        return (yield)
+
+
+@contextmanager
+def skipped_without_extras():
+    """A test of what needs an extra is skipped where that is not installed: the library's message says what to install."""
+    try:
+        yield
+    except (ImportError, DotNotFound) as error:
+        if "pip install" not in str(error):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,14 +35,18 @@ def scipy(name: str, *operands: Any) -> Any:
     library = _scipy()
     if library is None:
         raise ImportError(f"{name}: computed by SciPy, which is not installed; pip install 'tinygrad_nd[fast]'")
-    if np.result_type(*operands).kind == "c":
-        raise TypeError(f"{name}: needs real numbers, but got {np.result_type(*operands)}")
+    _check_real(name, *operands)
     f = getattr(library, name)
     y = apply(f, *operands) if isinstance(f, np.ufunc) else f(*operands)
     if np.result_type(*operands) != np.float16:
         return y
     with np.errstate(over="ignore"):
         return y.astype(np.float16)
+
+
+def _check_real(name: str, *operands: Any) -> None:
+    if np.result_type(*operands).kind == "c":
+        raise TypeError(f"{name}: needs real numbers, but got {np.result_type(*operands)}")
 
 
 # B₂ₖ, the numbers of Bernoulli, for k from 1.
@@ -119,6 +123,7 @@ def bessel_i(x: Any, order: int) -> Any:
     """The modified Bessel function I of whole order."""
     if _scipy() is not None:
         return scipy(*(("i0", x), ("i1", x))[order] if order < 2 else ("iv", float(order), x)).astype(np.result_type(x, np.float16))
+    _check_real(f"i{order}", x)
     return np.i0(x) if order == 0 else _bessel_i(np.asarray(x), order)
 
 
