@@ -216,6 +216,7 @@ CALLS = [
     ("gradient", [PLAIN.astype(np.float32), X], {"axis": -1}),
     ("gradient", [ARRAYS["complex"], X], {"axis": -1}),
     ("gradient", [ARRAYS["ints"][:, 0, 0]], {}),
+    ("gradient", [np.array([3e38, 0, 1, 2], np.float32)], {"edge_order": 1}),
     ("gradient", [PLAIN, 1.0, 2.0], {}),
     ("gradient", [PLAIN], {"edge_order": 2}),
     ("gradient", [PLAIN], {"edge_order": 3}),

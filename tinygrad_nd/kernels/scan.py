@@ -82,15 +82,16 @@ def segments(x: Array, xp: Array) -> Array:
     return found.reshape(np.shape(x))
 
 
-# Twice the slope of evenly spaced samples: y[i+1] - y[i-1] inside, and at the border by the accuracy asked for, from there inwards.
-_BORDER = {1: (-2.0, 2.0), 2: (-3.0, 4.0, -1.0)}
+# The slope of samples 1 apart: (y[i+1] - y[i-1]) / 2 inside, and at the border by the accuracy asked for, from there inwards.
+_BORDER = {1: (-1.0, 1.0), 2: (-1.5, 2.0, -0.5)}
 
 
 def slope(x: Array, axis: int, edge_order: int) -> Array:
-    """Twice the difference quotient at each of the samples, for a distance of 1."""
+    """The difference quotient at each of the samples, for a distance of 1."""
     out = memory.empty(x.shape, x.dtype)
     y, x = np.moveaxis(out, axis, 0), np.moveaxis(x, axis, 0)
     np.subtract(x[2:], x[:-2], out=y[1:-1])
+    y[1:-1] *= 0.5
     y[0] = sum(c * x[i] for i, c in enumerate(_BORDER[edge_order]))
     y[-1] = sum(-c * x[-1 - i] for i, c in enumerate(_BORDER[edge_order]))
     return out
@@ -104,6 +105,7 @@ def slope_transposed(g: Array, axis: int, edge_order: int) -> Array:
     y[:2] = 0
     y[2:] = inner
     y[:-2] -= inner
+    y *= 0.5
     for i, c in enumerate(_BORDER[edge_order]):
         y[i] += c * g[0]
         y[-1 - i] -= c * g[-1]

@@ -37,7 +37,7 @@ def _spread_differences(g: Any, *, axis: int) -> Any:
 
 @primitive(x=lambda g, axis, edge_order: _slope_transposed(g, axis=axis, edge_order=edge_order))
 def _even_slope(x: Any, *, axis: int, edge_order: int) -> Any:
-    """Twice the difference quotient, for samples 1 apart."""
+    """The difference quotient, for samples 1 apart."""
     return kernel.slope(x, axis, edge_order)
 
 
@@ -107,7 +107,7 @@ def _slope(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
     if h.ndim > 1 or (h.ndim and h.shape != (n,)):
         raise ValueError(f"gradient: coordinates {h.shape} must be one per sample along axis {axis} of f {f.shape}")
     if not h.ndim or (not h.requires_grad and np.ptp(np.diff(h.data)) == 0):
-        return _even_slope(f, axis=axis, edge_order=edge_order) / (2 * (h[1] - h[0] if h.ndim else h))
+        return _even_slope(f, axis=axis, edge_order=edge_order) / (h[1] - h[0] if h.ndim else h)
     inner, gaps = _uneven(f, h, axis)
     start = _border(f, axis, (0, 1, 2), gaps[0], gaps[1], edge_order)
     end = _border(f, axis, (n - 1, n - 2, n - 3), gaps[2], gaps[3], edge_order)
