@@ -93,7 +93,7 @@ class Arrays(Arithmetic):
         return reduce(lambda a, b: self.binary(ast.Mult(), a, b), block.shape, 1)
 
     def empty(self, size: Any, dtype: Any = float) -> Block:
-        """np.empty in front of all loops; it lasts until the function ends. It is on the stack if its size is known beforehand."""
+        """np.empty in front of all loops, aligned for vectors; it lasts until the function ends, on the stack if its size is known beforehand."""
         assert not self.ends
         dtype, shape = np.dtype(dtype), (self.cast(size, INTEGER),)
         if not isinstance(size, Number):
@@ -101,11 +101,13 @@ class Arrays(Arithmetic):
                 data = self.b.alloca(stored(dtype), shape[0].value)
             data.align = memory.ALIGN
             return Block(data, dtype, shape)
-        pointer = ir.IntType(8).as_pointer()
+        pointer, size = ir.IntType(8).as_pointer(), self.b.mul(shape[0].value, llvm.integer(dtype.itemsize))
         allocate = self.outside(_ALLOCATE, pointer, llvm.INT)
         allocate.return_value.add_attribute("noalias")
-        self.allocated.append(self.b.call(allocate, [self.b.mul(shape[0].value, llvm.integer(dtype.itemsize))]))
-        return Block(self.b.bitcast(self.allocated[-1], stored(dtype).as_pointer()), dtype, shape)
+        raw = self.b.call(allocate, [self.b.add(size, llvm.integer(memory.ALIGN))])
+        self.allocated.append(raw)
+        skipped = self.b.and_(self.b.neg(self.b.ptrtoint(raw, llvm.INT)), llvm.integer(memory.ALIGN - 1))
+        return Block(self.b.bitcast(self.b.gep(raw, [skipped]), stored(dtype).as_pointer()), dtype, shape)
 
     def free(self) -> None:
         for pointer in self.allocated:
