@@ -93,7 +93,7 @@ class Arrays(Arithmetic):
         return reduce(lambda a, b: self.binary(ast.Mult(), a, b), block.shape, 1)
 
     def empty(self, size: Any, dtype: Any = float) -> Block:
-        """np.empty in front of all loops, aligned for vectors; it lasts until the function ends, on the stack if its size is known beforehand."""
+        """np.empty in front of all loops, aligned for vectors, until the function ends; on the stack if its size is known beforehand."""
         assert not self.ends
         dtype, shape = np.dtype(dtype), (self.cast(size, INTEGER),)
         if not isinstance(size, Number):
