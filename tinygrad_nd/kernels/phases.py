@@ -24,9 +24,6 @@ Array = NDArray[Any]
 Parts = Callable[[Box, Array], list[tuple[Array, Array]]]
 
 
-PIECE = 1 << 18  # elements of a sum that a thread adds at a time
-
-
 @dataclass(frozen=True)
 class Target:
     """Where an engine delivers: tile(box) is memory for a result (n, *o, P) of the engine's dtype, dense or not; put(box, tile) takes it.
@@ -189,18 +186,6 @@ class _Phases:
         high = max(low, min(part.stop, (self.n - 1 - shift) // self.s + 1))
         start = self.s * low + shift
         return slice(start, start + self.s * (high - low), self.s), slice(low - part.start, high - part.start)
-
-
-def total(sums: dict[int, Array]) -> Array:
-    """The sum of what each part of the work summed, in the order of the parts: it does not depend on who was faster."""
-    first, *others = (sums[part] for part in sorted(sums))
-
-    def work(piece: Any) -> None:
-        for other in others:
-            first[piece] += other[piece]
-
-    parallel.run(parallel.boxes(first.shape, PIECE) if others else (), work)
-    return first
 
 
 def as_weight(sums: Array, dtype: np.dtype[Any]) -> Array:
