@@ -491,6 +491,8 @@ def sgd():
         (lambda: optim.SGD([P], -0.1), ValueError, "lr=-0.1"),
         (lambda: optim.SGD([P], 0.1, momentum=-1), ValueError, "momentum=-1"),
         (lambda: optim.SGD([P], 0.1, nesterov=True), ValueError, "nesterov"),
+        (lambda: optim.RMSprop([P], 0.1, centered="x"), TypeError, "RMSprop: centered must be True or False, but is 'x'"),
+        (lambda: optim.Adam([P], maximize=-1), TypeError, "Adam: maximize must be True or False"),
         (lambda: optim.SGD([P, P], 0.1), ValueError, "twice"),
         (lambda: optim.SGD([np.zeros(3)], 0.1), TypeError, "ndarray"),
         (lambda: optim.SGD([tensor([1.0])], 0.1), ValueError, "nd.Parameter"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..arguments import flag
 from ..kernels.update import Rule, Step
 from .optimizer import Optimizer, Params, State
 
@@ -46,6 +47,12 @@ class Ruled(Optimizer):
     def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> Step:
         rule, states, numbers, decay = self.rule(p, state, **options)
         return Step(rule, p, g, states, numbers, decay, maximize)
+
+    def _check_options(self, group: Mapping[str, Any]) -> None:
+        super()._check_options(group)
+        for name, p in self._options.parameters.items():
+            if isinstance(p.default, bool):
+                flag(type(self).__name__, name, group[name])
 
     def rule(self, p: np.ndarray, state: State, *args: Any, **options: Any) -> Move:
         """What the next step of these numbers is, given the options of their group."""
