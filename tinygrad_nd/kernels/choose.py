@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from math import prod
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -47,20 +46,13 @@ def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
     return None
 
 
-def _by_engine(name: str, module: ModuleType, refuses: Refuses = _never) -> Algorithm:
-    """The row of a module with an engine: two of the contractions are the engine's correlation, see phases."""
-    correlate, input_grad = partial(phases.correlate, module.engine), partial(phases.input_grad, module.engine)
-    return Algorithm(name, correlate, input_grad, module.weight_grad, refuses, module.cost)
-
-
-def _compiled(name: str) -> Algorithm:
-    """The row of a module of the compiled engine, imported when that engine is in use."""
-
-    def module() -> Any:
-        return engines.compiled(name)
+def _by_engine(name: str, module: Callable[[], Any]) -> Algorithm:
+    """The row of a module with an engine, None while that is not in use: two contractions are the engine's correlation, see phases."""
 
     def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
-        return "needs the engine 'jit' (see set_engine)" if module() is None else module().refuses(spec, dtype)
+        found = module()
+        why: str | None = "needs the engine 'jit' (see set_engine)" if found is None else getattr(found, "refuses", _never)(spec, dtype)
+        return why
 
     return Algorithm(
         name,
@@ -69,7 +61,7 @@ def _compiled(name: str) -> Algorithm:
         lambda x, g, spec: module().weight_grad(x, g, spec),
         refuses,
         lambda *about: module().cost(*about),
-        {"weight_grad": lambda *about: module().weight_cost(*about)},
+        {"weight_grad": lambda *about: getattr(module(), "weight_cost", module().cost)(*about)},
     )
 
 
@@ -85,14 +77,14 @@ def _plain_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) ->
 ROWS: dict[str, Algorithm] = {
     row.name: row
     for row in (
-        _by_engine("gemm", gemm),
+        _by_engine("gemm", lambda: gemm),
         Algorithm(
             "col2im", partial(phases.correlate, gemm.engine), col2im.input_grad, gemm.weight_grad, _never, None, {"input_grad": col2im.cost}
         ),
-        _by_engine("fft", fft, fft.refuses),
-        _by_engine("winograd", winograd, winograd.refuses),
-        _by_engine("direct", direct),
-        _compiled("igemm"),
+        _by_engine("fft", lambda: fft),
+        _by_engine("winograd", lambda: winograd),
+        _by_engine("direct", lambda: direct),
+        _by_engine("igemm", lambda: engines.compiled("igemm")),
         Algorithm("reference", reference.correlate, reference.input_grad, reference.weight_grad, _never, _plain_cost),
     )
 }
