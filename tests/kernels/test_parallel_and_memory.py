@@ -351,6 +351,12 @@ def test_no_more_is_recycled_than_was_missed():
     assert memory._free_bytes == 2 * like.nbytes
 
 
+def test_what_is_missed_is_not_remembered_for_every_shape_there_ever_was():
+    for n in range(2 * memory.MISSED_KINDS):
+        memory.warm_like(np.empty(memory.PAGE + n, np.uint8))
+    assert len(memory._missed) <= memory.MISSED_KINDS
+
+
 @pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
 def test_what_somebody_still_holds_is_not_recycled(holder):
     a = np.ones((40, 50), np.float32)

@@ -28,6 +28,7 @@ PAGE = 1 << 12  # bytes
 SMALL = 1 << 18  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
 MISSED_LIMIT = 1 << 25  # bytes that arrays of one kind are missed for
+MISSED_KINDS = 1 << 12
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
 ALIGN = 64  # bytes: a cache line, a vector register
 
@@ -126,6 +127,8 @@ def warm_like(a: Array) -> Array | None:
         return None  # such are never recycled
     key = a.shape, a.dtype, a.strides
     if key not in _free:
+        if len(_missed) >= MISSED_KINDS:  # of shapes that will hardly come again
+            _missed.clear()
         _missed[key] = min(_missed.get(key, 0) + 1, MISSED_LIMIT // a.nbytes)
         return None
     with _free_lock:
