@@ -46,17 +46,6 @@ class Parted:
         return tuple(-(-n // o) for n, o in zip(self.size, self.out))
 
     @cached_property
-    def copies(self) -> tuple[Taps, ...]:
-        """The axes that lay windows side by side; a shorter one has its last place again."""
-        return tuple(_copies(n, o, k) for n, o, k in zip(self.size, self.out, self.kernel))
-
-    @cached_property
-    def laid(self) -> PoolSpec:
-        """The pool of the windows laid side by side."""
-        size = tuple(o * k for o, k in zip(self.out, self.kernel))
-        return PoolSpec(size, self.kernel, self.kernel, ((0, 0),) * self.rank, (1,) * self.rank, self.out)
-
-    @cached_property
     def taps(self) -> tuple[Taps, ...]:
         """What every window sees."""
         return tuple(map(means, self.size, self.out))
@@ -114,9 +103,3 @@ def means(n: int, o: int) -> Taps:
     rows = np.repeat(np.arange(o), length)
     columns = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length) + start[rows]
     return taps(rows, columns, 1 / length[rows], o, n)
-
-
-def _copies(n: int, o: int, longest: int) -> Taps:
-    start, end = bounds(n, o)
-    seen = np.minimum(start[:, None] + np.arange(longest), end[:, None] - 1).ravel()
-    return taps(np.arange(len(seen)), seen, None, len(seen), n)

@@ -7,7 +7,6 @@ where in its window the maximum lies.
 from __future__ import annotations
 
 from functools import lru_cache, reduce
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -17,8 +16,11 @@ from . import few, memory, parallel
 from .adaptive import Parted, along, seen_by
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import SLAB, Part, engine, extent, like, load, parts, spread, tap, windows
+from .pool_slabs import SLAB, Range, engine, parts, spread
 from .resample import sampled
+from .taps import Taps, part
+
+WIDE = 128  # numbers in a row; passes over strided rows of fewer are slower than one that brings them together
 
 
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
@@ -27,23 +29,21 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     if few.seen(x, spec) <= few.MOST:
         return few.max_pool(x, spec, _lowest(x.dtype), want_index)
-    if isinstance(spec, Parted):
-        return max_pool(sampled(x, spec.copies), spec.laid, want_index)
-    lowest = _lowest(x.dtype)
+    lowest, axes = _lowest(x.dtype), seen_by(spec)
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))) if want_index else None
 
-    def work(part: Part) -> None:
-        slab = load(source, part, spec, lowest, x.dtype)
-        best = values[part.outputs]
-        if winner is None:
-            _reduce_windows(np.maximum, slab, spec, part, best)
-        else:
-            codes = winner[part.outputs]
-            _find_winners(slab, spec, part, best, codes)
-            if not _ordinary(best, lowest):
-                _find_winners_slowly(slab, spec, part, best, codes)
+    def work(task: tuple[slice, Range]) -> None:
+        images, (low, high) = task
+        mine, a, best, codes = axes, source[images], values[images], None if winner is None else winner[images]
+        if spec.rank:
+            first, last, rows = part(axes[0], low, high)
+            mine, a, best, codes = (rows, *axes[1:]), a[:, first:last], best[:, low:high], None if codes is None else codes[:, low:high]
+        if a.shape[-1] > 1 and a.strides[-1] != a.itemsize:
+            a, given = memory.scratch("turned", a.shape, a.dtype), a
+            np.copyto(a, given)
+        _fold(a, mine, lowest, best, codes)
 
     parallel.run(parts(source, spec), work)
     return layout.restore(values, spec.out), None if winner is None else layout.restore(winner, spec.out)
@@ -92,72 +92,103 @@ def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
 # One axis at a time.
 
 
-def _reduce_windows(ufunc: np.ufunc, slab: Array, spec: PoolSpec, part: Part, out: Array) -> None:
-    """Folds every window of a slab with a ufunc into `out`: the last axis, whose taps lie in short rows, when least is left."""
-    folded = slab if spec.rank else slab[:, 0, 0]
-    for axis in range(spec.rank):
-        total = tap(folded, spec, part, axis, 0)
-        last = axis == spec.rank - 1 and out.dtype == total.dtype
-        for t in range(1, spec.kernel[axis]):
-            seen = tap(folded, spec, part, axis, t)
-            if t == 1:
-                target = out if last else like(total, ("folded", axis), total.shape)
-            total = ufunc(total, seen, out=target)
-        folded = total
-    if folded is not out:
-        np.copyto(out, folded, casting="same_kind")
+def _fold(a: Array, axes: tuple[Taps, ...], lowest: Any, best: Array, codes: Array | None) -> None:
+    """The maxima of windows of a (outer, *n, inner), and their taps."""
+    values, found, below = a, None, 1
+    todo = list(enumerate(axes, 1))
+    for axis, taps in todo if codes is None else todo[::-1]:  # codes grow from the last axis on; rows are longest on the first
+        shape = (*values.shape[:axis], taps.out, *values.shape[axis + 1 :])
+        last = axis == (len(axes) if codes is None else 1)
+        top = best if last else memory.scratch(("folded", axis), shape, a.dtype)
+        code = codes if last or codes is None else memory.scratch(("codes", axis), shape, codes.dtype)
+        _fold_axis(values, found, taps, axis, below, lowest, top, code)
+        values, found, below = top, code, below * len(taps.index)
+    if not axes:
+        np.copyto(best, a)
+        if codes is not None:
+            codes[...] = 0
+    if codes is None or not codes.size:
+        return
+    for axis, taps in enumerate(axes, 1):  # windows of padding alone
+        if not (reached := taps.used.any(0)).all():
+            codes[(slice(None),) * axis + (~reached,)] = 0
+    if a.dtype.kind == "f" and np.isnan(best.max()):  # the first NaN wins
+        nans, others = np.empty(best.shape, np.bool_), np.empty(codes.shape, codes.dtype)
+        _fold(np.isnan(a), axes, False, nans, others)
+        np.copyto(codes, others, where=nans)
 
 
-def _find_winners(slab: Array, spec: PoolSpec, part: Part, best: Array, codes: Array) -> None:
-    """Maxima and their taps. From the last axis to the first, a later tap always has the larger code: updating is taking a maximum."""
-    values: Array = slab if spec.rank else slab[:, 0, 0]
-    found: Array | None = None
-    below = 1
-    for axis in reversed(range(spec.rank)):
-        k = spec.kernel[axis]
-        top, code = tap(values, spec, part, axis, 0), None if found is None else tap(found, spec, part, axis, 0)
-        if k > 1:
-            new = best if axis == 0 else memory.scratch(("folded", axis), top.shape, top.dtype)
-            new_code = codes if axis == 0 else memory.scratch(("codes", axis), top.shape, codes.dtype)
-            greater = memory.scratch("greater", top.shape, np.bool_)
-            step = memory.scratch("step", top.shape, codes.dtype)
-            for t in range(1, k):
-                seen = tap(values, spec, part, axis, t)
-                np.greater(seen, top, out=greater)
-                top = np.maximum(top, seen, out=new)
-                mask = greater.view(np.uint8)
-                if found is None:
-                    np.multiply(mask, codes.dtype.type(t * below), out=new_code if code is None else step)
-                else:
-                    np.add(tap(found, spec, part, axis, t), codes.dtype.type(t * below), out=step)
-                    np.multiply(step, mask, out=step)
-                code = new_code if code is None else np.maximum(code, step, out=new_code)
-        values, found, below = top, code, below * k
-    if values is not best:
-        np.copyto(best, values)
-    if found is None:
-        codes[...] = 0
-    elif found is not codes:
-        np.copyto(codes, found)
+def _fold_axis(values: Array, found: Array | None, taps: Taps, axis: int, below: int, lowest: Any, top: Array, codes: Array | None) -> None:
+    """The maxima along one axis into `top`, and into `codes` the first taps that have them, `below` to each, and what was found there.
+
+    It begins with a tap that all windows have, and of equals an earlier tap wins.
+    """
+    before = (slice(None),) * axis
+    first, *turns = _ordered(taps)
+    step = taps.stride
+    if axis == values.ndim - 2 and 1 < step < len(taps.index) and values.shape[-1] < WIDE:
+        values, turns = _phases(values, step), [_in_phases(turn, step) for turn in turns]
+        first = first and _in_phases(first, step)
+    held = values[_at(before, first[2])] if first else None  # what the maximum is so far
+    if held is None or not (turns and turns[0][1] == slice(None)):
+        np.copyto(top, lowest if held is None else held)
+        held = top
+    fresh = found is None and first is not None and first[0] == 0 and bool(turns) and turns[0][1] == slice(None)  # all codes are 0 yet
+    if codes is not None and not fresh:
+        start = codes.dtype.type(0 if first is None else first[0] * below)
+        np.copyto(codes, start if first is None or found is None else found[(*before, first[2])] + start)
+    for t, which, index in turns:
+        at = (*before, which)
+        seen, best = values[_at(before, index)], top[at]
+        if codes is not None:
+            code = codes[at]
+            compare = np.greater if first and t > first[0] else np.greater_equal
+            wins = compare(seen, held[at], out=memory.scratch("wins", best.shape, np.bool_))
+            change, number = memory.scratch("change", code.shape, code.dtype), code.dtype.type(t * below)
+            later = number if found is None else np.add(found[(*before, index)], number, out=change)
+            if fresh:
+                np.multiply(wins.view(np.uint8), number, out=code)
+                fresh = False
+            elif compare is np.greater:  # a later tap has the larger code
+                np.maximum(code, np.multiply(later, wins.view(np.uint8), out=change), out=code)
+            else:
+                np.multiply(np.subtract(later, code, out=change), wins.view(np.uint8), out=change)
+                np.add(code, change, out=code)
+        np.maximum(held[at], seen, out=best)
+        held = top
 
 
-def _find_winners_slowly(slab: Array, spec: PoolSpec, part: Part, best: Array, codes: Array) -> None:
-    """The same where there are NaNs, or values as low as the padding: the first tap inside the input that equals the maximum."""
-    codes[...] = 0
-    free = np.ones(best.shape, np.bool_)
-    for (number, view), taps in zip(windows(slab, spec, part), product(*map(range, spec.kernel))):
-        hit = ((view == best) | ((view != view) & (best != best))) & free
-        for axis, t in enumerate(taps):
-            outputs, start, _ = extent(spec, part, axis)
-            position = start + np.arange(outputs) * spec.stride[axis] + t * spec.dilation[axis]
-            hit &= ((position >= 0) & (position < spec.size[axis])).reshape(-1, *(1,) * (spec.rank - axis))
-        codes[hit] = number
-        free &= ~hit
+def _at(before: tuple[slice, ...], index: Any) -> tuple[Any, ...]:
+    return (*before, *index) if isinstance(index, tuple) else (*before, index)
 
 
-def _ordinary(best: Array, lowest: Any) -> bool:
-    """Whether no maximum is NaN or as low as the padding."""
-    return not best.size or bool(best.min() > lowest)
+def _phases(values: Array, step: int) -> Array:
+    """(..., n, inner) as (..., step, n / step, inner): every step-th column beside the next."""
+    *outer, n, inner = values.shape
+    laid = memory.scratch("phases", (*outer, step, -(-n // step), inner), values.dtype)
+    for q in range(step):
+        np.copyto(laid[..., q, : -(-(n - q) // step), :], values[..., q::step, :])
+    return laid
+
+
+def _in_phases(turn: Any, step: int) -> Any:
+    """A tap's inputs as (phase, columns)."""
+    t, which, index = turn
+    low, count = index.start, len(range(index.start, index.stop, index.step))
+    return t, which, (low % step, slice(low // step, low // step + count))
+
+
+@lru_cache(256)
+def _ordered(taps: Taps) -> list[Any]:
+    """(tap, outputs, inputs): first one that all outputs have, or None; then the later ones, then the earlier ones backwards."""
+    turns: list[Any] = list(taps.turns)
+    if not turns or turns[0][1] != slice(None):
+        return [None, *reversed(turns)]
+    home, places = turns[0][0], taps.index[turns[0][0]]
+    for i, (t, which, _) in enumerate(turns):
+        if not isinstance(which, slice):  # the others look at the first again
+            turns[i] = t, slice(None), np.where(taps.used[t], taps.index[t], places)
+    return [turns[0], *sorted(turns[1:], key=lambda turn: (turn[0] < home, abs(turn[0] - home)))]
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:

@@ -33,6 +33,12 @@ class Taps:
         return [(t, some, _as_slice(self.index[t, self.used[t]])) for t, some in zip(order, which) if self.used[t].any()]
 
     @cached_property
+    def stride(self) -> int:
+        """How far on neighbours see; 1 where that is not the same for all."""
+        steps = {index.step if isinstance(index, slice) else 1 for _, _, index in self.turns}
+        return steps.pop() if len(steps) == 1 else 1
+
+    @cached_property
     def copies(self) -> bool:
         """Whether every output is one of the inputs."""
         return self.weight is None and bool((self.used.sum(0) == 1).all())

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from . import few, memory, parallel
+from . import few, memory, parallel, places
 from .adaptive import Parted
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import SLAB, Part, apart, engine, even_step, load, parts, spread, windows
+from .pool import flat_index
+from .pool_slabs import SLAB, apart, engine, even_step, spread
 
 FEW = 8  # taps; with more, computed positions of few winners cost less than passes over all that the windows see
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
@@ -25,19 +26,13 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
     if winner.size <= few.MOST or isinstance(spec, Parted):
         return few.gather(x, winner, spec)
-    source, layout = spread(x, spec.rank)
-    codes, _ = spread(winner, spec.rank, layout)
-    y = memory.empty(codes.shape, x.dtype)
-
-    def work(part: Part) -> None:
-        slab, found, code = load(source, part, spec, 0, x.dtype), y[part.outputs], codes[part.outputs]
-        found[...] = 0
-        picked = memory.scratch("picked", found.shape, x.dtype)
-        for number, window in windows(slab, spec, part):
-            found += _select(window, code, number, picked)
-
-    parallel.run(parts(source, spec), work)
-    return layout.restore(y, spec.out)
+    at = flat_index(winner, spec)
+    outside = at < 0
+    if not outside.any():
+        return places.take(x, at, spec.rank)
+    y = places.take(x, np.where(outside, 0, at), spec.rank)
+    y[outside] = 0
+    return y
 
 
 def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
