@@ -13,10 +13,9 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .elementwise import LARGE, PASSES
-from .memory import Array, constant
+from .memory import Array
 
-COMPILED = 1 << 13  # numbers; below, compiled loops save nothing
-SHORT = 512  # numbers in a row that NumPy looks through no faster than a compiled loop
+COMPILED, MOST = 1 << 13, 1 << 31  # numbers; below, compiled loops save nothing; from here on, they cannot count places
 
 
 def largest(x: Array, rank: int) -> Array:
@@ -26,14 +25,14 @@ def largest(x: Array, rank: int) -> Array:
     outer, n, inner = blocks.shape
     at = np.empty((outer, 1, inner), np.int64)
     loops = _loops(x)
-    if inner == 1 and loops is not None and n < SHORT and x.dtype == np.float32:
+    if inner == 1 and loops is not None and x.dtype == np.float32:
         rows = blocks.reshape(outer, n)
-        engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], constant(rows[box])) for box in _shares(rows)])
+        engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], rows[box]) for box in _shares(rows)])
     elif inner == 1:
         rows = blocks.reshape(outer, n)
         _each(outer, x.size, lambda box: np.argmax(rows[box], 1, out=at[box, 0, 0]))
     elif loops is not None:
-        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], constant(blocks[box])) for box in _shares(blocks)])
+        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], blocks[box]) for box in _shares(blocks)])
     else:
         _each(outer, x.size, lambda box: _largest(blocks[box], at[box]))
     return _restored(at, (*x.shape[: x.ndim - rank], *(1,) * rank), order)
@@ -46,7 +45,7 @@ def take(x: Array, at: Array, rank: int) -> Array:
     y = memory.empty(places.shape, x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        tasks = lambda: [(y[box], constant(blocks[box]), constant(places[box])) for box in _shares(y)]
+        tasks = lambda: [(y[box], blocks[box], places[box]) for box in _shares(y)]
         engines.repeat(loops.take, (y, blocks, places), tasks)
     else:
         _each(len(y), y.size, lambda box: np.take(blocks[box].reshape(-1), _flat(places[box], blocks.shape[1]), out=y[box], mode="clip"))
@@ -60,7 +59,7 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
-        tasks = lambda: [(y[box].reshape(-1), constant(values[box]), constant(places[box])) for box in _shares(y)]
+        tasks = lambda: [(y[box].reshape(-1), values[box], places[box]) for box in _shares(y)]
         engines.repeat(loops.put, (y, values, places), tasks)
     else:
         parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
@@ -90,7 +89,7 @@ def repeated(at: Array, n: int, rank: int) -> bool:
     loops = _loops(at)
     if loops is not None:
         twice = np.zeros(outer, np.bool_)
-        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], constant(places[box]), n) for box in _shares(places)], n)
+        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], places[box], n) for box in _shares(places)], n)
         return bool(twice.any())
     _each(outer, at.size, look)
     return any(found)
@@ -143,7 +142,7 @@ def _restored(blocks: Array, shape: tuple[int, ...], order: tuple[int, ...]) -> 
 
 
 def _loops(a: Array) -> Any:
-    return engines.compiled("places") if a.size >= COMPILED else None
+    return engines.compiled("places") if COMPILED <= a.size < MOST else None
 
 
 def _each(outer: int, size: int, f: Callable[[slice], object]) -> None:

@@ -42,7 +42,7 @@ def run(steps: Sequence[Step]) -> None:
     loops = engines.compiled("updates") if sum([s.p.size for s in steps]) >= COMPILED else None
     for s in steps:
         if loops and s.p.dtype.char in "fd":
-            _run_compiled(loops.loop(s.rule, len(s.states), len(s.numbers)), s)
+            _run_compiled(loops.loop(s.rule, len(s.numbers)), s)
         else:
             _run_numpy(s)
 

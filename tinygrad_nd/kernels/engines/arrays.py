@@ -128,12 +128,23 @@ def numbers_at(i: int, operands: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(a[i] if isinstance(a, np.ndarray) else a for a in operands)
 
 
+def write_at(i: int, arrays: Sequence[Any], values: Sequence[Any]) -> None:
+    """Each array gets its value at i."""
+    for a, value in zip(arrays, values, strict=True):
+        a[i] = value
+
+
 def _numbers(w: Arrays, a: Block, first: int, count: int) -> tuple[Number, ...]:
     return tuple(w.read(a, w.constant(first + i, INTEGER)) for i in range(count))
 
 
 def _numbers_at(w: Arrays, i: Number, operands: Sequence[Number | Block]) -> tuple[Number, ...]:
     return tuple(w.read(a, i) if isinstance(a, Block) else a for a in operands)
+
+
+def _write_at(w: Arrays, i: Number, arrays: Sequence[Block], values: Sequence[Any]) -> None:
+    for a, value in zip(arrays, values, strict=True):
+        w.fill(w.part(a, (i,)), value)
 
 
 def _len(w: Arrays, a: Any) -> Any:
@@ -149,5 +160,7 @@ def _reshape(w: Arrays, a: Block, *shape: Any) -> Block:
     return Block(a.data, a.dtype, tuple(w.cast(n, INTEGER) for n in shape))
 
 
-FUNCTIONS_OF_ARRAYS: dict[Any, Callable[..., Any]] = {len: _len, np.empty: Arrays.empty, numbers: _numbers, numbers_at: _numbers_at}
+FUNCTIONS_OF_ARRAYS: dict[Any, Callable[..., Any]] = {
+    len: _len, np.empty: Arrays.empty, numbers: _numbers, numbers_at: _numbers_at, write_at: _write_at,
+}  # fmt: skip
 METHODS: dict[str, Callable[..., Any]] = {"view": _view, "reshape": _reshape}

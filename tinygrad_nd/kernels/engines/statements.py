@@ -163,7 +163,13 @@ class Writer(Arrays, ast.NodeVisitor):
         return Number(self.b.load(value.place), value.dtype) if isinstance(value, Variable) else value
 
     def visit_Tuple(self, e: ast.Tuple) -> Any:
-        return tuple(self.visit(part) for part in e.elts)
+        return tuple(self.several(e.elts))
+
+    def several(self, parts: Sequence[ast.expr]) -> list[Any]:
+        values: list[Any] = []
+        for part in parts:
+            values += self.visit(part.value) if isinstance(part, ast.Starred) else [self.visit(part)]
+        return values
 
     def visit_Slice(self, e: ast.Slice) -> Any:
         return slice(*(None if part is None else self.visit(part) for part in (e.lower, e.upper, e.step)))
@@ -212,9 +218,7 @@ class Writer(Arrays, ast.NodeVisitor):
         return self.select(test, self.visit(e.body), self.visit(e.orelse))
 
     def visit_Call(self, e: ast.Call) -> Any:
-        values: list[Any] = []
-        for a in e.args:
-            values += self.visit(a.value) if isinstance(a, ast.Starred) else [self.visit(a)]
+        values = self.several(e.args)
         if isinstance(e.func, ast.Attribute) and e.func.attr in METHODS:
             return METHODS[e.func.attr](self, self.visit(e.func.value), *values)
         f = self.visit(e.func)
