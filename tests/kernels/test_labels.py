@@ -67,7 +67,7 @@ def test_a_sure_prediction_keeps_its_small_loss(top, engine):
 @pytest.mark.parametrize("order", ["C", "last"])
 def test_places_of_the_largest(shape, rank, order, dtype, engine):
     x = RNG.integers(0, 50, shape).astype(dtype)
-    x.flat[5] = np.nan
+    x.flat[5], x.flat[-3] = np.nan, -np.nan
     x = lying(x, order)
     lead = shape[: len(shape) - rank]
     at = places.largest(x, rank)

@@ -11,10 +11,11 @@ from .softmax import _largest
 def largest_rows(at, x):
     for r in range(x.shape[0]):
         top, none = _largest(x[r]), np.int32(x.shape[1])
-        first = none
+        first, unknown = none, none
         for i in range(x.shape[1]):
-            first = min(first, np.int32(i) if x[r, i] == top or x[r, i] != x[r, i] else none)
-        at[r] = first
+            first = min(first, np.int32(i) if x[r, i] == top else none)
+            unknown = min(unknown, np.int32(i) if x[r, i] != x[r, i] else none)
+        at[r] = unknown if unknown < none else first
 
 
 @Loop

@@ -16,7 +16,7 @@ _BITS = 0x7FFFFFFF  # of a float32, without its sign
 
 @summing
 def _largest(x):
-    """max(x), NaN if there is one: as integers, the bits of numbers are in the order of the numbers."""
+    """max(x), NaN if there is one without a minus sign: as integers, the bits of numbers are in the order of the numbers."""
     top = np.int32(-0x80000000)
     for i in range(x.size):
         bits = x[i].view(np.int32)
