@@ -372,6 +372,13 @@ class Lazy(nn.Module):
 X4 = np.random.default_rng(1).standard_normal((2, 4, 5, 5)).astype(np.float32)
 
 
+def test_sizes_may_be_numpys():
+    k, x = np.int64(2), np.ones((1, 3, 6, 6), np.float32)
+    for layer in (nn.Conv2d(3, 4, k), nn.MaxPool2d(k), nn.AdaptiveMaxPool2d(k), nn.Pad(k), nn.Conv(3, 4, np.array([k, k]))):
+        assert layer(x).ndim == 4 and repr(layer)
+    assert nn.MaxPool2d(k).kernel_size == (2, 2)
+
+
 def test_a_lazy_model_is_made_by_its_first_call():
     net = Lazy()
     y = net(X4)

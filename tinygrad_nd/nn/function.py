@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.padding import several
 from ..tensor import Tensor
 from .kept import check_kept
 from .module import Module
@@ -58,7 +59,7 @@ def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
         assert size is not None
         layer.__init__(self, *args, **kwargs)
         given = getattr(self, size)
-        if isinstance(given, int):
+        if not several(given):
             setattr(self, size, (given,) * rank)
         elif np.shape(given) != (rank,):
             raise ValueError(f"{name}: {size} must be an int or {rank} of them, but is {given!r}")

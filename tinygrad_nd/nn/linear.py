@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .. import init as initialisers
 from ..arguments import Rng
 from ..kernels.geometry import conv_window, transpose_window
-from ..kernels.padding import IntN, Padding, per_axis
+from ..kernels.padding import IntN, Padding, per_axis, several
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
@@ -228,7 +228,7 @@ class ConvTranspose3d(ConvTranspose):
 def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
     who = type(layer).__name__
     if layer.rank is None:
-        if not isinstance(kernel_size, Sequence):
+        if not several(kernel_size):
             raise TypeError(
                 f"{who}: kernel_size={kernel_size!r} does not say how many spatial axes there are; "
                 f"give a tuple, such as {(kernel_size,) * 2} for two, or use {who}2d"

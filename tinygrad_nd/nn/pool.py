@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..arguments import option
-from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding
+from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding, several
 from ..ops import adaptive, resize, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
@@ -68,7 +68,7 @@ class Pad(Module):
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
-        rank = x.ndim - 2 if isinstance(self.padding, int) else len(self.padding)
+        rank = len(self.padding) if several(self.padding) else x.ndim - 2
         last = is_channels_last("Pad", self.layout)
         if not 0 <= rank < x.ndim:
             raise ValueError(f"Pad: x needs channels and {rank} spatial axes for padding={self.padding}, but has shape {x.shape}")
