@@ -144,6 +144,18 @@ def test_the_steps_of_a_loop_stand_one_below_the_other():
     assert len(heights) == 12 and all(np.diff(heights) > 0)
 
 
+@needs_dot
+def test_what_skips_a_block_stands_above_it():
+    x = nd.ones(3, requires_grad=True, name="skipped")
+    with nd.scope("block"):
+        with nd.scope("inner"):
+            h = nd.exp(x)
+        y = x + nd.sin(nd.tanh(h))
+    svg = nd.draw(y, depth=1).svg()
+    heights = [float(re.search(rf'y="([-.\d]+)"[^>]*>{name}<', svg)[1]) for name in ("skipped", "inner", "tanh", "sin", "add")]
+    assert all(np.diff(heights) > 0)
+
+
 def test_pdf_without_a_program_that_makes_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "find_dot", lambda: "/somewhere/graphviz-pure")
     monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)

@@ -88,25 +88,24 @@ def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
 def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it.
 
-    What many read stands above its first reader; were it drawn to the later ones too, it would pull them up to itself, against the arrows.
+    A leaf that many read stands above the first of them; were it drawn to the later ones too, it would pull them up, against the arrows.
 
     Inside a scope, what is computed from weights stands above the operation that reads it. Where the stream enters the scope it leaves that
     much room, or the box would reach up beside the one before it and be pushed aside: a long network would become a staircase.
     """
     room = _side_depths(graph)
     above = [0] * len(graph.vertices)
-    read: set[int] = set()
+    first = _first_readers(graph)
     for e in graph.edges:
         if room[e.tail] and e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
             above[e.head] = max(above[e.head], room[e.tail])
     for e in graph.edges:
         near = beside[e.head].get(e.slot) if e.head in beside else None
         attributes = edge_style(e, silent=near is not None) if e.label or e.value or e.grad else []
-        if _is_leaf(graph.vertices[e.tail]) and e.tail in read:
+        if _is_leaf(graph.vertices[e.tail]) and e.head != first[e.tail]:
             attributes.append("weight=0")
         elif room[e.tail]:
             attributes.append("weight=1")
-        read.add(e.tail)
         if above[e.head] and not f"{graph.vertices[e.tail].scope}/".startswith(f"{graph.vertices[e.head].scope}/"):
             attributes.append(f"minlen={min(1 + above[e.head], 6)}")
         side = SLOT_SIDES[rankdir]
@@ -116,6 +115,14 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
         port = f":s{e.slot}:{side}" if e.slot is not None and graph.vertices[e.head].operands else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""
         yield f"  n{e.tail} -> n{e.head}{port}{options};"
+
+
+def _first_readers(graph: Graph) -> dict[int, int]:
+    """Of what each vertex is read by, what fewest operations lie above."""
+    depths = [0] * len(graph.vertices)
+    for e in sorted(graph.edges, key=lambda e: e.head):
+        depths[e.head] = max(depths[e.head], depths[e.tail] + 1)
+    return {e.tail: e.head for e in sorted(graph.edges, key=lambda e: (depths[e.head], e.head), reverse=True)}
 
 
 def _beside(graph: Graph) -> Beside:
