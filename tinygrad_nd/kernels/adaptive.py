@@ -45,11 +45,6 @@ class Parted:
         """The longest ways between windows."""
         return tuple(-(-n // o) for n, o in zip(self.size, self.out))
 
-    @cached_property
-    def taps(self) -> tuple[Taps, ...]:
-        """What every window sees."""
-        return tuple(map(means, self.size, self.out))
-
 
 @lru_cache(256)
 def windows(n: tuple[int, ...], o: tuple[int, ...]) -> PoolSpec | Parted:

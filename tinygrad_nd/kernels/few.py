@@ -1,6 +1,6 @@
 """Pools and samplings of small arrays: a table tells what all windows see, and one call of NumPy picks it.
 
-Passes over slabs are quicker per number, but there are many of them, and each costs what a thousand numbers do.
+Passes tap by tap are quicker per number, but there are many of them, and each costs what a thousand numbers do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .memory import Array
 from .pool_slabs import Layout, spread
 from .taps import Taps, together
 
-MOST = 1 << 15  # numbers that windows see of which the largest is sought, or winners; with more, passes over slabs are quicker
+MOST = 1 << 15  # numbers that windows see of which the largest is sought, or winners; with more, passes tap by tap are quicker
 SUMMED = 4 * MOST  # numbers that are summed
 Windows = PoolSpec | Parted
 

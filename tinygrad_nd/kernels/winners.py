@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import reduce
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from . import few, memory, parallel, places
 from .adaptive import Parted
+from .bits import keep
 from .geometry import PoolSpec
 from .memory import Array
 from .pool import flat_index
@@ -77,7 +77,8 @@ def _lay_out(g: Array, codes: Array, spec: PoolSpec, x: Array) -> None:
             ]
             ours, theirs = ((slice(None), *cut) for cut in zip(*cuts))
             winning = column[ours[-1], lane] + codes.dtype.type(number * width)
-            _select(values[ours], winners[ours], winning, target[theirs])
+            hit = np.equal(winners[ours], winning, out=memory.scratch("hit", winners[ours].shape, np.bool_))
+            keep(target[theirs], hit, values[ours])
 
     parallel.run(list(product(_images(x), _lanes(x))), work)
 
@@ -148,16 +149,3 @@ def _outer_sum(parts: list[Array]) -> Array:
     """The sums of an entry of each."""
     total: Array = reduce(np.add.outer, parts, np.zeros((), np.intp))
     return total
-
-
-def _select(a: Array, codes: Array, number: Any, out: Array) -> Array:
-    """a where codes == number, else 0: a product of integers, for a bit pattern times 0 is 0 whatever number it means."""
-    hit = np.equal(codes, number, out=memory.scratch("hit", codes.shape, np.bool_))
-    if a.dtype.kind == "f" and a.dtype.itemsize <= 8:
-        bits = np.dtype(f"i{a.dtype.itemsize}")
-        mask = memory.scratch("mask", codes.shape, bits)
-        np.copyto(mask, hit.view(np.int8))
-        np.multiply(mask, a.view(bits), out=out.view(bits))
-    else:
-        np.multiply(a, hit, out=out)
-    return out

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..draw.labels import family, title
-from ..kernels.adaptive import Parted
+from ..kernels.adaptive import Parted, seen_by
 from ..node import Node
 from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
@@ -88,7 +88,7 @@ def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int]
 def _resampled(node: Node, i: int, axes: Axes) -> Axes:
     """Interpolation and adaptive pools: the inputs of each output are listed; those with weight 0 are not seen."""
     assert node.op is not None
-    listed = node.params["taps"] if "taps" in node.params else node.params["spec"].taps
+    listed = node.params["taps"] if "taps" in node.params else seen_by(node.params["spec"])
     listed = [t.transposed for t in listed] if node.op.name in _SPREADING else listed
     for along, taps in enumerate(listed, len(axes) - len(listed)):
         used = taps.used if taps.weight is None else taps.used & (taps.weight != 0)
