@@ -109,15 +109,15 @@ tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, ou
 arcsinh = elementwise(
     np.arcsinh,
     "Inverse hyperbolic sine.",
-    x=lambda g, x: over(g, conj(sqrt(square(x) + 1)) if x.dtype.kind == "c" else hypot(x, 1)),
+    x=lambda g, x: over(g, _one_more(x)),
 )
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
 arctan2 = elementwise(
     np.arctan2,
     "The angle of the point (y, x) = (first, second operand).",
-    x=lambda g, x, y: scale(g, _by_distance(y, hypot(x, y), 2)),
-    y=lambda g, x, y: scale(-g, _by_distance(x, hypot(x, y), 2)),
+    x=lambda g, x, y: scale(g, _by_square(y, x, y)),
+    y=lambda g, x, y: scale(-g, _by_square(x, x, y)),
 )
 hypot: Function = elementwise(
     np.hypot,
@@ -141,11 +141,28 @@ deg2rad, radians = (elementwise(u, "Degrees in radians.", x=lambda g: g * (pi / 
 rad2deg, degrees = (elementwise(u, "Radians in degrees.", x=lambda g: g * (180 / pi)) for u in (np.rad2deg, np.degrees))
 
 
-def _by_distance(x: Any, d: Any, times: int = 1) -> Any:
-    """x / d, or that by d again (d² may overflow), and 0 at the origin, where x is 0."""
+def _by_distance(a: Any, d: Any) -> Any:
+    """a / d, and 0 at the origin, where a is 0."""
     none = np.equal(bare(d), 0)
-    d = where(none, 1, d) if none.any() else d
-    return x / d if times == 1 else x / d / d
+    return a / (where(none, 1, d) if none.any() else d)
+
+
+def _by_square(a: Any, x: Any, y: Any) -> Any:
+    """a / (x² + y²), and 0 at the origin, where a is 0; by the distance, which takes longer, if a square is no normal number."""
+    d = square(x) + square(y)
+    return a / d if _normal(d) else _by_distance(_by_distance(a, hypot(x, y)), hypot(x, y))
+
+
+def _one_more(x: Any) -> Any:
+    """The root of x² + 1, conjugated."""
+    d = square(x) + 1
+    return conj(sqrt(d)) if d.dtype.kind == "c" or _normal(d) else hypot(x, 1)
+
+
+def _normal(d: Any) -> bool:
+    """Whether squares neither overflowed nor lost digits to underflow."""
+    a = bare(d)
+    return bool(np.min(a, initial=1) >= np.finfo(a.dtype).tiny and np.max(a, initial=1) < np.inf)
 
 
 def _difference(x: Any, y: Any) -> Tensor:
