@@ -31,7 +31,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The gradient of a scalar function, as a function.
+    """The gradient of a scalar function, as a function of the same arguments.
+
+    argnums: the position of the argument to differentiate by; for a sequence of them the result is a tuple.
 
     >>> import tinygrad_nd as nd
     >>> float(nd.grad(nd.grad(lambda x: x**3))(2.0))
@@ -124,7 +126,8 @@ def hessian(f: Function, argnums: int = 0) -> Function:
 def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     """The Hessian of a scalar function of the primals times `vector`, without forming it.
 
-    `primals` is a sequence of arguments and `vector` one of the same shapes; a single tensor or array stands for a sequence of one.
+    `primals` is a sequence of arguments and `vector` one of the same shapes; a single tensor or array stands for a sequence of one. The result
+    is like `vector`: a tensor, or a tuple for a sequence.
     """
     single = not isinstance(primals, (list, tuple))
     points: Sequence[Any] = [primals] if single else primals
