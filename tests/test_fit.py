@@ -172,6 +172,7 @@ def test_early_stopping_waits_and_puts_back_the_best(monitor):
     line = Scale(1.0, lr=0.25)
     line.fit([LINE[1]], 20, early_stopping=nd.EarlyStopping(2, restore_best=False))
     assert abs(line.w.item()) > 40
+    assert Scale(1.0, lr=0.25).fit([LINE[1]], 20, early_stopping=np.int64(1)).epochs == 2
     never = fit(epochs=9, metrics={"none": lambda p, t: np.nan}, early_stopping=nd.EarlyStopping(2, monitor="none"))
     assert never.stopped == "early stopping: none was never a finite number"
 

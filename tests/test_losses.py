@@ -280,6 +280,15 @@ def test_a_mean_of_halves_does_not_overflow():
     assert nd.mse_loss(x, np.zeros_like(x), reduction="sum").dtype == np.float16
 
 
+@pytest.mark.parametrize("f", [
+    lambda x, n: nd.triplet_margin_loss(x, x + 1, x - 1, margin=n, eps=n), lambda x, n: nd.margin_ranking_loss(x, x + 1, x, margin=n),
+    lambda x, n: nd.hinge_embedding_loss(x, x, margin=n), lambda x, n: nd.cosine_embedding_loss(x, x + 1, -x[:, 0], margin=n),
+    lambda x, n: nd.cosine_similarity(x, x + 1, eps=n), lambda x, n: nd.huber_loss(x, -x, delta=n),
+])  # fmt: skip
+def test_numpys_numbers_as_options_leave_the_dtype_alone(f):
+    assert f(np.ones((2, 3), np.float32), np.float64(0.5)).dtype == np.float32
+
+
 def test_targets_of_whole_numbers_keep_the_dtype_of_the_input():
     x = np.zeros((2, 2), np.float32)
     for name in ("mse_loss", "l1_loss", "binary_cross_entropy_with_logits", "soft_margin_loss", "hinge_embedding_loss"):

@@ -31,7 +31,7 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
     number("normalize", "eps", eps, least=0, below=inf)
     x = real(x, "normalize")
     axis = axis_of(axis, x.ndim, "normalize")
-    return divide(x, clip(norm(x, p, axis, keepdims=True), eps, None))
+    return divide(x, clip(norm(x, p, axis, keepdims=True), float(eps), None))
 
 
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
@@ -57,7 +57,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, *, eps: float = 1e-6, ke
     a, b = real(x1, "pairwise_distance"), real(x2, "pairwise_distance")
     if not a.ndim or not b.ndim:
         raise ValueError(f"pairwise_distance: needs vectors, (*lead, D), but got shapes {a.shape} and {b.shape}")
-    return norm(a - b + eps, p, -1, keepdims=keepdims)
+    return norm(a - b + float(eps), p, -1, keepdims=keepdims)
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
@@ -66,7 +66,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, *, margin: float 
     a, t = pair("margin_ranking_loss", input1, target)
     b = real(input2, "margin_ranking_loss")
     same_shape("margin_ranking_loss", input1=a, input2=b)
-    return reduced(clip(margin - t * (a - b), 0, None), reduction, "margin_ranking_loss")
+    return reduced(clip(float(margin) - t * (a - b), 0, None), reduction, "margin_ranking_loss")
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: float = 0.0, reduction: str = "mean") -> Tensor:
@@ -79,7 +79,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: floa
         raise ValueError(f"{name}: inputs {a.shape} need a target of shape {a.shape[:-1]}, one per vector, but got {t.shape}")
     kind, a, b = np.result_type(a.dtype, b.dtype), wide(a), wide(b)
     cosine = astype(sum(a * b, -1) / (sqrt(sum(square(a), -1) + 1e-12) * sqrt(sum(square(b), -1) + 1e-12)), kind)
-    loss = where(t.data == 1, 1 - cosine, where(t.data == -1, clip(cosine - margin, 0, None), 0))
+    loss = where(t.data == 1, 1 - cosine, where(t.data == -1, clip(cosine - float(margin), 0, None), 0))
     return reduced(loss, reduction, name)
 
 
@@ -106,4 +106,4 @@ def triplet_margin_loss(
     near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)
     if swap:
         far = minimum(far, pairwise_distance(b, c, p, eps=eps))
-    return reduced(clip(margin + near - far, 0, None), reduction, name)
+    return reduced(clip(float(margin) + near - far, 0, None), reduction, name)

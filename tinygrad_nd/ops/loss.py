@@ -191,7 +191,7 @@ def hinge_embedding_loss(input: Any, target: Any, *, margin: float = 1.0, reduct
     """input where target is 1, max(0, margin - input) where it is -1."""
     number("hinge_embedding_loss", "margin", margin)
     input, target = pair("hinge_embedding_loss", input, target)
-    near, far = where(target.data != -1, input, 0), where(target.data != 1, clip(margin - input, 0, None), 0)
+    near, far = where(target.data != -1, input, 0), where(target.data != 1, clip(float(margin) - input, 0, None), 0)
     return reduced(near + far, reduction, "hinge_embedding_loss")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..nn.module import Module
 from ..node import no_grad
 from ..tensor import Tensor
@@ -46,8 +47,8 @@ class Run:
     def __post_init__(self) -> None:
         self.metrics = named(self.metrics)
         self.callbacks = list(self.callbacks) if isinstance(self.callbacks, Iterable) else [self.callbacks]
-        if isinstance(self.early_stopping, int):
-            self.early_stopping = EarlyStopping(self.early_stopping)
+        if isinstance(self.early_stopping, (int, np.integer)):
+            self.early_stopping = EarlyStopping(whole("EarlyStopping", "patience", self.early_stopping))
         check(self)
         self.loss_takes_model = takes_model(self.loss)
         self.parameters = parameters_of(self.optimiser)
