@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from numpy import asarray, ndarray, number
 
-from .kernels.elementwise import LARGE
 from .kernels.memory import freeze
 from .node import Node, recording, watched, watching
 from .tensor import Tensor, frozen, handle, immutable, native, numeric
@@ -71,8 +70,8 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
 class Op:
     """A declared operation: its kernel, its rules, and which values each rule reads.
 
-    `bare`: its rules take arrays as well as tensors. `add`, of one that takes a part of its operand: adds g to that part of an array, which
-    is cheaper than what its rule does, to make an array of zeros around it.
+    `bare`: where nothing is recorded, below so many elements of g its rules are given arrays in the place of tensors. `add`, of one that
+    takes a part of its operand: adds g to that part of an array, which is cheaper than what its rule does, to make zeros around it.
     """
 
     __slots__ = (
@@ -99,7 +98,7 @@ class Op:
             if rule is not None and not read[arg]:
                 raise TypeError(f"primitive {name}: the rule for {arg!r} takes no argument; the first is the cotangent g of the result")
         self.rules = [rules.get(a) for a in self.args]
-        self.keywords, self.bare = bool(keywords), False
+        self.keywords, self.bare = bool(keywords), 0.0
         self.add: Callable[..., None] | None = None
         self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
@@ -248,10 +247,10 @@ class Op:
         rule, finds, saved = self.rules[k], self.finds[k], node.saved
         assert rule is not None
         values = []
-        if self.bare and not recorded and g.size < LARGE:
+        if g.size < self.bare and not recorded:
             # Handles would cost more than the arithmetic; and NumPy computes with numbers six times faster than with 0-d arrays.
-            for _, where, _ in finds:
-                a = saved[where]
+            for kind, where, _ in finds:
+                a = node.params[where] if kind == "param" else saved[where]
                 values.append(a[()] if type(a) is ndarray and not a.ndim else a)
             result = rule(g, *values)
             return result._data if isinstance(result, Tensor) else result

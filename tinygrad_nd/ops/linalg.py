@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from operator import index
 from sys import maxsize
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ def _matmul(a: Any, b: Any) -> Any:
     return blas.matmul(a, b)
 
 
-_matmul.op.bare = True  # type: ignore[attr-defined]
+_matmul.op.bare = inf  # type: ignore[attr-defined]
 
 
 def _times(a: Any, b: Any) -> Any:

@@ -7,15 +7,15 @@ P(v) = v - mean(v) - x̂ · mean(x̂ v) is symmetric; and rstd by -rstd² · mea
 from __future__ import annotations
 
 import weakref
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..kernels import norm as kernel
 from ..kernels.memory import freeze
-from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor, handle
+from ..tensor import Tensor, astensor
 from .elementwise import square
 from .parts import astype
 from .reduce import mean
@@ -112,10 +112,9 @@ class Over:
         return distance * rstd, rstd
 
 
-def _pulled(op: Any, g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: Tensor, over: Over) -> Tensor:
-    """op of these; where nothing is recorded its kernel alone, for the way through an operation takes a third of a small norm."""
-    operands = g, x, weight, mean, rstd
-    return op(*operands, over=over) if recording.get() else handle(op.op.kernel(*[t._data for t in operands], over=over), None)
+def _pulled(op: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, over: Over) -> Any:
+    """op of tensors, or its kernel alone of arrays."""
+    return (op if isinstance(g, Tensor) else op.op.kernel)(g, x, weight, mean, rstd, over=over)
 
 
 @primitive(
@@ -125,6 +124,9 @@ def _pulled(op: Any, g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, rstd: T
 )
 def _normalise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, found: Any, *, over: Over) -> Any:
     return found  # along with mean and rstd
+
+
+_normalise.op.bare = inf  # type: ignore[attr-defined]
 
 
 @primitive(
@@ -168,8 +170,8 @@ def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
     return reshape(-square(rstd) * (hat * value + projected), shape)
 
 
-def _cut(t: Tensor) -> Tensor:
-    return t.detach() if recording.get() else t
+def _cut(t: Any) -> Any:
+    return t.detach() if isinstance(t, Tensor) else t
 
 
 def _ones(weight: Tensor) -> np.ndarray:

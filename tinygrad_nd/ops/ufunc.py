@@ -41,7 +41,7 @@ def elementwise(ufunc: np.ufunc, doc: str, *, one_pass: bool = False, **rules: C
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
     f: Any = primitive(None, **(rules if one_pass else {a: in_tiles(r) for a, r in rules.items()}))(run)
-    f.op.bare = True
+    f.op.bare = kernel.LARGE
     return f  # type: ignore[no-any-return]
 
 
