@@ -28,6 +28,7 @@ from .toom_cook import Axes
 Array = NDArray[Any]
 
 CHUNK = 1 << 19  # bytes of transformed tiles: half of a core's own cache
+FIRST = 1 << 15  # bytes that a core's first cache holds
 ALONE = 1 << 16  # numbers, below which a second thread does not pay
 
 
@@ -113,7 +114,8 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     seen, made = (tiles * size * max(groups * channels, lanes) for channels in (c, m))  # a vector at least
     moved = 8 * seen + 2 * made + 4 * tiles * prod(tiling.points) * groups * m + 26 * size * groups * c * m
     slow = 1 if groups == 1 else 4  # products of few channels
-    seconds = 2e-5 * (2 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * moved * dtype.itemsize
+    spilled = 1.25 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
+    seconds = 2e-5 * (2 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * spilled * moved * dtype.itemsize
     return seconds, 2 * CHUNK * parallel.num_threads()
 
 
