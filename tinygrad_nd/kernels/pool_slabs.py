@@ -16,7 +16,7 @@ from .memory import Array
 
 SLAB = 1 << 21  # bytes of input per slab
 WIDE = 8  # channels that are worth being innermost
-COMPILED = 1 << 5  # numbers; with fewer it is not worth asking for an engine
+COMPILED = 1 << 9  # numbers; with fewer tables take as long, and no toy waits for a loop to be compiled
 Range = tuple[int, int]
 
 
