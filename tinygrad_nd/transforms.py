@@ -126,8 +126,8 @@ def hessian(f: Function, argnums: int = 0) -> Function:
 def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     """The Hessian of a scalar function of the primals times `vector`, without forming it.
 
-    `primals` is a sequence of arguments and `vector` one of the same shapes; a single tensor or array stands for a sequence of one. The result
-    is like `vector`: a tensor, or a tuple for a sequence.
+    `primals` is a sequence of arguments and `vector` one of the same shapes; a single tensor or array stands for a sequence of one.
+    The result is like `vector`: a tensor, or a tuple for a sequence.
     """
     single = not isinstance(primals, (list, tuple))
     points: Sequence[Any] = [primals] if single else primals
