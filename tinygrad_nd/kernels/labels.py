@@ -25,8 +25,8 @@ def check(labels: Array, classes: int, ignore: int) -> tuple[bool, Any]:
     """Whether every label counts; and one that is wrong, or None."""
     if not labels.size:
         return True, None
-    low, high = int(np.minimum.reduce(labels, None)), int(np.maximum.reduce(labels, None))
-    if low >= 0 and high < classes and not low <= ignore <= high:
+    high = np.maximum.reduce(labels.view(f"u{labels.itemsize}"), None)  # where what is negative is the largest of all
+    if high < classes and not 0 <= ignore <= high:
         return True, None
     counted = labels != ignore
     wrong = labels[counted & ((labels < 0) | (labels >= classes))]
@@ -43,8 +43,7 @@ def even(classes: int, smoothing: float, dtype: np.dtype[Any]) -> Array:
 
 def loss(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float | None) -> tuple[Any, Array]:
     """w[l] (log(sum(exp(x))) - x[l]) for every row, or, with a scale, their sum times that; and the slope in x, found in the same pass."""
-    factor = memory.table(np.array(1 if scale is None else scale, np.result_type(x.dtype, np.float32)))
-    constants = *_constants(x, weights, ignore), factor
+    constants = *_constants(x, weights, ignore), _factor(1 if scale is None else scale, _wide(x))
     slope, rows = several(_loss, axis, (None, 1), labels, x, constants=constants, loops="labels", least=LEAST)
     memory.freeze(slope)
     return reduced(rows, axis, scale), slope
@@ -89,7 +88,17 @@ def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: in
 
 
 def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
-    return memory.constant(weights.astype(np.result_type(x.dtype, np.float32), copy=False)), ignore
+    return memory.constant(weights.astype(_wide(x), copy=False)), ignore
+
+
+@lru_cache(64)
+def _factor(value: float, dtype: Any) -> Array:
+    return memory.table(np.array(value, dtype))
+
+
+def _wide(x: Array) -> Any:
+    """In what losses of x are computed."""
+    return np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
 
 
 def _rows(g: Array, labels: Array) -> Array:

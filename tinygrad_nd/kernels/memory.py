@@ -184,9 +184,10 @@ def table(a: Array) -> Array:
 
 
 def constant(a: Array) -> Array:
-    """A read-only view: one kind of operand, one compilation."""
-    a = a.view()
-    a.flags.writeable = False
+    """A read-only view, or `a` itself if it is read-only."""
+    if a.flags.writeable:
+        a = a.view()
+        a.flags.writeable = False
     return a
 
 
