@@ -7,7 +7,7 @@ import pytest
 from orders import lying
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, few, pool, pool_slabs, winners
+from tinygrad_nd.kernels import engines, few, pool, pool_parts, winners
 from tinygrad_nd.kernels.adaptive import Parted, along
 from tinygrad_nd.kernels.geometry import pool_spec
 
@@ -21,7 +21,7 @@ def engine(request, monkeypatch):
     if request.param == "slabs":
         monkeypatch.setattr(few, "MOST", -1)
         monkeypatch.setattr(few, "SUMMED", -1)
-    monkeypatch.setattr(pool_slabs, "COMPILED", 0)
+    monkeypatch.setattr(pool_parts, "COMPILED", 0)
     monkeypatch.setattr(engines, "_setting", "jit" if request.param == "jit" else "numpy")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from orders import lying
 
-from tinygrad_nd.kernels import pool, pool_slabs, winners
+from tinygrad_nd.kernels import pool, pool_parts, winners
 from tinygrad_nd.kernels.geometry import PoolSpec, pool_spec
 
 RNG = np.random.default_rng(3)
@@ -169,9 +169,9 @@ def test_the_divisor_never_counts_the_overhang():
 
 
 @pytest.mark.parametrize("layout", ["first", "last"])
-@pytest.mark.parametrize("slab", [1, 2000, 20000])
+@pytest.mark.parametrize("part", [1, 2000, 20000])
 @pytest.mark.parametrize("case", HARD)
-def test_slabs_of_any_size_give_the_same(case, slab, layout, monkeypatch):
+def test_parts_of_any_size_give_the_same(case, part, layout, monkeypatch):
     x, g, spec = sample(case, layout=layout), sample(case, layout=layout, out=True), spec_of(case)
 
     def everything():
@@ -180,6 +180,6 @@ def test_slabs_of_any_size_give_the_same(case, slab, layout, monkeypatch):
         return values, winner, winners.scatter(g, winner, spec), winners.gather(x, winner, spec), *sums
 
     whole = everything()
-    monkeypatch.setattr(pool_slabs, "SLAB", slab)
+    monkeypatch.setattr(pool_parts, "PART", part)
     for a, b in zip(everything(), whole):
         np.testing.assert_array_equal(a, b)

@@ -15,7 +15,7 @@ from . import memory
 from .adaptive import Parted, seen_by
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import Layout, spread
+from .pool_parts import Layout, spread
 from .taps import Taps, together
 
 MOST = 1 << 15  # numbers that windows see of which the largest is sought, or winners; with more, passes tap by tap are quicker

@@ -16,7 +16,7 @@ from . import few, memory, parallel
 from .adaptive import Parted, along, seen_by
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_slabs import SLAB, Range, engine, parts, spread
+from .pool_parts import PART, Range, engine, parts, spread
 from .resample import sampled
 from .taps import Taps, part
 
@@ -64,7 +64,7 @@ def flat_index(winner: Array, spec: PoolSpec | Parted) -> Array:
         np.take(taps, codes[box], out=flat[box], mode="clip")
         flat[box] += starts[..., None]
 
-    parallel.run(parallel.boxes(flat.shape[:1], max(1, SLAB // max(flat[:1].nbytes, 1))), work)
+    parallel.run(parallel.boxes(flat.shape[:1], max(1, PART // max(flat[:1].nbytes, 1))), work)
     return layout.restore(flat, spec.out)
 
 

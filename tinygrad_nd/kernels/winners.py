@@ -14,7 +14,7 @@ from .bits import keep
 from .geometry import PoolSpec
 from .memory import Array
 from .pool import flat_index
-from .pool_slabs import SLAB, apart, engine, even_step, spread
+from .pool_parts import PART, apart, engine, even_step, spread
 
 FEW = 8  # taps; with more, computed positions of few winners cost less than passes over all that the windows see
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
@@ -141,7 +141,7 @@ def _images(x: Array) -> list[slice]:
 def _lanes(x: Array) -> list[slice]:
     """The innermost axis, in parts where there are too few of the outermost entries for all threads."""
     n = x.shape[-1]
-    parts = max(1, min(n, parallel.num_threads() // max(len(x), 1))) if x.nbytes > SLAB else 1
+    parts = max(1, min(n, parallel.num_threads() // max(len(x), 1))) if x.nbytes > PART else 1
     return [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
 
 

@@ -18,7 +18,7 @@ from .. import memory, parallel
 from ..adaptive import Parted, along, seen_by
 from ..geometry import PoolSpec
 from ..memory import Array
-from ..pool_slabs import spread
+from ..pool_parts import spread
 from ..taps import Taps, together
 from . import plain, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops

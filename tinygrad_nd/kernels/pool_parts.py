@@ -14,7 +14,7 @@ from .adaptive import Parted
 from .geometry import PoolSpec
 from .memory import Array
 
-SLAB = 1 << 21  # bytes of input per slab
+PART = 1 << 21  # bytes of input that a task takes
 WIDE = 8  # channels that are worth being innermost
 COMPILED = 1 << 9  # numbers; with fewer tables take as long, and no toy waits for a loop to be compiled
 Range = tuple[int, int]
@@ -49,7 +49,7 @@ class Layout:
 def spread(a: Array, rank: int, layout: Layout | None = None) -> tuple[Array, Layout]:
     """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule).
 
-    Where none does, channels are taken all the same: turning a slab round as it is loaded costs less than working on short rows.
+    Where none does, channels are taken all the same: turning an array round costs less than working on short rows.
     """
     layout = layout or _layout(a.shape, memory.memory_order(a), rank)
     return layout.spread(a), layout
@@ -72,19 +72,19 @@ def _layout(shape: tuple[int, ...], order: tuple[int, ...], rank: int) -> Layout
 
 
 def parts(x: Array, spec: PoolSpec | Parted) -> list[tuple[slice, Range]]:
-    """x (outer, *size, inner) in parts of about SLAB bytes: some of the outer entries, and rows of outputs."""
+    """x (outer, *size, inner) in parts of about PART bytes: some of the outer entries, and rows of outputs."""
     outer, each = x.shape[0], prod(x.shape[1:]) * x.itemsize
     if not x.size and not (outer and prod(spec.out) and x.shape[-1]):
         return []
     o = spec.out[0] if spec.rank else 1
-    pieces, step = max(1, min(each // SLAB, o)), even_step(outer, each)
+    pieces, step = max(1, min(each // PART, o)), even_step(outer, each)
     cuts = [slice(i, min(i + step, outer)) for i in range(0, outer, step)]
     return [(cut, (i * o // pieces, (i + 1) * o // pieces)) for cut in cuts for i in range(pieces)]
 
 
 def even_step(outer: int, each: int) -> int:
-    """How many of the outermost entries, of so many bytes each, a task takes: about a slab. On less, threads wait for one another."""
-    return -(-outer // max(1, -(-outer * each // SLAB)))
+    """How many of the outermost entries, of so many bytes each, a task takes: about a part. On less, threads wait for one another."""
+    return -(-outer // max(1, -(-outer * each // PART)))
 
 
 def apart(spec: PoolSpec, axis: int) -> bool:
