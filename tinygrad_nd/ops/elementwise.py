@@ -17,7 +17,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, bare, conj, elementwise, in_tiles, no_slope, over, scale
+from .ufunc import Function, bare, conj, either, elementwise, in_tiles, no_slope, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -106,11 +106,7 @@ arctan = elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(
 sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
 cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
 tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, out: _through_tanh(g, out))
-arcsinh = elementwise(
-    np.arcsinh,
-    "Inverse hyperbolic sine.",
-    x=lambda g, x: over(g, _one_more(x)),
-)
+arcsinh = elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, _one_more(x)))
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))
 arctan2 = elementwise(
@@ -175,7 +171,7 @@ def _difference(x: Any, y: Any) -> Tensor:
 def _through_tanh(g: Any, out: Any) -> Any:
     if out.dtype.kind == "c":
         return scale(g, conj(1 - square(out)))
-    return _tanh_grad(g, out) if isinstance(g, Tensor) else guarded.tanh_grad(g, out)
+    return either(_tanh_grad, g, out)
 
 
 @primitive(g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, scale(g, -2 * y)))

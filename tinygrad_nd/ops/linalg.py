@@ -18,14 +18,14 @@ from .elementwise import multiply
 from .naming import named
 from .parts import floating
 from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, transpose
-from .ufunc import conj
+from .ufunc import conj, either
 
 __all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
 Matrices = TypeVar("Matrices", Tensor, np.ndarray)
 
 
-@primitive(a=lambda g, b: _times(g, adjoint(b)), b=lambda g, a: _times(adjoint(a), g))
+@primitive(a=lambda g, b: either(_matmul, g, adjoint(b)), b=lambda g, a: either(_matmul, adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
     if a.shape[-1] == b.shape[-2] == 1:
         return np.multiply(a, b)  # every product once, and no sum
@@ -35,10 +35,6 @@ def _matmul(a: Any, b: Any) -> Any:
 
 
 _matmul.op.bare = inf  # type: ignore[attr-defined]
-
-
-def _times(a: Any, b: Any) -> Any:
-    return _matmul(a, b) if isinstance(a, Tensor) else _matmul.op.kernel(a, b)  # type: ignore[attr-defined]
 
 
 @primitive(a=lambda g, b, axes: multiply(expand_dims(g, axes), conj(b)), b=lambda g, a, axes: multiply(expand_dims(g, axes), conj(a)))

@@ -20,6 +20,7 @@ from .elementwise import square
 from .parts import astype
 from .reduce import mean
 from .shape import broadcast_to, reshape, sum_to
+from .ufunc import either
 
 Axes = tuple[int, ...]
 
@@ -112,15 +113,10 @@ class Over:
         return distance * rstd, rstd
 
 
-def _pulled(op: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, over: Over) -> Any:
-    """op of tensors, or its kernel alone of arrays."""
-    return (op if isinstance(g, Tensor) else op.op.kernel)(g, x, weight, mean, rstd, over=over)
-
-
 @primitive(
-    x=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_grad, g, x, weight, mean, rstd, over),
-    weight=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_weight_grad, g, x, _cut(weight), mean, rstd, over),
-    bias=lambda g, x, weight, mean, rstd, over: _pulled(_normalise_bias_grad, g, _cut(x), _cut(weight), mean, rstd, over),
+    x=lambda g, x, weight, mean, rstd, over: either(_normalise_grad, g, x, weight, mean, rstd, over=over),
+    weight=lambda g, x, weight, mean, rstd, over: either(_normalise_weight_grad, g, x, _cut(weight), mean, rstd, over=over),
+    bias=lambda g, x, weight, mean, rstd, over: either(_normalise_bias_grad, g, _cut(x), _cut(weight), mean, rstd, over=over),
 )
 def _normalise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, found: Any, *, over: Over) -> Any:
     return found  # along with mean and rstd

@@ -59,6 +59,11 @@ def in_tiles(rule: Callable[..., Any]) -> Callable[..., Any]:
     return pull
 
 
+def either(op: Any, g: Any, *operands: Any, **params: Any) -> Any:
+    """An operation of tensors, or its kernel alone of arrays."""
+    return (op if isinstance(g, Tensor) else op.op.kernel)(g, *operands, **params)
+
+
 def bare(x: Any) -> Any:
     """A tensor's array; anything else as it is."""
     return x._data if isinstance(x, Tensor) else x
