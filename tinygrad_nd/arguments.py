@@ -76,8 +76,7 @@ def dtype_of(where: str, dtype: Any) -> np.dtype[Any]:
     except (TypeError, ValueError):
         found = None
     if found is None or found.kind not in "biufc":
-        tuples = f"; a shape is one tuple: {where}((2, {dtype}))" if where in ("zeros", "ones", "empty") and isinstance(dtype, int) else ""
-        raise TypeError(f"{where}: dtype must be one of numbers, such as np.float32 or 'int64', but is {_kind(dtype)}{tuples}")
+        raise TypeError(f"{where}: dtype must be one of numbers, such as np.float32 or 'int64', but is {_kind(dtype)}")
     return found
 
 

@@ -85,6 +85,9 @@ def _labelled(made: Any, requires_grad: bool, name: str | None) -> Tensor:
 
 def _of_shape(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
     def make(shape: Shape, dtype: Dtype = None) -> Any:
+        if isinstance(shape, int) and isinstance(dtype, int):
+            who = f.__name__
+            raise TypeError(f"{who}: dtype must be one of numbers, but is {dtype}; a shape is one tuple: {who}(({shape}, {dtype}))")
         return f(sizes_of(shape, f.__name__), dtype if dtype is None else dtype_of(f.__name__, dtype))
 
     return maker(titled(make, f.__name__, f"{doc}; float64 by default."))
