@@ -44,6 +44,28 @@ def test_a_query_that_sees_nothing_gives_zeros_and_no_gradient():
     agree(operands(), np.where(mask, 0.5, -np.inf))
 
 
+@pytest.mark.parametrize("mask", [np.tri(5, 7, 2) == 0, np.where(np.tri(5, 7, 2), -np.inf, 0.5), np.array(False)])
+def test_a_query_that_mask_and_causality_leave_nothing_gives_zeros(mask):
+    """Here the mask hides just what a causal query may look at."""
+    arrays = [nd.tensor(a, requires_grad=True) for a in operands()]
+    y = nd.scaled_dot_product_attention(*arrays, mask, causal=True)
+    assert not y.data.any()
+    nd.sum(y).backward()
+    assert not any(t.grad.data.any() for t in arrays)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_sequences_that_are_all_padding_learn_nothing_and_masks_change_no_dtype(dtype, need_weights):
+    layer = nd.nn.MultiHeadAttention(4, 2, dropout=0.5, dtype=dtype, rng=0)
+    x = nd.tensor(RNG.standard_normal((3, 2, 4)), dtype, requires_grad=True)
+    y, weights = layer(x, x, x, np.array([[True] * 3, [False] * 3]), need_weights)
+    nd.sum(y).backward()
+    assert y.dtype == dtype and (weights is None or weights.dtype == dtype)
+    np.testing.assert_array_equal(y.data[:, 0], np.broadcast_to(layer.out_proj.bias.data, (3, 4)))
+    assert not x.grad.data[:, 0].any() and np.isfinite(x.grad.data).all() and x.grad.data[:, 1].any()
+
+
 def test_a_learned_mask_has_a_gradient():
     mask = RNG.standard_normal((5, 7))
     check_grads(nd.scaled_dot_product_attention, [*operands((2,)), mask])

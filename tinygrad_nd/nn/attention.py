@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import Rng, generator, number
-from ..ops.activation import softmax
-from ..ops.attention import scaled_dot_product_attention
-from ..ops.dropout import dropout as drop
+from ..ops.attention import attend, hiding
+from ..ops.dropout import dropout
 from ..ops.join import split
 from ..ops.layers import linear
-from ..ops.linalg import matmul
 from ..ops.reduce import mean
 from ..ops.shape import expand_dims, reshape, squeeze, swapaxes, transpose
 from ..tensor import Parameter, Tensor, astensor
@@ -83,7 +80,7 @@ class MultiHeadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Shapes: query (L, N, E), key (S, N, kdim), value (S, N, vdim) -> (L, N, E), and the weights (N, L, S), means over heads unless
         average_attn_weights=False: (N, heads, L, S). key_padding_mask (N, S); attn_mask (L, S) or (N·heads, L, S). With is_causal, query i
-        looks at keys 0 to i, too. need_weights=False returns None for them, which is faster.
+        looks at keys 0 to i, too. need_weights=False returns None for them. A query that may look at nothing gives zeros.
         """
         alone = query is key and key is value
         q, k, v = (astensor(t) for t in (query, key, value))
@@ -95,22 +92,16 @@ class MultiHeadAttention(Module):
             told = f"query {q.shape}, key {k.shape} and value {v.shape}"
             raise ValueError(f"{type(self).__name__}: {told} need one batch size, and keys as many values")
         q, k, v = (expand_dims(t, 0) if not batched else t if self.batch_first else swapaxes(t, 0, 1) for t in (q, k, v))
-        mask = self._mask(key_padding_mask, attn_mask, is_causal, (q.shape[0], q.shape[1], k.shape[1]))
+        sizes = q.shape[0], q.shape[1], k.shape[1]
         q, k, v = (self._heads(t) for t in self._projected(q, k, v, alone))  # (N, heads, length, features)
-        weights = None
-        if need_weights or (self.dropout and self.training):
-            scores = matmul(q * float(q.shape[-1] ** -0.5), swapaxes(k, -1, -2))
-            weights = softmax(scores if mask is None else scores + mask, -1)
-            y = matmul(drop(weights, self.dropout, self.training, rng=self.generator), v)
-            weights = mean(weights, 1) if average_attn_weights else weights
-        else:
-            y = scaled_dot_product_attention(q, k, v, mask)
+        mask = self._mask(key_padding_mask, attn_mask, sizes, q.dtype)
+        y, weights = attend(q, k, v, mask, is_causal, drop=lambda w: dropout(w, self.dropout, self.training, rng=self.generator))
         y = self.out_proj(reshape(swapaxes(y, 1, 2), (y.shape[0], y.shape[2], self.embed_dim)))
-        if not batched:
-            y, weights = squeeze(y, 0), None if weights is None else squeeze(weights, 0)
-        elif not self.batch_first:
-            y = swapaxes(y, 0, 1)
-        return y, weights if need_weights else None
+        y = squeeze(y, 0) if not batched else y if self.batch_first else swapaxes(y, 0, 1)
+        if not need_weights:
+            return y, None
+        weights = mean(weights, 1) if average_attn_weights else weights
+        return y, weights if batched else squeeze(weights, 0)
 
     def _projected(self, q: Tensor, k: Tensor, v: Tensor, alone: bool) -> list[Tensor]:
         bias = self.in_proj_bias
@@ -123,32 +114,27 @@ class MultiHeadAttention(Module):
     def _heads(self, t: Tensor) -> Tensor:
         return transpose(reshape(t, (*t.shape[:2], self.num_heads, self.embed_dim // self.num_heads)), (0, 2, 1, 3))
 
-    def _mask(self, padding: Any, mask: Any, causal: bool, sizes: tuple[int, int, int]) -> Tensor | None:
+    def _mask(self, padding: Any, mask: Any, sizes: tuple[int, int, int], dtype: Any) -> Tensor | None:
         """What is added to the scores (N, heads, L, S)."""
         n, length, keys = sizes
-        total: Any = None
         if padding is not None:
-            padding = _added(padding)
+            padding = _added(padding, dtype)
             if padding.shape not in ((n, keys), (keys,)):
                 raise ValueError(f"{type(self).__name__}: key_padding_mask needs shape {(n, keys)}, but has {padding.shape}")
-            total = reshape(padding, (n, 1, 1, keys))
+            padding = reshape(padding, (n, 1, 1, keys))
         if mask is not None:
-            mask = _added(mask)
+            mask = _added(mask, dtype)
             if mask.shape not in ((length, keys), (n * self.num_heads, length, keys)):
                 need = f"{(length, keys)} or {(n * self.num_heads, length, keys)}"
                 raise ValueError(f"{type(self).__name__}: attn_mask needs shape {need}, but has {mask.shape}")
             mask = reshape(mask, (n, self.num_heads, length, keys)) if mask.ndim == 3 else mask
-            total = mask if total is None else total + mask
-        if causal:
-            later = _added(np.tri(length, keys) == 0)
-            total = later if total is None else total + later
-        return total  # type: ignore[no-any-return]
+        return padding if mask is None else mask if padding is None else padding + mask  # type: ignore[no-any-return]
 
 
 MultiheadAttention = MultiHeadAttention  # PyTorch's spelling
 
 
-def _added(mask: Any) -> Tensor:
+def _added(mask: Any, dtype: Any) -> Tensor:
     """A mask as what is added: -inf where a boolean one is True."""
     mask = astensor(mask)
-    return astensor(np.where(mask.data, np.float32(-np.inf), np.float32(0))) if mask.dtype.kind == "b" else mask
+    return hiding(mask.data, dtype) if mask.dtype.kind == "b" else mask

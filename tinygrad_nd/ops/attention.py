@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,31 +27,43 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
     A boolean mask is True where a query may look at a key; a mask of numbers is added. With causal=True, query i looks at keys 0 to i. A
     query that may look at nothing gives zeros. Source: Vaswani et al., "Attention is all you need" (2017).
     """
+    return attend(q, k, v, mask, causal, scale)[0]
+
+
+def attend(
+    q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False, scale: float | None = None, drop: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    """What `scaled_dot_product_attention` gives, and the weights (*batch, L, S) as they were before `drop`."""
     if scale is not None:
         number("scaled_dot_product_attention", "scale", scale)
     q, k, v = floating(q), floating(k), floating(v)
     _check(q, k, v)
     kind = np.result_type(q.dtype, k.dtype, v.dtype)
     if kind == np.float16:
-        return astype(scaled_dot_product_attention(wide(q), wide(k), wide(v), mask, causal=causal, scale=scale), kind)
+        y, weights = attend(wide(q), wide(k), wide(v), mask, causal, scale, drop)
+        return astype(y, kind), astype(weights, kind)
     scores = matmul(q * float(max(q.shape[-1], 1) ** -0.5 if scale is None else scale), swapaxes(k, -1, -2))
-    blind = None
-    if mask is not None:
-        mask = astensor(mask)
-        _check_mask(mask, scores)
-        hidden = ~mask.data if mask.dtype.kind == "b" else mask.data == -np.inf
-        blind = hidden.all(-1, keepdims=True) if mask.shape and mask.shape[-1] else None
-        mask = _hiding(hidden, scores.dtype) if mask.dtype.kind == "b" else mask
-        if blind is not None and blind.any():  # softmax would give NaN; what is computed instead is not used
-            scores, mask = where(blind, 0, scores), where(blind, 0, mask)
-        scores = scores + mask
-    if causal:
-        scores = scores + _hiding(np.tri(scores.shape[-2], scores.shape[-1]) == 0, scores.dtype)
-    y = matmul(softmax(scores, -1), v)
-    return where(blind, 0, y) if blind is not None and blind.any() else y
+    scores, blind = _hidden(scores, mask, causal)
+    weights = softmax(scores, -1)
+    weights = weights if blind is None else where(blind, 0, weights)
+    return matmul(weights if drop is None else drop(weights), v), weights
 
 
-def _hiding(hidden: np.ndarray, dtype: Any) -> Tensor:
+def _hidden(scores: Tensor, mask: Any, causal: bool) -> tuple[Tensor, np.ndarray | None]:
+    """Scores, -inf where a query may not look at a key; and which queries may look at nothing: their scores are 0, for softmax gives NaN."""
+    later = np.tri(*scores.shape[-2:]) == 0 if causal else np.False_
+    if mask is None:
+        return scores + hiding(later, scores.dtype) if causal else scores, None
+    mask = astensor(mask)
+    _check_mask(mask, scores)
+    truths = mask.dtype.kind == "b"
+    hidden = (~mask.data if truths else mask.data == -np.inf) | later
+    blind = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
+    scores = scores + (hiding(hidden, scores.dtype) if truths else mask + hiding(later, mask.dtype) if causal else mask)
+    return (where(blind, 0, scores), blind) if blind.any() else (scores, None)
+
+
+def hiding(hidden: np.ndarray, dtype: Any) -> Tensor:
     """What is added to scores: -inf where hidden."""
     a = np.zeros(hidden.shape, dtype)
     a[hidden] = -np.inf
