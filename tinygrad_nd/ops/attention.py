@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,9 +30,9 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
 
 
 def attend(
-    q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False, scale: float | None = None, drop: Callable[[Tensor], Tensor] | None = None
+    q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False, scale: float | None = None, drop: Any = None
 ) -> tuple[Tensor, Tensor]:
-    """What `scaled_dot_product_attention` gives, and the weights (*batch, L, S) as they were before `drop`."""
+    """What `scaled_dot_product_attention` gives, and the weights (*batch, L, S) as they were before the function `drop`."""
     if scale is not None:
         number("scaled_dot_product_attention", "scale", scale)
     q, k, v = floating(q), floating(k), floating(v)
@@ -50,16 +49,17 @@ def attend(
 
 
 def _hidden(scores: Tensor, mask: Any, causal: bool) -> tuple[Tensor, np.ndarray | None]:
-    """Scores, -inf where a query may not look at a key; and which queries may look at nothing: their scores are 0, for softmax gives NaN."""
-    later = np.tri(*scores.shape[-2:]) == 0 if causal else np.False_
+    """Scores, -inf where a query may not look at a key; and which queries may look at nothing: their scores are 0, softmax gave NaN."""
+    later = np.tri(scores.shape[-2], scores.shape[-1]) == 0
     if mask is None:
         return scores + hiding(later, scores.dtype) if causal else scores, None
     mask = astensor(mask)
     _check_mask(mask, scores)
     truths = mask.dtype.kind == "b"
-    hidden = (~mask.data if truths else mask.data == -np.inf) | later
-    blind = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
+    hidden: np.ndarray = ~mask.data if truths else mask.data == -np.inf
+    hidden = hidden | later if causal else hidden
     scores = scores + (hiding(hidden, scores.dtype) if truths else mask + hiding(later, mask.dtype) if causal else mask)
+    blind: np.ndarray = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
     return (where(blind, 0, scores), blind) if blind.any() else (scores, None)
 
 
