@@ -1,6 +1,7 @@
 import copy
 import inspect
 import pickle
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -535,6 +536,27 @@ def test_layers_tell_what_they_take_and_their_calls_take_anything():
         assert next(iter(inspect.signature(layer).parameters)) == first
     for layer in (nn.MaxPool2d(2), nn.CrossEntropyLoss(), nn.GELU()):
         assert list(inspect.signature(layer).parameters) == ["args", "kwargs"]
+
+
+@pytest.mark.parametrize(
+    "several",
+    [set, frozenset, lambda parts: dict(enumerate(parts)).values(), lambda parts: (p for p in parts), lambda parts: zip(parts), np.array],
+)
+def test_parts_that_would_not_be_found_are_refused(several):
+    net = nn.Module()
+    net.blocks = {"first": several([nn.ReLU(), nn.Linear(2, 2)])}
+    with pytest.raises(TypeError, match=r"nn: blocks.* is a .*would not be learned; make it a list or dict"):
+        net.parameters()
+    net.blocks = [{"held": deque([nn.Linear(2, 2)])}, {1, "no part"}, np.array([None])]
+    assert [path for path, _ in net.named_parameters()] == ["blocks.0.held.0.weight", "blocks.0.held.0.bias"]
+
+
+def test_parts_of_a_class_and_in_slots_are_refused():
+    with pytest.raises(TypeError, match="Net: layer is of the class, where parts are not found"):
+        type("Net", (nn.Module,), {"layer": nn.Linear(2, 2)})
+    with pytest.raises(TypeError, match="Net: __slots__ is in slots"):
+        type("Net", (nn.Module,), {"__slots__": ("layer",)})
+    assert type("Net", (nn.Module,), {"scale": nd.tensor(2.0), "__slots__": ()})().scale.item() == 2
 
 
 def test_layers_of_a_rank_refuse_others():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..node import current_scope
 from ..tensor import Parameter, Tensor
 from .hooks import Hook, run_after, run_before
-from .places import ELSEWHERE, leaves, tell_place, told, tree
+from .places import ELSEWHERE, leaves, refuse_hidden, tell_place, told, tree
 from .state import load, turn
 
 __all__ = ["Module"]
@@ -25,8 +25,9 @@ class Module:
     """Subclass it, set attributes, define `forward`. There is nothing to register and no `super().__init__()` to call.
 
     Attributes that are Parameters (or leaves requiring grad) are learned; other tensors are buffers: state too, saved but not learned,
-    unless their name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts. Paths are written as in PyTorch:
-    "blocks.0.conv.weight". A tensor found under two paths counts once among the parameters, and is saved under both.
+    unless their name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts; in sets and generators they are
+    refused. Paths are written as in PyTorch: "blocks.0.conv.weight". A tensor found under two paths counts once among the parameters, and
+    is saved under both.
 
     Calling a module runs `forward` in the scope of its attribute path ("Net/block/conv"; the outermost gives its class name), and the first
     call of an outermost module names its unnamed tensors by their paths, so that drawings and messages do; errors begin with that scope.
@@ -177,6 +178,12 @@ class Module:
         """
         return self._hook(hook, False)
 
+    def __init_subclass__(cls) -> None:
+        for name, value in vars(cls).items():
+            if _is_part(value) or (name == "__slots__" and value):
+                where = "in slots" if name == "__slots__" else "of the class"
+                raise TypeError(f"{cls.__name__}: {name} is {where}, where parts are not found and would not be learned; set them on self")
+
     def __repr__(self) -> str:
         """A tree: how each part was made, the shapes of its own tensors, and the number of parameters in it."""
         return tree(self)
@@ -226,7 +233,9 @@ class Module:
             full = f"{path}.{name}" if path else name
             if isinstance(value, Tensor):
                 yield full, value
-            elif isinstance(value, Module) and not any(value is m for m in above):
+            elif not isinstance(value, Module):
+                refuse_hidden(full, value, _is_part)
+            elif not any(value is m for m in above):
                 yield from value._walk(full, above)
 
     def _learned(self) -> list[tuple[str, Tensor]]:
@@ -273,6 +282,10 @@ class Module:
 def attributes(module: Module) -> list[Any]:
     """The values of a module's attributes, those in lists, tuples and dicts one by one."""
     return [value for _, value in leaves(module._attributes())]
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Module) or _is_learned(value)
 
 
 def _is_learned(t: Any) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableSequence
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..tensor import Tensor
 
@@ -24,13 +27,26 @@ ELSEWHERE = {  # what PyTorch has, and how it is said here
 }
 
 
+_NAMELESS: tuple[Any, ...] = set, frozenset, type({}.values()), np.ndarray
+_PASSING = GeneratorType, map, filter, zip
+
+
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) for everything in nested lists, tuples and dicts; paths read as "blocks.0.conv"."""
-    if isinstance(value, (list, tuple, Mapping)):
+    if isinstance(value, (tuple, MutableSequence, Mapping)):
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from leaves(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
+
+
+def refuse_hidden(path: str, value: Any, is_part: Callable[[Any], bool]) -> None:
+    """Raises TypeError for what holds parts but cannot name them, so that they would not be learned, and for what is gone once read."""
+    nameless = isinstance(value, _NAMELESS) and (not isinstance(value, np.ndarray) or value.dtype.hasobject)
+    held = next((type(item).__name__ for item in (value if nameless else ()) if is_part(item)), None)
+    if held or isinstance(value, _PASSING):
+        kind = f"a {type(value).__name__}" + (f" of {held}s" if held else "")
+        raise TypeError(f"nn: {path} is {kind}, in which parts have no names and would not be learned; make it a list or dict")
 
 
 def told(module: Module, path: str) -> str:

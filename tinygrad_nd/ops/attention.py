@@ -59,8 +59,10 @@ def _hidden(scores: Tensor, mask: Any, causal: bool) -> tuple[Tensor, np.ndarray
     hidden: np.ndarray = ~mask.data if truths else mask.data == -np.inf
     hidden = hidden | later if causal else hidden
     scores = scores + (hiding(hidden, scores.dtype) if truths else mask + hiding(later, mask.dtype) if causal else mask)
-    blind: np.ndarray = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
-    return (where(blind, 0, scores), blind) if blind.any() else (scores, None)
+    blind: Any = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
+    if not blind.any():
+        return scores, None
+    return where(blind, 0, scores), blind
 
 
 def hiding(hidden: np.ndarray, dtype: Any) -> Tensor:
