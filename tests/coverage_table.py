@@ -121,7 +121,7 @@ def _run(sample: Sample, args: Any) -> tuple[set[Any], set[Any]]:
 
     def watch(frame: Any, event: str, result: Any) -> None:
         if event == "return":
-            key = frame.f_locals.get({"result": "op", "function": "f"}.get(frame.f_code.co_name, ""), frame.f_code)
+            key = frame.f_locals.get({"result": "op", "of_two": "op", "function": "f"}.get(frame.f_code.co_name, ""), frame.f_code)
             run.add(key)
             if any(t.requires_grad for _, t in leaves(result) if isinstance(t, nd.Tensor)):
                 tracked.add(key)

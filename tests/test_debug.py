@@ -142,7 +142,7 @@ def test_anomaly_ends_with_its_block():
     with np.errstate(all="ignore"):
         y = nd.log(leaf([0.0]))
     assert np.isinf(y.data).all() and y._node.extra is None
-    assert not nd.tape.watched
+    assert not nd.node.watched
 
 
 def test_anomaly_computes_what_is_computed_without():

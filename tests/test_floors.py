@@ -13,6 +13,7 @@ FLOORS = [  # lowest first; what stands in one set may import each other
     {"kernels", "tree", "atomic", "arguments", "elsewhere"},
     {"node"},
     {"tensor", "array_methods", "interchange"},
+    {"operation"},
     {"tape"},
     {"ops"},
     {"sweep", "fft", "linalg"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -11,8 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from .kernels import elementwise as kernel
-from .kernels import sums
-from .kernels.memory import PAGE, recycle
+from .kernels import spare, sums
 from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
@@ -100,8 +99,9 @@ def sweep(
     which no target can be reached is never visited. After its rules ran, a node drops what it saved, unless `retain_graph`.
     """
     roots = [_node(t) for t in outputs]
-    nodes = _reachable(roots, targets) | targets if bounded and targets else _reachable(roots)
-    swept = nodes if targets is None else _leading_to(targets, nodes)  # every node leads to some leaf
+    swept: Collection[Node] = _reachable(roots, targets if bounded and targets else ())
+    if targets is not None:
+        swept = _leading_to(targets, {*swept, *targets} if bounded else {*swept})
     order = sorted(swept, key=_index, reverse=True)
     for n in order:
         if n.saved is FREED and any([p in swept for p in n.parents]) and not (bounded and targets and n in targets):
@@ -111,6 +111,7 @@ def sweep(
     arrived: dict[Node, Tensor] = {}
     watch = watching.get()
     overseen = watch.pull if watch else None
+    plain = not create_graph and not overseen
     before = recording.get()
     try:  # from before it is set: Ctrl-C may come right after, and must not leave it so
         recording.set(create_graph)
@@ -135,13 +136,17 @@ def sweep(
                     g = t if create_graph else t._data
                 op: Any = node.op
                 pulled = False
+                direct = plain and op is not None and op.bare and g.size < op.bare
                 for i, parent in enumerate(node.parents):
                     if parent in swept:
                         pulled = True
                         if op.add and parent in owned and not overseen:
                             op.add(pending[parent], g, **node.params)
                             continue
-                        h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
+                        if direct:  # as op.pull does
+                            h = op.direct[i](g, node)
+                        else:
+                            h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
                         if h.shape != parent.shape or h.dtype != parent.dtype:
                             h = fit(h, node, i)
                         if parent in pending:
@@ -149,8 +154,8 @@ def sweep(
                         else:
                             pending[parent] = h
                 if pulled and not retain_graph:
-                    if g.nbytes >= PAGE:
-                        recycle(node.saved)
+                    if g.nbytes >= spare.PAGE:
+                        spare.keep(node.saved)
                     node.saved = FREED
     finally:
         recording.set(before)
@@ -167,18 +172,19 @@ def _node(t: Tensor) -> Node:
     return t._node
 
 
-def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> set[Node]:
-    """The tracked nodes on paths back from `roots`, not looking past `barred`."""
-    seen: set[Node] = set(barred)
-    first = {n for n in roots if n is not None and n.tracked and n not in seen}
-    seen |= first
-    stack = list(first)
+def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> dict[Node, None]:
+    """The tracked nodes on paths back from `roots`, not looking past `barred`, roughly from the newest to the oldest."""
+    seen: dict[Node, None] = dict.fromkeys(barred)
+    stack = [n for n in roots if n is not None and n.tracked and n not in seen]
+    seen.update(dict.fromkeys(stack))
     while stack:
         for p in stack.pop().parents:
             if p is not None and p not in seen and p.tracked:
-                seen.add(p)
+                seen[p] = None
                 stack.append(p)
-    return seen.difference(barred)
+    for n in barred:
+        seen.pop(n, None)
+    return seen
 
 
 def _leading_to(targets: set[Node], nodes: set[Node]) -> set[Node]:

@@ -16,22 +16,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
-import numpy as np
-from numpy import asarray, ndarray, number
+from numpy import ndarray
 
-from .kernels.memory import freeze
-from .node import Node, recording, watched, watching
-from .tensor import Tensor, frozen, handle, immutable, native, numeric
+from .node import Node
+from .operation import operation
+from .tensor import Tensor, frozen, handle
 
 Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
 FREED = object()
-_MISSING = object()
-_REFUSALS = (ValueError, TypeError, OverflowError, ZeroDivisionError)  # what a kernel raises for arguments that mean nothing
-_PLAIN = frozenset({int, float, complex, bool})  # operands that a kernel takes as they are
 
 
 def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]:
@@ -75,7 +70,8 @@ class Op:
     """
 
     __slots__ = (
-        "name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "barred", "keywords", "bare", "add",
+        "name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "direct", "barred", "keywords", "bare",
+        "add",
     )  # fmt: skip
 
     def __init__(self, name: str, kernel: Callable[..., Any], rules: dict[str, Rule | None]) -> None:
@@ -124,6 +120,7 @@ class Op:
                     found.append((key[0], list(slots).index(key), key[1]))
             self.finds.append(found)
         self.slots = [(kind, arg, readers) for (kind, arg), readers in slots.items()]
+        self.direct = [_direct(rule, finds) for rule, finds in zip(self.rules, self.finds)]
         self.barred = 0 if not any(self.rules) or self.variadic else sum(1 << i for i, r in enumerate(self.rules) if r is None)
 
     def _saved_as(self, i: int, p: str, keywords: set[str]) -> tuple[str, int]:
@@ -139,121 +136,16 @@ class Op:
 
     def function(self) -> Callable[..., Tensor]:
         """The operation on tensors: runs the kernel and, where a gradient may be asked for, records a node."""
-        op, kernel, name, arity, defaults, result = self, self.kernel, self.name, len(self.args), self.defaults, self._result()
-        plain = _PLAIN | {type(None)} if None in self.optional.values() else _PLAIN  # such as a convolution's bias
-
-        def call(*args: Any, **params: Any) -> Tensor:
-            if len(args) != arity and not op.variadic:
-                args, params = op._bind(args, params)
-            if defaults:
-                params = {**defaults, **params}
-            arrays: list[Any] = []
-            nodes: list[Any] = []
-            for a in args:
-                if isinstance(a, Tensor):
-                    arrays.append(a._data)
-                    nodes.append(a._node)
-                else:
-                    arrays.append(a if type(a) in plain else _as_operand(a, name))
-                    nodes.append(None)
-            try:
-                out = kernel(*arrays, **params)
-            except _REFUSALS as error:
-                raise _named(error, name, arrays) from error
-            return result(out, arrays, nodes, params)
-
-        def call_two(x: Any = _MISSING, y: Any = _MISSING, /, *rest: Any, **params: Any) -> Tensor:
-            """`call` of two tensors, written out: three quarters of the time, which is most of the time where tensors are small."""
-            if not isinstance(x, Tensor) or not isinstance(y, Tensor) or rest or params:
-                return call(*(a for a in (x, y, *rest) if a is not _MISSING), **params)
-            a, b = x._data, y._data
-            try:
-                out = kernel(a, b)
-            except _REFUSALS as error:
-                raise _named(error, name, (a, b)) from error
-            return result(out, (a, b), (x._node, y._node), params)
-
-        function = wraps(kernel)(call_two if arity == 2 and not op.keywords else call)
-        function.op = self  # type: ignore[attr-defined]
-        return function
-
-    def _result(self) -> Callable[..., Tensor]:
-        """What makes a Tensor of what the kernel returned, with a node if any operand is tracked."""
-        op, slots, barred, differentiable, record, new = self, self.slots, self.barred, any(self.rules), recording.get, object.__new__
-
-        def result(out: Any, arrays: Sequence[Any], nodes: Sequence[Any], params: dict[str, Any]) -> Tensor:
-            if type(out) is not ndarray:
-                out = asarray(out) if isinstance(out, number) else op._as_result(out)
-            else:
-                for a in arrays:
-                    if a is out:  # freezing an operand would freeze the caller's array
-                        out = out.view()
-            if out.base is None:
-                out.setflags(False)
-            else:
-                freeze(out)
-            t: Tensor = new(Tensor)
-            t._data = out
-            t._node = None
-            mask, bit = 0, 1  # which arguments are tracked: bit i of mask for argument i
-            for node in nodes:
-                if node is not None and node.tracked:
-                    mask |= bit
-                bit += bit
-            if mask and differentiable and record() and out.dtype.kind in "fc":
-                if mask & barred:
-                    op._refuse(mask)
-                saved: list[Any] = []
-                for kind, i, readers in slots:
-                    if not mask & readers:
-                        saved.append(None)
-                    elif kind == "input":
-                        saved.append(immutable(arrays[i]))
-                    elif kind == "out":
-                        saved.append(immutable(out))
-                    elif kind == "shape":
-                        saved.append(np.shape(arrays[i]))
-                    else:
-                        saved.append([immutable(a) if kind == "inputs" else np.shape(a) for a in arrays])
-                t._node = Node(op, tuple(nodes), tuple(saved), params, out)
-            if watched and (watch := watching.get()):
-                watch.made(t, op, arrays, nodes, params)
-            return t
-
-        return result
-
-    def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional arguments given by keyword, put in their places."""
-        given = {**self.optional, **params}
-        missing = [a for a in self.args[len(args) :] if a not in given]
-        if missing or len(args) > len(self.args):
-            raise TypeError(f"{self.name}: takes {', '.join(self.args)}, but got {len(args)} positional argument{'s' * (len(args) != 1)}")
-        rest = {k: v for k, v in params.items() if k not in self.args}
-        return (*args, *(given[a] for a in self.args[len(args) :])), rest
-
-    def _as_result(self, out: Any) -> ndarray:
-        array = asarray(out)
-        if array.dtype.kind not in "biufc" or isinstance(out, (Tensor, tuple, list)):
-            raise TypeError(f"{self.name}: computes on arrays and must return one, but returned {type(out).__name__}")
-        return array
-
-    def _refuse(self, mask: int) -> None:
-        arg = next(a for i, a in enumerate(self.args) if mask & self.barred & 1 << i)
-        raise TypeError(f"{self.name}: not differentiable in {arg!r}; pass x.detach() if no gradient is meant")
+        return operation(self)
 
     def pull(self, node: Node, i: int, g: Any, recorded: bool) -> Any:
         """The cotangent of argument i, from the cotangent g of the result: tensors where the sweep is `recorded`, else arrays."""
+        if g.size < self.bare and not recorded:
+            return self.direct[i](g, node)
         k = 0 if self.variadic else i
         rule, finds, saved = self.rules[k], self.finds[k], node.saved
         assert rule is not None
-        values = []
-        if g.size < self.bare and not recorded:
-            # Handles would cost more than the arithmetic; and NumPy computes with numbers six times faster than with 0-d arrays.
-            for kind, where, _ in finds:
-                a = node.params[where] if kind == "param" else saved[where]
-                values.append(a[()] if type(a) is ndarray and not a.ndim else a)
-            result = rule(g, *values)
-            return result._data if isinstance(result, Tensor) else result
+        values: list[Any] = []
         for kind, where, arg in finds:
             if kind == "input":
                 values.append(_as_tensor(saved[where], node.parents[arg] if recorded else None))
@@ -286,6 +178,30 @@ class Op:
         return f"{self.args[0]}[{i}]" if self.variadic else self.args[i]
 
 
+def _direct(rule: Any, finds: Sequence[tuple[str, Any, int]]) -> Callable[[Any, Node], Any]:
+    """The rule as a function of g and the node, on bare arrays: handles would cost more than the arithmetic."""
+
+    def pull(g: Any, node: Node) -> Any:
+        values = [node.params[where] if kind == "param" else node.saved[where] for kind, where, _ in finds]
+        if not g.ndim:  # NumPy computes with numbers six times faster than with 0-d arrays
+            values = [a[()] if type(a) is ndarray else a for a in values]
+        result = rule(g, *values)
+        return result._data if isinstance(result, Tensor) else result
+
+    def pull_one(g: Any, node: Node) -> Any:
+        """The same, written out for one value."""
+        a = node.saved[first]
+        if not g.ndim and type(a) is ndarray:
+            a = a[()]
+        result = rule(g, a)
+        return result._data if isinstance(result, Tensor) else result
+
+    if len(finds) != 1 or finds[0][0] == "param":
+        return pull
+    first = finds[0][1]
+    return pull_one
+
+
 def saved_operands(node: Node) -> dict[int, Any]:
     """What an operation keeps for its backward pass, by position of the operand; -1 is its own result."""
     if node.op is None or node.saved is FREED or len(node.op.slots) != len(node.saved):
@@ -299,21 +215,6 @@ def saved_operands(node: Node) -> dict[int, Any]:
     return kept
 
 
-def _named(error: Exception, name: str, operands: Sequence[Any]) -> Exception:
-    """The same error, saying which operation raised it."""
-    if str(error).startswith(name) or isinstance(error, np.linalg.LinAlgError):
-        return error
-    if isinstance(error, TypeError) and " ufunc" in f" {error}":  # NumPy has no loop for these
-        kinds = [f"the int {a}" if type(a) is int else str(getattr(a, "dtype", type(a).__name__)) for a in operands]
-        return TypeError(f"{name}: is not defined for {' and '.join(kinds)}")
-    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}")
-
-
-def _as_operand(a: Any, where: str) -> Any:
-    """A scalar of NumPy's, anything else as a plain array; of numbers, in the machine's byte order."""
-    return native(a) if (type(a) is ndarray or isinstance(a, np.generic)) and a.dtype.kind in "biufc" else numeric(a, None, where)
-
-
 def _as_tensor(a: Any, node: Any) -> Any:
     """A saved operand as its rule sees it: numbers stay numbers, so that they stay weak in promotion."""
-    return handle(a, node) if type(a) is np.ndarray else a
+    return handle(a, node) if type(a) is ndarray else a

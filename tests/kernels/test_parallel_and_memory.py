@@ -10,7 +10,7 @@ import weakref
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import blas, memory, parallel
+from tinygrad_nd.kernels import blas, memory, parallel, spare
 
 BIG = (600, 1000)  # float32: above memory.SMALL
 
@@ -161,7 +161,7 @@ def test_a_section_keeps_nothing_alive():
 def test_the_pool_survives_fork():
     code = """
 import os
-from tinygrad_nd.kernels import blas, memory, parallel
+from tinygrad_nd.kernels import blas, memory, parallel, spare
 parallel.set_num_threads(3)
 done = []
 parallel.run(range(5), done.append)
@@ -330,38 +330,73 @@ def test_recycling_under_threads():
 # ---- arrays that a sweep hands over
 
 
-def test_a_recycled_array_is_used_for_the_next_one_like_it():
+def test_an_array_that_was_kept_is_used_for_the_next_one_like_it():
     a, like = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
     place = a.ctypes.data
-    assert memory.warm_like(like) is None
+    assert spare.like(like) is None
     dropped = (a, like)
     del a
-    memory.recycle(dropped)
+    spare.keep(dropped)
     del dropped
-    assert memory.warm_like(np.ones((50, 40), np.float32)) is None
-    again = memory.warm_like(like)
-    assert again.ctypes.data == place and again.flags.writeable and memory.warm_like(like) is None
+    assert spare.like(np.ones((50, 40), np.float32)) is None
+    again = spare.like(like)
+    assert again.ctypes.data == place and again.flags.writeable and spare.like(like) is None
 
 
-def test_no_more_is_recycled_than_was_missed():
+def kept():
+    return sum(a.nbytes for kind in spare._kinds.values() for a in kind.kept)
+
+
+def test_no_more_are_kept_than_were_missed():
     like = np.ones((40, 50), np.float32)
-    memory.recycle((np.ones((40, 50), np.float32),))
-    assert memory.warm_like(like) is memory.warm_like(like) is None
-    memory.recycle(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
-    assert memory._free_bytes == 2 * like.nbytes
+    spare.keep((np.ones((40, 50), np.float32),))
+    assert spare.like(like) is spare.like(like) is None
+    spare.keep(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
+    assert kept() == 2 * like.nbytes
 
 
 def test_what_is_missed_is_not_remembered_for_every_shape_there_ever_was():
-    for n in range(2 * memory.MISSED_KINDS):
-        memory.warm_like(np.empty(memory.PAGE + n, np.uint8))
-    assert len(memory._missed) <= memory.MISSED_KINDS
+    for n in range(2 * spare.KINDS):
+        spare.like(np.empty(spare.PAGE + n, np.uint8))
+    assert len(spare._kinds) <= spare.KINDS
+
+
+def test_what_is_kept_in_all_has_a_limit():
+    a = np.empty(spare.MOST - 8, np.uint8)
+    for n in range(3 * spare.LIMIT // a.nbytes):
+        spare.like(a[n % 5 :])
+    spare.keep([np.empty(spare.MOST - 8 - n % 5, np.uint8) for n in range(2 * spare.LIMIT // a.nbytes)])
+    assert 0 < kept() <= spare.LIMIT
+    memory.clear_cache()
+    assert kept() == 0
 
 
 @pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
-def test_what_somebody_still_holds_is_not_recycled(holder):
+def test_what_somebody_still_holds_is_not_kept(holder):
     a = np.ones((40, 50), np.float32)
-    assert memory.warm_like(a) is None
+    assert spare.like(a) is None
     held, dropped = holder(a), (a, 1.0, None)
     del a
-    memory.recycle(dropped)
-    assert not memory._free and held is not None
+    spare.keep(dropped)
+    assert kept() == 0 and held is not None
+
+
+def test_threads_may_take_and_keep_at_once():
+    wrong, like = [], np.ones((40, 50), np.float32)
+
+    def work(value):
+        for _ in range(300):
+            mine = [spare.like(like) for _ in range(5)]
+            mine = [np.empty_like(like) if a is None else a for a in mine]
+            for a in mine:
+                a[...] = value
+            wrong.extend(a for a in mine if not (a == value).all())
+            del a
+            spare.keep(mine)
+
+    users = [threading.Thread(target=work, args=(v,)) for v in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong and kept() <= spare.LIMIT

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import bits, engines, memory, parallel
+from . import bits, engines, memory, parallel, spare
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
@@ -30,9 +30,11 @@ _CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.square, np.maximum, 
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     """ufunc(x) or ufunc(x, y): the same values, dtype and warnings; memory order as in `fused`."""
-    most = max(x.size if type(x) is ndarray else 1, y.size if type(y) is ndarray else 1)
-    if most < LARGE:
-        out = memory.warm_like(x) if most >= SMALL and _alike(ufunc, x, y) else None
+    size = x.size if type(x) is ndarray else 1
+    if type(y) is ndarray and y.size > size:
+        size = y.size
+    if size < LARGE:
+        out = warm_like(x) if size >= SMALL and _alike(ufunc, x, y) else None
         if y is None:
             return ufunc(x) if out is None else ufunc(x, out=out)
         return ufunc(x, y) if out is None else ufunc(x, y, out=out)
@@ -41,9 +43,15 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
         return ufunc(*operands)
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
-    size = max(x.size if isinstance(x, ndarray) else 1, y.size if isinstance(y, ndarray) else 1)
     share = size if ufunc in _CHEAP and size <= WAKE else max(size // (4 * parallel.num_threads()), TILE)
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
+
+
+def warm_like(a: Array) -> Array | None:
+    """An array like `a` in memory that is recycled; None where there is none, or malloc's is as good."""
+    if a.nbytes >= memory.SMALL:
+        return memory.empty_like(a)
+    return spare.like(a) if a.nbytes >= spare.PAGE else None
 
 
 def _alike(ufunc: np.ufunc, x: Any, y: Any) -> bool:

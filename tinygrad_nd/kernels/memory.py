@@ -2,7 +2,7 @@
 
 A fresh array is paid for page by page when it is first written, which costs ten times more than writing warm memory. So large arrays
 come from `empty`: when the last view of one dies its memory goes to a free list, and the next request of about that size takes it over.
-Smaller ones are left to malloc, but a sweep that frees them by the thousand hands them over (`recycle`): malloc would return the pages.
+Smaller ones are left to malloc; see spare.py.
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
-from weakref import getweakrefcount
 
 import numpy as np
-from numpy import ndarray
 from numpy.typing import DTypeLike, NDArray
+
+from . import spare
 
 Array = NDArray[Any]
 
-PAGE = 1 << 12  # bytes
-SMALL = 1 << 18  # bytes; below this malloc reuses its own warm memory
+SMALL = spare.MOST  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
-MISSED_LIMIT = 1 << 25  # bytes that arrays of one kind are missed for
-MISSED_KINDS = 1 << 12
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
 ALIGN = 64  # bytes: a cache line, a vector register
 
@@ -89,8 +86,7 @@ class Lease(np.ndarray[Any, Any]):
             _collect()
 
 
-_free: dict[Hashable, list[Any]] = {}  # by size, or by (shape, dtype, strides) where recycled whole; the key least recently used first
-_missed: dict[Hashable, int] = {}  # how often `warm_like` had nothing
+_free: dict[int, list[_Memory]] = {}  # by size; the one least recently used first
 _returned: deque[_Memory] = deque()
 _free_lock = threading.RLock()
 _free_bytes = 0
@@ -117,44 +113,6 @@ def empty_like(a: Array, dtype: DTypeLike | None = None, shape: Sequence[int] | 
     if prod(shape) * dtype.itemsize < SMALL:
         return np.empty_like(a, dtype, "K", False, shape)
     return _ordered(shape, dtype, memory_order(a))
-
-
-def warm_like(a: Array) -> Array | None:
-    """`empty_like` in recycled memory; None where `a` is small and nothing like it has been recycled."""
-    if a.nbytes >= SMALL:
-        return empty_like(a)
-    if a.nbytes < PAGE:
-        return None  # such are never recycled
-    key = a.shape, a.dtype, a.strides
-    if key not in _free:
-        if len(_missed) >= MISSED_KINDS:  # of shapes that will hardly come again
-            _missed.clear()
-        _missed[key] = min(_missed.get(key, 0) + 1, MISSED_LIMIT // a.nbytes)
-        return None
-    with _free_lock:
-        spare: Array | None = _pop(key)
-        return spare
-
-
-def recycle(arrays: Sequence[Any]) -> None:
-    """Keep those of the arrays that nobody else refers to, as many as `warm_like` missed: they are about to be dropped."""
-    for a, references in zip(arrays, _references(arrays)):
-        if references == _ALONE and type(a) is ndarray and PAGE <= a.nbytes < SMALL and a.flags.owndata and not getweakrefcount(a):
-            key = a.shape, a.dtype, a.strides
-            if missed := _missed.get(key):
-                _missed[key] = missed - 1
-                a.setflags(write=True)
-                with _free_lock:
-                    _keep(key, a)
-                    if _free_bytes > FREE_LIMIT:
-                        _shrink(FREE_LIMIT)
-
-
-def _references(arrays: Sequence[Any]) -> list[int]:
-    return [sys.getrefcount(a) for a in arrays]
-
-
-_ALONE = _references((np.empty(0),))[0]  # as this interpreter counts
 
 
 def memory_order(a: Array) -> tuple[int, ...]:
@@ -206,8 +164,8 @@ def freeze(array: Array) -> None:
 
 def clear_cache() -> None:
     """Give all free memory back to the system."""
+    spare.clear()
     with _free_lock:
-        _missed.clear()
         _shrink(0)
 
 
@@ -239,36 +197,28 @@ def _take(nbytes: int) -> _Memory:
     return _aligned(size).view(_Memory) if memory is None else memory
 
 
-def _pop(key: Hashable) -> Any:
-    """One of the arrays kept for `key`, which is moved to the end; or None."""
+def _pop(size: int) -> _Memory | None:
+    """A piece of this size, if one is kept; its size is moved to the end."""
     global _free_bytes
-    kept = _free.pop(key, None)
+    kept = _free.pop(size, None)
     if kept is None:
         return None
-    array = kept.pop()
-    _free_bytes -= array.nbytes
+    _free_bytes -= size
+    memory = kept.pop()
     if kept:
-        _free[key] = kept
-    return array
-
-
-def _keep(key: Hashable, array: Array) -> None:
-    global _free_bytes
-    kept = _free.get(key)
-    if kept is None:
-        _free[key] = [array]
-    else:
-        kept.append(array)
-    _free_bytes += array.nbytes
+        _free[size] = kept
+    return memory
 
 
 def _collect() -> None:
     """Move what was returned to the free list. If another thread holds the lock, its next turn does it: a finaliser must not wait."""
+    global _free_bytes
     if _free_lock.acquire(blocking=False):
         try:
             while _returned:
                 memory = _returned.popleft()
-                _keep(memory.nbytes, memory)
+                _free.setdefault(memory.nbytes, []).append(memory)
+                _free_bytes += memory.nbytes
             _shrink(FREE_LIMIT)
         finally:
             _free_lock.release()

@@ -17,7 +17,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, bare, conj, either, elementwise, in_tiles, no_slope, over, scale
+from .ufunc import Function, along, bare, conj, either, elementwise, in_tiles, no_slope, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -30,12 +30,12 @@ __all__ = [
 
 add = elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
 subtract = elementwise(np.subtract, "x - y.", x=lambda g: g, y=lambda g: -g)
-multiply = elementwise(np.multiply, "x * y.", one_pass=True, x=lambda g, y: scale(g, conj(y)), y=lambda g, x: scale(g, conj(x)))
-divide = elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: scale(-g, conj(out / y)))
+multiply = elementwise(np.multiply, "x * y.", one_pass=True, x=lambda g, y: along(g, y), y=lambda g, x: along(g, x))
+divide = elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: along(-g, out / y))
 negative = elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = elementwise(np.positive, "+x.", x=lambda g: g)
-reciprocal = elementwise(np.reciprocal, "1 / x.", x=lambda g, out: scale(-g, conj(square(out))))
-square: Function = elementwise(np.square, "x * x.", x=lambda g, x: scale(g, conj(2 * x)))
+reciprocal = elementwise(np.reciprocal, "1 / x.", x=lambda g, out: along(-g, square(out)))
+square: Function = elementwise(np.square, "x * x.", x=lambda g, x: along(g, 2 * x))
 remainder = elementwise(np.remainder, "x - floor(x / y) * y.", x=lambda g: g, y=lambda g, y, out, x: scale(-g, rint((x - out) / y)))
 fmod = elementwise(np.fmod, "x - trunc(x / y) * y, of the sign of x.", x=lambda g: g, y=lambda g, x, y: scale(-g, trunc(x / y)))
 
@@ -47,8 +47,8 @@ def divmod(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 @primitive(
-    x=in_tiles(lambda g, x, y: scale(g, conj(_power_slope(x, y)))),
-    y=in_tiles(lambda g, x, out: scale(g, conj(_power_log(x, out)))),
+    x=in_tiles(lambda g, x, y: along(g, _power_slope(x, y))),
+    y=in_tiles(lambda g, x, out: along(g, _power_log(x, out))),
 )
 def _power(x: Any, y: Any) -> Any:
     squared = type(y) in (int, float) and y == 2 and isinstance(x, np.ndarray) and x.dtype.kind in "fc"
@@ -61,8 +61,8 @@ def power(x: Any, y: Any) -> Tensor:
 
 
 @primitive(
-    x=in_tiles(lambda g, x, y: scale(g, conj(_power_slope(x, y)))),
-    y=in_tiles(lambda g, x, out: scale(g, conj(_power_log(x, out)))),
+    x=in_tiles(lambda g, x, y: along(g, _power_slope(x, y))),
+    y=in_tiles(lambda g, x, out: along(g, _power_log(x, out))),
 )
 def float_power(x: Any, y: Any) -> Any:
     """x ** y in float64 or complex128, also of integers. Operands broadcast."""
@@ -88,23 +88,23 @@ def _power_log(x: Any, out: Any) -> Any:
 
 # Exponentials, roots, trigonometry.
 
-exp = elementwise(np.exp, "e ** x.", one_pass=True, x=lambda g, out: scale(g, conj(out)))
+exp = elementwise(np.exp, "e ** x.", one_pass=True, x=lambda g, out: along(g, out))
 exp2 = elementwise(np.exp2, "2 ** x.", x=lambda g, out: scale(g, conj(out) * _log(2)))
-expm1 = elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: scale(g, conj(out + 1)))
+expm1 = elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: along(g, out + 1))
 log = elementwise(np.log, "Natural logarithm.", one_pass=True, x=lambda g, x: over(g, conj(x)))
 log2 = elementwise(np.log2, "Logarithm to base 2.", x=lambda g, x: over(g, conj(x) * _log(2)))
 log10 = elementwise(np.log10, "Logarithm to base 10.", x=lambda g, x: over(g, conj(x) * _log(10)))
 log1p = elementwise(np.log1p, "log(1 + x), accurate near 0.", x=lambda g, x: over(g, conj(x + 1)))
 sqrt = elementwise(np.sqrt, "Square root.", x=lambda g, out: over(g, conj(out * 2)))
 cbrt = elementwise(np.cbrt, "Cube root.", x=lambda g, out: over(g, square(out) * 3))
-sin = elementwise(np.sin, "Sine (radians).", x=lambda g, x: scale(g, conj(cos(x))))
-cos: Function = elementwise(np.cos, "Cosine (radians).", x=lambda g, x: scale(-g, conj(sin(x))))
-tan = elementwise(np.tan, "Tangent (radians).", x=lambda g, out: scale(g, conj(square(out) + 1)))
+sin = elementwise(np.sin, "Sine (radians).", x=lambda g, x: along(g, cos(x)))
+cos: Function = elementwise(np.cos, "Cosine (radians).", x=lambda g, x: along(-g, sin(x)))
+tan = elementwise(np.tan, "Tangent (radians).", x=lambda g, out: along(g, square(out) + 1))
 arcsin = elementwise(np.arcsin, "Inverse sine.", x=lambda g, x: over(g, conj(sqrt(1 - square(x)))))
 arccos = elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj(sqrt(1 - square(x)))))
 arctan = elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
-sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: scale(g, conj(cosh(x))))
-cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: scale(g, conj(sinh(x))))
+sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: along(g, cosh(x)))
+cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: along(g, sinh(x)))
 tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, out: _through_tanh(g, out))
 arcsinh = elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, _one_more(x)))
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
@@ -170,7 +170,7 @@ def _difference(x: Any, y: Any) -> Tensor:
 
 def _through_tanh(g: Any, out: Any) -> Any:
     if out.dtype.kind == "c":
-        return scale(g, conj(1 - square(out)))
+        return along(g, 1 - square(out))
     return either(_tanh_grad, g, out)
 
 
@@ -186,7 +186,7 @@ def _sigmoid_grad(g: Any, y: Any) -> Any:
     return guarded.sigmoid_grad(g, y)
 
 
-@primitive(x=lambda g, out: scale(g, conj(out * (1 - out))) if out.dtype.kind == "c" else _sigmoid_grad(g, out))
+@primitive(x=lambda g, out: along(g, out * (1 - out)) if out.dtype.kind == "c" else _sigmoid_grad(g, out))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e ** -x), without overflow."""
     return kernel.sigmoid(x)

@@ -18,7 +18,7 @@ from .naming import named
 from .parts import astype, floating, real
 from .reduce import sum
 from .shape import _zero_pad, axes_of, axis_of, broadcast_to, concatenate, part_of, put_along, ravel, reshape, stack, take_along
-from .ufunc import conj, scale
+from .ufunc import along, conj, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
 
@@ -146,7 +146,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
 
 
 @primitive(
-    x=lambda g, points, at: scale(g, conj(take_along(_slopes(points), index=at.data, axis=0))),
+    x=lambda g, points, at: along(g, take_along(_slopes(points), index=at.data, axis=0)),
     points=lambda g, x, points, at: _onto_points(g, x, points, at.data),
 )
 def _interp(x: Any, points: Any, at: Any) -> Any:

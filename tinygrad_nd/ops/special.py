@@ -15,7 +15,7 @@ from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
 from .naming import named, titled
 from .parts import floating
-from .ufunc import Function, conj, over, scale
+from .ufunc import Function, along, conj, over, scale
 
 __all__ = [
     "digamma", "erfc", "erfinv", "gamma", "gammaln", "i0", "i1", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
@@ -114,13 +114,13 @@ def _times_log(x: Any, y: Any, log_: Any) -> Any:
     return np.where(np.equal(x, 0) & ~np.isnan(y), product.dtype.type(0), product)
 
 
-@primitive(x=lambda g, x, y: scale(g, conj(_unless(x, y, y, log))), y=lambda g, x, y: over(scale(g, conj(x)), conj(y)))
+@primitive(x=lambda g, x, y: along(g, _unless(x, y, y, log)), y=lambda g, x, y: over(along(g, x), conj(y)))
 def xlogy(x: Any, y: Any) -> Any:
     """x log y, and 0 where x is 0. Operands broadcast."""
     return _times_log(x, y, np.log)
 
 
-@primitive(x=lambda g, x, y: scale(g, conj(_unless(x, y, y + 1, log1p))), y=lambda g, x, y: over(scale(g, conj(x)), conj(y + 1)))
+@primitive(x=lambda g, x, y: along(g, _unless(x, y, y + 1, log1p)), y=lambda g, x, y: over(along(g, x), conj(y + 1)))
 def xlog1py(x: Any, y: Any) -> Any:
     """x log(1 + y), and 0 where x is 0. Operands broadcast."""
     return _times_log(x, y, np.log1p)

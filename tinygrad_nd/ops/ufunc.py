@@ -83,6 +83,13 @@ def over(g: Any, d: Any) -> Any:
     return _over(g, d) if isinstance(g, Tensor) or isinstance(d, Tensor) else guarded.over(g, d)
 
 
+def along(g: Any, d: Any) -> Any:
+    """scale(g, conj(d)), with which the rule of a holomorphic function ends: its g is complex wherever its slope is."""
+    if isinstance(g, Tensor) or isinstance(d, Tensor):
+        return _scale(g, conj(d))
+    return guarded.scale(g, np.conjugate(d) if g.dtype.kind == "c" else d)
+
+
 @primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
 def _scale(g: Any, d: Any) -> Any:
     return guarded.scale(g, d)
