@@ -259,7 +259,7 @@ UNFIT = [(np.uint8, 300), (np.uint8, -1), (int, float("nan")), (int, np.float64(
 def test_a_number_that_its_dtype_cannot_hold_is_not_assigned(dtype, number):
     x = nd.zeros(3, dtype)
     for write in (lambda: x.__setitem__(0, number), lambda: x.fill(number), lambda: x.at[1].set(number)):
-        with pytest.raises((OverflowError, TypeError, ValueError), match=r"x\[index\] = value: .* does not fit into x of dtype"):
+        with pytest.raises((OverflowError, TypeError, ValueError), match=r"x\[index\] = value: .* does not fit into dtype"):
             write()
     assert x.tolist() == [0, 0, 0]
 

@@ -316,3 +316,10 @@ def test_half_precision_is_kept_though_lapack_has_none():
         y.sum().backward()
         assert y.dtype == x.grad.dtype == np.float16
         np.testing.assert_allclose(y.data, f(a.astype(float)).data, rtol=1e-2, atol=1e-2)
+
+
+def test_long_doubles_keep_their_digits_in_norms_and_ramps():
+    x = np.arange(1, 4, dtype=np.longdouble) / 3
+    assert nd.linalg.norm(x, 3).data == np.linalg.norm(x, 3)
+    ramp = nd.pad(x, 3, "linear_ramp", end_values=x[1]).data - np.pad(x, 3, "linear_ramp", end_values=x[1])
+    assert abs(ramp).max() <= np.finfo(np.longdouble).eps

@@ -181,6 +181,7 @@ CALLS = [
     ("array_equiv", [PLAIN[:1], PLAIN], {}),
     ("allclose", [PLAIN, PLAIN + 1e-9], {}),
     ("isclose", [HOLED, HOLED], {"equal_nan": True}),
+    ("isclose", [np.float32(1.0), 1 - 1e-12], {"rtol": 0, "atol": 0}),
     ("average", [PLAIN], {"axis": -1, "weights": X}),
     ("average", [PLAIN], {"axis": (0, 1), "weights": PLAIN[..., 0] ** 2, "keepdims": True}),
     ("average", [PLAIN], {"axis": (1, 0), "weights": PLAIN[..., 0].T ** 2}),

@@ -142,6 +142,7 @@ TABLE = {
        + [call(C, q * scale, axis=(0, 2), keepdims=True) for q in (0.3, np.array([0.2, 0.8]))] + [call(a, 0.3 * scale)
           for a in (F, H, I, S, HOLES)]
        + [call(F, np.array([0.3]) * scale), call(I, 1 * scale), call(HOLES, 0.3 * scale, axis=1)]
+       + [call(M, [], axis=0), call(I, [0, 1], method="midpoint")]
        + [call(TIES, q * scale, axis=x, method="inverted_cdf", weights=w) for q in (0.4, np.array([0.0, 0.5, 1.0])) for x, w in
           ((None, np.abs(TIES) + 0.5), (0, np.arange(5.0)), (1, np.abs(TIES) + 0.5))]
        for name, scale in (("quantile", 1), ("percentile", 100))},
@@ -171,7 +172,7 @@ TABLE = {
     "searchsorted": [call(np.sort(V), M), call(np.sort(V), 0.0, side="right"), call(V, 0.5, sorter=np.argsort(V))],
     "digitize": [call(M, np.sort(V)), call(V, [0, 1], right=True)],
     "unravel_index": [call([3, 7], (3, 4))],
-    "ravel_multi_index": [call(([0, 1], [2, 3]), (3, 4))],
+    "ravel_multi_index": [call(([0, 1], [2, 3]), (3, 4)), call(([[0], [1]], 3), (3, 4))],
     "ix_": [call([0, 1], [2, 3]), call([True, False], [1])],
     "diag_indices": [call(3), call(2, 3)],
     "diag_indices_from": each(M[:, :3]),
@@ -277,6 +278,7 @@ def test_a_function_of_slices_is_applied_to_each(axis):
         same(y, np.apply_along_axis(weigh, axis, C, by=3.0))
         assert y.requires_grad
     nd.testing.check_grads(lambda x: nd.apply_along_axis(weigh, axis, x), [C])
+    same(nd.apply_along_axis(nd.sum, 1, np.ones((4, 0))), np.zeros(4))
     same(nd.apply_over_axes(np.sum, x, (0, 2)), np.apply_over_axes(np.sum, C, (0, 2)))
     nd.testing.check_grads(lambda x: nd.apply_over_axes(lambda x, axis: nd.prod(x, axis), x, (0, -1)), [C])
 

@@ -125,7 +125,7 @@ def _loop(ufunc: np.ufunc, name: str, inputs: tuple[Any, ...], kwargs: dict[str,
     operands = [a if type(a) in (int, float, complex) else astensor(a) for a in inputs]
     kinds = tuple(a.dtype if isinstance(a, Tensor) else type(a) for a in operands)
     chosen = ufunc.resolve_dtypes(kinds + (None,) * ufunc.nout, signature=signature, casting=known.get("casting", "same_kind"))
-    return tuple(a.astype(d) if isinstance(a, Tensor) and a.dtype != d else a for a, d in zip(operands, chosen))
+    return tuple(a if isinstance(a, Tensor) and a.dtype == d else PUBLIC["astype"](a, d) for a, d in zip(operands, chosen))
 
 
 def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], func: Function | None = None) -> Any:
@@ -141,7 +141,7 @@ def _call(f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
                 raise _written(name) from None
             words = _in_our_words(ours, func, args, kwargs)
             if words is None:
-                raise TypeError(f"{name}: on tensors, {mismatch}; the arguments are {ours}") from None
+                raise TypeError(f"{name}: on tensors, {mismatch}; its arguments are {', '.join(ours.parameters)}") from None
             return f(*words.args, **words.kwargs)
         raise  # from inside f
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from ..tensor import Tensor, astensor
@@ -20,7 +21,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, x: Any, *args: Any, 
     rest = x.shape[:axis] + x.shape[axis + 1 :]
     if 0 in rest:
         raise ValueError(f"apply_along_axis: x {x.shape} has no slices along axis {axis}")
-    found = stack([astensor(func1d(s, *args, **kwargs)) for s in reshape(moveaxis(x, axis, -1), (-1, x.shape[axis]))])
+    found = stack([astensor(func1d(s, *args, **kwargs)) for s in reshape(moveaxis(x, axis, -1), (prod(rest), x.shape[axis]))])
     whole, new = reshape(found, rest + found.shape[1:]), found.ndim - 1
     return moveaxis(whole, range(len(rest), len(rest) + new), range(axis, axis + new))
 

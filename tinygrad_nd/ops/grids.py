@@ -110,6 +110,7 @@ def indices(dimensions: Sequence[int], dtype: Any = int, sparse: bool = False) -
     return tuple(astensor(i) for i in found) if sparse else astensor(found)
 
 
+@named
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     """(len(x), N): the powers of the entries of a vector, from the highest down unless `increasing`; N defaults to its length."""
     x = astensor(x)

@@ -15,6 +15,7 @@ from ..tensor import Tensor, astensor, numeric
 from .choice import maximum, minimum, where
 from .elementwise import multiply
 from .entries import Index, entries, scatter
+from .parts import astype, storable
 from .shape import along_or_flat, broadcast_to, ravel, reshape, take_along
 
 __all__ = ["take"]
@@ -41,9 +42,7 @@ def getitem(x: Any, index: Any) -> Tensor:
 def setitem(x: Any, index: Any, value: Any) -> Tensor:
     """A new tensor: x with `value` at x[index]. The dtype stays x's."""
     x, index = astensor(x), normalise(index)
-    value = _fitting(value, x.dtype) if isinstance(value, (int, float, complex)) else astensor(value)
-    if not np.can_cast(value.dtype, x.dtype, "same_kind") and (value.ndim or value.dtype.kind == "c"):
-        raise TypeError(f"x[index] = value: a value of dtype {value.dtype} does not fit into x of dtype {x.dtype}; convert it with .astype")
+    value = _of_kind(value, x.dtype, "x[index] = value")
     if value.ndim:
         place = x.data[index].shape
         if value.ndim > len(place) and all(n == 1 for n in value.shape[: value.ndim - len(place)]):
@@ -53,12 +52,12 @@ def setitem(x: Any, index: Any, value: Any) -> Tensor:
     return _setitem(x, value, index=index)
 
 
-def _fitting(number: complex, dtype: np.dtype[Any]) -> Tensor:
-    """A Python number as one of `dtype`, which is not to change it beyond rounding: 300 is no uint8, 1j no float."""
-    try:
-        return astensor(dtype.type(number.item() if isinstance(number, np.generic) else number))
-    except (OverflowError, TypeError, ValueError) as error:
-        raise type(error)(f"x[index] = value: {number} does not fit into x of dtype {dtype}: {error}") from None
+def _of_kind(value: Any, dtype: np.dtype[Any], what: str) -> Tensor:
+    """A value that becomes `dtype` by rounding alone; only numbers lose a fraction."""
+    t = storable(value, dtype, what)
+    if t.ndim and not np.can_cast(t.dtype, dtype, "same_kind"):
+        raise TypeError(f"{what}: a value of dtype {t.dtype} does not fit into dtype {dtype}; convert it with .astype")
+    return t
 
 
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Tensor:
@@ -109,7 +108,7 @@ class At:
     def add(self, value: Any) -> Tensor:
         index = self._place()
         named = getitem(self._x, index)
-        return self._x + scatter(broadcast_to(astensor(value, named.dtype), named.shape), index=index, shape=self._x.shape)
+        return self._x + scatter(broadcast_to(self._value(value), named.shape), index=index, shape=self._x.shape)
 
     def mul(self, value: Any) -> Tensor:
         return self._fold(multiply, value)
@@ -123,11 +122,14 @@ class At:
     def _fold(self, update: Callable[..., Tensor], value: Any) -> Tensor:
         """Rounds in which no place repeats, so that each is a plain read, update and write."""
         x, index = self._x, self._place()
-        values = ravel(broadcast_to(astensor(value, x.dtype), getitem(x, index).shape))
+        values = ravel(broadcast_to(self._value(value), getitem(x, index).shape))
         flat = ravel(x)
         for places, positions in kernel.rounds(index, x.shape):
             flat = _setitem(flat, update(flat[places], values[positions]), index=(places,))
         return reshape(flat, x.shape)
+
+    def _value(self, value: Any) -> Tensor:
+        return astype(_of_kind(value, self._x.dtype, "x.at[index]"), self._x.dtype)
 
     def _place(self) -> Index:
         if self._index is None:

@@ -49,7 +49,7 @@ def _length(x: np.ndarray, axes: tuple[int, ...], p: float) -> Any:
     size = np.abs(x)
     with np.errstate(divide="ignore"):
         total = np.sum(size**p, axes)
-        return np.asarray(total ** (1 / p), total.dtype)
+        return np.asarray(total ** (total.dtype.type(1) / p), total.dtype)
 
 
 def _pnorm_grad(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...], p: float) -> Any:

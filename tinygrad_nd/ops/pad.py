@@ -168,7 +168,7 @@ def _ramp(x: Tensor, end_values: Any) -> Callable[[Tensor, int, int, int], Tenso
         n, ends = t.shape[axis], []
         for end, count in enumerate((a, b)):
             edge = part_of(t, axis, 0, 1) if end == 0 else part_of(t, axis, n - 1, n)
-            steps = np.arange(count) / (count or 1)
+            steps = np.arange(count, dtype=np.promote_types(t.data.real.dtype, float)) / (count or 1)
             steps = (steps if end == 0 else steps[::-1]).reshape(-1, *[1] * (t.ndim - axis - 1)).astype(t.dtype)
             start = cast(pairs[axis, end], dtype=t.dtype)
             ends.append(start + (edge - start) * steps)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of
+from ..arguments import dtype_of, no_numbers
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -87,6 +87,19 @@ def astype(x: Any, dtype: Any, *, copy: bool = True) -> Tensor:
     """
     kind = dtype_of("astype", dtype)
     return astensor(x, kind) if type(x) is int else cast(astensor(x), dtype=kind)
+
+
+def storable(value: Any, dtype: np.dtype[Any], what: str) -> Tensor:
+    """A value to be held in `dtype`: a number is made one of it if that is to round it (300 is no uint8, NaN no integer)."""
+    if isinstance(value, (int, float, complex)):
+        try:
+            return astensor(dtype.type(value.item() if isinstance(value, np.generic) else value))
+        except (OverflowError, TypeError, ValueError):
+            raise no_numbers(what, value, dtype) from None
+    t: Tensor = astensor(value)
+    if t.dtype.kind == "c" != dtype.kind:
+        raise TypeError(f"{what}: a value of dtype {t.dtype} does not fit into dtype {dtype}; convert it with .astype")
+    return t
 
 
 def floating(x: Any) -> Tensor:

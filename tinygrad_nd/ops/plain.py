@@ -19,15 +19,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-def constant(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    """NumPy's f, of the values of tensors, with tensors for arrays in what it returns."""
+def constant(f: Callable[..., Any], doc: str, *, several: bool = False) -> Callable[..., Any]:
+    """NumPy's f, of the values of tensors, with tensors for arrays in what it returns; its first argument may be `several` arrays."""
     name = f.__name__
 
     def function(*args: Any, **options: Any) -> Any:
         given = [values(a) for a in args]
-        if given:
-            first = numeric(given[0], None, name)
-            given[0] = first if name.endswith("_from") else given[0]
+        for x in given[0] if several and isinstance(given[0], (list, tuple)) else given[:1]:
+            array = numeric(x, None, name)
+            given[0] = array if name.endswith("_from") else given[0]
         return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
 
     try:
@@ -63,7 +63,7 @@ lexsort = constant(np.lexsort, "The places of the entries sorted by several keys
 searchsorted = constant(np.searchsorted, "Where values would be inserted into a sorted vector.")
 digitize = constant(np.digitize, "The number of the bin that each value falls into.")
 ix_ = constant(np.ix_, "Index tensors of the block where given rows, columns, ... cross.")
-ravel_multi_index = constant(np.ravel_multi_index, "Places of the flattened array, from an index array per axis.")
+ravel_multi_index = constant(np.ravel_multi_index, "Places of the flattened array, from an index array per axis.", several=True)
 unravel_index = constant(np.unravel_index, "An index tensor per axis, from places of the flattened array.")
 _diag_indices = constant(np.diag_indices, "")
 diag_indices_from = constant(np.diag_indices_from, "Indices of the diagonal of an array.")

@@ -99,8 +99,8 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     q = astensor(q)
     if q.ndim > 2 or not ((q.data >= 0) & (q.data <= whole)).all():
         raise ValueError(f"{name}: q must lie between 0 and {whole} and have at most 2 axes, but got {q.tolist()}")
-    if not x.size:
-        return astensor(getattr(np, name)(x.data, q.data, axis, keepdims=keepdims))
+    if not (x.size and q.size):
+        return astensor(getattr(np, name)(x.data, q.data, axis, method=method, keepdims=keepdims))
     q = q / 100 if whole == 100 else q
     y, axes = _merged(x, axis, name)
     only_numbers = name.startswith("nan")
@@ -159,7 +159,7 @@ def _neighbours(method: str, n: Any, q: np.ndarray) -> tuple[np.ndarray, np.ndar
         at = np.clip(at, 0, n - 1)
         return at, at, None
     place, shares = _MIDDLES[method] if method in _MIDDLES else (_LINES[method], None)
-    at = np.asarray(place(n, q), q.dtype if q.dtype.kind == "f" else None)
+    at = np.asarray(place(n, q), q.dtype if q.dtype.kind == "f" else float)
     below = np.floor(at).astype(np.intp)
     share = at - below.astype(at.dtype)
     if shares:

@@ -15,7 +15,7 @@ from ..tensor import Tensor, astensor
 from .broadcasting import with_axes
 from .index import getitem
 from .naming import named
-from .parts import cast
+from .parts import cast, storable
 from .shape import (
     Axes,
     _broadcast_to,
@@ -132,6 +132,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     return _repeat(x, count=int(counts.item()), axis=axis)
 
 
+@named
 def resize(x: Any, new_shape: Axes) -> Tensor:
     """The values of x, over and over, in a shape of any size; zeros if x has none."""
     x, shape = astensor(x), sizes_of(new_shape, "resize")
@@ -161,7 +162,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
         places = np.flatnonzero(places)
     elif not places.size:
         places = places.astype(np.intp)
-    new = astensor(values, x.dtype if type(values) is int else None)
+    new = storable(values, x.dtype, "insert")
     new = cast(new, dtype=x.dtype) if new.dtype != x.dtype else new
     new = _reshape(new, shape=(1,) * (x.ndim - new.ndim) + new.shape)
     if places.ndim == 0:

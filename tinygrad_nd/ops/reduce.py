@@ -17,9 +17,9 @@ from .choice import maximum, minimum
 from .choice import where as pick
 from .elementwise import subtract
 from .naming import named
-from .parts import astype, floating
+from .parts import astype, floating, storable
 from .scan import _cumprod, exclusive_product
-from .shape import Axes, _broadcast_to, _reshape, axes_of, broadcast_to, transpose
+from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
 from .ufunc import conj, over, scale
 
 __all__ = [
@@ -139,6 +139,14 @@ def _in(y: Tensor, dtype: Any) -> Tensor:
     return y if dtype is None or y.dtype == dtype else astype(y, dtype)
 
 
+def _start(initial: Any, dtype: Any, who: str) -> Tensor:
+    """The one number that a reduction begins with."""
+    start = astype(storable(initial, dtype, who), dtype)
+    if start.ndim:
+        raise ValueError(f"{who}: initial must be one number, but has shape {start.shape}")
+    return start
+
+
 def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
     """x where the mask holds (it may be True for everywhere), else `fill`."""
     return x if mask is True else pick(mask, x, fill)
@@ -148,14 +156,14 @@ def chosen(x: Tensor, mask: Any, fill: Any) -> Tensor:
 def sum(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The sum along `axis` (an int, several, or None for all) of the entries where `where` holds, added to `initial`."""
     y = _in(_reduction(_sum, chosen(_as(x, dtype), where, 0), axis, keepdims, "sum"), dtype)
-    return y if initial is None else y + astype(initial, y.dtype)
+    return y if initial is None else y + _start(initial, y.dtype, "sum")
 
 
 @named
 def prod(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Tensor:
     """The product along `axis` of the entries where `where` holds, times `initial`."""
     y = _in(_reduction(_prod, chosen(_as(x, dtype), where, 1), axis, keepdims, "prod"), dtype)
-    return y if initial is None else y * astype(initial, y.dtype)
+    return y if initial is None else y * _start(initial, y.dtype, "prod")
 
 
 @named
@@ -195,7 +203,7 @@ def _extreme(op: Any, merge: Any, x: Any, axis: Axis, keepdims: bool, initial: A
         if where is not True:
             raise ValueError(f"{who}: with where= there may be nothing to choose from; say by initial= what the {who} is then")
         return _reduction(op, x, axis, keepdims, who, needs_one=True)
-    start, axes = astype(initial, x.dtype), along(axis, x, who)
+    start, axes = _start(initial, x.dtype, who), along(axis, x, who)
     if not _count(x.shape, axes):
         return broadcast_to(start, tuple(n for i, n in enumerate(_kept(x.shape, axes)) if keepdims or i not in axes))
     return merge(_reduction(op, chosen(x, where, _bound(x.dtype, who)), axes, keepdims, who), start)  # type: ignore[no-any-return]
@@ -236,7 +244,8 @@ def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Tensor
 
 def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tensor:
     x = astensor(x)
-    axis = None if axis is None or not along(axis, x, who) else axes_of(axis, x.ndim, who)[0]
+    along(axis, x, who)
+    axis = axis_of(axis, x.ndim, who) if x.ndim and axis is not None else None
     if not x.size and (axis is None or not x.shape[axis]):
         raise ValueError(f"{who}: x {x.shape} has no entries along axis {axis}")
     return astensor(find(unlocked(x.data), axis=axis, keepdims=keepdims))

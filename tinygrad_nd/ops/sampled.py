@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import whole
 from ..kernels import scan as kernel
+from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -181,6 +182,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     Left and right of all points it is `left` and `right`, or the value of the nearest point; with `period` it repeats.
     """
     x, xp, fp = floating(x), floating(xp), floating(fp)
+    if x.dtype.kind == "c" or xp.dtype.kind == "c":
+        raise TypeError(f"interp: complex numbers have no order, but x is {x.dtype} and xp {xp.dtype}; only fp may be complex")
     if xp.ndim != 1 or fp.shape != xp.shape:
         raise ValueError(f"interp: xp {xp.shape} and fp {fp.shape} must be 1-D and of one length")
     if not xp.size:
@@ -208,7 +211,7 @@ def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: A
     `args` and `kw` are passed on to the functions. The result has the dtype of x.
     """
     x = astensor(x)
-    alone = x.ndim > 0 and len(condlist) > 0 and np.ndim(condlist[0]) == 0
+    alone = not several(condlist) or (x.ndim > 0 and len(condlist) > 0 and np.ndim(condlist[0]) == 0)
     conditions = [astensor(c).data for c in ([condlist] if alone else condlist)]
     conditions = [np.broadcast_to(c.astype(bool), x.shape) for c in conditions]
     if len(funclist) == len(conditions) + 1:
@@ -218,7 +221,7 @@ def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: A
     y = astensor(np.zeros(x.shape, x.dtype))
     for condition, f in zip(conditions, funclist):
         if condition.any():
-            y = setitem(y, condition, astype(f(getitem(x, condition), *args, **kw) if callable(f) else f, x.dtype))
+            y = setitem(y, condition, astype(f(getitem(x, condition), *args, **kw), x.dtype) if callable(f) else f)
     return y
 
 

@@ -36,6 +36,8 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     try:
+        if isinstance(axis, bool):  # mostly meant for keepdims
+            raise TypeError
         return normalize_axis_tuple(axis, ndim)
     except (ValueError, OverflowError) as error:
         raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
@@ -157,7 +159,7 @@ def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) 
 
 
 def _reads_columns(x: Tensor, order: str, where: str) -> bool:
-    if order == "C":
+    if type(order) is str and order == "C":
         return False
     option(where, "order", order, ("C", "F", "A"))
     return order == "F" or (order == "A" and x.data.flags.fnc)

@@ -38,6 +38,11 @@ def _value(x: Any) -> np.ndarray:
     return astensor(x).data
 
 
+def _weak(x: Any) -> Any:
+    """A value; a Python number as it is, which takes on the precision of what it is compared to."""
+    return x if type(x) in (int, float, complex) else _value(x)
+
+
 @named
 def isposinf(x: Any) -> Tensor:
     """Where x is +infinity; carries no gradient."""
@@ -53,13 +58,13 @@ def isneginf(x: Any) -> Tensor:
 @named
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
-    return astensor(np.isclose(_value(a), _value(b), _value(rtol), _value(atol), equal_nan))
+    return astensor(np.isclose(_weak(a), _weak(b), _weak(rtol), _weak(atol), equal_nan))
 
 
 @named
 def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return np.allclose(_value(a), _value(b), _value(rtol), _value(atol), equal_nan)
+    return np.allclose(_weak(a), _weak(b), _weak(rtol), _weak(atol), equal_nan)
 
 
 @named
