@@ -122,11 +122,11 @@ def _loop(place: str) -> Callable[..., object] | None:
 
 def dense(a: Array, like: Array) -> Array:
     """`a` in the memory order of `like` and without gaps, so that both are seen as one row."""
-    model = memory.empty_like(like, like.dtype)
-    if a.dtype == model.dtype and memory.alike(a, model):
+    if a.dtype == like.dtype and a.transpose(memory.memory_order(like)).flags.c_contiguous:
         return a
-    np.copyto(model, a)
-    return model
+    out = memory.empty_like(like)
+    np.copyto(out, a)
+    return out
 
 
 def scratch(name: str, like: Array, dtype: Any = None) -> Array:

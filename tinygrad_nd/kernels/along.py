@@ -52,63 +52,63 @@ def several(
         found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns, least=least)
         return [out.astype(np.float16) for out in found]
     axis %= x.ndim
-    lead, rest = x.shape[:axis], x.shape[axis + 1 :]
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= least else None
-    inner, at_once = prod(rest), compiled is not None and all([a.flags.c_contiguous for a in operands])
-    if x.flags.c_contiguous and (0 < x.size < COMPILED or (at_once and not 1 < inner < WIDE)):
-        outs = [memory.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
-        arrays: Sequence[Array] = (*outs, *operands)
-        if len(lead) != 1 or rest:
-            arrays = [a.reshape(prod(lead), a.shape[axis], *([inner] if inner > 1 else [])) for a in arrays]
-        if at_once:
-            m = len(outs)
-            _spread_compiled(compiled, tile.__name__[1:], x.shape[axis], arrays[:m], arrays[m:], constants)
+    in_order = x.flags.c_contiguous
+    if compiled is None and in_order and 0 < x.size < COMPILED:
+        lead, rest = x.shape[:axis], x.shape[axis + 1 :]
+        outs = [np.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+            tile(*_matrices([*outs, *operands], prod(lead), prod(rest)), *constants)
+        return outs
+    order, back, outer, inner = _seen(x.shape, () if in_order else memory.memory_order(x), axis)
+    results = [memory.empty([x.shape[i] if i != axis or m is None else m for i in order or range(x.ndim)], x.dtype) for m in lengths]
+    if x.size:
+        arrays = [*results, *[dense(a, order) for a in operands]]
+        if compiled is not None:
+            _spread_compiled(compiled, tile.__name__[1:], outer, x.shape[axis], inner, arrays, constants)
         else:
-            with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-                tile(*arrays, *constants)
-        return outs
-    order, back, outer, inner = _seen(x.shape, memory.memory_order(x), axis)
-    n = x.shape[axis]
-    outs = [memory.empty([x.shape[i] if i != axis or m is None else m for i in order], x.dtype).transpose(back) for m in lengths]
-    if not x.size:
-        return outs
-    targets, sources = ([_matrices(a, order, (outer, a.shape[axis], inner)) for a in arrays] for arrays in (outs, operands))
-    if compiled is None:
-        with numpy_tiles(inner if inner > 1 else n), np.errstate(under="ignore"):
-            _spread(lambda *arrays: tile(*arrays, *constants), n, targets, sources, columns and inner == 1 and n < SHORT)
-    else:
-        _spread_compiled(compiled, tile.__name__[1:], n, targets, sources, constants)
-    return outs
+            with numpy_tiles(inner if inner > 1 else x.shape[axis]), np.errstate(under="ignore"):
+                turned = columns and inner == 1 and x.shape[axis] < SHORT
+                _spread(lambda *parts: tile(*parts, *constants), _matrices(arrays, outer, inner), len(lengths), turned)
+    return [out.transpose(back) for out in results] if order else results
 
 
 @lru_cache(256)
 def _seen(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], tuple[int, ...], int, int]:
-    """The order in which axes are to lie in memory, the one that turns it back, and how many numbers are outside and inside the axis."""
+    """The order in which axes are to lie in memory and the one that turns it back, none where it is C's; and how many numbers are outside
+    and inside the axis.
+    """
+    plain = tuple(range(len(shape)))
+    order = order or plain
     inner = prod(shape[i] for i in order[order.index(axis) + 1 :])
     if 1 < inner < WIDE:
         order, inner = (*(i for i in order if i != axis), axis), 1
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return order, tuple(back), prod(n for i, n in enumerate(shape) if i != axis) // max(inner, 1), inner
+    outer = prod(n for i, n in enumerate(shape) if i != axis) // max(inner, 1)
+    return (() if order == plain else order), tuple(sorted(plain, key=order.__getitem__)), outer, inner
 
 
-def _matrices(a: Array, order: tuple[int, ...], shape: tuple[int, int, int]) -> Array:
-    """`a` as (outer, n, inner), or (outer, n) where there are no neighbours."""
-    a = a.transpose(order)
-    if not a.flags.c_contiguous:
-        a = _turned(a)
-    return a.reshape(shape if shape[2] > 1 else shape[:2])
+def dense(a: Array, order: tuple[int, ...]) -> Array:
+    """`a`, its axes in this order, without gaps."""
+    a = a.transpose(order) if order else a
+    return a if a.flags.c_contiguous else _turned(a)
 
 
-def _spread(tile: Callable[..., None], n: int, targets: list[Array], sources: list[Array], turned: bool) -> None:
-    """tile(*targets, *sources) on tiles of about TILE elements, on all threads."""
-    outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
+def _matrices(arrays: Sequence[Array], outer: int, inner: int) -> list[Array]:
+    """Arrays without gaps as (outer, n, inner), or (outer, n) where there are no neighbours."""
+    shape = (outer, -1, inner) if inner > 1 else (outer, -1)
+    return [a.reshape(shape) for a in arrays]
+
+
+def _spread(tile: Callable[..., None], arrays: list[Array], results: int, turned: bool) -> None:
+    """tile(*arrays) on tiles of about TILE elements, on all threads."""
+    outer, n, inner = (*arrays[-1].shape, 1)[:3]
     share = -(-outer * inner * n // parallel.num_threads())
     size = max(1, (TURNED if turned else min(TILE, max(share, TURNED))) // n)
     boxes = parallel.boxes((outer, inner), size) if inner > 1 else [(box,) for (box,) in parallel.boxes((outer,), size)]
     cells = [(box[0] if type(box[0]) is slice else slice(box[0], box[0] + 1), slice(None), *box[1:]) for box in boxes]
     if turned:
-        tile = by_columns(tile, len(targets))
-    parallel.run(cells, lambda cell: tile(*[a[cell] for a in (*targets, *sources)]))
+        tile = by_columns(tile, results)
+    parallel.run(cells, lambda cell: tile(*[a[cell] for a in arrays]))
 
 
 def by_columns(tile: Callable[..., None], results: int) -> Callable[..., None]:
@@ -126,23 +126,22 @@ def by_columns(tile: Callable[..., None], results: int) -> Callable[..., None]:
 
 
 def _spread_compiled(
-    loops: Any, name: str, n: int, targets: Sequence[Array], sources: Sequence[Array], constants: tuple[Any, ...]
+    loops: Any, name: str, outer: int, n: int, inner: int, arrays: Sequence[Array], constants: tuple[Any, ...]
 ) -> None:
     """The compiled loop of this name over rows, or over blocks of lanes."""
-    outer, inner = targets[0].shape[0], targets[0].shape[2] if targets[0].ndim > 2 else 1
     f = getattr(loops, f"{name}_rows" if inner == 1 else f"{name}_lanes")
-    arrays = [*targets, *sources]
 
     def tasks() -> list[tuple[Any, ...]]:
+        given = _matrices(arrays, outer, inner)
         if inner == 1:
             boxes = parallel.boxes((outer,), max(1, engines.share(outer * n) // n))
-            return [(*[a[box] for a in arrays], *constants) for box in boxes]
+            return [(*[a[box] for a in given], *constants) for box in boxes]
         blocks = outer * -(-inner // LANES)
         each = max(1, -(-blocks * engines.share(outer * n * inner) // (outer * n * inner)))
-        return [(*arrays, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
+        return [(*given, *constants, i, min(i + each, blocks)) for i in range(0, blocks, each)]
 
-    given = [c for c in constants if isinstance(c, np.ndarray)]
-    engines.repeat(f, [*arrays, *given], tasks, (n, *[c for c in constants if not isinstance(c, np.ndarray)]))
+    tables = [c for c in constants if isinstance(c, np.ndarray)]
+    engines.repeat(f, [*arrays, *tables], tasks, (outer, n, *[c for c in constants if not isinstance(c, np.ndarray)]))
 
 
 def _turned(a: Array) -> Array:

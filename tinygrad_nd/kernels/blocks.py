@@ -19,7 +19,7 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .cells import COMPILED, Axes, number, numpy_tiles, row_of, tile_size
-from .memory import Array, constant
+from .memory import Array, table
 
 ALONE = 1 << 16  # elements of one statistic that are not worth being shared by threads
 FEW = 64  # rows of lanes that are not worth being folded
@@ -54,7 +54,7 @@ class Blocks:
     """The sizes of an array that is seen by blocks, and of what is found and given per block."""
 
     def __init__(self, order: Axes, kept: Sequence[int], sizes: Sequence[int], weight: tuple[int, ...], row: int) -> None:
-        self.order, self.back, self.kept, self.rows = order, np.argsort(order), kept, not row
+        self.order, self.back, self.kept, self.rows = order, tuple(np.argsort(order).tolist()), kept, not row
         self.parameters, self.folds, self.groups = prod(weight), 1, 1
         if self.rows:
             self.shape, self.cells = tuple(sizes), sizes[2]
@@ -66,15 +66,14 @@ class Blocks:
         self.count = self.shape[1]
 
     def view(self, a: Array) -> Array:
-        a = a.transpose(self.order)
-        return constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(self.shape))
+        return np.ascontiguousarray(a.transpose(self.order)).reshape(self.shape)
 
     def given(self, parameter: Array) -> Array:
         """A parameter per cell: (S, B), or (1, folds, H, L / H)."""
-        lying = parameter.transpose(self.order).reshape(-1)
-        if self.rows:
-            return constant(np.tile(lying, self.count * self.cells // self.parameters).reshape(self.count, self.cells))
-        return constant(np.tile(lying, self.folds).reshape(1, self.folds, self.groups, -1))
+        times = self.count * self.cells // self.parameters if self.rows else self.folds
+        lying = np.empty((times, self.parameters), parameter.dtype)
+        lying[:] = parameter.transpose(self.order).reshape(-1)
+        return lying.reshape((self.count, self.cells) if self.rows else (1, self.folds, self.groups, -1))
 
     def statistic(self, found: Array) -> Array:
         """What was found, (S, H), in the axes of x."""
@@ -87,14 +86,15 @@ def normalise(blocks: Blocks, x: Array, weight: Array, bias: Array, eps: float) 
     target = y.transpose(blocks.order).reshape(blocks.shape)
     tile = _normalise_rows if blocks.rows else _normalise_lanes
     _run(tile, (target, blocks.view(x)), (blocks.given(weight), blocks.given(bias)), found, number(eps, np.dtype(np.float64)))
-    return y, blocks.statistic(found[0]), blocks.statistic(found[1])
+    mean, rstd = map(blocks.statistic, table(found))
+    return y, mean, rstd
 
 
 def gradients(blocks: Blocks, g: Array, x: Array, weight: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     """dx, and what comes back to weight and to bias."""
     dx, found = memory.empty_like(x), np.empty((2, blocks.count, blocks.cells), x.dtype)
     target = dx.transpose(blocks.order).reshape(blocks.shape)
-    statistics = [constant(a.transpose(blocks.order).reshape(blocks.count, blocks.groups)) for a in (mean, rstd)]
+    statistics = [np.ascontiguousarray(a.transpose(blocks.order)).reshape(blocks.count, blocks.groups) for a in (mean, rstd)]
     tile = _gradients_rows if blocks.rows else _gradients_lanes
     _run(tile, (target, blocks.view(g), blocks.view(x)), (blocks.given(weight), *statistics), found)
     dweight, dbias = found.reshape(2, -1, blocks.parameters).sum(1, dtype=np.float64).reshape(2, *weight.shape)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, engines, memory
-from .memory import Array, constant
+from .memory import Array
 
 Axes = tuple[int, ...]
 TILE = 1 << 19  # elements; between calls on fewer, threads wait for the interpreter for longer than caches help
@@ -79,8 +79,7 @@ class Cells:
         self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
 
     def view(self, a: Array) -> Array:
-        a = a.transpose(self.order)
-        return constant((a if a.flags.c_contiguous else np.ascontiguousarray(a)).reshape(self.shape))
+        return np.ascontiguousarray(a.transpose(self.order)).reshape(self.shape)
 
     def flat(self, coefficient: Array) -> Array:
         """A coefficient per cell, (outer, lanes)."""
@@ -88,7 +87,7 @@ class Cells:
             coefficient = np.broadcast_to(coefficient, self.kept)
         out = np.empty((self.shape[0], self.folds, self.lanes), coefficient.dtype)
         out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
-        return constant(out.reshape(-1, self.shape[2]))
+        return out.reshape(-1, self.shape[2])
 
     def statistic(self, found: Array) -> Array:
         """What was found per cell and lane, (outer, lanes), in the axes of x."""

@@ -6,6 +6,7 @@ everywhere (label smoothing). A label equal to `ignore` counts for nothing, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -57,11 +58,7 @@ def reduced(rows: Array, axis: int, scale: float | None) -> Any:
 
 def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
     """-w[l] x[l] for every row."""
-    if axis == 1 and labels.size < COMPILED:
-        out = np.empty(labels.shape, x.dtype)
-        _picked(out, labels, x, *_constants(x, weights, ignore))
-        return out
-    if engines.compiled("labels") is None:
+    if _by_places(labels):
         safe, counted = _safe(labels, ignore)
         order = memory.memory_order(x)
         found = x.transpose(order).reshape(-1).take(_places(safe, x.shape, order, axis), mode="clip")
@@ -72,19 +69,28 @@ def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> A
 
 def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
     """-w[l] g at the labels of an array like x, and 0 elsewhere: the transpose of `picked`."""
-    if axis == 1 and labels.size < COMPILED:
-        out = memory.empty(x.shape, x.dtype)
-        _put(out, _rows(g, labels), labels, x, *_constants(x, weights, ignore))
-        return out
-    if engines.compiled("labels") is None:
+    if _by_places(labels):
         safe, counted = _safe(labels, ignore)
         order = memory.memory_order(x)
-        out = memory.empty([x.shape[i] for i in order], x.dtype)
-        flat = out.reshape(-1)
-        parallel.run(parallel.boxes(flat.shape, LARGE), lambda box: flat[box].fill(0))
-        flat[_places(safe, x.shape, order, axis)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
+        out = _zeros([x.shape[i] for i in order], x.dtype)
+        out.reshape(-1)[_places(safe, x.shape, order, axis)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
         return out.transpose(sorted(range(x.ndim), key=order.__getitem__))
     return along(_put, axis, None, _rows(g, labels), labels, x, constants=_constants(x, weights, ignore), loops="labels")
+
+
+def _zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    out = memory.empty(shape, dtype)
+    flat = out.reshape(-1).view(np.uint8)  # bytes are filled in half the time
+    if out.size < LARGE:
+        flat.fill(0)
+    else:
+        parallel.run(parallel.boxes(flat.shape, 4 * LARGE), lambda box: flat[box].fill(0))
+    return out
+
+
+def _by_places(labels: Array) -> bool:
+    """Whether numbers at few labels are to be found one by one: then all there is to be done for the others is to write zeros."""
+    return labels.size < COMPILED or engines.compiled("labels") is None
 
 
 def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
@@ -112,16 +118,21 @@ def _rows(g: Array, labels: Array) -> Array:
 
 def _places(labels: Array, shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> Array:
     """Where the numbers of the labels lie in an array of this shape whose axes lie in memory in this order."""
-    starts: Any = 0
-    step = 1
+    starts, step = _starts(shape, order, axis)
+    return starts + (labels if step == 1 else labels * step)
+
+
+@lru_cache(8)
+def _starts(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> tuple[Array, int]:
+    """Where those of label 0 lie, and how far apart classes do."""
+    starts, step = np.zeros(len(shape) * (1,), np.int64), 1
     for i in reversed(order):
         if i == axis:
             across = step
         else:
             starts = starts + (np.arange(shape[i]) * step).reshape(-1, *(1,) * (len(shape) - 1 - i))
         step *= shape[i]
-    found: Array = labels * across + starts
-    return found
+    return memory.table(starts), across
 
 
 # Tiles (rows, n), (outer, n, lanes), or whatever has its classes second.

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, curve, dense, scratch, share
+from .activation import curve, scratch, share
+from .along import dense
 from .bits import with_sign
 from .elementwise import apply
+from .labels import LEAST
 from .memory import Array
 from .sums import SHORT, dot
 
@@ -44,22 +46,19 @@ def values(name: str, x: Array, t: Array, parameters: tuple[float, ...]) -> Any:
 
 def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: float, wanted: bool) -> tuple[Any, Array | None]:
     """The sum of the losses times `scale`; and its slope in x, if that is wanted: else it stays in cache, and is forgotten."""
-    dtype = np.result_type(x, t)
+    dtype = x.dtype if x.dtype == t.dtype else np.result_type(x, t)
     if dtype == np.float16:
         total, slope = summed(name, x.astype(np.float32), t.astype(np.float32), parameters, scale, wanted)
         with np.errstate(over="ignore"):
             return dtype.type(total), None if slope is None else memory.table(slope.astype(dtype))
-    x = x.astype(dtype, copy=False)
-    x, t = (dense(a, x) for a in (x, t))
-    slope = memory.empty_like(x) if wanted else None
-    order = memory.memory_order(x)
-    arrays = [a.transpose(order).reshape(-1) for a in (x, t, slope) if a is not None]
-    f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= COMPILED else None
-    boxes = parallel.boxes((x.size,), share(x.size) if f is None else engines.share(x.size))
-    sums = np.zeros(len(boxes))
+    order, slope = memory.memory_order(x), memory.empty_like(x, dtype) if wanted else None
+    arrays = [dense(a.astype(dtype, copy=False), order).reshape(-1) for a in (x, t, slope) if a is not None]
+    f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= LEAST else None
+    each = share(x.size) if f is None else engines.share(x.size)
+    sums = np.zeros(-(-x.size // each))
 
     if f is None:
-        both = LOSSES[name].both
+        both, boxes = LOSSES[name].both, parallel.boxes((x.size,), each)
 
         def sum_up(i: int) -> None:
             a, b, *out = [a[boxes[i]] for a in arrays]
@@ -70,7 +69,7 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
     else:
 
         def tasks() -> list[tuple[Any, ...]]:
-            numbers = [dtype.type(p) for p in (scale, *parameters)]
+            numbers, boxes = [dtype.type(p) for p in (scale, *parameters)], parallel.boxes((x.size,), each)
             outs = [arrays[2][box] if wanted else memory.scratch(("slope", i), (STRETCH,), dtype) for i, box in enumerate(boxes)]
             return [(sums[i : i + 1], outs[i], *[a[box] for a in arrays[:2]], *numbers) for i, box in enumerate(boxes)]
 
@@ -78,7 +77,7 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
     if slope is not None:
         memory.freeze(slope)
     with np.errstate(over="ignore"):
-        return dtype.type(sums.sum() * scale), slope
+        return dtype.type(np.add.reduce(sums) * scale), slope
 
 
 def times(slope: Array, g: Array) -> Any:

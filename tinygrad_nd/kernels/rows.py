@@ -39,7 +39,7 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
         return _tasks(f, cut, (w.reshape(-1), b.reshape(-1), number(eps, x.dtype)), (), centred)
 
     _run(f, (y, given, found, w, b), tasks, (rows.n, eps, centred))
-    return y.transpose(rows.back), found[0].transpose(rows.back), found[1].transpose(rows.back)
+    return y.transpose(rows.back), *(a.transpose(rows.back) for a in memory.table(found))
 
 
 def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
@@ -55,8 +55,10 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
     _run(f, (dx, given, seen, middle, scale, w, parts), tasks, (rows.n, centred))
     total = parts if parts.shape[1] == 1 else parts.sum(1, dtype=np.float64)
     dweight, dbias = total.reshape(2, *rows.varying)
-    gone = tuple(a for a in axes if weight.shape[a] == 1 < rows.varying[a])
-    return dx.transpose(rows.back), *((a.sum(gone, keepdims=True) for a in (dweight, dbias)) if gone else (dweight, dbias))
+    if weight.size < rows.n:
+        gone = tuple(a for a in axes if weight.shape[a] < rows.varying[a])
+        dweight, dbias = (a.sum(gone, keepdims=True) for a in (dweight, dbias))
+    return dx.transpose(rows.back), dweight, dbias
 
 
 class _Rows:

@@ -23,7 +23,7 @@ from .join import split
 from .naming import named
 from .reduce import sum
 from .shape import axis_of, concatenate, reshape
-from .ufunc import scale
+from .ufunc import bare_rules, cut, either, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
 
@@ -35,7 +35,8 @@ def _erf(x: Any) -> Any:
     return special.erf(x)
 
 
-@primitive(x=lambda g, x, out, approximate: _gelu_grad(g, x, out.detach(), approximate=approximate))
+@bare_rules
+@primitive(x=lambda g, x, out, approximate: either(_gelu_grad, g, x, cut(out), approximate=approximate))
 def _gelu(x: Any, *, approximate: str) -> Any:
     return kernel.gelu(x, approximate)
 
@@ -59,7 +60,8 @@ def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
     return scale(1 - square(t), slope + 3 * b * square(x) - x * t * square(slope))  # type: ignore[no-any-return]
 
 
-@primitive(x=lambda g, x, out: _silu_grad(g, x, out.detach()))
+@bare_rules
+@primitive(x=lambda g, x, out: either(_silu_grad, g, x, cut(out)))
 def _silu(x: Any) -> Any:
     return kernel.silu(x)
 
@@ -75,7 +77,8 @@ def _silu_bend(x: Tensor) -> Tensor:
     return s * (1 - s) * (2 + x * (1 - 2 * s))
 
 
-@primitive(x=lambda g, x, axis: _glu_grad(g, x, axis=axis))
+@bare_rules
+@primitive(x=lambda g, x, axis: either(_glu_grad, g, x, axis=axis))
 def _glu(x: Any, *, axis: int) -> Any:
     return gate.glu(x, axis)
 
@@ -100,7 +103,8 @@ def _glu_bend(h: Tensor, g: Tensor, x: Tensor, axis: int) -> Tensor:
     return concatenate([slope * to_b, slope * (to_a + to_b * a * (1 - 2 * s))], axis)
 
 
-@primitive(x=lambda g, out, axis: _softmax_grad(g, out, axis=axis))
+@bare_rules
+@primitive(x=lambda g, out, axis: either(_softmax_grad, g, out, axis=axis))
 def _softmax(x: Any, *, axis: int) -> Any:
     return sums.softmax(x, axis)
 
@@ -114,7 +118,8 @@ def _softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
     return sums.softmax_grad(g, y, axis)
 
 
-@primitive(x=lambda g, out, axis: _log_softmax_grad(g, out, axis=axis))
+@bare_rules
+@primitive(x=lambda g, out, axis: either(_log_softmax_grad, g, out, axis=axis))
 def _log_softmax(x: Any, *, axis: int) -> Any:
     return sums.log_softmax(x, axis)
 

@@ -14,12 +14,12 @@ import numpy as np
 from ..arguments import number
 from ..kernels import curves as kernel
 from ..tape import primitive
-from ..tensor import Tensor, handle, numeric
+from ..tensor import Tensor, numeric
 from .choice import where
 from .elementwise import exp, sigmoid, square, tanh
 from .naming import titled
 from .parts import floating
-from .ufunc import Function
+from .ufunc import Function, bare_rules
 
 __all__ = [
     "celu", "elu", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "leaky_relu", "log_sigmoid", "mish", "relu6", "selu",
@@ -32,11 +32,10 @@ _REQUIRED = inspect.Parameter.empty
 def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameters: Any) -> Function:
     """A function of x and some numbers; the formula is its pullback, on tensors."""
 
-    def back(g: Tensor, x: Tensor, parameters: tuple[float, ...]) -> Tensor:
-        if g.requires_grad or x.requires_grad:
-            return formula(g, x, *parameters)
-        return handle(kernel.pull(name, g.data, x.data, parameters), None)
+    def back(g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
+        return formula(g, x, *parameters) if isinstance(g, Tensor) else kernel.pull(name, g, x, parameters)
 
+    @bare_rules
     @primitive(name, x=back)
     def run(x: Any, *, parameters: tuple[float, ...]) -> Any:
         return kernel.value(name, x, parameters)

@@ -13,7 +13,7 @@ from ..kernels import labels as kernel
 from ..kernels.losses import times
 from ..kernels.memory import freeze
 from ..tape import primitive
-from ..tensor import Tensor, astensor, handle
+from ..tensor import Tensor, astensor
 from .activation import log_softmax, softmax
 from .choice import where
 from .curves import real
@@ -21,24 +21,27 @@ from .loss import check_reduction, reduced
 from .parts import astype
 from .reduce import sum
 from .shape import expand_dims, reshape, stack
+from .ufunc import bare_rules, cut, either
 
 __all__ = ["cross_entropy", "nll_loss"]
 
 
+@bare_rules
 @primitive(
     x=lambda g, x, labels, weights, slope, axis, ignore, scale: _to_scores(g, x, labels, weights, slope, axis, ignore, scale),
-    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -log_softmax(x, axis), labels, axis, ignore, scale),
+    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -log_softmax(astensor(x), axis), labels, axis, ignore, scale),
 )
 def _label_loss(x: Any, labels: Any, weights: Any, found: Any, slope: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
     """The loss of every row, or their sum times `scale`: `found`, as the slope in x was, beforehand, in one pass."""
     return found
 
 
+@bare_rules
 @primitive(
-    x=lambda g, x, labels, weights, axis, ignore, scale: _nll_transposed(
-        g, x.detach(), labels, weights, axis=axis, ignore=ignore, scale=scale
+    x=lambda g, x, labels, weights, axis, ignore, scale: either(
+        _nll_transposed, g, cut(x), labels, weights, axis=axis, ignore=ignore, scale=scale
     ),
-    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -x, labels, axis, ignore, scale),
+    weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -astensor(x), labels, axis, ignore, scale),
 )
 def _nll(x: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
     return kernel.reduced(kernel.picked(x, labels, weights, axis, ignore), axis, scale)
@@ -59,16 +62,13 @@ def _each(g: Any, axis: int, scale: float | None) -> Any:
     return expand_dims(g, axis) if isinstance(g, Tensor) else np.expand_dims(g, axis)
 
 
-def _to_scores(
-    g: Tensor, x: Tensor, labels: Tensor, weights: Tensor, slope: Tensor, axis: int, ignore: int, scale: float | None
-) -> Tensor:
+def _to_scores(g: Any, x: Any, labels: Any, weights: Any, slope: Any, axis: int, ignore: int, scale: float | None) -> Any:
     """g (w softmax(x) - p), p what each class counts in a row and w their sum."""
-    if not (g.requires_grad or x.requires_grad or weights.requires_grad):
-        return handle(times(slope.data, g.data if scale is not None else np.expand_dims(g.data, axis)), None)
+    if not isinstance(g, Tensor):
+        return times(slope, g if scale is not None else np.expand_dims(g, axis))
     p = _targets(labels, weights, x.shape, axis, ignore)
     y = where(labels.data != ignore, softmax(x, axis), 0)
-    pulled: Tensor = _each(g, axis, scale) * (y * sum(p, axis, keepdims=True) - p)
-    return pulled
+    return _each(g, axis, scale) * (y * sum(p, axis, keepdims=True) - p)
 
 
 def _targets(labels: Tensor, weights: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> Tensor:
@@ -78,8 +78,9 @@ def _targets(labels: Tensor, weights: Tensor, shape: tuple[int, ...], axis: int,
     return there * hot + everywhere * counted
 
 
-def _to_weights(g: Tensor, losses: Tensor, labels: Tensor, axis: int, ignore: int, scale: float | None) -> Tensor:
+def _to_weights(g: Any, losses: Tensor, labels: Any, axis: int, ignore: int, scale: float | None) -> Tensor:
     """What comes back to the weights, where `losses` is what each would be multiplied by."""
+    g, labels = astensor(g), astensor(labels)
     hot, counted = _hot(labels, losses.shape, axis, ignore)
     rows, others = _each(g, axis, scale) * losses, tuple(i for i in range(losses.ndim) if i != axis)
     return stack([sum(rows * hot, others), sum(rows * counted, others)])

@@ -15,7 +15,7 @@ from ..arguments import number, option
 from ..kernels import losses as kernel
 from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor, handle
+from ..tensor import Tensor, astensor
 from .choice import clip, where
 from .curves import log_sigmoid, real
 from .elementwise import exp, sigmoid, square
@@ -23,6 +23,7 @@ from .elementwise import log as log_of
 from .parts import astype, wide
 from .reduce import mean, sum
 from .special import xlogy
+from .ufunc import bare_rules
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div",
@@ -38,13 +39,12 @@ def _operation(name: str, by_input: Callable[..., Tensor] | None = None, by_targ
     row = kernel.LOSSES[name]
     recorded = (None, by_input or row.by_input, by_target or row.by_target)
 
-    def pull(of: int, g: Tensor, input: Tensor, target: Tensor, slope: Any, parameters: tuple[float, ...], scale: float) -> Tensor:
-        if g.requires_grad or input.requires_grad or target.requires_grad:
+    def pull(of: int, g: Any, input: Any, target: Any, slope: Any, parameters: tuple[float, ...], scale: float) -> Any:
+        if isinstance(g, Tensor):
             return recorded[of](g * scale, input, target, *parameters)  # type: ignore[misc]
-        if slope is not None:
-            return handle(kernel.times(slope.data, g.data), None)
-        return handle(kernel.pull(name, of, g.data * scale, input.data, target.data, parameters), None)
+        return kernel.pull(name, of, g * scale, input, target, parameters) if slope is None else kernel.times(slope, g)
 
+    @bare_rules
     @primitive(
         name,
         input=lambda g, input, target, slope, parameters, scale: pull(1, g, input, target, slope, parameters, scale),

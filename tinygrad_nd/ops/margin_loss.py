@@ -11,7 +11,7 @@ from ..kernels import margins as kernel
 from ..kernels.labels import NONE
 from ..kernels.losses import times
 from ..tape import primitive
-from ..tensor import Tensor, astensor, handle
+from ..tensor import Tensor, astensor
 from .curves import real
 from .elementwise import relu
 from .index import take
@@ -20,19 +20,22 @@ from .loss import check_reduction, losses, pair, reduced, same_shape
 from .reduce import mean, sum
 from .shape import expand_dims, reshape
 from .sort import _pick
+from .ufunc import bare_rules
 
 __all__ = ["multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"]
 
 
-@primitive(x=lambda g, x, places, slope, margin, p, scale: _to_scores(g, x, places.data, slope, margin, p, scale))
+@bare_rules
+@primitive(x=lambda g, x, places, slope, margin, p, scale: _to_scores(g, x, places, slope, margin, p, scale))
 def _margin_loss(x: Any, places: Any, found: Any, slope: Any, *, margin: float, p: int, scale: float | None) -> Any:
     """The loss of every row, or their sum times `scale`: `found`, as the slope in x was, beforehand, in one pass."""
     return found
 
 
-def _to_scores(g: Tensor, x: Tensor, places: np.ndarray, slope: Tensor, margin: float, p: int, scale: float | None) -> Tensor:
-    if not (g.requires_grad or x.requires_grad):
-        return handle(times(slope.data, g.data if scale is not None else np.expand_dims(g.data, 1)), None)
+def _to_scores(g: Any, x: Any, places: Any, slope: Any, margin: float, p: int, scale: float | None) -> Any:
+    if not isinstance(g, Tensor):
+        return times(slope, g if scale is not None else np.expand_dims(g, 1))
+    places = places.data
     hot = places[:, :, None] == np.arange(x.shape[1])  # (N, K, C)
     pairs = hot.any(2)[:, :, None] & ~hot.any(1)[:, None]
     labels = _pick(x, index=np.maximum(places, 0), axis=1)

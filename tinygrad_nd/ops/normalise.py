@@ -7,7 +7,6 @@ P(v) = v - mean(v) - x̂ · mean(x̂ v) is symmetric; and rstd by -rstd² · mea
 from __future__ import annotations
 
 import weakref
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from .elementwise import square
 from .parts import astype
 from .reduce import mean
 from .shape import broadcast_to, reshape, sum_to
-from .ufunc import either
+from .ufunc import bare_rules, cut, either
 
 Axes = tuple[int, ...]
 
@@ -113,16 +112,14 @@ class Over:
         return distance * rstd, rstd
 
 
+@bare_rules
 @primitive(
     x=lambda g, x, weight, mean, rstd, over: either(_normalise_grad, g, x, weight, mean, rstd, over=over),
-    weight=lambda g, x, weight, mean, rstd, over: either(_normalise_weight_grad, g, x, _cut(weight), mean, rstd, over=over),
-    bias=lambda g, x, weight, mean, rstd, over: either(_normalise_bias_grad, g, _cut(x), _cut(weight), mean, rstd, over=over),
+    weight=lambda g, x, weight, mean, rstd, over: either(_normalise_weight_grad, g, x, cut(weight), mean, rstd, over=over),
+    bias=lambda g, x, weight, mean, rstd, over: either(_normalise_bias_grad, g, cut(x), cut(weight), mean, rstd, over=over),
 )
 def _normalise(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, found: Any, *, over: Over) -> Any:
     return found  # along with mean and rstd
-
-
-_normalise.op.bare = inf  # type: ignore[attr-defined]
 
 
 @primitive(
@@ -164,10 +161,6 @@ def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
     if over.centred:
         value, projected = value - over.mean(h) * over.mean(u), projected - over.mean(v)
     return reshape(-square(rstd) * (hat * value + projected), shape)
-
-
-def _cut(t: Any) -> Any:
-    return t.detach() if isinstance(t, Tensor) else t
 
 
 def _ones(weight: Tensor) -> np.ndarray:

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import wraps
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,20 @@ def in_tiles(rule: Callable[..., Any]) -> Callable[..., Any]:
     return pull
 
 
+def bare_rules(f: Function) -> Function:
+    """An operation whose rules take bare arrays, too, of any size (see `Op.pull`)."""
+    f.op.bare = inf  # type: ignore[attr-defined]
+    return f
+
+
 def either(op: Any, g: Any, *operands: Any, **params: Any) -> Any:
     """An operation of tensors, or its kernel alone of arrays."""
     return (op if isinstance(g, Tensor) else op.op.kernel)(g, *operands, **params)
+
+
+def cut(x: Any) -> Any:
+    """A tensor without its graph; an array as it is."""
+    return x.detach() if isinstance(x, Tensor) else x
 
 
 def bare(x: Any) -> Any:
