@@ -286,10 +286,27 @@ def test_tiles_of_two_sizes_make_every_output_once(out, kernel, dilation):
     spec = ConvSpec(size, kernel, (1, 1), ((0, 0), (0, 0)), dilation)
     made = np.zeros((1, out, out), int)
     for tiling in tilings.cover(1, 64, 64, spec, np.dtype(np.float32)).tilings:
-        assert max(tiling.length) <= toom_cook.PRECISION["fast"]
+        assert max(m + k - 1 for m, k in tiling.axes) <= toom_cook.PRECISION["fast"]
         for batch in tiling.batches(1, 128, 64 * 64, 4):
             made[tiling.box(batch)] += 1
     assert (made == 1).all()
+
+
+@pytest.mark.parametrize("name", ["plain", "negative padding", "dilated", "rank 3"])
+@pytest.mark.parametrize("longest", [3, 100])
+def test_lines_of_toom_cook_meet_the_reference(name, longest, monkeypatch):
+    engines.set_engine("numpy")
+    seconds = tilings._seconds
+    monkeypatch.setattr(tilings, "LINE", longest)
+    monkeypatch.setattr(tilings, "_seconds", lambda axes, *about: seconds(axes, *about) - (axes[-1][0][-1] > 1))
+    tilings._cover.cache_clear()
+    spec = replace(HARD[name], stride=(1,) * HARD[name].rank)
+    x, w, g = operands(name, spec, "float64")
+    assert tilings.cover(2, 3, 4, spec, x.dtype).tilings[0].taps == spec.kernel[-1]
+    for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+        expected = getattr(reference, contraction)(*arguments, spec)
+        assert_close(getattr(choose, contraction)(*arguments, spec, "winograd"), expected, "float64", contraction)
+    tilings._cover.cache_clear()
 
 
 def test_an_infinity_reaches_only_the_points_that_see_it():

@@ -1,6 +1,9 @@
 """Which tiles a Toom-Cook convolution takes: the larger a tile, the fewer products, the more work in its transforms.
 
 With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is d tiles side by side, one for each remainder.
+
+The last axis need not be transformed. Then a tile is long along it, a line, and the taps along it are part of what products sum over:
+with few channels those are too short for BLAS otherwise, and a transform less is to be read and written.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ BATCH = 1 << 22  # bytes of tiles one thread works on at a time
 KRONECKER = 25  # points of the largest transform of several axes made as one matrix
 OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real number
 
-Run = tuple[int, int, int]  # along one axis: outputs of a tile, blocks of such tiles, and where the first of them is
-Ways = Callable[[int, int, int], list[list[Run]]]
+LINE = 512  # outputs of a line, at most
+
+Run = tuple[int, int, int, int]  # along an axis: outputs of a tile, blocks of such tiles, where they start, and taps left to the products
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,23 @@ class Tiling:
     count: tuple[int, ...]
     start: tuple[int, ...]
     out: tuple[int, ...]
+    taps: int  # of the last axis, if its tiles are lines, else 1
+
+    @property
+    def axes(self) -> tuple[tuple[int, int], ...]:
+        """Outputs of a tile and taps along each axis that is transformed."""
+        every = tuple((m, t - m + 1) for m, t in zip(self.points, self.length))
+        return every[:-1] if self.taps > 1 else every
 
     @property
     def size(self) -> int:
-        return prod(self.length)
+        """Points of a transformed tile."""
+        return prod(m + k - 1 for m, k in self.axes)
+
+    @property
+    def line(self) -> int:
+        """Points along a line."""
+        return self.length[-1] if self.taps > 1 else 1
 
     @property
     def tiles(self) -> int:
@@ -71,19 +88,15 @@ class Tiling:
     def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
         """Boxes of (N, *blocks) as large as scratch allows, evenly many for each thread."""
         blocks, threads = n * prod(self.count), parallel.num_threads()
-        most = max(1, _most_tiles(self.size, channels, products, itemsize) // prod(self.spread))
+        most = max(1, _most_tiles(self.size, channels, self.size * self.taps * products, itemsize) // (prod(self.spread) * self.line))
         rounds = -(-blocks // (threads * most))
         return boxes((n, *self.count), prod, -(-blocks // (threads * rounds)))
 
 
-def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
-    """Tiles of one size, those that cost least. The last of them may reach beyond the image."""
-    return _cover(n, c, m, spec, most_points(dtype), dtype, _same).tilings[0]
-
-
-def cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover:
-    """Tiles that make no output twice: those along an axis are of two sizes, one apart, and lie in as many tilings."""
-    return _cover(n, c, m, spec, most_points(dtype), dtype, _even)
+def plan(spec: ConvSpec, dtype: np.dtype[Any], seconds: Callable[[Tiling], float]) -> Tiling:
+    """The cheapest tiles of one size, of which the last may reach beyond the image."""
+    ways = product(*(_same(*axis) for axis in _axes(spec, dtype)))
+    return min((_tiling(spec, runs) for runs in ways), key=seconds)
 
 
 @dataclass(frozen=True)
@@ -94,17 +107,32 @@ class Cover:
     seconds: float
 
 
+def cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover:
+    """Tiles that make no output twice: those along an axis are of two sizes, one apart, and lie in as many tilings. Or they are lines."""
+    return _cover(n, c, m, spec, dtype, most_points(dtype))
+
+
 @lru_cache(1024)
-def _cover(n: int, c: int, m: int, spec: ConvSpec, most: int, dtype: np.dtype[Any], ways: Ways) -> Cover:
-    outputs = OUTPUTS[real_bytes(dtype)]
-    options = [ways(o, d, min(most - k + 1, outputs) if k > 1 else 1) for o, k, d in zip(spec.out, spec.kernel, _spread(spec))]
+def _cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: int) -> Cover:
+    options = [_even(*axis) for axis in _axes(spec, dtype)]
+    if spec.rank > 1 and spec.groups == 1 and spec.kernel[-1] > 1:
+        o = -(-spec.out[-1] // spec.dilation[-1])
+        count = -(-o // LINE)
+        options[-1].append([(-(-o // count), count, 0, spec.kernel[-1])])
     seconds, axes = min(((_seconds(axes, n, c, m, spec, dtype), axes) for axes in product(*options)), key=lambda offer: offer[0])
     return Cover(tuple(_tiling(spec, runs) for runs in product(*axes)), seconds)
 
 
-def _same(o: int, d: int, most: int) -> list[list[Run]]:
+def _axes(spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:
+    """Per axis its outputs, how far apart those of a tile are, and how many a tile may have."""
+    points, outputs = most_points(dtype), OUTPUTS[real_bytes(dtype)]
+    most = (min(points - k + 1, outputs) if k > 1 else 1 for k in spec.kernel)
+    return list(zip(spec.out, _spread(spec), most))
+
+
+def _same(o: int, d: int, most: int) -> list[Run]:
     """The ways to share out the outputs of an axis among tiles of one size."""
-    return [[(outputs, -(-o // (outputs * d)), 0)] for outputs in range(min(2, most), most + 1)]
+    return [(outputs, -(-o // (outputs * d)), 0, 1) for outputs in range(min(2, most), most + 1)]
 
 
 def _even(o: int, d: int, most: int) -> list[list[Run]]:
@@ -113,18 +141,18 @@ def _even(o: int, d: int, most: int) -> list[list[Run]]:
     for outputs in range(1, most + 1):
         tiles = -(-o // (d * outputs))
         size, larger = divmod(-(-o // d), tiles)
-        runs = (size + 1, larger, 0), (size, tiles - larger, d * larger * (size + 1))
+        runs = (size + 1, larger, 0, 1), (size, tiles - larger, d * larger * (size + 1), 1)
         ways[tiles] = [run for run in runs if run[1]]
     return list(ways.values())
 
 
 def _tiling(spec: ConvSpec, runs: Sequence[Run]) -> Tiling:
-    points, count, start = (tuple(of) for of in zip(*runs))
+    points, count, start, taps = (tuple(of) for of in zip(*runs))
     length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
     spread = _spread(spec)
     blocks, seen = (tuple(d * n for d, n in zip(spread, of)) for of in (points, length))
     padding = tuple((a - s, b) for (a, b), s in zip(spec.padding, start))
-    return Tiling(length, points, ConvSpec(spec.size, seen, blocks, padding, (1,) * spec.rank), spread, count, start, spec.out)
+    return Tiling(length, points, ConvSpec(spec.size, seen, blocks, padding, (1,) * spec.rank), spread, count, start, spec.out, taps[-1])
 
 
 def _spread(spec: ConvSpec) -> tuple[int, ...]:
@@ -133,25 +161,28 @@ def _spread(spec: ConvSpec) -> tuple[int, ...]:
 
 def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
     """Of one thread: calls, products (which pack weights), transforms and copies, for tiles as large as they are in the mean."""
-    counts = [sum(count for _, count, _ in runs) for runs in axes]
-    outputs = [sum(size * count for size, count, _ in runs) / count for runs, count in zip(axes, counts)]
-    lengths = [size + k - 1 for size, k in zip(outputs, spec.kernel)]
-    tiles, size, kinds = n * prod(counts) * prod(_spread(spec)), prod(lengths), prod(map(len, axes))
-    taken, made, weights = tiles * size * spec.groups * c, tiles * size * spec.groups * m, spec.groups * c * m
-    batches = 2 * kinds + tiles / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
-    products = 1.15 * product_seconds(tiles * size * weights, m, c, dtype) + 2e-7 * batches * size * spec.groups
-    ends = n * spec.groups * (c * prod(spec.size) + m * prod(spec.out))
-    numbers = 4e-10 * batches * size * weights + 1.7e-10 * kinds * size * weights + 2e-10 * ends
-    for sides, entries in ((list(zip(lengths, lengths)), taken), (list(zip(outputs, lengths)), made)):
+    counts = [sum(count for _, count, *_ in runs) for runs in axes]
+    outputs = [sum(size * count for size, count, *_ in runs) / count for runs, count in zip(axes, counts)]
+    lengths: list[float] = [size + k - 1 for size, k in zip(outputs, spec.kernel)]
+    taps, pieces, line = axes[-1][0][-1], n * prod(counts) * prod(_spread(spec)), 1.0
+    if taps > 1:
+        line = lengths.pop()
+        outputs.pop()
+    size, kinds = float(prod(lengths)), prod(map(len, axes))
+    entries, weights = pieces * line * size * spec.groups, size * spec.groups * c * m * taps
+    batches = 2 * kinds + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
+    products = 1.4 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 3.5e-7 * batches * size * spec.groups * taps
+    numbers = 4e-10 * batches * weights
+    for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), entries * m)):
         while sides:
             rows, columns = sides.pop(0)
             while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
                 rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
-            numbers += entries * (1.5e-10 * (1 + rows / columns) + 1.8e-11 * rows)
-            entries *= rows / columns
-    return 1.4e-4 + 1.4e-4 * kinds + 7e-5 * batches + products + 3e-9 * tiles * (size + prod(outputs)) + numbers * dtype.itemsize / 4
+            numbers += each * (1.2e-10 * (1 + rows / columns) + 1.6e-11 * rows)
+            each *= rows / columns
+    return 1.5e-4 + 1.2e-4 * batches + products + 2.7e-9 * pieces * (size + prod(outputs)) + numbers * dtype.itemsize / 4
 
 
-def _most_tiles(size: float, channels: int, products: int, itemsize: int) -> int:
+def _most_tiles(size: float, channels: int, weights: float, itemsize: int) -> int:
     """Of a batch; so many that the products outweigh the reading of their weights."""
-    return int(max(BATCH, size * products * itemsize) / (2 * size * channels * itemsize))
+    return int(max(BATCH, weights * itemsize) / (2 * size * channels * itemsize))

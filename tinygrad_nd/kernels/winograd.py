@@ -30,12 +30,12 @@ WEIGHTS = 1 << 14  # weights transformed at a time
 @engines.compiled_in("winograd")
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
-    (groups, *_, c, p), dtype, r = kernels.shape, kernels.dtype, spec.rank
+    (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
     tilings, channels = cover(x.shape[0], c, p, spec, dtype).tilings, x.shape[-1] + groups * p
-    interleave = (r, *(axis for i in range(r) for axis in (r + 1 + 2 * i, i, r + 2 + 2 * i)), 3 * r + 1)  # to (n, T0, m0, d0, T1, .., P)
-    rows = kernels.reshape(groups, -1, c * p)
-    made = {tiling: memory.empty((groups, tiling.size, c * p), dtype) for tiling in tilings}
-    weights = {tiling: values.reshape(groups, -1, c, p).swapaxes(0, 1) for tiling, values in made.items()}  # (t, G, C/G, P)
+    taps = tilings[0].taps
+    rows = kernels.reshape(groups, -1, taps * c * p)
+    made = {tiling: memory.empty((groups, tiling.size, taps * c * p), dtype) for tiling in tilings}
+    weights = {tiling: values.reshape(groups, -1, taps * c, p).swapaxes(0, 1) for tiling, values in made.items()}  # (t, G, K, P)
 
     def prepare(task: tuple[Tiling, Box]) -> None:
         tiling, (some, columns) = task
@@ -44,11 +44,10 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     def work(task: tuple[Tiling, Box]) -> None:
         tiling, batch = task
         matrices = _matrices(tiling, dtype)
-        seen = _apply(matrices.b, _cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x").reshape(tiling.size, -1, groups, c)
-        products = memory.scratch("products", (*seen.shape[:-1], p), dtype)
-        np.matmul(seen.swapaxes(1, 2), weights[tiling], out=products.swapaxes(1, 2))
-        y = _apply(matrices.a, products.reshape(*tiling.length, -1), "y")
-        y = y.reshape(*tiling.points, *tiling.sides(batch), groups * p).transpose(interleave)
+        seen = _rows(_apply(matrices.b, _cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x"), groups, taps, c, taps * c)
+        products = memory.scratch("products", (tiling.size, seen.shape[2], groups * taps, p), dtype)
+        np.matmul(seen, weights[tiling], out=products.swapaxes(1, 2))
+        y = _in_order(_apply(matrices.a, products.reshape(tiling.size, -1), "y"), tiling, batch, groups * p)
         box = tiling.box(batch)
         tile = target.tile(box, dense=False)
         if tile.size == y.size:
@@ -76,16 +75,17 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     def share(part: int) -> None:
         for tiling in cover(x.shape[0], c, m, spec, wide).tilings:
-            matrices, total = _matrices(tiling, wide), None
+            matrices, taps, total = _matrices(tiling, wide), tiling.taps, None
             for batch in tiling.batches(x.shape[0], channels, groups * c * m, wide.itemsize)[part::parts]:
                 seen = _apply(matrices.b, _cut(last, tiling, tiling.windows, tiling.length, batch, wide), "x")
                 asked = _apply(matrices.a_transposed, _cut(cotangents, tiling, tiling.given, tiling.points, batch, wide), "g")
-                seen, asked = (a.reshape(tiling.size, -1, groups, of) for a, of in ((seen, c), (asked, m)))
-                sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups, c, m), wide)
-                np.matmul(seen.transpose(0, 2, 3, 1), asked.swapaxes(1, 2), out=sums)
+                seen, asked = _rows(seen, groups, taps, c, taps * c), _rows(asked, groups, taps, m, m)
+                sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), wide)
+                np.matmul(seen.swapaxes(2, 3), asked, out=sums)
                 total = sums if total is None else np.add(total, sums, out=total)
             if total is not None:
-                dw[part] += np.matmul(matrices.g.T, total.reshape(tiling.size, -1))
+                total = total if taps == 1 else total.sum(1)
+                dw[part].reshape(matrices.g.shape[1], -1)[...] += np.matmul(matrices.g.T, total.reshape(tiling.size, -1))
 
     with blas.single_blas():
         parallel.run(range(parts), share)
@@ -93,18 +93,46 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
 
 def _cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:
-    """The tiles of so many points in the blocks of a batch of x (N, *n, C), point by point: (*t, n, T0, d0, T1, d1, .., C)."""
+    """The tiles of so many points in the blocks of a batch of x (N, *n, C), point by point: (t, (n, T0, d0, T1, d1, .., line, C)).
+
+    Zeros fill lines up, and follow the last as far as `_rows` looks.
+    """
     slab = fetch(x, block, batch, dtype)
     image, *steps, channel = slab.strides
-    within = (d * step for d, step in zip(tiling.spread, steps))
+    within = [d * step for d, step in zip(tiling.spread, steps)]
     sides = (side for s, step in zip(block.stride, steps) for side in (s * step, step))
-    cut = memory.scratch("cut", (*points, *tiling.sides(batch), x.shape[-1]), dtype)
-    cut[...] = as_strided(slab, cut.shape, (*within, image, *sides, channel))
-    return cut.reshape(*points, -1)
+    axes, taps, shape = len(tiling.axes), tiling.taps, (*tiling.sides(batch), tiling.line, x.shape[-1])
+    tile, given, count = points[:axes], prod(points[axes:]), prod(shape[:-1])
+    cut = memory.scratch("cut", (prod(tile), -(-count // taps) * taps + taps - 1, x.shape[-1]), dtype)
+    lines = cut[:, :count].reshape(*tile, *shape)
+    lines[..., :given, :] = as_strided(slab, (*tile, *shape[:-2], given, shape[-1]), (*within[:axes], image, *sides, within[-1], channel))
+    lines[..., given:, :] = cut[:, count:] = 0
+    return cut.reshape(len(cut), -1)
+
+
+def _rows(a: Array, groups: int, taps: int, c: int, width: int) -> Array:
+    """Matrices (t, G or taps, rows, width) of transformed points a (t, L) of c channels per group.
+
+    What an output sees of a line begins at each of its points and is as long as `taps` of them. So every taps-th is a row of a matrix
+    that lies in memory as BLAS takes it.
+    """
+    each, step = groups * taps, a.itemsize
+    shape = len(a), each, (a.shape[1] // (groups * c) - taps + 1) // taps, width
+    return as_strided(a, shape, (a.strides[0], c * step, each * c * step, step))
+
+
+def _in_order(y: Array, tiling: Tiling, batch: Box, channels: int) -> Array:
+    """(n, T0, m0, d0, T1, .., P) of tiles (m, (n, T0, d0, T1, d1, .., line, P))."""
+    axes, rank, shape = len(tiling.axes), len(tiling.points), (*tiling.sides(batch), tiling.line)
+    tiles = y[:, : prod(shape) * channels].reshape(*tiling.points[:axes], *shape, channels)[..., : prod(tiling.points[axes:]), :]
+    image, line, channel = axes, axes + 2 * rank + 1, axes + 2 * rank + 2
+    points = [*range(axes), line]
+    order = (axis for i in range(rank) for axis in (image + 1 + 2 * i, points[i], image + 2 + 2 * i))
+    return tiles.transpose(image, *order, *points[rank:], channel)
 
 
 def _apply(matrices: list[Array], a: Array, key: str) -> Array:
-    """The Kronecker product of the matrices times a (*t, L), some axes at a time."""
+    """The Kronecker product of the matrices times a (t, L), some axes at a time."""
     rest, done = a.reshape(1, -1), 1
     for i, matrix in enumerate(matrices):
         rows, columns = matrix.shape
@@ -128,7 +156,7 @@ class _Matrices(NamedTuple):
 @lru_cache(256)
 def _matrices(tiling: Tiling, dtype: np.dtype[Any]) -> _Matrices:
     real = np.float32 if real_bytes(dtype) == 4 else np.float64
-    a, b, g = ([of.astype(real) for of in which] for which in zip(*(toom_cook(m, t - m + 1) for m, t in zip(tiling.points, tiling.length))))
+    a, b, g = ([of.astype(real) for of in which] for which in zip(*(toom_cook(*axis) for axis in tiling.axes)))
     return _Matrices(_merged(a), _merged(b), _merged([matrix.T for matrix in a]), reduce(np.kron, g))
 
 

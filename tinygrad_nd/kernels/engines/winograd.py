@@ -18,6 +18,7 @@ from .. import memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
 from ..tilings import Tiling, plan
+from ..toom_cook import most_points
 from . import llvm, products, programs, tiles, toom_cook
 from .crew import Call
 from .images import by_images, summed_by_images
@@ -29,6 +30,7 @@ Array = NDArray[Any]
 
 CHUNK = 1 << 19  # bytes of transformed tiles: half of a core's own cache
 FIRST = 1 << 15  # bytes that a core's first cache holds
+CACHED = 1 << 20  # numbers of images that caches hold
 ALONE = 1 << 16  # numbers, below which a second thread does not pay
 
 
@@ -36,8 +38,8 @@ ALONE = 1 << 16  # numbers, below which a second thread does not pay
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P)."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
-    tiling = plan(len(x), c, p, spec, dtype)
-    axes = _axes(tiling)
+    tiling = _plan(len(x), c, p, spec, dtype, most_points(dtype))
+    axes = tiling.axes
     y = memory.empty((len(x), *spec.out, groups * p), dtype) if target.y is None else target.y
     bias = () if target.y is None or target.bias is None else (target.bias,)
     rows = np.ascontiguousarray(np.moveaxis(kernels, 0, -3)).reshape(-1, groups * c, p)
@@ -66,8 +68,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """The sum over tiles of products of inputs and cotangents, stretch by stretch, and these in their order."""
     groups, c, m, dtype = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups, x.dtype
-    tiling = plan(len(x), c, m, spec, dtype)
-    axes, count = _axes(tiling), len(_stretches(tiling, len(x), groups * (c + m)))
+    tiling = _plan(len(x), c, m, spec, dtype, most_points(dtype))
+    axes, count = tiling.axes, len(_stretches(tiling, len(x), groups * (c + m)))
     totals = memory.empty((count, tiling.size, groups * c, m), dtype)
     parts = memory.empty((count, prod(spec.kernel), groups * c, m), dtype)
 
@@ -102,34 +104,34 @@ class _Work:
         self.shares = list(zip(inputs, outputs, lost, stretches))
         self.zeros = _zeros(groups * max(c, p), dtype)
         self.order = places((chunk,), (groups * c,), 1), places((c,), (1,), 1)
-        self.numbers = _tiles(tiling), tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, points, *tiles.panels(p, dtype)
+        self.numbers = tiling.tiles, tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, points, *tiles.panels(p, dtype)
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: the products at their measured rate, and the numbers that transforms read and write."""
-    groups, c, m = spec.groups, c // spec.groups, m // spec.groups
-    tiling, lanes = plan(n, c, m, spec, dtype), llvm.lanes(dtype)
-    tiles, size = n * _tiles(tiling), tiling.size
+    """Seconds and workspace bytes of one thread."""
+    about = n, c // spec.groups, m // spec.groups
+    return _seconds(_plan(*about, spec, dtype, most_points(dtype)), *about, spec, dtype), 2 * CHUNK * parallel.num_threads()
+
+
+@lru_cache(1024)
+def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: int) -> Tiling:
+    return plan(spec, dtype, lambda tiling: _seconds(tiling, n, c, m, spec, dtype))
+
+
+def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
+    """Of one thread: the products at their measured rate, the numbers that transforms read and write, and images that come from afar."""
+    tiles, size, lanes, groups = n * tiling.tiles, tiling.size, llvm.lanes(dtype), spec.groups
     flops = 2 * tiles * size * groups * c * -(-m // lanes) * lanes
-    seen, made = (tiles * size * max(groups * channels, lanes) for channels in (c, m))  # a vector at least
-    moved = 8 * seen + 2 * made + 4 * tiles * prod(tiling.points) * groups * m + 26 * size * groups * c * m
+    seen, made = (tiles * size * -(-groups * channels // lanes) * lanes for channels in (c, m))  # in whole vectors
     slow = 1 if groups == 1 else 4  # products of few channels
-    spilled = 1.25 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
-    seconds = 2e-5 * (2 + spec.rank) + slow * flops / products.flops_per_second(dtype) + 1e-11 * spilled * moved * dtype.itemsize
-    return seconds, 2 * CHUNK * parallel.num_threads()
-
-
-def _axes(tiling: Tiling) -> Axes:
-    return tuple((m, t - m + 1) for m, t in zip(tiling.points, tiling.length))
-
-
-def _tiles(tiling: Tiling) -> int:
-    """In an image."""
-    return prod(tiling.count) * prod(tiling.spread)
+    spilled = 2.5 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
+    far = max(0, n * groups * (c * prod(spec.size) + m * prod(spec.out)) - CACHED)
+    numbers = 5e-11 * spilled * seen + 2.1e-11 * made + 2.1e-10 * size * groups * c * m + 9e-11 * far
+    return 1e-5 * (3 + spec.rank) + 0.78 * slow * flops / products.flops_per_second(dtype) + numbers * dtype.itemsize
 
 
 def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, int]]:
-    count = images * _tiles(tiling)
+    count = images * tiling.tiles
     return _shares(count, count * tiling.size * channels)
 
 
