@@ -118,23 +118,21 @@ class MultiHeadAttention(Module):
         """What is added to the scores (N, heads, L, S)."""
         n, length, keys = sizes
         if padding is not None:
-            padding = _added(padding, dtype)
-            if padding.shape not in ((n, keys), (keys,)):
-                raise ValueError(f"{type(self).__name__}: key_padding_mask needs shape {(n, keys)}, but has {padding.shape}")
+            padding = self._added("key_padding_mask", padding, dtype, (n, keys), *[(keys,)] * (n == 1))
             padding = reshape(padding, (n, 1, 1, keys))
         if mask is not None:
-            mask = _added(mask, dtype)
-            if mask.shape not in ((length, keys), (n * self.num_heads, length, keys)):
-                need = f"{(length, keys)} or {(n * self.num_heads, length, keys)}"
-                raise ValueError(f"{type(self).__name__}: attn_mask needs shape {need}, but has {mask.shape}")
+            mask = self._added("attn_mask", mask, dtype, (length, keys), (n * self.num_heads, length, keys))
             mask = reshape(mask, (n, self.num_heads, length, keys)) if mask.ndim == 3 else mask
         return padding if mask is None else mask if padding is None else padding + mask  # type: ignore[no-any-return]
 
+    def _added(self, name: str, mask: Any, dtype: Any, *shapes: tuple[int, ...]) -> Tensor:
+        """A mask of one of these shapes as what is added: -inf where a boolean one is True."""
+        mask, who = astensor(mask), type(self).__name__
+        if mask.shape not in shapes:
+            raise ValueError(f"{who}: {name} needs shape {' or '.join(map(str, shapes))}, but has {mask.shape}")
+        if mask.dtype.kind not in "bf":
+            raise TypeError(f"{who}: {name} must hold booleans, True where nothing may be seen, or floats to add, but is {mask.dtype}")
+        return hiding(mask.data, dtype) if mask.dtype.kind == "b" else mask
+
 
 MultiheadAttention = MultiHeadAttention  # PyTorch's spelling
-
-
-def _added(mask: Any, dtype: Any) -> Tensor:
-    """A mask as what is added: -inf where a boolean one is True."""
-    mask = astensor(mask)
-    return hiding(mask.data, dtype) if mask.dtype.kind == "b" else mask

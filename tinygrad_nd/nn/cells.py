@@ -41,14 +41,17 @@ class _Cell(Lazy):
         assert self.input_size is not None
         set_parameters(self, "", self.gates * self.hidden_size, self.input_size, self.hidden_size, recipe)
 
-    def _projected(self, x: Any, h: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """What comes from x, what comes from h, and h."""
+    def _projected(self, x: Any, *states: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """What comes from x, what comes from the first state, h, and the states, zeros for None."""
         x = astensor(x)
         if self._awaited:
             self._meet(x)
         from_x = linear(x, self.weight_ih, self.bias_ih)
-        h = astensor(np.zeros((*x.shape[:-1], self.hidden_size), from_x.dtype) if h is None else h)
-        return from_x, linear(h, self.weight_hh, self.bias_hh), h
+        shape = (*x.shape[:-1], self.hidden_size)
+        given = [astensor(np.zeros(shape, from_x.dtype) if state is None else state) for state in states]
+        if wrong := [state.shape for state in given if state.shape != shape]:  # which might broadcast in silence
+            raise ValueError(f"{type(self).__name__}: for x {x.shape} a state needs shape (N, hidden_size) = {shape}, but has {wrong[0]}")
+        return from_x, linear(given[0], self.weight_hh, self.bias_hh), given
 
 
 class RNNCell(_Cell):
@@ -84,8 +87,7 @@ class LSTMCell(_Cell):
     def forward(self, x: Any, state: tuple[Any, Any] | None = None) -> tuple[Tensor, Tensor]:
         if state is not None and not (isinstance(state, (tuple, list)) and len(state) == 2):
             raise TypeError(f"LSTMCell: state must be a pair (h, c), but is a {type(state).__name__}")
-        h, c = (None, 0.0) if state is None else state
-        from_x, from_h, _ = self._projected(x, h)
+        from_x, from_h, (_, c) = self._projected(x, *((None, None) if state is None else state))
         i, f, g, o = split(from_x + from_h, 4, -1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         return sigmoid(o) * tanh(c), c
@@ -97,7 +99,7 @@ class GRUCell(_Cell):
     gates = 3
 
     def forward(self, x: Any, h: Any = None) -> Tensor:
-        from_x, from_h, h = self._projected(x, h)
+        from_x, from_h, (h,) = self._projected(x, h)
         (xr, xu, xk), (hr, hu, hk) = split(from_x, 3, -1), split(from_h, 3, -1)
         k: Tensor = tanh(xk + sigmoid(xr + hr) * hk)
         y: Tensor = k + sigmoid(xu + hu) * (h - k)

@@ -33,7 +33,8 @@ class Sequential(Module):
         named = layers[0] if len(layers) == 1 and isinstance(layers[0], Mapping) else {str(i): layer for i, layer in enumerate(layers)}
         for name, layer in named.items():
             if not callable(layer):
-                raise TypeError(f"Sequential: layer {name} must be a module or a function, but is a {type(layer).__name__}")
+                hint = "; pass its items, Sequential(*layers)" if isinstance(layer, (list, tuple)) else ""
+                raise TypeError(f"Sequential: layer {name} must be a module or a function, but is a {type(layer).__name__}{hint}")
             if isinstance(layer, type) and issubclass(layer, Module):
                 raise TypeError(f"Sequential: layer {name} is the class {layer.__name__}, not a layer; make one with {layer.__name__}(...)")
         self.layers: dict[str, Layer] = dict(named)  # type: ignore[arg-type]

@@ -27,12 +27,16 @@ def load(module: Module, mapping: Mapping[str, Any], strict: bool) -> None:
     own = dict(module._state())
     values = {path: a for path, a in mapping.items() if path in own}
     if strict:
-        problems += [f"missing: {path} {t.shape}" for path, t in own.items() if path not in mapping and not path.endswith(_OPTIONAL)]
-        problems += [f"unexpected: {path}" for path in mapping if path not in own]
+        missing = [path for path in own if path not in mapping and not path.endswith(_OPTIONAL)]
+        unexpected = [path for path in mapping if path not in own]
+        problems += [f"missing: {path} {own[path].shape}" for path in missing] + [f"unexpected: {path}" for path in unexpected]
+        longer = next((path.removesuffix(end) for path in unexpected for end in missing if path.endswith(f".{end}")), None)
+        problems += [f"perhaps all paths given begin with {longer!r}: strip it"] if longer else []
     for path, a in values.items():
         t = own[path]
         if (a.shape, a.dtype) != (t.shape, t.dtype):
-            problems.append(f"mismatched: {path} is {a.shape} {a.dtype}, but the module has {t.shape} {t.dtype}")
+            hint = "; perhaps its transpose" if a.ndim > 1 and a.shape == t.shape[::-1] != t.shape else ""
+            problems.append(f"mismatched: {path} is {a.shape} {a.dtype}, but the module has {t.shape} {t.dtype}{hint}")
     if problems:
         for _, m, before in waiting:
             vars(m).clear()

@@ -56,7 +56,8 @@ class Optimizer:
         who = type(self).__name__
         model = hasattr(params, "parameters")
         if model or isinstance(params, (Tensor, Mapping)) or not isinstance(params, Iterable):
-            hint = "model.parameters()" if model else "[p]"
+            named = isinstance(params, Mapping) and "params" not in params
+            hint = "model.parameters()" if model else "its values()" if named else "[p]"
             raise TypeError(f"{who}: params must be an iterable of tensors or of groups, but got {type(params).__name__}; pass {hint}")
         entries: list[Any] = list(params)
         if not entries:
