@@ -15,7 +15,7 @@ from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
 from .naming import named, titled
 from .parts import floating
-from .ufunc import Function, along, conj, over, scale
+from .ufunc import Function, along, conj, fractional, over, scale
 
 __all__ = [
     "digamma", "erfc", "erfinv", "gamma", "gammaln", "i0", "i1", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
@@ -108,6 +108,8 @@ def i1(x: Any) -> Tensor:
 
 
 def _times_log(x: Any, y: Any, log_: Any) -> Any:
+    if isinstance(y, np.ndarray) and y.dtype.kind in "biu":  # NumPy's logarithm of bytes is a half
+        y = y.astype(np.result_type(x, y, np.float16))
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = log_(y)
         product = np.asarray(x * (logarithm.item() if type(y) in (int, float, complex) else logarithm))  # Python's numbers stay weak
@@ -129,7 +131,7 @@ def xlog1py(x: Any, y: Any) -> Any:
 def _unless(x: Any, y: Any, size: Any, log_: Function) -> Tensor:
     """The logarithm of y, and 0 where x is 0 and there is none."""
     none = np.logical_and(np.equal(astensor(x).data, 0), np.less_equal(astensor(size).data, 0))
-    return where(none, 0, log_(where(none, 1, y)))  # type: ignore[no-any-return]
+    return where(none, 0, log_(where(none, 1, fractional(y))))  # type: ignore[no-any-return]
 
 
 @named

@@ -81,6 +81,11 @@ def bare(x: Any) -> Any:
     return x._data if isinstance(x, Tensor) else x
 
 
+def fractional(x: Any) -> Any:
+    """Whole numbers as floats, whose squares and differences do not wrap around; anything else as it is."""
+    return x if getattr(x, "dtype", _INT).kind in "fc" or type(x) in (float, complex) else x * 1.0
+
+
 def scale(g: Any, d: Any) -> Any:
     """g * d, and 0 where g is 0 even if d is infinite or NaN: a branch that was not taken has no gradient.
 
@@ -119,7 +124,7 @@ def conj(x: Any) -> Any:
     return np.conjugate(x) if getattr(x, "dtype", _FLOAT).kind == "c" or type(x) is complex else x
 
 
-_FLOAT = np.dtype(float)
+_INT, _FLOAT = np.dtype(int), np.dtype(float)
 _conjugate = elementwise(np.conjugate, "The complex conjugate.", x=conj)
 
 
