@@ -341,7 +341,7 @@ CUTS = [
         "at {taken}",
     ),
     (under_no_grad, "its own value went into exp in scope 'statistics', at {scale}, under no_grad()"),
-    (rounded, "its own value became integer or true and false in cast, at {cast}"),
+    (rounded, "its own value became integer or true and false in astype, at {cast}"),
     (compared, "its own value became integer or true and false in greater, at {compared}"),
     (by_value, "its own value was taken without its gradient (detached, or as .data) by multiply, at {value}"),
 ]

@@ -10,7 +10,7 @@ import tinygrad_nd
 
 ROOT = Path(tinygrad_nd.__file__).parent
 FLOORS = [  # lowest first; what stands in one set may import each other
-    {"kernels", "tree", "atomic", "arguments", "elsewhere"},
+    {"kernels", "tree", "atomic", "arguments", "elsewhere", "titles"},
     {"node"},
     {"tensor", "array_methods", "interchange"},
     {"operation"},

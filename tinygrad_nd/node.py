@@ -73,7 +73,8 @@ class Node:
         self.extra = {**(self.extra or {}), **facts}
 
     def __repr__(self) -> str:
-        return f"<{self.op.name if self.op else 'leaf'} #{self.index}{f' in {self.scope}' if self.scope else ''} {self.shape} {self.dtype}>"
+        scope = f" in {self.scope}" if self.scope else ""
+        return f"<{self.op.title if self.op else 'leaf'} #{self.index}{scope} {self.shape} {self.dtype}>"
 
 
 class Constant:

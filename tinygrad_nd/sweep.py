@@ -220,7 +220,7 @@ def fit(g: Any, node: Node, i: int) -> Any:
     shape, n = parent.shape, g.shape
     if shape != n and not (len(n) >= len(shape) and all([a in (1, b) for a, b in zip(reversed(shape), reversed(n))])):
         assert op is not None
-        raise ValueError(f"{op.name}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
+        raise ValueError(f"{op.title}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
     if isinstance(g, Tensor):
         return _fitted(g, parent)
     g = sums.sum_to(np.asarray(g), shape)
@@ -242,7 +242,7 @@ def _fitted(g: Any, to: Node) -> Tensor:
 def _raise_freed(node: Node) -> None:
     scope = f" in scope {node.scope!r}" if node.scope else ""
     raise RuntimeError(
-        f"backward: an earlier sweep has freed this graph (at {node.op.name if node.op else 'leaf'}{scope}, shape {node.shape}); "
+        f"backward: an earlier sweep has freed this graph (at {node.op.title if node.op else 'leaf'}{scope}, shape {node.shape}); "
         "pass retain_graph=True to the first sweep to run another"
     )
 

@@ -23,6 +23,7 @@ from numpy import ndarray
 from .node import Node
 from .operation import operation
 from .tensor import Tensor, frozen, handle
+from .titles import TITLES
 
 Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
@@ -172,6 +173,16 @@ class Op:
                 f"by tensor operations, but returned {kind}"
             )
         return result if recorded else result._data
+
+    @property
+    def kind(self) -> str:
+        """The name by which the library's tables know it; "" of anybody else's operation, whatever it is called."""
+        return self.name if OPS.get(self.name) is self else ""
+
+    @property
+    def title(self) -> str:
+        """What a user calls it."""
+        return TITLES.get(self.kind, self.name)
 
     def arg(self, i: int) -> str:
         """The name of argument i."""

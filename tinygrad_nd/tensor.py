@@ -335,4 +335,4 @@ def _leaf(t: Tensor, name: str | None) -> Node:
 def made_by(t: Tensor) -> str:
     """The name of the operation whose result t is."""
     node = t._node
-    return node.op.name if node is not None and node.op is not None else "nothing"
+    return node.op.title if node is not None and node.op is not None else "nothing"

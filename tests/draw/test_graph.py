@@ -335,3 +335,26 @@ def test_a_parameter_stands_in_the_layer_that_reads_it_where_its_path_ends_that_
     assert {n["name"]: n["scope"] for n in nodes if n["kind"] == "leaf" and "weight" in n["name"]} == {
         "0.weight": "Sequential/0", "1.1.weight": "Sequential/1/1", "2.0.weight": "Sequential/2/0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["correlate", "max_pool", "getitem", "window_sum", "resample", "normalise", "repeat", "pixel_shuffle"])
+def test_an_operation_named_like_one_of_the_librarys_is_drawn_and_looked_at_as_its_own(name):
+    def twice(x):
+        return 2 * x
+
+    twice.__name__ = name
+    own = nd.primitive(x=lambda g: 2 * g)(twice)
+    x = leaf(3)
+    y = own(x)
+    assert titles(nd.draw(y, cost=True, stats=True, grads=True).graph)[-1] == name and name in repr(y) and name in repr(y._node)
+    assert nd.draw_vjp(y).graph.vertices[-1].title == "multiply"
+    assert nd.shapes.receptive_field(y, x) == nd.shapes.receptive_field(2 * x, x)
+    assert nd.debug.check_nodes(y.sum()).first_wrong is None and nd.debug.lint(y.sum()) == []
+
+
+def test_a_slice_and_a_norm_tell_which_part_and_which_axes():
+    x = leaf(2, 4, 6)
+    assert nd.draw(nd.split(x, 2, axis=1)[1]).graph.vertices[-1].details == ("[:, 2:, :]",)
+    assert nd.draw(nd.rms_norm(x, (6,))).graph.vertices[-1].details[:2] == ("over axis 2", "no mean taken off")
+    assert nd.draw(nd.group_norm(x, 2)).graph.vertices[-1].details[:2] == ("over axes (1, 2)", "2 groups")
+    assert repr(nd.cross_entropy(x[0], np.zeros(4, int))._node).startswith("<cross_entropy #")

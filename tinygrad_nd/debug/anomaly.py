@@ -85,7 +85,7 @@ def _forward(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any]
     made = "nan" if np.isnan(result._data).any() else "inf"
     cause = "from finite operands" if not bad else f"from operands that were bad already: {joined([op.arg(i) for i in bad])}"
     rows = [(op.arg(i), statistics(a) + _from(n)) for i, (a, n) in enumerate(zip(arrays, nodes)) if a is not None]
-    return f"anomaly: {public(op.name)}{where} made {made} {cause}" + _rows([*rows, ("result", statistics(result._data))])
+    return f"anomaly: {public(op)}{where} made {made} {cause}" + _rows([*rows, ("result", statistics(result._data))])
 
 
 def _backward(op: Op, node: Node, i: int, g: Any, h: Any, path: list[Node]) -> str:

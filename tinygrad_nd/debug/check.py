@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..node import Node, enable_grad
-from ..replay import Unknown, Values, consistent, operands, ours, run, values
+from ..replay import Unknown, Values, consistent, operands, run, values
 from ..sweep import gradients
 from ..tape import Op
 from ..tensor import Tensor, tensor
@@ -122,7 +122,7 @@ def _rows(node: Node, known: Values, rtol: float, atol: float, rng: np.random.Ge
     assert op is not None
 
     def row(i: int, status: str, *more: Any) -> Check:
-        return Check(node.index, public(op.name), op.arg(i), node.scope, line_of(node), status, *more)
+        return Check(node.index, public(op), op.arg(i), node.scope, line_of(node), status, *more)
 
     tracked = [i for i, p in enumerate(node.parents) if isinstance(p, Node)]
     try:
@@ -154,7 +154,7 @@ def _compare(
         if not np.isfinite(x).all():
             return "skipped", None, None, "its values are not finite here"
         v = _random(x, rng) * (np.abs(x) + 1e-3 * (np.sqrt(np.mean(np.square(np.abs(x)))) or 1) if x.size else 1)
-        if ours(op) and op.name in _OF_HERMITIAN:
+        if op.kind in _OF_HERMITIAN:
             v = v + np.conj(v.swapaxes(-1, -2))
 
         def at(t: float) -> float:
@@ -188,7 +188,7 @@ def _pulled(op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.nda
 def _refuse(node: Node, op: Op, y: Any, arrays: list[Any], params: dict[str, Any]) -> None:
     """Raises Unknown where differences would tell nothing."""
     free = params.get("full") or params.get("mode") == "complete" or node.dtype.kind == "c"
-    if ours(op) and (op.name == "eig" or (op.name in ("eigh", "qr", "svd") and free)):
+    if (op.kind == "eig" or (op.kind in ("eigh", "qr", "svd") and free)):
         raise Unknown("its vectors are determined up to signs or phases only")
     if np.shape(y) != node.shape:
         raise Unknown("the value of a constant operand is not kept")

@@ -79,7 +79,7 @@ def _found(n: Node, rule: str, what: str, advice: str) -> Finding:
 
 
 def _name(n: Node | None) -> str:
-    return n.op.name if n is not None and n.op is not None else ""
+    return n.op.kind if n is not None and n.op is not None else ""
 
 
 def _before(n: Node, i: int = 0) -> Node | None:
@@ -135,7 +135,7 @@ def _doubles(n: Node, graph: _Graph) -> Iterator[Finding]:
         narrow = [i for i, p in enumerate(n.parents) if p is not None and p.dtype in (np.float32, np.complex64)]
         if n.op is None and not any(p.dtype == np.float64 for p in n.parents):
             yield _found(n, "double precision", f"{n.dtype} among float32 parameters", 'Make it with dtype="float32"')
-        elif narrow and n.op is not None and n.op.name != "cast" and not any(isinstance(p, Node) and p.dtype == n.dtype for p in n.parents):
+        elif narrow and n.op is not None and n.op.kind != "cast" and not any(isinstance(p, Node) and p.dtype == n.dtype for p in n.parents):
             others = joined([n.op.arg(i) for i in range(len(n.parents)) if i not in narrow] or ["a keyword"])
             what = f"a float32 operand meets {n.dtype} in {others}, and all that follows is {n.dtype}"
             yield _found(n, "double precision", what, 'Convert the data first: .astype("float32")')
@@ -189,7 +189,7 @@ def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
 
 
 def _before_leaf(p: Node) -> bool:
-    while p.op is not None and p.op.name in SHAPING and isinstance(p.parents[0], Node):
+    while p.op is not None and p.op.kind in SHAPING and isinstance(p.parents[0], Node):
         p = p.parents[0]
     return p.op is None and max(p.shape, default=1) == int(np.prod(p.shape))
 

@@ -26,7 +26,7 @@ def why_no_grad(loss: Tensor, p: Tensor) -> str:
     >>> with nd.debug.sources(), nd.scope("head"):
     ...     loss = (w.astype(int) * x).sum()
     >>> print(nd.debug.why_no_grad(loss, w))
-    'w' gets no gradient because on the way to the loss its own value became integer or true and false in cast in scope 'head', at ...
+    'w' gets no gradient because on the way to the loss its own value became integer or true and false in astype in scope 'head', at ...
     """
     for t, what in ((loss, "loss"), (p, "p")):
         if not isinstance(t, Tensor):
@@ -135,7 +135,7 @@ def _cut(user: Stop, operand: Operand) -> str | None:
     assert not isinstance(user, int)
     made = operand.maker
     if isinstance(made, Origin):
-        what = f"the result of {public(made.operation)}{place(made.scope, made.source)},"
+        what = f"the result of {public(made.op)}{place(made.scope, made.source)},"
     else:
         what = "its own value"
     if not operand.tracked and (not isinstance(made, Origin) or made.why == "recorded"):
@@ -158,4 +158,4 @@ _UNRECORDED = {
 
 
 def _told(made: Node | Origin) -> str:
-    return told(made) if isinstance(made, Node) else public(made.operation) + place(made.scope, made.source)
+    return told(made) if isinstance(made, Node) else public(made.op) + place(made.scope, made.source)

@@ -32,7 +32,7 @@ class Origin:
     """
 
     why: str
-    operation: str
+    op: Op
     scope: str
     source: str
     operands: tuple[Operand, ...]
@@ -78,7 +78,7 @@ def remember(result: Tensor, op: Op, arrays: Sequence[Any], nodes: Sequence[Any]
         why = "integer" if array.dtype.kind not in "fc" else "no rule"
     operands = tuple(Operand(t, _maker(a, n if t else None), address(a)) for a, n, t in zip(arrays, nodes, tracked))
     depth = 1 + max((o.maker.depth for o in operands if isinstance(o.maker, Origin)), default=0)
-    made = Origin(why, op.name, current_scope.get(), source_line(), operands if depth < _LONGEST else (), depth % _LONGEST)
+    made = Origin(why, op, current_scope.get(), source_line(), operands if depth < _LONGEST else (), depth % _LONGEST)
     if isinstance(node, Node):
         node.note(origin=made)
     key = id(array)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..draw import labels
 from ..node import Constant, Node
 from ..replay import reachable
-from ..tape import FREED
+from ..tape import FREED, Op
 from ..tensor import Tensor
 
 _CALLED = {"window_sum": "avg_pool_nd"}  # of which a picture shows the parts
@@ -22,12 +21,12 @@ def title(node: Node | Constant | None) -> str:
         return f"constant {node.name!r}" if node is not None and node.name else "a constant"
     if node.op is None:
         return f"leaf {node.name!r}" if node.name else f"a leaf {node.shape}"
-    return public(node.op.name) + (f" {node.name!r}" if node.name else "")
+    return public(node.op) + (f" {node.name!r}" if node.name else "")
 
 
-def public(operation: str) -> str:
+def public(op: Op) -> str:
     """What the user called, where the operation is named otherwise."""
-    return _CALLED.get(operation) or labels.title(operation)
+    return _CALLED.get(op.kind) or op.title
 
 
 def place(scope: str, line: str | None) -> str:

@@ -78,10 +78,10 @@ def _convolution(y: Any) -> Node:
     if not isinstance(y, Tensor):
         raise TypeError(f"explain_vjp: explains the result of nd.conv_nd, a tensor, but got {type(y).__name__}")
     node = y._node
-    while isinstance(node, Node) and node.op is not None and node.op.name == "reshape":
+    while isinstance(node, Node) and node.op is not None and node.op.kind == "reshape":
         node = node.parents[0]
-    if not isinstance(node, Node) or node.op is None or node.op.name != "correlate":
-        made = f"was made by {node.op.name}" if isinstance(node, Node) and node.op else "was made by no recorded operation"
+    if not isinstance(node, Node) or node.op is None or node.op.kind != "correlate":
+        made = f"was made by {node.op.title}" if isinstance(node, Node) and node.op else "was made by no recorded operation"
         raise ValueError(f"explain_vjp: explains the result of nd.conv_nd, but this tensor {y.shape} {made}; nd.draw_vjp draws any other")
     return node
 

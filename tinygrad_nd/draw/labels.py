@@ -12,41 +12,6 @@ from ..kernels.adaptive import Parted
 from ..node import Node
 from ..tape import Op
 
-# Operations whose name in the library is not the one a user knows. The input gradient of a convolution is the transposed convolution.
-TITLES = {
-    "correlate": "conv_nd",
-    "input_grad": "conv_transpose_nd",
-    "weight_grad": "conv_nd weight gradient",
-    "max_pool": "max_pool_nd",
-    "pool_scatter": "max_pool_nd gradient",
-    "lp_pool": "lp_pool_nd",
-    "unfold": "unfold_nd",
-    "fold": "fold_nd",
-    "unpool": "max_unpool_nd",
-    "unpool_gather": "values at places",
-    "pixel_shuffle": "channels as pixels",
-    "pixel_unshuffle": "pixels as channels",
-    "resample": "resized axis",
-    "window_sum": "window sum",
-    "window_sum_adjoint": "window sum, transposed",
-    "keep_positive": "relu gradient",
-    "to_winner": "maximum gradient",
-    "to_inside": "clip gradient",
-    "to_extreme": "max gradient",
-    "zero_pad": "pad",
-    "take_along": "take",
-    "pick": "take_along_axis",
-    "put_back": "take_along_axis, transposed",
-    "order_statistics": "order statistics",
-    "recurrence": "cumprod gradient",
-    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "glu", "silu", "tanh", "sigmoid", "softmax", "log_softmax")},
-    "pnorm": "norm",
-    "on_diagonal": "diag",
-    "sum_of_products": "vecdot",
-    "label_loss": "cross_entropy",
-    "nll": "nll_loss",
-    "nll_transposed": "nll_loss gradient",
-}
 # Operands that an operation computes for itself; nobody passed them.
 OWN = {"winner", "best", "found", "slope", "mean", "rstd", "weights"}
 # What an operation was told by the function that it is a part of; the user knows it by other names.
@@ -70,17 +35,13 @@ SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "
 _MOST_SLOTS = 8  # a concatenation of more operands would be a strip of numbers
 
 
-def title(op: str) -> str:
-    return TITLES.get(op, op)
-
-
-def family(op: str) -> str:
+def family(op: Op) -> str:
     """product, reduction (whatever looks along axes or windows), movement (no arithmetic), or elementwise."""
-    return _FAMILY.get(op, "elementwise")
+    return _FAMILY.get(op.kind, "elementwise")
 
 
 def order_matters(op: Op, operands: int) -> bool:
-    return op.name not in COMMUTATIVE and operands <= _MOST_SLOTS
+    return op.kind not in COMMUTATIVE and operands <= _MOST_SLOTS
 
 
 def operand_names(op: Op, count: int) -> Sequence[str]:
@@ -99,10 +60,27 @@ def details(node: Node) -> Iterator[str]:
             yield f"{'axis' if np.ndim(value) == 0 or len(value) == 1 else 'axes'} {_tuple(value)}"
         elif key == "dtype":
             yield f"to {np.dtype(value)}"
+        elif key == "over":
+            yield from _over(value)
+        elif key == "widths" and node.op is not None and node.op.kind == "crop":
+            yield f"[{', '.join(_index(slice(a or None, -b or None)) for a, b in value)}]"
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
         elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", *TOLD):
             yield from operand_value(key, value)
+
+
+def _over(over: Any) -> Iterator[str]:
+    """Where a norm takes its statistics."""
+    if over.given:
+        yield "by running statistics"
+        return
+    yield f"over {'axis' if len(over.axes) == 1 else 'axes'} {_tuple(over.axes)}"
+    if over.groups:
+        yield f"{over.groups[1]} groups"
+    if not over.centred:
+        yield "no mean taken off"
+    yield f"eps = {_number(over.eps)}"
 
 
 def window(spec: Any) -> Iterator[str]:
@@ -135,8 +113,8 @@ def operand_value(name: str, value: Any) -> Iterator[str]:
 def constants(op: Op, args: Sequence[str], values: dict[int, Any], unknown: Sequence[int]) -> Iterator[str]:
     """Operands that are drawn as no vertex: numbers, and what an operation did not need to keep."""
     written = [("constant" if i in unknown else _number(values[i])) if i in unknown or i in values else a for i, a in enumerate(args)]
-    if op.name in SIGNS and (values or unknown):
-        yield f" {SIGNS[op.name]} ".join(written)
+    if op.kind in SIGNS and (values or unknown):
+        yield f" {SIGNS[op.kind]} ".join(written)
         return
     for i, value in values.items():
         yield from operand_value(args[i], value)
@@ -146,7 +124,7 @@ def constants(op: Op, args: Sequence[str], values: dict[int, Any], unknown: Sequ
 
 def operand_shape(node: Node, i: int) -> tuple[int, ...] | None:
     """The shape of an operand that left no trace, where the other operand and the spec of a convolution tell it."""
-    if node.op is None or node.op.name != "correlate" or node.parents[1 - i] is None:
+    if node.op is None or node.op.kind != "correlate" or node.parents[1 - i] is None:
         return None
     spec, other = node.params["spec"], node.parents[1 - i].shape
     if i == 0:
@@ -157,7 +135,7 @@ def operand_shape(node: Node, i: int) -> tuple[int, ...] | None:
 def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int:
     """Multiply-adds of a product. A convolution pairs every value of its output y with a filter of C/G · ∏k weights."""
     assert node.op is not None
-    name, shape = node.op.name, node.shape
+    name, shape = node.op.kind, node.shape
     shapes = [s for s in operands if s is not None]
     if name == "correlate":
         return prod(shape) * operands[1][1] * prod(node.params["spec"].kernel) if operands[1] else prod(shape)

@@ -63,7 +63,7 @@ class Builder:
     def operation(self, node: Node) -> None:
         op = node.op
         assert op is not None
-        family, scope = labels.family(op.name), tidy(node.scope)
+        family, scope = labels.family(op), tidy(node.scope)
         args = labels.operand_names(op, len(node.parents))
         kept = saved_operands(node) if None in node.parents else {}
         reads: list[int | None] = []
@@ -86,7 +86,7 @@ class Builder:
             reads.append(at)
         drawn = [i for i, at in enumerate(reads) if at is not None]
         ordered = len(drawn) > 1 and labels.order_matters(op, len(drawn))
-        vertex = Vertex("op", labels.title(op.name), self.names.of(node), node.shape, _spelled(node.dtype), scope, family)
+        vertex = Vertex("op", op.title, self.names.of(node), node.shape, _spelled(node.dtype), scope, family)
         vertex.operations, vertex.flops = 1, facts.flops(node, self.shapes(reads))
         if node.params or numbers or unknown:
             vertex.details = (*labels.details(node), *labels.constants(op, args, numbers, unknown))

@@ -51,7 +51,7 @@ def draw_vjp(of: Tensor | Node, *, rankdir: str = "TB") -> Drawing:
     if not isinstance(node, Node) or node.op is None:
         kind = "leaf" if isinstance(node, Node) else "constant"
         raise ValueError(f"draw_vjp: this is a {kind} {node.shape}, which no operation made; pass the result of one")
-    graph = _Steps(node).graph if node.op.name in CONVOLUTIONS else _recorded(node, node.op)
+    graph = _Steps(node).graph if node.op.kind in CONVOLUTIONS else _recorded(node, node.op)
     for v in graph.vertices:
         if v.kind == "leaf":
             v.family = "given"
@@ -67,7 +67,7 @@ class _Steps:
         self.dtype = str(node.dtype)
         self.scope = ""
         spec: ConvSpec = node.params["spec"]
-        result, args, shapes = CONVOLUTIONS[node.op.name], node.op.args, _shapes(node, spec)
+        result, args, shapes = CONVOLUTIONS[node.op.kind], node.op.args, _shapes(node, spec)
         others = [a for a in "xgw" if a != result]
         wanted = {args[i] for i, p in enumerate(node.parents) if isinstance(p, Node)}
         needed = {result, *(b for a in others if a in wanted for b in others if a != b), *("g" for _ in wanted & {"bias"})}
@@ -164,7 +164,7 @@ class _Steps:
 def _shapes(node: Node, spec: ConvSpec) -> dict[str, Shape]:
     """The shapes of x, w and g, from the two that are known: the result's, and that of an operand that needs a gradient."""
     assert node.op is not None
-    known = {a: p.shape for a, p in zip(node.op.args, node.parents) if p is not None} | {CONVOLUTIONS[node.op.name]: node.shape}
+    known = {a: p.shape for a, p in zip(node.op.args, node.parents) if p is not None} | {CONVOLUTIONS[node.op.kind]: node.shape}
     x, w, g = known.get("x"), known.get("w"), known.get("g")
     n = x[0] if x else g[0] if g else 1
     c = x[1] if x else w[1] * spec.groups if w else 1
@@ -175,10 +175,10 @@ def _shapes(node: Node, spec: ConvSpec) -> dict[str, Shape]:
 def _recorded(node: Node, op: Op) -> Graph:
     """The graph that the rules of an operation record, from leaves that stand for its operands."""
     if node.saved is FREED:
-        raise RuntimeError(f"draw_vjp: backward() freed the values that {op.name} saved; draw before it, or pass it retain_graph=True")
+        raise RuntimeError(f"draw_vjp: backward() freed the values that {op.title} saved; draw before it, or pass it retain_graph=True")
     if type(op) is not Op:
         raise ValueError(
-            f"draw_vjp: {op.name} has no rule of its own: it sweeps the operations inside, which are made anew; draw one of those"
+            f"draw_vjp: {op.title} has no rule of its own: it sweeps the operations inside, which are made anew; draw one of those"
         )
     names = Names()
     parents = tuple(_stand_in(p) if isinstance(p, Node) else None for p in node.parents)
@@ -202,7 +202,7 @@ def _recorded(node: Node, op: Op) -> Graph:
                 outputs.append(out)
                 names.explicit.setdefault(id(out._node), f"d{op.arg(i)}")
     if not outputs:
-        raise ValueError(f"draw_vjp: no operand of {op.name} needs a gradient")
+        raise ValueError(f"draw_vjp: no operand of {op.title} needs a gradient")
     result.parents = ()
     return trace(outputs, names, grads=False, stats=False, cost=False, source=False)
 

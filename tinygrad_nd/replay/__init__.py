@@ -5,9 +5,9 @@ and constants that it came from are still known.
 """
 
 from .sweeping import Pulled, forward_seconds, pull_back
-from .values import Unknown, Values, consistent, operands, ours, reachable, run, saved_bytes, values
+from .values import Unknown, Values, consistent, operands, reachable, run, saved_bytes, values
 
 __all__ = [
-    "Pulled", "Unknown", "Values", "consistent", "forward_seconds", "operands", "ours", "pull_back", "reachable", "run", "saved_bytes",
+    "Pulled", "Unknown", "Values", "consistent", "forward_seconds", "operands", "pull_back", "reachable", "run", "saved_bytes",
     "values",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..kernels import activation, labels, losses, margins, pool, winners
 from ..node import Constant, Node
-from ..tape import FREED, OPS, Op, saved_operands
+from ..tape import FREED, Op, saved_operands
 from ..tensor import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -99,20 +99,15 @@ def run(op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> Any:
 
 def consistent(op: Op, arrays: Sequence[Any], params: dict[str, Any]) -> list[Any]:
     """The operands, those replaced that the library computes from others beforehand."""
-    if op.name not in _AGAIN or not ours(op):
+    if op.kind not in _AGAIN:
         return list(arrays)
     named = dict(zip(op.args, arrays))
-    return list({**named, **_AGAIN[op.name]({**named, **params})}.values())
+    return list({**named, **_AGAIN[op.kind]({**named, **params})}.values())
 
 
 def is_derived(op: Op, i: int) -> bool:
     """Whether the library computes operand i from others beforehand."""
-    return op.name in _AGAIN and ours(op) and op.args[i] in _DERIVED
-
-
-def ours(op: Op) -> bool:
-    """Whether the operation is the library's; a user's may have the same name."""
-    return OPS.get(op.name) is op
+    return op.kind in _AGAIN and op.args[i] in _DERIVED
 
 
 def saved_bytes(nodes: Iterable[Node]) -> dict[Node, int]:

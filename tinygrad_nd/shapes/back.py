@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..draw.labels import family, title
+from ..draw.labels import family
 from ..kernels.adaptive import Parted, seen_by
 from ..node import Node
 from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
@@ -23,33 +23,33 @@ from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, s
 def back(node: Node, i: int, axes: Axes) -> Axes:
     """What is seen of each axis of operand i, of what is seen of the axes of the result."""
     assert node.op is not None
-    name, shape = node.op.name, node.parents[i].shape
-    if name in _RULES:
-        return _RULES[name](node, i, axes)
+    kind, shape = node.op.kind, node.parents[i].shape
+    if kind in _RULES:
+        return _RULES[kind](node, i, axes)
     along = _along(node.params)
-    if name in _WHOLE and along is not None:
+    if kind in _WHOLE and along is not None:
         along = tuple(a % len(shape) for a in along)
         kept = iter(axes if len(axes) < len(shape) else [s for a, s in enumerate(axes) if a not in along])
         if len(axes) in (len(shape), len(shape) - len(along)):
             return [whole(n) if a in along else next(kept) for a, n in enumerate(shape)]
-    if along is None and (family(name) == "elementwise" or name in _PLAIN):
+    if along is None and (family(node.op) == "elementwise" or kind in _PLAIN):
         return _broadcast(node, i, axes)
-    return [whole(n, None if prod(node.shape) == 1 else title(name)) for n in shape]
+    return [whole(n, None if prod(node.shape) == 1 else node.op.title) for n in shape]
 
 
 def phases(node: Node) -> int:
     """How many neighbouring positions of the result may see the operand differently."""
     if node.op is None:
         return 1
-    if node.op.name in _SPREADING:
+    if node.op.kind in _SPREADING:
         return max(node.params["spec"].stride, default=1)
-    if node.op.name == "pixel_shuffle":
+    if node.op.kind == "pixel_shuffle":
         return max(node.params["factors"], default=1)
-    if node.op.name == "repeat":
+    if node.op.kind == "repeat":
         return int(node.params["count"])
-    if node.op.name == "reshape":
+    if node.op.kind == "reshape":
         return max([prod(node.parents[0].shape[a + 1 : b]) for (a, b), _ in _blocks(node.parents[0].shape, node.shape)], default=1)
-    return max([t.out // gcd(t.out, t.size) for t in node.params["taps"]]) if node.op.name == "resample" else 1
+    return max([t.out // gcd(t.out, t.size) for t in node.params["taps"]]) if node.op.kind == "resample" else 1
 
 
 def _along(params: dict[str, Any]) -> tuple[int, ...] | None:
@@ -66,7 +66,7 @@ def _broadcast(node: Node, i: int, axes: Axes) -> Axes:
     lead = len(axes) - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, node.shape[lead:])):
         assert node.op is not None
-        return [whole(n, title(node.op.name)) for n in shape]
+        return [whole(n, node.op.title) for n in shape]
     return [s if n == m else whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
 
 
@@ -79,7 +79,7 @@ def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int]
     if isinstance(spec, Parted):
         return _resampled(node, i, axes)
     lead = len(axes) - spec.rank
-    kept = 1 if family(node.op.name) == "product" else lead
+    kept = 1 if family(node.op) == "product" else lead
     windows = zip(axes[lead:], spec.kernel, spec.stride, spec.padding, spec.dilation)
     front = [s if a < kept else whole(n) for a, (s, n) in enumerate(zip(axes[:lead], shape))]
     return front + [seen.moved(move(k, s, a, d)) for seen, k, s, (a, _), d in windows]
@@ -89,7 +89,7 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
     """Interpolation and adaptive pools: the inputs of each output are listed; those with weight 0 are not seen."""
     assert node.op is not None
     listed = node.params["taps"] if "taps" in node.params else seen_by(node.params["spec"])
-    listed = [t.transposed for t in listed] if node.op.name in _SPREADING else listed
+    listed = [t.transposed for t in listed] if node.op.kind in _SPREADING else listed
     for along, taps in enumerate(listed, len(axes) - len(listed)):
         used = taps.used if taps.weight is None else taps.used & (taps.weight != 0)
 
@@ -105,7 +105,7 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
 def _pixels(node: Node, i: int, axes: Axes) -> Axes:
     """Channels as pixels, or back: all channels, and the block's place or its pixels."""
     assert node.op is not None
-    factors, shape, together = node.params["factors"], node.parents[i].shape, node.op.name == "pixel_shuffle"
+    factors, shape, together = node.params["factors"], node.parents[i].shape, node.op.kind == "pixel_shuffle"
     home = len(axes) - len(factors) - 1
     space = [s.moved(divided(f) if together else multiplied(f)) for s, f in zip(axes[home + 1 :], factors)]
     return [*axes[:home], whole(shape[home]), *space]
@@ -193,7 +193,7 @@ def _sliced(node: Node, i: int, axes: Axes) -> Axes:
     index, shape = node.params["index"], node.parents[i].shape
     index = index if isinstance(index, tuple) else (index,)
     if not all(part is None or isinstance(part, (slice, int, np.integer, type(...))) for part in index):
-        return [whole(n, title("getitem")) for n in shape]
+        return [whole(n, "getitem") for n in shape]
     missing = [slice(None)] * (len(shape) - len([part for part in index if part is not None and part is not ...]))
     at = next((place for place, part in enumerate(index) if part is ...), len(index))
     left, sizes, found = iter(axes), iter(shape), []

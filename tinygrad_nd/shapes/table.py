@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..arguments import dtype_of, whole
 from ..draw.facts import Cost, cost
-from ..draw.labels import OWN, operand_names, operand_shape, title
+from ..draw.labels import OWN, operand_names, operand_shape
 from ..nn.module import Module, attributes, watching
 from ..node import Node, current_scope, enable_grad, now, setting
 from ..replay import reachable
@@ -130,7 +130,7 @@ def _rows(nodes: Sequence[Any], calls: list[_Call], counted: set[int]) -> Iterat
             name, what, shape = part.scope, type(part.module).__name__, shapes[0] if len(shapes) == 1 else shapes
             learned = [(id(p._node), p.size) for p in part.module.parameters()]
         else:
-            own, name, what, shape, learned = [part], part.scope, title(part.op.name), part.shape, []
+            own, name, what, shape, learned = [part], part.scope, part.op.title, part.shape, []
         learned += [(id(p), int(np.prod(p.shape))) for n in own for p in n.parents if isinstance(p, Node) and p.op is None]
         fresh = {key: size for key, size in learned if key not in counted}
         counted |= fresh.keys()
