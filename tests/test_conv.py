@@ -58,19 +58,6 @@ def operands(case, kind=float, batch=2):
     return x, w, b, {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_conv_and_its_gradients_equal_the_loops(case):
-    x, w, b, how = operands(case)
-    expected = loops.conv(x, w, *how.values()) + b.reshape(-1, *(1,) * (x.ndim - 2))
-    tx, tw, tb = (nd.tensor(t, requires_grad=True) for t in (x, w, b))
-    y = nd.conv_nd(tx, tw, tb, **how)
-    close(y, expected)
-    g = draw(expected.shape, seed=1)
-    y.backward(g)
-    for found, meant in zip((tx.grad, tw.grad, tb.grad), loops.conv_backward(g, x, w, *how.values())):
-        close(found, meant)
-
-
 @pytest.mark.parametrize("case", ["rank 1, everything", "rank 2, groups", "rank 3", "rank 0"])
 def test_complex_conv_is_not_conjugated_and_its_gradients_are_adjoint(case):
     x, w, b, how = operands(case, complex)
@@ -87,7 +74,7 @@ def test_complex_conv_is_not_conjugated_and_its_gradients_are_adjoint(case):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_algorithms_agree(case, algorithm):
+def test_conv_and_its_gradients_equal_the_loops(case, algorithm):
     x, w, b, how = operands(case)
     tx, tw, tb = (nd.tensor(t, requires_grad=True) for t in (x, w, b))
     try:
@@ -100,7 +87,7 @@ def test_algorithms_agree(case, algorithm):
     g = draw(y.shape, seed=1)
     y.backward(g)
     for found, meant in zip((tx.grad, tw.grad, tb.grad), loops.conv_backward(g, x, w, *how.values())):
-        close(found, meant, 1e-11)
+        close(found, meant, 1e-12 if algorithm == "auto" else 1e-11)
 
 
 @pytest.fixture
@@ -365,12 +352,6 @@ def test_a_unit_kernel_is_the_identity():
 def test_a_kernel_of_the_inputs_size_is_a_dense_layer():
     x, w, b = draw((4, 3, 2, 5), (6, 3, 2, 5), (6,))
     close(nd.conv_nd(x, w, b)[:, :, 0, 0], nd.linear(x.reshape(4, -1), w.reshape(6, -1), b).data)
-
-
-def test_conv_is_a_sum_over_shifted_products():
-    x, w = draw((2, 2, 7, 6), (3, 2, 3, 2))
-    expected = sum(np.einsum("ncij,mc->nmij", x[:, :, a : a + 5, b : b + 5], w[:, :, a, b]) for a in range(3) for b in range(2))
-    close(nd.conv_nd(x, w), expected)
 
 
 def test_nan_and_infinity_flow_to_the_outputs_that_see_them_only():

@@ -50,9 +50,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, ...]]]:
     """(f(*primals), pullback): the pullback maps a cotangent of the result to a tuple of cotangents of the primals, as often as asked."""
-    fresh, inputs = _inputs(primals, range(len(primals)), "vjp")
-    with enable_grad():
-        out = f(*fresh)
+    out, inputs = _called(f, primals, {}, range(len(primals)), "vjp")
     ys = [out] if isinstance(out, Tensor) else list(out)
 
     def pullback(cotangent: Any) -> tuple[Tensor, ...]:
@@ -74,9 +72,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
             raise TypeError(f"jvp: {what} must be a list or tuple, one for each argument of the function, but got a {type(those).__name__}")
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents, but got {len(tangents)}")
-    fresh, inputs = _inputs(primals, range(len(primals)), "jvp")
-    with enable_grad():
-        out = f(*fresh)
+    out, inputs = _called(f, primals, {}, range(len(primals)), "jvp")
     ys = [out] if isinstance(out, Tensor) else list(out)
     directions = [_tangent(t, x, "jvp: a tangent") for t, x in zip(tangents, inputs)]
     outer = _outer(ys, inputs) or (recording.get() and any(t.requires_grad for t in directions))
@@ -99,12 +95,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        picked = _argnums(argnums, len(args), "jacobian")
-        fresh, inputs = _inputs(args, picked, "jacobian")
-        with enable_grad():
-            y = f(*fresh, **kwargs)
-        if not isinstance(y, Tensor):
-            raise TypeError(f"jacobian: the function must return a tensor, but returned {type(y).__name__}")
+        out, inputs = _called(f, args, kwargs, _argnums(argnums, len(args), "jacobian"), "jacobian")
+        y = _tensor(out, "jacobian")
         units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         rows = [_pull([y], inputs, [unit], retain=True) for unit in units]
         found = tuple(
@@ -149,10 +141,10 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
 def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Function:
     @wraps(f)
     def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        picked = _argnums(argnums, len(args), where)
-        fresh, inputs = _inputs(args, picked, where)
-        with enable_grad():
-            y = _scalar(f(*fresh, **kwargs), where)
+        out, inputs = _called(f, args, kwargs, _argnums(argnums, len(args), where), where)
+        y = _tensor(out, where)
+        if y.size != 1:
+            raise ValueError(f"{where}: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
         found = _pull([y], inputs, None)
         return y if _outer([y], inputs) else y.detach(), found[0] if isinstance(argnums, (int, np.integer)) else found
 
@@ -167,22 +159,21 @@ def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int,
     return tuple(int(i) % count for i in picked)
 
 
-def _inputs(args: Sequence[Any], picked: Sequence[int], where: str) -> tuple[list[Any], list[Tensor]]:
-    """The arguments with fresh inputs at `picked`: leaves, or aliases of tensors that already belong to a graph."""
+def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any], picked: Sequence[int], where: str) -> tuple[Any, list[Tensor]]:
+    """What f returns, recorded, and its inputs at `picked`, made afresh: leaves, or aliases of tensors that already belong to a graph."""
     fresh = list(args)
     for i in picked:
         t: Tensor = operand(args[i], where)
         if t.dtype.kind not in "fc":
             raise TypeError(f"{where}: argument {i} is {t.dtype}, but only floating and complex values have derivatives; use .astype")
         fresh[i] = alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)
-    return fresh, [fresh[i] for i in picked]
+    with enable_grad():
+        return f(*fresh, **kwargs), [fresh[i] for i in picked]
 
 
-def _scalar(y: Any, where: str) -> Tensor:
+def _tensor(y: Any, where: str) -> Tensor:
     if not isinstance(y, Tensor):
         raise TypeError(f"{where}: the function must return a tensor, but returned {type(y).__name__}")
-    if y.size != 1:
-        raise ValueError(f"{where}: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
     return y
 
 

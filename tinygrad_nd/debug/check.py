@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +130,7 @@ def _rows(node: Node, known: Values, rtol: float, atol: float, rng: np.random.Ge
             raise Unknown("it calls a function again, whose operations are not recorded")
         arrays = [_double(a) for a in operands(node, known, rng)]
         params = {k: _double_dtype(v) for k, v in node.params.items()}
-        y = _quietly(lambda: run(op, arrays, params))
+        y = _run(op, arrays, params)
         _refuse(node, op, y, arrays, params)
     except Exception as error:
         reason = str(error) if isinstance(error, Unknown) else f"it cannot be run again: {type(error).__name__}: {error}"
@@ -159,11 +159,11 @@ def _compare(
 
         def at(t: float) -> float:
             moved = [x + t * v if k == i else a for k, a in enumerate(arrays)]
-            return float(np.vdot(u, _quietly(lambda: run(op, moved, params))).real)
+            return float(np.vdot(u, _run(op, moved, params)).real)
 
         here, up, down = at(0), at(STEP), at(-STEP)
         expected, found = (up - down) / (2 * STEP), float(np.vdot(_pulled(op, arrays, params, i, u), v).real)
-        noise = 1e-15 * (float(np.sum(np.abs(u) * np.abs(np.asarray(_quietly(lambda: run(op, arrays, params)))))) + abs(here)) / STEP
+        noise = 1e-15 * (float(np.sum(np.abs(u) * np.abs(np.asarray(_run(op, arrays, params))))) + abs(here)) / STEP
         if abs(found - expected) <= atol + noise + rtol * max(abs(found), abs(expected)):
             return "right", expected, found, note
         if not np.isfinite(expected):
@@ -195,13 +195,13 @@ def _refuse(node: Node, op: Op, y: Any, arrays: list[Any], params: dict[str, Any
     beforehand = [*(v for _, v in leaves(params)), *(a for a, p in zip(arrays, node.parents) if not isinstance(p, Node))]
     if any(y is a for a in beforehand):
         raise Unknown("its result is computed beforehand")
-    if not np.array_equal(y, _quietly(lambda: run(op, arrays, params)), equal_nan=True):
+    if not np.array_equal(y, _run(op, arrays, params), equal_nan=True):
         raise Unknown("it gives another result every time")
 
 
-def _quietly(f: Callable[[], Any]) -> Any:
+def _run(op: Op, arrays: list[Any], params: dict[str, Any]) -> Any:
     with np.errstate(all="ignore"):
-        return f()
+        return run(op, arrays, params)
 
 
 def _double(a: Any) -> Any:

@@ -17,11 +17,11 @@ from .elementwise import absolute, power, sign
 from .linalg import matrices, operand
 from .naming import named
 from .parts import floating
+from .reduce import _keep, spread
 from .reduce import max as max_along
 from .reduce import min as min_along
-from .reduce import spread
 from .reduce import sum as sum_along
-from .shape import axes_of, moveaxis, reshape
+from .shape import axes_of, moveaxis
 from .solve import inv
 from .ufunc import over, scale
 
@@ -85,7 +85,7 @@ def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: Ord, who
         found = sum_along(absolute(x), axes)
     else:
         found = _pnorm(x, axes=axes, p=float(ord))
-    return _kept(found, x, axes, keepdims)
+    return _keep(found, x.shape, axes, keepdims)
 
 
 @named
@@ -94,7 +94,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Ord = "fro") -> Tenso
     x = floating(operand(x, "matrix_norm"))
     if x.ndim < 2:
         raise AxisError(f"matrix_norm: needs matrices in the last two axes, but x has shape {x.shape}")
-    return _kept(_matrix_norm(x, ord, "matrix_norm"), x, (x.ndim - 2, x.ndim - 1), keepdims)
+    return _keep(_matrix_norm(x, ord, "matrix_norm"), x.shape, (x.ndim - 2, x.ndim - 1), keepdims)
 
 
 def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
@@ -129,7 +129,7 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
     x = floating(operand(x, "norm"))
     if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord in ("f", "fro") and x.ndim == 2)):
         axes = tuple(range(x.ndim))
-        return _kept(_pnorm(x, axes=axes, p=2.0), x, axes, keepdims)
+        return _keep(_pnorm(x, axes=axes, p=2.0), x.shape, axes, keepdims)
     if not (axis is None or isinstance(axis, tuple)):
         try:
             axis = int(axis)  # type: ignore[arg-type]
@@ -140,11 +140,7 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
         return _vector_norm(x, axes, keepdims, 2 if ord is None else ord, "norm")
     if len(axes) != 2:
         raise ValueError(f"norm: needs one axis or two, but x {x.shape} with axis={axis} and ord={ord!r} gives {len(axes)}")
-    return _kept(_matrix_norm(moveaxis(x, axes, (-2, -1)), ord, "norm"), x, axes, keepdims)
-
-
-def _kept(y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return reshape(y, tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else y
+    return _keep(_matrix_norm(moveaxis(x, axes, (-2, -1)), ord, "norm"), x.shape, axes, keepdims)
 
 
 @named

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from math import inf
 from typing import Any, ClassVar
 
@@ -88,9 +89,7 @@ class Optimizer:
     @property
     def state(self) -> list[State]:
         """What every parameter has gathered so far, by position."""
-        for rows in self._rows:
-            for row in rows:
-                row.share_out()
+        self._share_out()
         return [own.state for owns in self._owns for own in owns]
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
@@ -191,11 +190,13 @@ class Optimizer:
         for own, state in zip(owns, loaded):
             own.state = state
 
+    def _share_out(self) -> None:
+        for row in chain.from_iterable(self._rows):
+            row.share_out()
+
     def _unjoin(self) -> None:
         """Ends all rows; the next step joins new ones."""
-        for rows in self._rows:
-            for row in rows:
-                row.share_out()
+        self._share_out()
         self._moving, self._rows = [[] for _ in self.param_groups], [[] for _ in self.param_groups]
 
     def __getstate__(self) -> dict[str, Any]:
