@@ -106,7 +106,7 @@ def _pair(op: Op) -> Callable[..., Tensor]:
     """`_call` and `_result` written out for two operands, which arithmetic has: where tensors are small, the way to the kernel is what
     takes the time. Whatever is out of the ordinary goes the long way."""
     call, result, kernel, name, record, new = _call(op), _result(op), op.kernel, op.name, recording.get, object.__new__
-    barred, differentiable = op.barred, any(op.rules)
+    barred, differentiable, setflags = op.barred, any(op.rules), ndarray.setflags
     # What is saved of (x, y, out, None), for each mask of tracked operands.
     plans = [[(i if kind == "input" else 2) if mask & readers else 3 for kind, i, readers in op.slots] for mask in range(4)]
 
@@ -136,7 +136,7 @@ def _pair(op: Op) -> Callable[..., Tensor]:
             mask += 2
         if watched or mask & barred or type(out) is not ndarray or out.base is not None or out is a or out is b:
             return result(out, (a, b), (m, n), params)
-        out.setflags(write=False)
+        setflags(out, False)
         t: Tensor = new(Tensor)
         t._data = out
         t._node = None
@@ -144,7 +144,8 @@ def _pair(op: Op) -> Callable[..., Tensor]:
             operands = a, b, out, None
             saved = []
             for i in plans[mask]:
-                saved.append(immutable(operands[i]))
+                v = operands[i]
+                saved.append(v if type(v) is ndarray and v.base is None and not v.flags.writeable else immutable(v))
             t._node = Node(op, (m, n), tuple(saved), params, out)
         return t
 
