@@ -106,7 +106,8 @@ def _pair(op: Op) -> Callable[..., Tensor]:
     """`_call` and `_result` written out for two operands, which arithmetic has: where tensors are small, the way to the kernel is what
     takes the time. Whatever is out of the ordinary goes the long way."""
     call, result, kernel, name, record, new = _call(op), _result(op), op.kernel, op.name, recording.get, object.__new__
-    barred, differentiable, setflags = op.barred, any(op.rules), ndarray.setflags
+    barred, differentiable = op.barred, any(op.rules)
+    setflags: Any = ndarray.setflags
     # What is saved of (x, y, out, None), for each mask of tracked operands.
     plans = [[(i if kind == "input" else 2) if mask & readers else 3 for kind, i, readers in op.slots] for mask in range(4)]
 
