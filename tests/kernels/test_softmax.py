@@ -149,3 +149,11 @@ def test_activations_in_single_precision_are_those_in_double(kind, order, engine
     for got, expected in ((y, exact), (slope(g, x, y, *more), slope(*wide, exact, *more))):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, expected, rtol=2e-6, atol=3e-6)
+
+
+@pytest.mark.parametrize("height", [-200, -60, -20, 0, 40, 80, 200])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_softmax_is_exact_at_any_height(height, axis, engine):
+    x = sample((80, 90)) * 4 + height
+    powers = np.exp(x.astype(np.float64) - height)
+    np.testing.assert_allclose(softmax.softmax(x, axis), powers / powers.sum(axis, keepdims=True), rtol=5e-6)

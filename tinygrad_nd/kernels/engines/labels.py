@@ -4,9 +4,8 @@
 import numpy as np
 
 from ..along import LANES
-from .exponential import exp
 from .plain import exact, summing
-from .softmax import _largest, _powers, _scale, _tops, block
+from .softmax import _largest, _multiply, _powers, _powers_of, _scale, _tops, block
 
 
 @exact
@@ -26,23 +25,6 @@ def loss_rows(out, rows, labels, x, weights, ignore, scale):
             rows[r, 0] += _everywhere(x[r], weights[1], top, rest)
             _less(out[r], weights[1], k)
         out[r, label] -= k * weights[0, label]
-
-
-@summing
-def _powers_of(out, x, top):
-    """Their sum."""
-    total = x.dtype.type(0)
-    for c in range(x.size):
-        power = exp(x[c] - top)
-        out[c] = power
-        total += power
-    return total
-
-
-@exact
-def _multiply(out, factor):
-    for c in range(out.size):
-        out[c] *= factor
 
 
 @summing

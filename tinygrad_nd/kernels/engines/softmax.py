@@ -11,6 +11,7 @@ from ..along import LANES
 from .exponential import exp, log
 from .plain import exact, summing
 
+_LOW, _HIGH = 1e-2, 1e30
 _BITS = 0x7FFFFFFF  # of a float32, without its sign
 
 
@@ -27,14 +28,33 @@ def _largest(x):
 @summing
 def softmax_rows(out, x):
     for r in range(x.shape[0]):
-        top, total = _largest(x[r]), np.float32(0)
-        for i in range(x.shape[1]):
-            power = exp(x[r, i] - top)
-            out[r, i] = power
-            total += power
-        part = np.float32(1) / total
-        for i in range(x.shape[1]):
-            out[r, i] *= part
+        total = _powers_of(out[r], x[r], np.float32(0))
+        if _lost(total):
+            total = _powers_of(out[r], x[r], _largest(x[r]))
+        _multiply(out[r], np.float32(1) / total)
+
+
+@summing
+def _powers_of(out, x, top):
+    """Their sum."""
+    total = np.float32(0)
+    for i in range(x.size):
+        power = exp(x[i] - top)
+        out[i] = power
+        total += power
+    return total
+
+
+@exact
+def _lost(total):
+    """Whether a sum of exponentials may have lost what the quotients would show, so that they must be taken from the largest number on."""
+    return (total < _LOW) | (total > _HIGH) | (total != total)
+
+
+@exact
+def _multiply(out, factor):
+    for i in range(out.size):
+        out[i] *= factor
 
 
 @summing
@@ -200,10 +220,17 @@ def softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        _tops(top, x, p, low, high)
-        total[:] = 0
+        top[:], total[:] = 0, 0
         for c in range(x.shape[1]):
             _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+        lost = 0
+        for i in range(high - low):
+            lost += 1 if _lost(total[i]) else 0
+        if lost > 0:
+            _tops(top, x, p, low, high)
+            total[:] = 0
+            for c in range(x.shape[1]):
+                _powers(out[p, c, low:high], x[p, c, low:high], top, total)
         for i in range(LANES):
             total[i] = np.float32(1) / total[i]
         for c in range(x.shape[1]):
