@@ -288,3 +288,9 @@ def test_single_precision_follows_double_precision_where_the_mean_is_large(f, or
         found.append([y.data, *[leaf.grad.data for leaf in leaves]])
     for single, double in zip(*found):
         assert abs(single - double).max() < 2e-5 * abs(double).max()
+
+
+def test_no_examples_leave_running_statistics_alone():
+    layer = nd.nn.InstanceNorm2d(3, track_running_stats=True)
+    assert layer(np.ones((0, 3, 4, 4), np.float32)).shape == (0, 3, 4, 4)
+    assert not layer.running_mean.data.any() and (layer.running_var.data == 1).all()

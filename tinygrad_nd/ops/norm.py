@@ -181,7 +181,7 @@ def _by_channel(
         raise ValueError(f"{told}, and statistics of x need more; use the running ones")
     y, middle, rstd = normalised(x, weight, bias, Over(axes, shape, eps))
     for name, old in running.items():
-        if isinstance(old, Tensor):
+        if isinstance(old, Tensor) and x.size:
             new = middle if name == "running_mean" else np.maximum(rstd.astype(np.float64) ** -2 - eps, 0) * (count / (count - 1))
             fresh = new.reshape(channels) if new.size == channels else np.moveaxis(new, axis, 0).reshape(channels, -1).mean(1)
             old.data = ((1 - momentum) * old.data + momentum * fresh).astype(old.dtype)
