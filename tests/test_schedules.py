@@ -164,3 +164,24 @@ def test_a_step_past_the_last_changes_nothing():
 def test_errors_say_what_came(make, error, message):
     with pytest.raises(error, match=message):
         make(sgd())
+
+
+def test_a_schedule_does_not_undo_what_others_did_to_the_rates():
+    optimiser = nd.optim.SGD([nd.Parameter([0.0])], lr=1.0)
+    first, second = nd.optim.ExponentialLR(optimiser, 0.5), nd.optim.StepLR(optimiser, 2)
+    first.step()
+    with pytest.raises(ValueError, match=r"StepLR.step: lr was set to \[1.0\], but something else made it \[0.5\].*SequentialLR"):
+        second.step()
+    assert (optimiser.lr, second.last_epoch) == (0.5, 0)
+    first.load_state_dict(first.state_dict())  # the optimiser's state may be loaded later
+    optimiser.lr = 0.25
+    first.step()
+    plateau = nd.optim.ReduceLROnPlateau(optimiser, patience=0)
+    plateau.step(1.0)
+    optimiser.add_param_group({"params": [nd.Parameter([0.0])]})
+    with pytest.raises(ValueError, match="2 groups, but min_lr has 1"):
+        plateau.step(1.0)
+    with pytest.raises(ValueError, match=r"ExponentialLR.step: lr was set to \[0.25\], but something else made it \[0.25, 1.0\]"):
+        first.step()
+    first.step(4)
+    assert [group["lr"] for group in optimiser.param_groups] == [0.5**4, 1.0]

@@ -54,9 +54,10 @@ class ReduceLROnPlateau:
 
     def step(self, metric: Any) -> None:
         """Counts one epoch that ended with this metric, a number or a tensor of one element."""
+        where = "ReduceLROnPlateau.step"
         value = metric.item() if isinstance(metric, (Tensor, np.ndarray)) and metric.size == 1 else metric
         if not isinstance(value, (float, np.floating)):  # of which nan is no improvement
-            number("ReduceLROnPlateau.step", "metric", value)
+            number(where, "metric", value)
         value = float(value)
         self.last_epoch += 1
         if self._is_better(value):
@@ -68,7 +69,7 @@ class ReduceLROnPlateau:
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
-            for group, least in zip(self.optimizer.param_groups, self.min_lrs):
+            for group, least in zip(self.optimizer.param_groups, per_group(where, "min_lr", self.min_lrs, self.optimizer)):
                 lr = max(group["lr"] * self.factor, least)
                 if group["lr"] - lr > self.eps:
                     group["lr"] = lr

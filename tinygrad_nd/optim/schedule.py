@@ -33,6 +33,7 @@ class Schedule:
         self.last_epoch: float = 0
         self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
         self._set(0)
+        self._given: list[float] | None = self.get_last_lr()  # what it set last, None where that is not known
 
     def rate(self, base: float, t: float) -> float:
         """The rate after t steps of a group that began with `base`."""
@@ -43,11 +44,17 @@ class Schedule:
         return [self.rate(base, t) for base in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
-        """Sets the rates of the next epoch, or of the one given (counted from 0)."""
-        t = self.last_epoch + 1 if epoch is None else epoch
-        number(f"{type(self).__name__}.step", "epoch", t, least=0, below=inf)
+        """Sets the rates of the next epoch, or of the one given (counted from 0).
+
+        Raises ValueError where something else has changed the rates, or the groups, which the next epoch would undo.
+        """
+        t, where = self.last_epoch + 1 if epoch is None else epoch, f"{type(self).__name__}.step"
+        number(where, "epoch", t, least=0, below=inf)
+        if epoch is None and self._given is not None and self._given != (found := self.get_last_lr()):
+            hint = "use SequentialLR or LambdaLR for two schedules in one, add groups before, or pass the epoch to go on all the same"
+            raise ValueError(f"{where}: lr was set to {self._given}, but something else made it {found}, which would be undone; {hint}")
         self._set(t)
-        self.last_epoch = t
+        self.last_epoch, self._given = t, self.get_last_lr()
 
     def get_last_lr(self) -> list[float]:
         """The rate of every group."""
@@ -62,6 +69,7 @@ class Schedule:
         with reading(f"{type(self).__name__}.load_state_dict", saved):
             self._check_state(saved)
         self.last_epoch, self.base_lrs = saved["last_epoch"], [float(lr) for lr in saved["base_lrs"]]
+        self._given = None  # the optimiser's state may come before or after
 
     def _check_state(self, saved: Mapping[str, Any]) -> None:
         who, own = type(self).__name__, self.state_dict()
