@@ -1,11 +1,14 @@
-"""Compiled loops of `kernels.labels`, for float32; rows and lanes as in `softmax`."""
+"""Compiled loops of `kernels.labels`, for float32; rows and lanes as in `softmax`.
+
+Exponentials are taken from the label's score on, so that the loss is the logarithm of their sum; from the largest one if that is too large.
+"""
 
 # mypy: ignore-errors
 import numpy as np
 
 from ..along import LANES
 from .plain import exact, summing
-from .softmax import _largest, _multiply, _powers, _powers_of, _scale, _tops, block
+from .softmax import _largest, _lost, _multiply, _powers_of, _scale, block, sums_of_powers
 
 
 @exact
@@ -16,8 +19,11 @@ def loss_rows(out, rows, labels, x, weights, ignore, scale):
         if label == ignore:
             rows[r, 0], out[r] = 0, 0
             continue
-        top = _largest(x[r])
+        top = x[r, label]
         total = _powers_of(out[r], x[r], top)
+        if _lost(total):
+            top = _largest(x[r])
+            total = _powers_of(out[r], x[r], top)
         rest = np.log(total)
         rows[r, 0] = ((top - x[r, label]) + rest) * weights[0, label]
         _multiply(out[r], k * (weights[0, label] + everywhere) / total)
@@ -78,10 +84,10 @@ def loss_lanes(out, rows, labels, x, weights, ignore, scale, begin, end):
     below[:] = 0
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        _tops(top, x, p, low, high)
-        total[:] = 0
-        for c in range(x.shape[1]):
-            _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+        for i in range(low, high):
+            label = labels[p, 0, i]
+            top[i - low] = x[p, 0 if label == ignore else label, i]
+        sums_of_powers(out, x, top, total, p, low, high)
         if everywhere != 0:
             below[:] = 0
             for c in range(x.shape[1]):

@@ -167,6 +167,25 @@ def _powers(out, x, top, total):
         total[i] += power
 
 
+@summing
+def sums_of_powers(out, x, top, total, p, low, high):
+    """Exponentials of x - top and their sums; from the largest x on, which becomes top, if some sum may have lost something."""
+    _sum_up(out, x, top, total, p, low, high)
+    lost = 0
+    for i in range(high - low):
+        lost += 1 if _lost(total[i]) else 0
+    if lost > 0:
+        _tops(top, x, p, low, high)
+        _sum_up(out, x, top, total, p, low, high)
+
+
+@summing
+def _sum_up(out, x, top, total, p, low, high):
+    total[:] = 0
+    for c in range(x.shape[1]):
+        _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+
+
 @exact
 def _scale(out, part):
     for i in range(out.size):
@@ -220,17 +239,8 @@ def softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        top[:], total[:] = 0, 0
-        for c in range(x.shape[1]):
-            _powers(out[p, c, low:high], x[p, c, low:high], top, total)
-        lost = 0
-        for i in range(high - low):
-            lost += 1 if _lost(total[i]) else 0
-        if lost > 0:
-            _tops(top, x, p, low, high)
-            total[:] = 0
-            for c in range(x.shape[1]):
-                _powers(out[p, c, low:high], x[p, c, low:high], top, total)
+        top[:] = 0
+        sums_of_powers(out, x, top, total, p, low, high)
         for i in range(LANES):
             total[i] = np.float32(1) / total[i]
         for c in range(x.shape[1]):
