@@ -87,11 +87,11 @@ def test_values_put_at_places_are_found_there(order, engine):
     y = places.put(values.data, at.data, x.shape, 2)
     np.testing.assert_array_equal(places.take(y, at.data, 2), values.data)
     assert np.count_nonzero(y) == values.size
-    assert not places.repeated(at.data, 480, 2)
     twice = at.data.copy()
     twice[3, 2, 1, 1] = twice[3, 2, 5, 7]
-    assert places.repeated(twice, 480, 2)
-    assert places.within(at.data, 480) and not places.within(at.data, at.data.max()) and not places.within(at.data - 1, 480)
+    assert places.checked(at.data, 480, 2) == (True, True)
+    assert places.checked(twice, 480, 2) == (True, False)
+    assert not places.checked(at.data, at.data.max(), 2)[0] and not places.checked(at.data - 1, 480, 2)[0]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from .elementwise import LARGE, PASSES
 from .memory import Array
 
 COMPILED, MOST = 1 << 13, 1 << 31  # numbers; below, compiled loops save nothing; from here on, they cannot count places
+SEARCHED = 16  # numbers that are passed over as quickly as one is picked
+TWICE, OUTSIDE = 1, 2  # faults of places
 
 
 def largest(x: Array, rank: int) -> Array:
@@ -24,17 +26,13 @@ def largest(x: Array, rank: int) -> Array:
     blocks = _blocks(x, rank, order)
     outer, n, inner = blocks.shape
     at = np.empty((outer, 1, inner), np.int64)
-    loops = _loops(x)
-    if inner == 1 and loops is not None and x.dtype == np.float32:
+    if inner > 1:
+        _each(outer, x.size, lambda box: _largest(blocks[box], at[box]))
+    elif x.dtype == np.float32 and (loops := _loops(x)):
         rows = blocks.reshape(outer, n)
         engines.repeat(loops.largest_rows, (at, rows), lambda: [(at[box, 0, 0], rows[box]) for box in _shares(rows)])
-    elif inner == 1:
-        rows = blocks.reshape(outer, n)
-        _each(outer, x.size, lambda box: np.argmax(rows[box], 1, out=at[box, 0, 0]))
-    elif loops is not None:
-        engines.repeat(loops.largest_lanes, (at, blocks), lambda: [(at[box], blocks[box]) for box in _shares(blocks)])
     else:
-        _each(outer, x.size, lambda box: _largest(blocks[box], at[box]))
+        _each(outer, x.size, lambda box: np.argmax(blocks[box, :, 0], 1, out=at[box, 0, 0]))
     return _restored(at, (*x.shape[: x.ndim - rank], *(1,) * rank), order)
 
 
@@ -66,33 +64,28 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     return _restored(y, shape, order)
 
 
-def within(at: Array, n: int) -> bool:
-    """Whether all places are from 0 to n - 1."""
-    found: list[bool] = []
-    flat = np.ascontiguousarray(at.transpose(memory.memory_order(at))).reshape(-1).view(np.uint64)  # what is below 0 is large
-    _each(flat.size, flat.size, lambda box: found.append(int(flat[box].max()) < n))
-    return all(found)
-
-
-def repeated(at: Array, n: int, rank: int) -> bool:
-    """Whether a place of a block of n is named twice."""
+def checked(at: Array, n: int, rank: int) -> tuple[bool, bool]:
+    """Whether all places are from 0 to n - 1, and, if so, whether none of a block is named twice."""
     places = _blocks(at, rank, _order(at, rank))
     outer, _, inner = places.shape
-    found: list[bool] = []
+    faults = np.zeros(outer, np.uint8)
 
     def look(box: slice) -> None:
-        taken = memory.scratch("taken", (len(places[box]) * n * inner,), np.bool_)
+        some = places[box]
+        taken = memory.scratch("taken", (len(some) * n * inner,), np.bool_)
         taken[...] = False
-        taken[_flat(places[box], n)] = True
-        found.append(int(np.count_nonzero(taken)) < places[box].size)
+        if some.size and some.view(np.uint64).max() >= n:  # what is below 0 is large
+            faults[box] = OUTSIDE
+        else:
+            taken[_flat(some, n)] = True
+            faults[box] = TWICE * (int(np.count_nonzero(taken)) < some.size)
 
-    loops = _loops(at)
-    if loops is not None:
-        twice = np.zeros(outer, np.bool_)
-        engines.repeat(loops.repeated, (twice, places), lambda: [(twice[box], places[box], n) for box in _shares(places)], n)
-        return bool(twice.any())
-    _each(outer, at.size, look)
-    return any(found)
+    if loops := _loops(at):
+        engines.repeat(loops.checked, (faults, places), lambda: [(faults[box], places[box], n) for box in _shares(places)], n)
+    else:
+        _each(outer, at.size, look)
+    worst = int(faults.max(initial=0))
+    return worst < OUTSIDE, worst < TWICE
 
 
 def _put(y: Array, values: Array, places: Array) -> None:
@@ -101,13 +94,26 @@ def _put(y: Array, values: Array, places: Array) -> None:
 
 
 def _largest(x: Array, at: Array) -> None:
-    """The places of the maxima: the only ones equal to them, as a rule."""
-    hits = np.flatnonzero(x == x.max(1, keepdims=True))[::-1]  # the first of equals is written last
-    place, c = np.divmod(hits, x.shape[2])
-    block, p = np.divmod(place, x.shape[1])
-    at[...] = -1
-    at[block, 0, c] = p
-    if at.min() < 0:
+    """The places of the maxima. They lie in few columns of places, as a rule one each, and only these are searched."""
+    outer, n, inner = x.shape
+    width = n if n < 4 * SEARCHED else -(-n // round((n / SEARCHED) ** 0.5))
+    whole = n - n % width
+    tops = x[:, :whole].reshape(outer, -1, width * inner).max(1).reshape(outer, width, inner)
+    np.maximum(tops[:, : n - whole], x[:, whole:], out=tops[:, : n - whole])
+    best = tops.max(1)
+    hits = np.flatnonzero(tops == best[:, None])
+    at[...] = n
+    if len(hits) <= 2 * best.size:
+        place, c = np.divmod(hits, inner)
+        block, place = np.divmod(place, width)
+        flat, lane = at.reshape(-1), block * inner + c
+        if width == n:
+            flat[lane[::-1]] = place[::-1]  # of equals the first is written last
+        else:
+            column = np.minimum(place[:, None] + np.arange(0, n, width), n - 1)
+            equal = x[block[:, None], column, c[:, None]] == best[block, c][:, None]
+            np.minimum.at(flat, lane, column[np.arange(len(hits)), equal.argmax(1)])
+    if at.max(initial=0) == n:  # NaN, or many equals
         at[...] = x.argmax(1, keepdims=True)
 
 
@@ -119,6 +125,11 @@ def _flat(places: Array, n: int) -> Array:
 
 
 # Blocks as they lie in memory: (outer, n, inner).
+
+
+def channels_last(a: Array, rank: int) -> bool:
+    """Whether other axes than those of a block lie innermost."""
+    return _order(a, rank)[-1] < a.ndim - rank
 
 
 def _order(a: Array, rank: int) -> tuple[int, ...]:

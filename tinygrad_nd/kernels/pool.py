@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from . import few, memory, parallel
+from . import few, memory, parallel, places
 from .adaptive import Parted, along, seen_by
 from .geometry import PoolSpec
 from .memory import Array
-from .pool_parts import PART, Range, engine, parts, spread
+from .pool_parts import PART, Range, alone, engine, parts, spread
 from .resample import sampled
 from .taps import Taps, part
 
@@ -25,14 +25,18 @@ WIDE = 128  # numbers in a row; passes over strided rows of fewer are slower tha
 
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
-    if fast := engine(x):
+    fast = engine(x)
+    if alone(spec) and x.size and not (fast and places.channels_last(x, spec.rank)):
+        at = places.largest(x, spec.rank)
+        return places.take(x, at, spec.rank), at.astype(_codes(spec)) if want_index else None
+    if fast:
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     if few.seen(x, spec) <= few.MOST:
         return few.max_pool(x, spec, _lowest(x.dtype), want_index)
     lowest, axes = _lowest(x.dtype), seen_by(spec)
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
-    winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))) if want_index else None
+    winner = memory.empty(values.shape, _codes(spec)) if want_index else None
 
     def work(task: tuple[slice, Range]) -> None:
         images, (low, high) = task
@@ -193,3 +197,8 @@ def _ordered(taps: Taps) -> list[Any]:
 
 def _lowest(dtype: np.dtype[Any]) -> Any:
     return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
+def _codes(spec: PoolSpec | Parted) -> np.dtype[Any]:
+    """Of winners."""
+    return np.min_scalar_type(max(prod(spec.kernel) - 1, 0))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory
-from .adaptive import Parted
+from .adaptive import Parted, windows
 from .geometry import PoolSpec
 from .memory import Array
 
@@ -85,6 +85,11 @@ def parts(x: Array, spec: PoolSpec | Parted) -> list[tuple[slice, Range]]:
 def even_step(outer: int, each: int) -> int:
     """How many of the outermost entries, of so many bytes each, a task takes: about a part. On less, threads wait for one another."""
     return -(-outer // max(1, -(-outer * each // PART)))
+
+
+def alone(spec: PoolSpec | Parted) -> bool:
+    """Whether there is one window, all of space."""
+    return spec.rank > 0 and spec == windows(spec.size, (1,) * spec.rank)
 
 
 def apart(spec: PoolSpec, axis: int) -> bool:

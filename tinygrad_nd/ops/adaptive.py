@@ -59,10 +59,6 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     if x.dtype.kind == "c":
         raise TypeError(f"adaptive_max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_max_pool_nd", output_size, x, rank)
-    if rank and prod(o) == 1:
-        at = _largest(x, rank)
-        y = _unpool_gather(x, at=at, rank=rank)
-        return (restore(y), restore(astensor(at))) if return_indices else restore(y)
     y, indices = _max_pooled(x, kernel.windows(n, o), return_indices)
     return restore(y) if indices is None else (restore(y), restore(indices))
 
@@ -78,18 +74,8 @@ def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
 
     Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
     """
-    who = "global_max_pool"
-    x, axes = space(who, x, layout)
-    if not axes or not prod([x.shape[a] for a in axes]) or x.dtype.kind == "c":
-        return max_pool_nd(x, tuple(x.shape[a] for a in axes), layout=layout)  # type: ignore[no-any-return]
-    x, rank, restore = space_last(who, x, axes, "x", layout)
-    return restore(_unpool_gather(x, at=_largest(x, rank), rank=rank))
-
-
-def _largest(x: Tensor, rank: int) -> np.ndarray[Any, Any]:
-    at = places.largest(x.data, rank)
-    freeze(at)
-    return at
+    x, axes = space("global_max_pool", x, layout)
+    return max_pool_nd(x, tuple([x.shape[a] for a in axes]), layout=layout)  # type: ignore[no-any-return]
 
 
 def max_unpool_nd(
@@ -118,10 +104,11 @@ def max_unpool_nd(
     lead, o = x.shape[: x.ndim - rank], x.shape[x.ndim - rank :]
     n = _unpooled(o, kernel_size, stride, padding, output_size)
     where = where.astype(np.int64, copy=False)
-    if not places.within(where, prod(n)):
+    within, once = places.checked(where, prod(n), rank)
+    if not within:
         low, high = where.min(), where.max()
         raise ValueError(f"{who}: indices reach from {low} to {high}, but the result has {prod(n)} places {n}; give its output_size")
-    if not places.repeated(where, prod(n), rank):
+    if once:
         freeze(where := where.view())
         return restore(_unpool(x, at=where, shape=(*lead, *n), rank=rank))
     at = (where.reshape(prod(lead), prod(o)) + np.arange(prod(lead))[:, None] * prod(n)).reshape(x.shape)

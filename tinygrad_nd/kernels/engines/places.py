@@ -1,6 +1,8 @@
 """Compiled loops of `kernels.places`, on blocks (outer, n, inner)."""
 
 # mypy: ignore-errors
+from functools import partial
+
 import numpy as np
 
 from .plain import Loop
@@ -18,33 +20,7 @@ def largest_rows(at, x):
         at[r] = unknown if unknown < none else first
 
 
-@Loop
-def largest_lanes(at, x):
-    outer, n, inner = x.shape
-    top, place = np.empty(inner, x.dtype), np.empty(inner, np.int32)
-    for p in range(outer):
-        top[:], place[:] = x[p, 0], 0
-        for q in range(1, n - 1, 2):
-            _raise_twice(top, place, x[p, q], x[p, q + 1], q)
-        if n % 2 == 0:
-            _raise_twice(top, place, x[p, n - 1], x[p, n - 1], n - 1)
-        at[p, 0] = place
-
-
-@Loop
-def _raise_twice(top, place, x, y, q):
-    """By what stands at q, then by what stands after it."""
-    first = np.int32(q)
-    for i in range(x.size):
-        t, u, v, old = top[i], x[i], y[i], place[i]
-        wins = (v > u) | ((v != v) & (u == u))
-        w, new = v if wins else u, first + 1 if wins else first
-        wins = (w > t) | ((w != w) & (t == t))
-        top[i] = w if wins else t
-        place[i] = new if wins else old
-
-
-@Loop
+@partial(Loop, vectors=False)
 def take(y, x, at):
     outer, n, inner = y.shape
     for p in range(outer):
@@ -70,23 +46,26 @@ def put(y, x, at):
 
 
 @Loop
-def repeated(twice, at, size):
+def checked(faults, at, size):
+    """1 for blocks where a place is named twice, 2 where one is none of the `size`."""
     outer, n, inner = at.shape
-    seen = np.empty(size * inner, np.uint8)
+    seen = np.empty((size + 1) * inner, np.uint8)
     for p in range(outer):
         seen[:], found = 0, np.uint8(0)
         if inner == 1:
             for q in range(n):
-                found |= _mark(seen, at[p, q, 0])
+                found |= _mark(seen, at[p, q, 0], size, 1, 0)
         else:
             for q in range(n):
                 for i in range(inner):
-                    found |= _mark(seen, at[p, q, i] * inner + i)
-        twice[p] = found
+                    found |= _mark(seen, at[p, q, i], size, inner, i)
+        faults[p] = min(found, np.uint8(2))
 
 
-def _mark(seen, place):
-    """Whether it has been there before."""
-    before = seen[place]
-    seen[place] = 1
-    return before
+def _mark(seen, place, size, inner, i):
+    """Whether it has been there before; 2 if it is outside."""
+    inside = np.uintp(place) < np.uintp(size)
+    slot = (place if inside else size) * inner + i
+    before = seen[slot]
+    seen[slot] = 1
+    return before if inside else np.uint8(2)

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import memory, parallel
-from ..adaptive import Parted, along, seen_by
+from ..adaptive import Parted, along, seen_by, windows
 from ..geometry import PoolSpec
 from ..memory import Array
-from ..pool_parts import spread
+from ..pool_parts import alone, spread
 from ..taps import Taps, together
 from . import plain, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops
@@ -28,9 +28,13 @@ Cut = tuple[int, int]
 U = np.uintp
 PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
+WIDTH = 64  # columns that are enough
 
 
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
+    if spec.rank == 1 and alone(spec) and (size := _in_rows(spec.size[0]))[1] > 1:
+        values, found = max_pool(x.reshape(*x.shape[:-1], *size), windows(size, (1, 1)), want_index)
+        return values[..., 0], None if found is None else found[..., 0]
     source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
@@ -63,6 +67,13 @@ def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array:
     y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
     _over_lines(sample_loops.sample_lines, (taps, factor), _sampling(taps, x.dtype, factor), source, y)
     return layout.restore(y, out)
+
+
+@lru_cache(256)
+def _in_rows(n: int) -> tuple[int, int]:
+    """The same numbers as rows of many."""
+    width = max(d for d in range(1, WIDTH + 1) if n % d == 0)
+    return n // width, width
 
 
 # Tables.
