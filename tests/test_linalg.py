@@ -323,3 +323,11 @@ def test_long_doubles_keep_their_digits_in_norms_and_ramps():
     assert nd.linalg.norm(x, 3).data == np.linalg.norm(x, 3)
     ramp = nd.pad(x, 3, "linear_ramp", end_values=x[1]).data - np.pad(x, 3, "linear_ramp", end_values=x[1])
     assert abs(ramp).max() <= np.finfo(np.longdouble).eps
+
+
+def test_matrices_of_unlike_precision_are_solved_in_the_finer():
+    a, b = (normal(3, 3) + 3 * np.eye(3)).astype(np.float16), normal(3, 2)
+    for f in (L.solve, L.solve_triangular, lambda a, b: L.lstsq(a, b)[0]):
+        x, exact = (nd.vjp(lambda b: f(a, b), b) for a in (a, a.astype(float)))  # noqa: B023
+        np.testing.assert_allclose(x[0].data, exact[0].data, 1e-12)
+        np.testing.assert_allclose(x[1](b)[0].data, exact[1](b)[0].data, 1e-12)

@@ -15,7 +15,7 @@ def run(f: Callable[..., Any], who: str, *arrays: Any, **options: Any) -> Any:
     """f of matrices. LAPACK knows no float16, so that is computed in float32 and rounded once."""
     half = np.result_type(*arrays) == np.float16
     try:
-        found = f(*(np.asarray(a, np.float32) if half else a for a in arrays), **options)
+        found = f(*(np.asarray(a, np.float32) if a.dtype == np.float16 else a for a in arrays), **options)
     except LinAlgError as error:
         raise LinAlgError(f"{who}: {error}, given {' and '.join(str(np.shape(a)) for a in arrays)}") from None
     if not half:

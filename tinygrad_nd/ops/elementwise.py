@@ -17,7 +17,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, along, bare, conj, either, elementwise, fractional, in_tiles, no_slope, over, scale
+from .ufunc import Function, along, bare, conj, either, elementwise, in_precision, in_tiles, no_slope, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -71,7 +71,7 @@ def float_power(x: Any, y: Any) -> Any:
 
 def _power_slope(x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 where y is 0, also if x is 0 or NaN."""
-    y = y if type(y) is int else fractional(y)
+    y = y if type(y) is int else in_precision(y, x)
     if isinstance(y, (Tensor, np.ndarray)):
         none = np.equal(bare(y), 0)  # the product is 0 there by itself if 1 / x is a number, and its slope in y is that
         if none.any() and (none := none & ~np.isfinite(1 / bare(x))).any():
@@ -146,7 +146,7 @@ def _by_distance(a: Any, d: Any) -> Any:
 
 def _by_square(a: Any, x: Any, y: Any) -> Any:
     """a / (x² + y²), and 0 at the origin, where a is 0; by the distance, which takes longer, if a square is no normal number."""
-    x, y = fractional(x), fractional(y)
+    x, y = in_precision(x, y), in_precision(y, x)
     d = square(x) + square(y)
     return a / d if _normal(d) else _by_distance(_by_distance(a, hypot(x, y)), hypot(x, y))
 

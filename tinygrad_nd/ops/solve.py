@@ -17,7 +17,7 @@ from .linalg import _matmul as product
 from .linalg import adjoint, matrices, operand
 from .matrix import trace, tril, triu
 from .naming import named
-from .parts import floating, imag, real
+from .parts import cast, floating, imag, real
 from .reduce import sum as sum_along
 from .shape import expand_dims, ravel, reshape, squeeze, transpose
 from .ufunc import conj, scale
@@ -213,6 +213,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, i
     a, b = floating(operand(a, "lstsq")), floating(operand(b, "lstsq"))
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise LinAlgError(f"lstsq: needs a matrix a and a b of as many rows, but a has shape {a.shape} and b {b.shape}")
+    a = cast(a, dtype=np.result_type(a.dtype, b.dtype)) if a.dtype != b.dtype else a
     cut = _precision(a) if rcond is None else float(rcond)
     columns = expand_dims(b, -1) if b.ndim == 1 else b
     found, residuals, rank, s = lapack.run(np.linalg.lstsq, "lstsq", a.data, columns.data, rcond=cut)

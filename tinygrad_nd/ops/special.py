@@ -15,7 +15,7 @@ from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
 from .naming import named, titled
 from .parts import floating
-from .ufunc import Function, along, conj, fractional, over, scale
+from .ufunc import Function, along, conj, in_precision, over, scale
 
 __all__ = [
     "digamma", "erfc", "erfinv", "gamma", "gammaln", "i0", "i1", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
@@ -108,8 +108,8 @@ def i1(x: Any) -> Tensor:
 
 
 def _times_log(x: Any, y: Any, log_: Any) -> Any:
-    if isinstance(y, np.ndarray) and y.dtype.kind in "biu":  # NumPy's logarithm of bytes is a half
-        y = y.astype(np.result_type(x, y, np.float16))
+    if isinstance(y, np.ndarray):  # NumPy's logarithm of bytes is a half
+        y = in_precision(y, x if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else np.float16())
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = log_(y)
         product = np.asarray(x * (logarithm.item() if type(y) in (int, float, complex) else logarithm))  # Python's numbers stay weak
@@ -122,7 +122,7 @@ def xlogy(x: Any, y: Any) -> Any:
     return _times_log(x, y, np.log)
 
 
-@primitive(x=lambda g, x, y: along(g, _unless(x, y, y + 1, log1p)), y=lambda g, x, y: over(along(g, x), conj(y + 1)))
+@primitive(x=lambda g, x, y: along(g, _unless(x, y, y + 1, log1p)), y=lambda g, x, y: over(along(g, x), conj(in_precision(y, x) + 1)))
 def xlog1py(x: Any, y: Any) -> Any:
     """x log(1 + y), and 0 where x is 0. Operands broadcast."""
     return _times_log(x, y, np.log1p)
@@ -131,7 +131,7 @@ def xlog1py(x: Any, y: Any) -> Any:
 def _unless(x: Any, y: Any, size: Any, log_: Function) -> Tensor:
     """The logarithm of y, and 0 where x is 0 and there is none."""
     none = np.logical_and(np.equal(astensor(x).data, 0), np.less_equal(astensor(size).data, 0))
-    return where(none, 0, log_(where(none, 1, fractional(y))))  # type: ignore[no-any-return]
+    return where(none, 0, log_(where(none, 1, in_precision(y, x))))  # type: ignore[no-any-return]
 
 
 @named

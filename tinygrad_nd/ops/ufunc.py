@@ -81,9 +81,14 @@ def bare(x: Any) -> Any:
     return x._data if isinstance(x, Tensor) else x
 
 
-def fractional(x: Any) -> Any:
-    """Whole numbers as floats, whose squares and differences do not wrap around; anything else as it is."""
-    return x if getattr(x, "dtype", _INT).kind in "fc" or type(x) in (float, complex) else x * 1.0
+def in_precision(x: Any, like: Any) -> Any:
+    """x in floats no coarser than those of `like`, for what a rule makes of it: squares of bytes wrap around, those of halves overflow."""
+    kind = getattr(x, "dtype", None)
+    if kind is None:
+        return x * 1.0 if isinstance(x, int) else x
+    precision = getattr(like, "dtype", np.float16)
+    wanted = np.result_type(kind, np.finfo(precision).dtype if np.issubdtype(precision, np.inexact) else float)
+    return x if kind == wanted else x.astype(wanted)
 
 
 def scale(g: Any, d: Any) -> Any:
@@ -124,7 +129,7 @@ def conj(x: Any) -> Any:
     return np.conjugate(x) if getattr(x, "dtype", _FLOAT).kind == "c" or type(x) is complex else x
 
 
-_INT, _FLOAT = np.dtype(int), np.dtype(float)
+_FLOAT = np.dtype(float)
 _conjugate = elementwise(np.conjugate, "The complex conjugate.", x=conj)
 
 
