@@ -482,3 +482,12 @@ def test_an_operand_of_another_kind_gives_the_slopes_of_the_same_doubles(name, d
             with np.errstate(all="ignore"):
                 found, expected = (nd.hessian(lambda x: nd.sum(call(x, y)))(points).data for y in (other, other.astype(float)))  # noqa: B023
             np.testing.assert_allclose(found, expected, 1e-12)
+
+
+def test_the_sigmoid_of_complex_numbers_far_out_is_0_or_1():
+    for kind in (np.complex64, np.complex128):
+        x = nd.tensor(np.array([-1000 + 1j, 1000 - 2j, -3 + 1j]).astype(kind), requires_grad=True)
+        y = nd.sigmoid(x)
+        np.testing.assert_allclose(y.data, [0, 1, 1 / (1 + np.exp(3 - 1j))], 1e-6)
+        nd.sum(nd.real(y)).backward()
+        assert x.grad.data[:2].tolist() == [0, 0] and y.dtype == kind

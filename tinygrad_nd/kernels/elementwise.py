@@ -224,9 +224,11 @@ def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow."""
     x = np.asarray(x)
     if x.dtype not in _LIMITS:
-        with np.errstate(over="ignore"):
-            y = 1 / (1 + np.exp(-x.astype(np.result_type(x, np.float32), copy=False)))
-        return y.astype(np.float16) if x.dtype == np.float16 else y
+        x, half = x.astype(np.result_type(x, np.float32), copy=False), x.dtype == np.float16
+        low = x.real < 0  # there e^-x would overflow, and of a complex x give NaN
+        e = np.exp(np.where(low, x, -x))
+        y = np.where(low, e, 1) / (1 + e)
+        return y.astype(np.float16) if half else y
     fast = looped("sigmoid", x, module="activations") if x.dtype == np.float32 else None
     if fast is not None:
         return fast
