@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     seconds = [measure(lambda f=f: f(x, w, b, g, stride)) for f in (by_hand, by_library)]
     print(f"forward and backward of {x.shape}: by hand {1e3 * seconds[0]:.0f} ms and {mebibytes[0]:.0f} MiB, ", end="")
     print(f"library {1e3 * seconds[1]:.0f} ms and {mebibytes[1]:.0f} MiB: ", end="")
-    print(f"{seconds[0] / seconds[1]:.0f} times faster, {mebibytes[0] / mebibytes[1]:.0f} times less memory")
+    print(f"{seconds[0] / seconds[1]:.0f} times faster, in {mebibytes[1] / mebibytes[0]:.0%} of the memory")
     return {"difference": worst, "faster": seconds[0] / seconds[1], "smaller": mebibytes[0] / mebibytes[1]}
 
 

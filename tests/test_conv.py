@@ -834,3 +834,8 @@ def test_a_separable_convolution_is_depthwise_then_pointwise():
     y = nd.conv_nd(nd.conv_nd(x, depth, stride=2, padding="same", groups=3), point)
     expected = np.stack([sum(point[m, 2 * g + r, 0, 0] * depth[2 * g + r, 0] for r in range(2)) for m in range(4) for g in range(3)])
     close(y, nd.conv_nd(x, expected.reshape(4, 3, 3, 2), stride=2, padding="same").data)
+
+
+def test_the_table_of_algorithms_is_not_shown_twice_by_an_interpreter(capsys):
+    text = nd.explain_conv((8, 3, 32, 32), (16, 3, 3, 3))
+    assert capsys.readouterr().out == f"{text}\n" and "* " in text and repr(text) == f"<the {text.count(chr(10)) + 1} lines above, as text>"

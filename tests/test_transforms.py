@@ -556,3 +556,9 @@ def test_hessian_of_a_masked_function_is_right_away_from_the_mask():
 
     second = [0, 2 * (1 - np.log(2)) / 4, 2 * (1 - np.log(3)) / 9]
     np.testing.assert_allclose(nd.hessian(f)(x).data, np.diag(second), atol=1e-12)
+
+
+def test_a_tensor_in_the_place_of_a_function_is_told_at_once():
+    x = nd.tensor(2.0, requires_grad=True)
+    with pytest.raises(TypeError, match=r"grad: takes a function, but got Tensor; of tensors at hand, nd\.gradients"):
+        nd.grad(x * x)

@@ -16,6 +16,7 @@ _FUNCTIONS = {  # PyTorch's name: the one here
     "randn": "random.standard_normal", "rand": "random.random", "randint": "random.integers", "manual_seed": "random.seed",
     "DataLoader": "data.batches", "Variable": "tensor", "inference_mode": "no_grad", "from_numpy": "astensor", "as_tensor": "astensor",
     "norm": "linalg.norm", "conv": "conv_nd", "jacrev": "jacobian", "jacfwd": "jacobian",
+    "GradientTape": "value_and_grad", "set_grad_enabled": "no_grad",
 }  # fmt: skip
 _CPU = "everything is computed on the CPU"
 _TENSOR = {  # of a tensor: what it is there, and what arrays have but values have not

@@ -139,6 +139,10 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
 
 
 def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Function:
+    if not callable(f):
+        hint = "; of tensors at hand, nd.gradients(outputs, inputs) gives the gradients" if isinstance(f, Tensor) else ""
+        raise TypeError(f"{where}: takes a function, but got {type(f).__name__}{hint}")
+
     @wraps(f)
     def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         out, inputs = _called(f, args, kwargs, _argnums(argnums, len(args), where), where)

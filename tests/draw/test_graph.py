@@ -358,3 +358,12 @@ def test_a_slice_and_a_norm_tell_which_part_and_which_axes():
     assert nd.draw(nd.rms_norm(x, (6,))).graph.vertices[-1].details[:2] == ("over axis 2", "no mean taken off")
     assert nd.draw(nd.group_norm(x, 2)).graph.vertices[-1].details[:2] == ("over axes (1, 2)", "2 groups")
     assert repr(nd.cross_entropy(x[0], np.zeros(4, int))._node).startswith("<cross_entropy #")
+
+
+def test_an_operand_is_told_of_after_backward_too():
+    w = leaf(3, 2)
+    y = np.ones((4, 3)) @ w
+    assert [v.kind for v in nd.draw(y).graph.vertices] == ["constant", "leaf", "op"]
+    y.sum().backward()
+    assert nd.draw(y).graph.vertices[-1].details == ("a constant",)
+    assert nd.draw(nd.linear(w, np.ones((5, 2)))).graph.vertices[-1].details == ()  # no bias is none, and no constant

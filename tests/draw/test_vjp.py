@@ -129,3 +129,15 @@ def test_a_place_alone_is_one_in_the_first_image_and_channel():
     y = nd.conv_nd(leaf(1, 5), leaf(1, 1, 3))
     assert "dx[0, 0, 2]" in nd.explain_vjp(y, 2) == nd.explain_vjp(y)
     assert nd.explain_vjp(y)._repr_svg_().startswith("<svg")
+
+
+@pytest.mark.parametrize("f, formula", [
+    (lambda x: nd.softmax(x, 1), "y (g - Σ y g)"), (nd.tanh, "g (1 - y²)"), (nd.relu, "g where the operand was positive, else 0"),
+    (lambda x: nd.max_pool_nd(x[None], 2), "g where each window's maximum is"), (lambda x: x[0], "g where it was taken from, 0 elsewhere"),
+    (lambda x: nd.rms_norm(x, (4,)), "(h - x̂ mean(h x̂)) / σ, h = g weight"),
+    (lambda x: nd.layer_norm(x, (4,)), "(h - mean h - x̂ mean(h x̂)) / σ, h = g weight"),
+    (lambda x: nd.batch_norm(x, np.zeros(4), np.ones(4)), "g weight / σ"),
+])  # fmt: skip
+def test_a_gradient_in_one_step_tells_its_formula(f, formula):
+    x = nd.tensor(np.arange(12.0).reshape(3, 4), requires_grad=True)
+    assert nd.draw_vjp(f(x)).graph.vertices[-1].details[0] == formula

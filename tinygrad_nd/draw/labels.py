@@ -12,6 +12,25 @@ from ..kernels.adaptive import Parted
 from ..node import Node
 from ..tape import Op
 
+# What an operation that gradients alone are made of computes, of the cotangent g and the operation's x or result y.
+FORMULAS = {
+    "softmax_grad": "y (g - Σ y g)",
+    "log_softmax_grad": "g - exp(y) Σ g",
+    "sigmoid_grad": "g y (1 - y)",
+    "tanh_grad": "g (1 - y²)",
+    "normalise_grad": "(h - mean h - x̂ mean(h x̂)) / σ, h = g weight",
+    "normalise_weight_grad": "Σ g x̂",
+    "normalise_bias_grad": "Σ g",
+    "exp_less": "g exp(x - y)",
+    "from_mean": "g (x - mean x) factor",
+    "keep_positive": "g where the operand was positive, else 0",
+    "to_inside": "g where x is within the bounds, else 0",
+    "to_winner": "g where x was taken, half of it at ties",
+    "to_extreme": "g where the extreme is, shared at ties",
+    "pool_scatter": "g where each window's maximum is",
+    "window_sum_adjoint": "g at every place of its window",
+    **dict.fromkeys(("scatter", "put_along", "put_back"), "g where it was taken from, 0 elsewhere"),
+}
 # Operands that an operation computes for itself; nobody passed them.
 OWN = {"winner", "best", "found", "slope", "mean", "rstd", "weights"}
 # What an operation was told by the function that it is a part of; the user knows it by other names.
@@ -51,6 +70,8 @@ def operand_names(op: Op, count: int) -> Sequence[str]:
 def details(node: Node) -> Iterator[str]:
     """A window's geometry where it says something, the algorithm that ran, and short keyword values."""
     params = node.params
+    if node.op is not None and node.op.kind in FORMULAS:
+        yield _formula(node.op.kind, params.get("over"))
     if "spec" in params:
         yield from window(params["spec"])
     for key, value in params.items():
@@ -60,7 +81,7 @@ def details(node: Node) -> Iterator[str]:
             yield f"{'axis' if np.ndim(value) == 0 or len(value) == 1 else 'axes'} {_tuple(value)}"
         elif key == "dtype":
             yield f"to {np.dtype(value)}"
-        elif key == "over":
+        elif key == "over" and node.op is not None and node.op.kind == "normalise":
             yield from _over(value)
         elif key == "widths" and node.op is not None and node.op.kind == "crop":
             yield f"[{', '.join(_index(slice(a or None, -b or None)) for a, b in value)}]"
@@ -68,6 +89,12 @@ def details(node: Node) -> Iterator[str]:
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
         elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", *TOLD):
             yield from operand_value(key, value)
+
+
+def _formula(kind: str, over: Any) -> str:
+    if kind == "normalise_grad" and over.given:
+        return "g weight / σ"
+    return FORMULAS[kind].replace(" - mean h", "" if over is not None and not over.centred else " - mean h")
 
 
 def _over(over: Any) -> Iterator[str]:

@@ -81,14 +81,14 @@ class Builder:
                 numbers[i] = kept[i]
             elif (shape := labels.operand_shape(node, i)) is not None:
                 at = self.add(Vertex("constant", "constant", None, shape, _spelled(node.dtype), _home(family, i, scope)))
-            elif family != "product":
+            elif args[i] not in op.optional:
                 unknown.append(i)
             reads.append(at)
         drawn = [i for i, at in enumerate(reads) if at is not None]
         ordered = len(drawn) > 1 and labels.order_matters(op, len(drawn))
         vertex = Vertex("op", op.title, self.names.of(node), node.shape, _spelled(node.dtype), scope, family)
         vertex.operations, vertex.flops = 1, facts.flops(node, self.shapes(reads))
-        if node.params or numbers or unknown:
+        if node.params or numbers or unknown or op.kind in labels.FORMULAS:
             vertex.details = (*labels.details(node), *labels.constants(op, args, numbers, unknown))
         if ordered:
             vertex.operands = tuple([args[i] for i in drawn])

@@ -28,6 +28,8 @@ _ELSEWHERE = {  # PyTorch's modules that need no class here
     "LazyLinear": "Linear(None, out_features)",
     **{f"{mode}Pad{rank}": "Pad(padding, ...)" for mode in _PADS for rank in ("1d", "2d", "3d")},
     **dict.fromkeys(("UpsamplingNearest2d", "UpsamplingBilinear2d"), "Upsample(scale_factor=2, mode=...)"),
+    **{f"{name[:-1]}D": name for name in __all__ if name[-2:] in ("1d", "2d", "3d")},  # as Keras spells them
+    "Dense": "Linear(in_features, out_features)",
     "Softmax2d": "Softmax(1)",
     "Parameter": "nd.Parameter",
     "functional": "the functions of nd itself",

@@ -22,6 +22,8 @@ ELSEWHERE = {  # what PyTorch has, and how it is said here
     "register_buffer": "assign it: self.name = nd.tensor(...), or self._name if it is not to be saved",
     **dict.fromkeys(("add_module", "register_module"), "assign it: self.name = module"),
     **dict.fromkeys(("register_full_backward_hook", "register_backward_hook"), "call result.register_hook in a forward hook"),
+    **dict.fromkeys(("fit", "compile"), "use nd.fit(model, loss, batches, optimiser, epochs)"),
+    "summary": "use print(model), or nd.shapes.trace(model, shape)",
     "named_children": "use children(), or named_modules()",
     "buffers": "use named_buffers()",
 }

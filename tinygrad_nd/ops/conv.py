@@ -151,7 +151,8 @@ def explain_conv(
 ) -> str:
     """Prints every algorithm for this convolution and its two gradients: predicted time, a bound of its workspace, and the one that runs.
 
-    Shapes: those of x (N, C, *n) and of the weight (M, C/groups, *k), or what has them. Returns the table as text, too.
+    Shapes: those of x (N, C, *n) and of the weight (M, C/groups, *k), or what has them. Returns the table as text, too, which an
+    interpreter does not show a second time.
     """
     x_shape, w_shape = (tuple(getattr(shape, "shape", shape)) for shape in (x_shape, w_shape))
     if len(x_shape) == len(w_shape) - 1:  # one image
@@ -159,7 +160,14 @@ def explain_conv(
     spec = conv_spec("explain_conv", x_shape, w_shape, stride, padding, dilation, groups, algorithm)
     table = choose.explain(x_shape, w_shape, spec, dtype_of("explain_conv", dtype))
     print(table)
-    return table
+    return Printed(table)
+
+
+class Printed(str):
+    """Text that has been shown."""
+
+    def __repr__(self) -> str:
+        return f"<the {len(self.splitlines())} lines above, as text>"
 
 
 # What the public functions share.
