@@ -48,21 +48,15 @@ def card(v: Vertex, rankdir: str, fill: str, flows: bool, sides: Mapping[int | N
     for side in (*BESIDE[rankdir], ahead) if sides else ahead if slots else "":
         here = [slot for i, slot in enumerate(slots) if sides.get(i, ahead) == side]
         if here:
-            parts = _strip(here, side in "we"), body
-            body = _joined(*(parts if side in "wn" else parts[::-1]), side not in "we")
+            parts = _together(here, side in "we", padding=1), body
+            body = _together(parts if side in "wn" else parts[::-1], side not in "we", padding=0)
     return frame(v, f"<TR>{body}</TR>", fill)
 
 
-def _strip(slots: Sequence[str], tall: bool) -> str:
-    """Slots in a column or a row, as one cell."""
-    rows = "".join(f"<TR>{slot}</TR>" for slot in slots) if tall else f"<TR>{''.join(slots)}</TR>"
-    return f'<TD CELLPADDING="0"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE></TD>'
-
-
-def _joined(first: str, second: str, down: bool) -> str:
-    """Two cells, one below or beside the other, as one."""
-    rows = f"<TR>{first}</TR><TR>{second}</TR>" if down else f"<TR>{first}{second}</TR>"
-    return f'<TD CELLPADDING="0"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE></TD>'
+def _together(cells: Sequence[str], down: bool, padding: int) -> str:
+    """Cells in a column or a row, as one cell."""
+    rows = "".join(f"<TR>{cell}</TR>" for cell in cells) if down else f"<TR>{''.join(cells)}</TR>"
+    return f'<TD CELLPADDING="0"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{padding}">{rows}</TABLE></TD>'
 
 
 def frame(v: Vertex, rows: str, fill: str = "") -> str:

@@ -157,6 +157,6 @@ def _side_depths(graph: Graph) -> list[int]:
     depths: list[int] = []
     for i, v in enumerate(graph.vertices):
         inside = [depths[t] if t < i and graph.vertices[t].scope == v.scope else 0 for t in operands[i]]
-        side = all(inside) if v.kind == "op" else v.kind in ("leaf", "constant") and bool(v.scope)
+        side = all(inside) if v.kind == "op" else _is_leaf(v) and bool(v.scope)
         depths.append(1 + max(inside, default=0) if side else 0)
     return depths

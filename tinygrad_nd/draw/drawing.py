@@ -135,15 +135,11 @@ class Drawing:
         return path
 
     def _as(self, suffix: str) -> bytes:
-        if suffix in (".gv", ".dot"):
-            return self.dot.encode()
+        if suffix in (".png", ".pdf"):
+            return self.png() if suffix == ".png" else self.pdf()
         if suffix == ".json":
             return json.dumps(self.json(), indent=1, allow_nan=False).encode()
-        if suffix == ".svg":
-            return self.svg().encode()
-        if suffix == ".html":
-            return self.html().encode()
-        return self.png() if suffix == ".png" else self.pdf()
+        return (self.svg() if suffix == ".svg" else self.html() if suffix == ".html" else self.dot).encode()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         try:

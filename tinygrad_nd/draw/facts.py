@@ -52,13 +52,8 @@ class Cost:
         return (self.forward or 0.0) + (self.backward or 0.0)
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.flops + other.flops,
-            self.bytes + other.bytes,
-            self.saved + other.saved,
-            _sum(self.forward, other.forward),
-            _sum(self.backward, other.backward),
-        )
+        seconds = _sum(self.forward, other.forward), _sum(self.backward, other.backward)
+        return Cost(self.flops + other.flops, self.bytes + other.bytes, self.saved + other.saved, *seconds)
 
 
 def _sum(a: float | None, b: float | None) -> float | None:

@@ -73,12 +73,8 @@ class Graph:
     @property
     def scopes(self) -> list[str]:
         """Every scope that holds a vertex, and the scopes around it."""
-        found: dict[str, None] = {}
-        for scope in {v.scope: None for v in self.vertices}:
-            parts = scope.split("/") if scope else []
-            for i in range(len(parts)):
-                found.setdefault("/".join(parts[: i + 1]))
-        return list(found)
+        paths = [scope.split("/") for scope in dict.fromkeys(v.scope for v in self.vertices) if scope]
+        return list(dict.fromkeys("/".join(path[: i + 1]) for path in paths for i in range(len(path))))
 
     @property
     def depth(self) -> int:

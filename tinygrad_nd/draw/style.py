@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log10
 
 from .card import INK, escaped, font, frame, quoted
@@ -66,22 +67,26 @@ def width(norm: float) -> float:
     return min(max(2 + 0.5 * log10(norm), 0.5), 5.0) if norm else 0.5
 
 
+def samples(vertices: Iterable[Vertex]) -> list[Vertex]:
+    """One vertex of every look that occurs, called by what it means."""
+    vertices = list(vertices)
+    looks = {v.family or v.kind: v for v in vertices}
+    found = [Vertex(v.kind, meaning, family=v.family) for look, meaning in MEANING.items() if (v := looks.get(look))]
+    output = Vertex("op", MEANING["output"], family="elementwise", output=True)
+    return [*found, output] if any(v.output for v in vertices) else found
+
+
 def legend(graph: Graph, heat: Heat) -> str:
     """What borders, colours and lines mean, for those that occur; below it, sums."""
-    present = {v.family or v.kind for v in graph.vertices}
-    samples = [Vertex("op", MEANING[f], family=f) for f in ("product", "elementwise", "reduction", "movement") if f in present]
-    samples += [Vertex("leaf", MEANING["given"], family="given")] if "given" in present else []
-    samples += [Vertex(k, MEANING[k]) for k in ("leaf", "constant", "fold") if k in present]
-    if any(v.output for v in graph.vertices):
-        samples.append(Vertex("op", MEANING["output"], family="elementwise", output=True))
-    cells = "".join(f"<TD>{frame(s, f'<TR><TD>{font(s.title, 9)}</TD></TR>')}</TD>" for s in samples)
+    shown = samples(graph.vertices)
+    cells = "".join(f"<TD>{frame(s, f'<TR><TD>{font(s.title, 9)}</TD></TR>')}</TD>" for s in shown)
     below = "".join(
         f"<TR><TD>{line}</TD></TR>"
         for line in [*_shades(heat), *(font(escaped(line, 160), 9, "plain") for line in [*reading(graph), *totals(graph)])]
     )
     plain = 'BORDER="0" CELLBORDER="0" CELLPADDING="0"'
-    kinds = f'<TR><TD><TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE></TD></TR>' if samples else ""
-    return f'<TABLE {plain} CELLSPACING="4">{kinds}{below or "<TR><TD></TD></TR>" * (not samples)}</TABLE>'
+    kinds = f'<TR><TD><TABLE {plain} CELLSPACING="4"><TR>{cells}</TR></TABLE></TD></TR>' if shown else ""
+    return f'<TABLE {plain} CELLSPACING="4">{kinds}{below or "<TR><TD></TD></TR>" * (not shown)}</TABLE>'
 
 
 def _shades(heat: Heat) -> list[str]:

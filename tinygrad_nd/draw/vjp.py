@@ -17,6 +17,7 @@ from .graph import Edge, Graph, Shape, Vertex
 from .names import Names
 from .trace import trace
 
+Words = tuple[str, ...]
 CONVOLUTIONS = {"correlate": "g", "input_grad": "x", "weight_grad": "w"}  # which of x, w and g each gives, of the other two
 
 
@@ -137,15 +138,7 @@ class _Steps:
         details = tuple(labels.window(replace(spec, padding=((0, 0),) * spec.rank)))[1:]
         return self.step("correlate", shape, x, w, details=details, operands=("image", "kernel"), family="product")
 
-    def step(
-        self,
-        title: str,
-        shape: Shape,
-        *inputs: int,
-        details: tuple[str, ...] = (),
-        operands: tuple[str, ...] = (),
-        family: str = "movement",
-    ) -> int:
+    def step(self, title: str, shape: Shape, *inputs: int, details: Words = (), operands: Words = (), family: str = "movement") -> int:
         vertex = Vertex("op", title, None, shape, self.dtype, self.scope, family, details, operands, operations=1)
         position = self.add(vertex)
         self.graph.edges += [Edge(tail, position, slot if operands else None) for slot, tail in enumerate(inputs)]

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ..graph import Graph, Vertex, called
-from ..style import MEANING, SHADES, Heat, reading
+from ..style import SHADES, Heat, reading, samples
 from ..text import clean, costs, gradient_words, scaled, times
 from .column import swatch
 
@@ -70,10 +70,7 @@ def _code(source: str | None) -> str:
 
 def legend(graph: Graph, levels: list[Graph]) -> str:
     """List items for the borders and colours that occur at any depth, the scale of costs, and how to read the edges."""
-    present = {v.family or v.kind: v for level in levels for v in level.vertices}
-    samples = [Vertex(v.kind, "", family=v.family) for key in MEANING if (v := present.get(key))]
-    items = [(swatch(s), MEANING[s.family or s.kind]) for s in samples]
-    items += [(swatch(Vertex("op", "", family="elementwise", output=True)), MEANING["output"])]
+    items = [(swatch(s), s.title) for s in samples(v for level in levels for v in level.vertices)]
     heat = Heat(graph)
     if heat.most:
         scale = "".join(f'<rect x="{12 * i}" width="12" height="18" fill="{shade}" stroke="#AEB4BD"/>' for i, shade in enumerate(SHADES))
