@@ -19,7 +19,8 @@ from .phases import wide_dtype
 
 Array = NDArray[Any]
 
-TILE = 1 << 19  # bytes of columns, and of the sums that they are added to
+TILE = 1 << 19  # bytes of sums that columns are added to
+COLUMNS = 1 << 21  # bytes of columns
 ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
@@ -39,7 +40,7 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
         matrix, kernels = given.reshape(groups, m // groups, -1), rows[:, channels]
         sums = memory.scratch("sums", (groups, kernels.shape[1], *spec.size, count), wide)
         sums.fill(0)
-        step = max(1, TILE // (kernels.shape[1] * matrix.nbytes // (m // groups)))
+        step = max(1, COLUMNS // (kernels.shape[1] * matrix.nbytes // (m // groups)))
         for first in range(0, len(taps), step):
             some = kernels[:, :, first : first + step]
             columns = memory.scratch("columns", (groups, some.shape[1] * some.shape[2], matrix.shape[-1]), wide)
@@ -62,8 +63,9 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     points, taps = n * prod(spec.out), prod(spec.kernel)
     products = blas.product_seconds(points * taps * c * m / spec.groups, points, m / spec.groups, dtype)
     calls = taps * len(_cuts(n, spec.groups, c // spec.groups, m, spec, dtype))
-    moved = 2.5 * points * taps * c + 2 * n * c * prod(spec.size) + points * m + 5 * taps * c * m / spec.groups
-    return 6e-5 + 1.5 * products + 4e-6 * calls + 2e-10 * moved * dtype.itemsize, TILE + max(TILE, c * prod(spec.size) * dtype.itemsize)
+    moved = 0.5 * points * taps * c + 5.3 * n * c * prod(spec.size) + 2.4 * points * m
+    seconds = 1e-4 + 1.05 * products + 1.25e-5 * calls + 1e-10 * moved * dtype.itemsize
+    return seconds, COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:
