@@ -58,7 +58,7 @@ def _by_engine(name: str, module: Callable[[], Any]) -> Algorithm:
         name,
         lambda x, w, spec, bias: phases.correlate(module().engine, x, w, spec, bias),
         lambda g, w, spec: phases.input_grad(module().engine, g, w, spec),
-        lambda x, g, spec: module().weight_grad(x, g, spec),
+        lambda x, g, spec: phases.weight_grad(module().weight_grad, x, g, spec),
         refuses,
         lambda *about: module().cost(*about),
         {"weight_grad": lambda *about: getattr(module(), "weight_cost", module().cost)(*about)},
@@ -79,7 +79,13 @@ ROWS: dict[str, Algorithm] = {
     for row in (
         _by_engine("gemm", lambda: gemm),
         Algorithm(
-            "col2im", partial(phases.correlate, gemm.engine), col2im.input_grad, gemm.weight_grad, _never, None, {"input_grad": col2im.cost}
+            "col2im",
+            partial(phases.correlate, gemm.engine),
+            col2im.input_grad,
+            partial(phases.weight_grad, gemm.weight_grad),
+            _never,
+            None,
+            {"input_grad": col2im.cost},
         ),
         _by_engine("fft", lambda: fft),
         _by_engine("winograd", lambda: winograd),

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import engines, memory, parallel, phases
+from . import engines, memory, parallel
 from .geometry import ConvSpec
-from .phases import Target, wide_dtype
+from .phases import Target
 from .slabs import Box, dense, fetch, lengths, split, windows
 
 Array = NDArray[Any]
@@ -64,29 +64,26 @@ def _total_by_taps(view: Array, w: Array, out: Array) -> None:
             np.add(out, seen, out=out)
 
 
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): per tap, the sum over points of the product of what it sees and the cotangents."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    if depthwise := _compiled(groups, m, wide):
-        dw: Array = depthwise.weight_grad(x, g, spec)
+def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
+    """Per tap, the sum over points of the product of what it sees and the cotangents."""
+    groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
+    if depthwise := _compiled(groups, m, dtype):
+        dw: Array = depthwise.weight_grad(x, g, spec, dtype)
         return dw
-    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    sums = [np.zeros((m, *spec.kernel, c, groups), wide) for _ in range(parallel.num_threads())]
+    sums = [np.zeros((m, *spec.kernel, c, groups), dtype) for _ in range(parallel.num_threads())]
     taps, points, group = list(range(spec.rank + 1)), list(range(spec.rank + 1, 2 * spec.rank + 2)), 2 * spec.rank + 2
     row = points[-1:] if spec.rank > 1 and _by_rows(spec, c) else []  # summed along last, so that the inner loop is a row
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
-            view = _taps(fetch(last, spec, slab, wide), spec, slab, c)
-            given = dense(cotangents[slab], wide).reshape(*lengths(slab), groups, m)
+            view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
+            given = dense(g[slab], dtype).reshape(*lengths(slab), groups, m)
             for j in range(m):
                 total = np.einsum(view, [*taps, *points, group], given[..., j], [*points, group], [*taps, *row, group])
                 sums[part][j] += total.sum(-2) if row else total
 
-    parallel.run_parts(_boxes(spec, last, g.shape[1] * c * prod(spec.kernel), wide), share)
-    return phases.as_weight(np.moveaxis(sum(sums[1:], start=sums[0]), (-1, 0), (0, -1)), dtype)
+    parallel.run_parts(_boxes(spec, x, g.shape[-1] * c * prod(spec.kernel), dtype), share)
+    return np.moveaxis(sum(sums[1:], start=sums[0]), (-1, 0), (0, -1))
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel, phases
+from . import blas, memory, parallel
 from .blas import product_seconds
 from .geometry import ConvSpec
-from .phases import Target, wide_dtype
+from .phases import Target
 from .slabs import Box, boxes, fetch, lengths, windows
 
 Array = NDArray[Any]
@@ -69,21 +69,18 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         parallel.run(tiling.batches(x.shape[0], (x.shape[-1] + groups * p) * transform.bytes_per_channel, BATCH), work)
 
 
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the product of the spectra of a tile of x and of the cotangents it gave, summed."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    tiling = plan(x.shape[0], x.shape[1], g.shape[1], spec, wide)
-    transform = _Transform(tiling.length, wide)
+def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
+    """The product of the spectra of a tile of x and of the cotangents it gave, summed."""
+    groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
+    tiling = plan(x.shape[0], x.shape[-1], g.shape[-1], spec, dtype)
+    transform = _Transform(tiling.length, dtype)
     given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * spec.rank, (1,) * spec.rank)
     sums: dict[int, Array] = {}
 
     def share(batches: Sequence[Box], part: int) -> None:
         for batch in batches:
-            a = _spectra(_windows(last, tiling.windows, batch, wide), transform, "x").reshape(-1, transform.count, groups, c)
-            turned = _flip(_windows(cotangents, given, batch, wide, "cotangents"), spec.stride)
+            a = _spectra(_windows(x, tiling.windows, batch, dtype), transform, "x").reshape(-1, transform.count, groups, c)
+            turned = _flip(_windows(g, given, batch, dtype, "cotangents"), spec.stride)
             b = _spectra(turned, transform, "g").reshape(-1, transform.count, groups, m)
             found = memory.empty((transform.count, groups, c, m), a.dtype)
             if c == m == 1:
@@ -93,16 +90,16 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
             sums[part] = np.add(sums[part], found, out=found) if part in sums else found
 
     with blas.single_blas():
-        nbytes, of_sums = ((n * transform.bytes_per_channel) for n in (x.shape[1] + g.shape[1], groups * c * m))
+        nbytes, of_sums = ((n * transform.bytes_per_channel) for n in (x.shape[-1] + g.shape[-1], groups * c * m))
         parallel.run_parts(tiling.batches(x.shape[0], nbytes, max(BATCH, of_sums)), share)
     starts = [s * (o - 1) for s, o in zip(spec.stride, tiling.points)]
     kept = [slice(start, start + d * (k - 1) + 1, d) for start, d, k in zip(starts, spec.dilation, spec.kernel)]
-    dw = np.empty((*spec.kernel, groups * c * m), wide)
+    dw = np.empty((*spec.kernel, groups * c * m), dtype)
     total, *others = (sums[part].reshape(*transform.shape, -1) for part in sorted(sums))  # in their order, whoever was faster
     for other in others:
         total += other
     parallel.run(transform.channels(dw.shape[-1]), lambda channels: transform.inverse(total[..., channels], kept, dw[..., channels]))
-    return phases.as_weight(np.moveaxis(dw.reshape(*spec.kernel, groups, c, m), -3, 0), dtype)
+    return np.moveaxis(dw.reshape(*spec.kernel, groups, c, m), -3, 0)
 
 
 def _windows(x: Array, tile: ConvSpec, batch: Box, dtype: np.dtype[Any], key: str = "slab") -> Array:

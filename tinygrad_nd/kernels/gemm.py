@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel, phases
+from . import blas, memory, parallel
 from .geometry import ConvSpec
-from .phases import Target, wide_dtype
+from .phases import Target
 from .slabs import Box, boxes, copy_pieces, dense, fetch, lengths, split, windows
 
 Array = NDArray[Any]
@@ -61,32 +61,29 @@ def _deliver(x: Array, kernels: Array, spec: ConvSpec, target: Target, q: int) -
     return not infinite
 
 
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): windows transposed times cotangents, summed over tiles."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    groups, m, c = spec.groups, g.shape[1] // spec.groups, x.shape[1] // spec.groups
-    last, cotangents = np.moveaxis(x, 1, -1), np.moveaxis(g, 1, -1)
-    q, run = _abreast(c, m, spec, wide)
-    totals = [np.zeros((groups, prod(run.kernel) * c, q * m), wide) for _ in range(parallel.num_threads())]
+def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
+    """Windows transposed times cotangents, summed over tiles."""
+    groups, m, c = spec.groups, g.shape[-1] // spec.groups, x.shape[-1] // spec.groups
+    q, run = _abreast(c, m, spec, dtype)
+    totals = [np.zeros((groups, prod(run.kernel) * c, q * m), dtype) for _ in range(parallel.num_threads())]
 
     def share(slabs: Sequence[Box], part: int) -> None:
         for slab in slabs:
-            for box, columns in _columns(last, run, slab, totals[part], q):
-                given = cotangents[box]
-                if len(columns) < len(given) or given.dtype != wide:
-                    given = dense(given, wide)
+            for box, columns in _columns(x, run, slab, totals[part], q):
+                given = g[box]
+                if len(columns) < len(given) or given.dtype != dtype:
+                    given = dense(given, dtype)
                 operand = _for_blas(given.reshape(len(columns), -1, groups, q * m).swapaxes(1, 2))  # (n, G, points, M/G)
-                products = memory.scratch("sum", (len(columns), *totals[part].shape), wide)
+                products = memory.scratch("sum", (len(columns), *totals[part].shape), dtype)
                 np.matmul(columns.swapaxes(2, 3), operand, out=products)
                 for product in products:
                     totals[part] += product
 
-    slabs = split(run, x.shape[0], x.shape[1], wide.itemsize, _parts(g.size * totals[0].shape[1]))
+    slabs = split(run, x.shape[0], x.shape[-1], dtype.itemsize, _parts(g.size * totals[0].shape[1]))
     with blas.single_blas():
         parts = parallel.run_parts(slabs, share)
     total = sum(totals[1:parts], start=totals[0]).reshape(groups, *run.kernel, c, q, m)
-    return phases.as_weight(sum(total[at] for at in _places(spec, q)), dtype)
+    return np.asarray(sum(total[at] for at in _places(spec, q)))
 
 
 @lru_cache(1024)

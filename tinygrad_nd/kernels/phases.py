@@ -1,4 +1,4 @@
-"""The forward contraction and the input gradient as one job for any engine: a correlation on channels-last arrays.
+"""The three contractions as two jobs for any engine, on channels-last arrays: a correlation, and the sums of a weight gradient.
 
 An engine correlates x (N, *n, C) with kernels (G, *k, C/G, P) and delivers y (N, *o, G * P) to a Target, box by box. That is all it has to
 know; where the results go, in which dtype, and with what added, is settled here once for all engines.
@@ -71,6 +71,7 @@ class Target:
 
 
 Engine = Callable[[Array, Array, ConvSpec, Target], None]
+Sums = Callable[[Array, Array, ConvSpec, np.dtype[Any]], Array]
 
 
 def correlate(engine: Engine, x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:
@@ -121,6 +122,19 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     target = Target(groups * prod(counts) * c, wide, parts, last, y, converts=dtype != wide, form=None if dense else spec)
     engine(channels_last(g), kernels, phased, target)
     return dx
+
+
+def weight_grad(sums: Sums, x: Array, g: Array, spec: ConvSpec) -> Array:
+    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o), in the memory of (M, *k, C/G).
+
+    sums(x, g, spec, dtype) of x (N, *n, C) and g (N, *o, M) are (G, *k, C/G, M/G), added up in the given dtype.
+    """
+    dtype = np.result_type(x, g)
+    found = sums(channels_last(x), channels_last(g), spec, wide_dtype(dtype))
+    groups, *kernel, c, m = found.shape
+    rank = len(kernel)
+    rows = found.transpose(0, rank + 2, *range(1, rank + 2)).reshape(groups * m, *kernel, c)
+    return rows.transpose(0, rank + 1, *range(1, rank + 1)).astype(dtype, copy=False)
 
 
 def channels_last(a: Array) -> Array:
@@ -186,14 +200,6 @@ class _Phases:
         high = max(low, min(part.stop, (self.n - 1 - shift) // self.s + 1))
         start = self.s * low + shift
         return slice(start, start + self.s * (high - low), self.s), slice(low - part.start, high - part.start)
-
-
-def as_weight(sums: Array, dtype: np.dtype[Any]) -> Array:
-    """(G, *k, C/G, M/G) as a weight (M, C/G, *k), in the memory of (M, *k, C/G)."""
-    groups, *kernel, c, m = sums.shape
-    rank = len(kernel)
-    rows = sums.transpose(0, rank + 2, *range(1, rank + 2)).reshape(groups * m, *kernel, c)
-    return rows.transpose(0, rank + 1, *range(1, rank + 1)).astype(dtype, copy=False)
 
 
 def wide_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from . import blas, engines, memory, parallel, phases
+from . import blas, engines, memory, parallel
 from .geometry import ConvSpec
-from .phases import Target, wide_dtype
+from .phases import Target
 from .slabs import Box, boxes, fetch, lengths
 from .tilings import BATCH, KRONECKER, Tiling, cover
 from .toom_cook import most_points, real_bytes, toom_cook
@@ -64,23 +64,20 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
 
 @engines.compiled_in("winograd")
-def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
-    """dw (M, C/G, *k) of x (N, C, *n) and g (N, M, *o): the transpose in w, G'[(B' x) * (A g)], summed over tiles."""
-    dtype = np.result_type(x, g)
-    wide = wide_dtype(dtype)
-    last, cotangents = phases.channels_last(x), phases.channels_last(g)
-    groups, c, m = spec.groups, x.shape[1] // spec.groups, g.shape[1] // spec.groups
-    parts, channels = parallel.num_threads(), x.shape[1] + g.shape[1]
-    dw = np.zeros((parts, prod(spec.kernel), groups * c * m), wide)
+def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
+    """The transpose in w, G'[(B' x) * (A g)], summed over tiles."""
+    groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
+    parts, channels = parallel.num_threads(), x.shape[-1] + g.shape[-1]
+    dw = np.zeros((parts, prod(spec.kernel), groups * c * m), dtype)
 
     def share(part: int) -> None:
-        for tiling in cover(x.shape[0], c, m, spec, wide).tilings:
-            matrices, taps, total = _matrices(tiling, wide), tiling.taps, None
-            for batch in tiling.batches(x.shape[0], channels, groups * c * m, wide.itemsize)[part::parts]:
-                seen = _apply(matrices.b, _cut(last, tiling, tiling.windows, tiling.length, batch, wide), "x")
-                asked = _apply(matrices.a_transposed, _cut(cotangents, tiling, tiling.given, tiling.points, batch, wide), "g")
+        for tiling in cover(x.shape[0], c, m, spec, dtype).tilings:
+            matrices, taps, total = _matrices(tiling, dtype), tiling.taps, None
+            for batch in tiling.batches(x.shape[0], channels, groups * c * m, dtype.itemsize)[part::parts]:
+                seen = _apply(matrices.b, _cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
+                asked = _apply(matrices.a_transposed, _cut(g, tiling, tiling.given, tiling.points, batch, dtype), "g")
                 seen, asked = _rows(seen, groups, taps, c, taps * c), _rows(asked, groups, taps, m, m)
-                sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), wide)
+                sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), dtype)
                 np.matmul(seen.swapaxes(2, 3), asked, out=sums)
                 total = sums if total is None else np.add(total, sums, out=total)
             if total is not None:
@@ -89,7 +86,7 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     with blas.single_blas():
         parallel.run(range(parts), share)
-    return phases.as_weight(np.moveaxis(dw.sum(0).reshape(*spec.kernel, groups, c, m), -3, 0), dtype)
+    return np.moveaxis(dw.sum(0).reshape(*spec.kernel, groups, c, m), -3, 0)
 
 
 def _cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, phases
+from .. import memory
 from ..geometry import ConvSpec
-from ..phases import Engine, Target, into, wide_dtype
+from ..phases import Engine, Sums, Target, into
 from .products import dense, is_dense
 
 Array = NDArray[Any]
@@ -34,19 +34,16 @@ def by_images(engine: Engine) -> Engine:
     return run
 
 
-def summed_by_images(weight_grad: Callable[[Array, Array, ConvSpec], Array]) -> Callable[[Array, Array, ConvSpec], Array]:
-    """dw (M, C/G, *k) of any x (N, C, *n) and g (N, M, *o): weight_grad gets channels-last images and gives sums (G, *k, C/G, M/G)."""
+def summed_by_images(sums: Callable[[Array, Array, ConvSpec], Array]) -> Sums:
+    """The sums for any x and g: they are asked for of some images, or of all."""
 
-    @wraps(weight_grad)
-    def run(x: Array, g: Array, spec: ConvSpec) -> Array:
-        dtype = np.result_type(x, g)
-        wide = wide_dtype(dtype)
-        x, g = phases.channels_last(x), phases.channels_last(g)
+    @wraps(sums)
+    def run(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
         total: Any = None
-        for start, stop in _batches(wide, x, g):
-            part = weight_grad(dense(x[start:stop], wide), dense(g[start:stop], wide), spec)
+        for start, stop in _batches(dtype, x, g):
+            part = sums(dense(x[start:stop], dtype), dense(g[start:stop], dtype), spec)
             total = part if total is None else np.add(total, part, out=total)
-        return phases.as_weight(total, dtype)
+        return np.asarray(total)
 
     return run
 
