@@ -64,16 +64,21 @@ def product_seconds(macs: float, columns: float, inner: float, dtype: np.dtype[A
 
 @cache
 def _flops_per_second() -> float:
-    """Of one thread in float32, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    """Of one thread in float32."""
     a = np.ones((256, 256), np.float32)
     out = np.empty_like(a)
-    best = 1.0
     with single_blas():
-        for _ in range(5):
-            start = perf_counter()
-            np.matmul(a, a, out=out)
-            best = min(best, perf_counter() - start)
-    return float(2.0 ** (round(2 * log2(2 * 256**3 / best)) / 2))
+        return rate(2 * 256**3, lambda: np.matmul(a, a, out=out))
+
+
+def rate(flops: int, work: Callable[[], object]) -> float:
+    """Per second, measured in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    best = 1.0
+    for _ in range(5):
+        start = perf_counter()
+        work()
+        best = min(best, perf_counter() - start)
+    return float(2.0 ** (round(2 * log2(flops / best)) / 2))
 
 
 class single_blas:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from itertools import product
 from math import prod
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel
+from .. import blas, memory, parallel
 from . import crew, llvm, programs, tiles
 from .crew import Call
 
@@ -164,12 +163,8 @@ def dense(x: Array, dtype: np.dtype[Any]) -> Array:
 
 @cache
 def flops_per_second(dtype: np.dtype[Any]) -> float:
-    """Of one thread, measured once in a millisecond or two; a power of the root of two, so that choices do not flicker."""
+    """Of one thread."""
     a, out = np.ones((192, 256), dtype), np.empty((192, 64), dtype)
     rows, offsets, w = np.arange(192) * 256, np.arange(256), np.ones((256, 64), dtype)
-    best, call = 1.0, multiply(a, rows, offsets, w, out)
-    for _ in range(5):
-        start = perf_counter()
-        crew.run([[call]])
-        best = min(best, perf_counter() - start)
-    return float(2.0 ** (round(2 * np.log2(2 * 192 * 256 * 64 / best)) / 2))
+    call = multiply(a, rows, offsets, w, out)
+    return blas.rate(2 * 192 * 256 * 64, lambda: crew.run([[call]]))
