@@ -12,6 +12,7 @@ ROOT = Path(tinygrad_nd.__file__).parent
 FLOORS = [  # lowest first; what stands in one set may import each other
     {"kernels", "tree", "atomic", "arguments", "elsewhere", "titles"},
     {"node"},
+    {"values"},
     {"tensor", "array_methods", "interchange"},
     {"operation"},
     {"tape"},

@@ -18,8 +18,9 @@ from .node import Node, current_scope, enable_grad, now, recording, replaced, se
 from .ops.sampling import Drawn, drawn_from, generator
 from .sweep import sweep
 from .tape import Op
-from .tensor import Tensor, astensor, handle, immutable
+from .tensor import Tensor, astensor, handle
 from .tree import leaves, mapped
+from .values import immutable
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from numpy import asarray, ndarray, number
 
 from .kernels.memory import freeze
 from .node import Node, recording, watched, watching
-from .tensor import Tensor, immutable, native, numeric
+from .tensor import Tensor
+from .values import immutable, native, numeric
 
 if TYPE_CHECKING:
     from .tape import Op

@@ -21,7 +21,8 @@ from .ops.naming import P, named
 from .ops.sampling import REQUIRED, constant, dtype_of, formula, generator, not_negative, seed, size_of
 from .ops.shape import axis_of
 from .ops.ufunc import bare
-from .tensor import Tensor, astensor, numeric
+from .tensor import Tensor, astensor
+from .values import numeric
 
 __all__ = [
     "bernoulli", "beta", "binomial", "categorical", "cauchy", "chisquare", "choice", "dirichlet", "exponential", "f", "gamma",

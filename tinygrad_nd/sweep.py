@@ -16,7 +16,8 @@ from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
 from .tape import FREED
-from .tensor import Tensor, astensor, frozen, handle, immutable, numeric
+from .tensor import Tensor, astensor, handle
+from .values import frozen, immutable, numeric
 
 _accumulating = threading.Lock()
 _index = attrgetter("index")

@@ -22,8 +22,9 @@ from numpy import ndarray
 
 from .node import Node
 from .operation import operation
-from .tensor import Tensor, frozen, handle
+from .tensor import Tensor, handle
 from .titles import TITLES
+from .values import frozen
 
 Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from numpy import asarray, ndarray
 
-from .arguments import dtype_of, no_numbers
+from .arguments import dtype_of
 from .elsewhere import tensor_hint
-from .kernels.elementwise import copied
-from .kernels.memory import Lease, freeze
-from .node import Constant, Node, asked_for, replaced
+from .node import Constant, Node, replaced
+from .values import immutable, native, numeric
 
 if TYPE_CHECKING:
     from .array_methods import ArrayMethods
@@ -231,35 +229,6 @@ def handle(data: np.ndarray, node: Node | Constant | None) -> Tensor:
     return t
 
 
-def frozen(array: Any) -> ndarray:
-    """A NumPy result as an array that has become read-only."""
-    if type(array) is not ndarray:
-        array = asarray(array)
-    if array.base is None:
-        array.setflags(False)
-    else:
-        freeze(array)
-    return array  # type: ignore[no-any-return]
-
-
-def immutable(array: Any) -> Any:
-    """`array` itself if nobody can write to its memory (or it is a number), else a read-only copy."""
-    if type(array) is not ndarray:
-        return array
-    if not array.flags.writeable:
-        base = array.base
-        if base is None:
-            return array
-        if isinstance(base, ndarray):  # arrays of other classes can lie in between
-            while isinstance(base, ndarray) and not base.flags.writeable:
-                base = None if type(base) is Lease else base.base  # nobody sees the memory that is leased
-            if not isinstance(base, ndarray):
-                return array
-    array = copied(array)
-    freeze(array)
-    return array
-
-
 def default_dtype() -> np.dtype[Any]:
     """The dtype of parameters and layers made without one."""
     return _default_dtype
@@ -272,32 +241,6 @@ def set_default_dtype(dtype: npt.DTypeLike) -> None:
     if d.kind not in "fc":
         raise TypeError(f"set_default_dtype: parameters need a floating dtype, but got {d}")
     _default_dtype = d
-
-
-def numeric(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:
-    """np.asarray in the machine's byte order, refusing what is not a number. Constant tensors inside a list are taken by value."""
-    if isinstance(obj, (list, tuple)) and _holds_tracked(obj):
-        what = f"{asked_for(where)}: got a {type(obj).__name__} of tensors that require grad"
-        raise TypeError(f"{what}, which would lose their graph; join them with nd.stack")
-    try:
-        array: np.ndarray = native(np.asarray(obj, dtype=dtype))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise no_numbers(asked_for(where), obj, dtype) from error
-    made_up = obj is None or (dtype is not None and isinstance(obj, np.ndarray) and obj.dtype.kind in "SUmMV")
-    if made_up or array.dtype.kind not in "biufc":
-        raise no_numbers(asked_for(where), obj, dtype)
-    if isinstance(obj, ndarray) and type(obj) is not ndarray and np.any(getattr(obj, "mask", False)):
-        raise ValueError(f"{asked_for(where)}: a masked array has no values where it is masked; fill them in by m.filled(value)")
-    return array
-
-
-def native(array: Any) -> Any:
-    """The array (or NumPy number) in the machine's byte order, which compiled kernels take for granted."""
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _holds_tracked(items: Any) -> bool:
-    return any(x.requires_grad if isinstance(x, Tensor) else isinstance(x, (list, tuple)) and _holds_tracked(x) for x in items)
 
 
 def _frozen_copy(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarray:

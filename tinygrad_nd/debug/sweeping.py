@@ -11,7 +11,8 @@ import numpy as np
 from ..node import Node
 from ..replay import Pulled, pull_back
 from ..sweep import cotangent
-from ..tensor import Tensor, frozen
+from ..tensor import Tensor
+from ..values import frozen
 from .words import graph_of, line_of, place, statistics, title
 
 

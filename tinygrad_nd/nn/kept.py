@@ -11,7 +11,7 @@ from ..arguments import flag, number, option, whole
 from ..kernels.padding import per_axis, resolve_padding, several
 from ..ops.conv import is_channels_last
 from ..ops.resize import MODES, RANKED
-from ..tensor import numeric
+from ..values import numeric
 
 ANY: Mapping[str, float] = {}
 NUMBERS: Mapping[str, Mapping[str, float]] = {  # within which bounds

@@ -13,7 +13,8 @@ from ..kernels import places
 from ..kernels.memory import freeze
 from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding, several
 from ..tape import primitive
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .index import setitem
 from .parts import floating
 from .pool import _max_pooled, max_pool_nd

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .naming import named, titled
 
 __all__ = ["bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "gcd", "invert", "lcm", "left_shift", "right_shift"]

@@ -14,7 +14,8 @@ import numpy as np
 from ..arguments import number
 from ..kernels import curves as kernel
 from ..tape import primitive
-from ..tensor import Tensor, numeric
+from ..tensor import Tensor
+from ..values import numeric
 from .choice import where
 from .elementwise import exp, sigmoid, square, tanh
 from .naming import titled

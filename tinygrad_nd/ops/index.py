@@ -11,7 +11,8 @@ import numpy as np
 from ..arguments import option
 from ..kernels import indexing as kernel
 from ..tape import primitive
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .choice import maximum, minimum, where
 from .elementwise import multiply
 from .entries import Index, entries, scatter

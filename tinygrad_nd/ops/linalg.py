@@ -13,7 +13,8 @@ import numpy as np
 from ..kernels import blas
 from ..kernels.lapack import matrix
 from ..tape import primitive
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .elementwise import multiply
 from .naming import named
 from .parts import floating

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .naming import named, titled
 
 __all__ = [

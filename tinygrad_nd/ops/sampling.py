@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import arguments
 from ..arguments import Rng
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .naming import named, titled
 from .shape import sizes_of
 from .ufunc import bare

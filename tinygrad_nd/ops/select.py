@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, astensor, numeric
+from ..tensor import Tensor, astensor
+from ..values import numeric
 from .broadcasting import broadcast_arrays
 from .index import At, getitem, take, within
 from .naming import named

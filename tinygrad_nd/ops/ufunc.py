@@ -17,7 +17,8 @@ from ..kernels import guarded
 from ..kernels.elementwise import SMALL, apply
 from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor, frozen, handle
+from ..tensor import Tensor, astensor, handle
+from ..values import frozen
 
 Function = Callable[..., Tensor]
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arguments import number
 from ..kernels.elementwise import apply
-from ..tensor import Tensor, frozen, handle
+from ..tensor import Tensor, handle
+from ..values import frozen
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 

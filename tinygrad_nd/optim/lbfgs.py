@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arguments import whole
 from ..node import enable_grad
-from ..tensor import Tensor, frozen
+from ..tensor import Tensor
+from ..values import frozen
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, Params, State, check_closure
 
