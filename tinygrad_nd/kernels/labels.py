@@ -94,7 +94,7 @@ def _by_places(labels: Array) -> bool:
 
 
 def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
-    return memory.constant(weights.astype(_wide(x), copy=False)), ignore
+    return weights.astype(_wide(x), copy=False), ignore
 
 
 @lru_cache(64)

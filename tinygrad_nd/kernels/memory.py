@@ -143,14 +143,6 @@ def table(a: Array) -> Array:
     return a
 
 
-def constant(a: Array) -> Array:
-    """A read-only view, or `a` itself if it is read-only."""
-    if a.flags.writeable:
-        a = a.view()
-        a.flags.writeable = False
-    return a
-
-
 def freeze(array: Array) -> None:
     """Make an array read-only; where its memory is recycled, every way to write through its bases too."""
     array.flags.writeable = False
