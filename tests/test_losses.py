@@ -297,7 +297,12 @@ def test_targets_of_whole_numbers_keep_the_dtype_of_the_input():
 
 
 def test_an_empty_mean_is_no_number():
-    assert np.isnan(nd.mse_loss(np.zeros(0), np.zeros(0)).data) and np.isnan(nd.cross_entropy(np.zeros((0, 3)), np.zeros(0, int)).data)
+    none = np.zeros((0, 3))
+    for loss in (nd.mse_loss, nd.cross_entropy, nd.kl_div, nd.multilabel_soft_margin_loss, nd.soft_margin_loss):
+        assert np.isnan(loss(none, none).data)
+    for loss, last in ((nd.gaussian_nll_loss, none), (nd.cosine_embedding_loss, np.ones(0)), (nd.triplet_margin_loss, none)):
+        assert np.isnan(loss(none, none, last).data)
+    assert np.isnan(nd.cross_entropy(none, np.zeros(0, int)).data)
     assert nd.mse_loss(np.zeros(0), np.zeros(0), reduction="sum").data == 0
 
 

@@ -220,6 +220,4 @@ def _against_probabilities(
     if smoothing:
         target = target * (1 - smoothing) + smoothing / input.shape[axis]
     loss = -sum(logs * target if weight is None else logs * target * _along(weight, input, axis), axis)
-    if reduction == "mean" and not loss.size:
-        return sum(loss) * float("nan")
     return reduced(loss, reduction, "cross_entropy")

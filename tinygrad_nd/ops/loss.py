@@ -246,6 +246,8 @@ def check_reduction(reduction: str, where: str, *more: str) -> None:
 
 
 def reduced(loss: Tensor, reduction: str, where: str, *more: str) -> Tensor:
-    """The mean, the sum, or the losses themselves."""
+    """The mean (NaN of no losses), the sum, or the losses themselves."""
     check_reduction(reduction, where, *more)
-    return mean(loss) if reduction == "mean" else sum(loss) if reduction == "sum" else loss
+    if reduction == "mean":
+        return mean(loss) if loss.size else sum(loss) * float("nan")
+    return sum(loss) if reduction == "sum" else loss
