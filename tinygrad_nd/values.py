@@ -67,5 +67,3 @@ def immutable(array: Any) -> Any:
     array = copied(array)
     freeze(array)
     return array
-
-

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf, pi
 from math import log as _log
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, along, bare, conj, either, elementwise, in_precision, in_tiles, no_slope, over, scale
+from .ufunc import Function, along, bare, bare_rules, conj, either, elementwise, in_precision, in_tiles, no_slope, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -188,19 +188,18 @@ def _sigmoid_grad(g: Any, y: Any) -> Any:
     return guarded.sigmoid_grad(g, y)
 
 
-@primitive(x=lambda g, out: along(g, out * (1 - out)) if out.dtype.kind == "c" else _sigmoid_grad(g, out))
+@bare_rules
+@primitive(x=lambda g, out: along(g, out * (1 - out)) if out.dtype.kind == "c" else either(_sigmoid_grad, g, out))
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e ** -x), without overflow."""
     return kernel.sigmoid(x)
 
 
+@bare_rules
 @primitive(x=lambda g, out: keep_positive(g, out.detach()) if isinstance(g, Tensor) else kernel.relu_grad(g, out))
 def relu(x: Any) -> Any:
     """max(x, 0). Its derivative at 0 is 0; NaN flows."""
     return kernel.relu(x)
-
-
-relu.op.bare = inf  # type: ignore[attr-defined]
 
 
 @primitive(g=lambda h, of: keep_positive(h, of))

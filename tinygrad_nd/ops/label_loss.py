@@ -121,9 +121,7 @@ def cross_entropy(
     return loss if divisor is None else loss / divisor
 
 
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
+def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """-input at the target's class: `cross_entropy` of what is already logarithms of probabilities.
 
     Shapes: input (N, C, *n) or (C,), target (N, *n) or (), weight (C,).
@@ -208,9 +206,7 @@ def _along(w: Tensor, x: Tensor, axis: int) -> Tensor:
     return reshape(w, (-1, *[1] * (x.ndim - axis - 1)))
 
 
-def _against_probabilities(
-    input: Tensor, target: Tensor, axis: int, weight: Tensor | None, smoothing: float, reduction: str
-) -> Tensor:
+def _against_probabilities(input: Tensor, target: Tensor, axis: int, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(
             f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, "

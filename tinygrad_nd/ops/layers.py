@@ -14,11 +14,12 @@ from ..tensor import Tensor, astensor
 from .choice import where
 from .index import take
 from .linalg import matmul
-from .ufunc import conj
+from .ufunc import bare_rules, conj
 
 __all__ = ["embedding", "linear"]
 
 
+@bare_rules
 @primitive(
     x=lambda g, weight: _product(g, conj(weight)),
     weight=lambda g, x: _product(_rows(g).T, conj(_rows(x))),
@@ -29,9 +30,6 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if bias is not None:
         y = np.add(y, bias, out=y) if np.result_type(y, bias) == y.dtype else y + bias
     return y.reshape(*x.shape[:-1], len(weight))
-
-
-_linear.op.bare = inf  # type: ignore[attr-defined]
 
 
 def _product(a: Any, b: Any) -> Any:

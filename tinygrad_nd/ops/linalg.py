@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, prod
+from math import prod
 from operator import index
 from sys import maxsize
 from typing import Any, TypeVar
@@ -19,13 +19,14 @@ from .elementwise import multiply
 from .naming import named
 from .parts import floating
 from .shape import axes_of, expand_dims, moveaxis, ravel, reshape, squeeze, transpose
-from .ufunc import conj, either
+from .ufunc import bare_rules, conj, either
 
 __all__ = ["dot", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
 
 Matrices = TypeVar("Matrices", Tensor, np.ndarray)
 
 
+@bare_rules
 @primitive(a=lambda g, b: either(_matmul, g, adjoint(b)), b=lambda g, a: either(_matmul, adjoint(a), g))
 def _matmul(a: Any, b: Any) -> Any:
     if a.shape[-1] == b.shape[-2] == 1:
@@ -33,9 +34,6 @@ def _matmul(a: Any, b: Any) -> Any:
     if a.shape[-2] == 1 or b.shape[-1] == 1:
         return np.matmul(a, b)  # as fast as memory is read
     return blas.matmul(a, b)
-
-
-_matmul.op.bare = inf  # type: ignore[attr-defined]
 
 
 @primitive(a=lambda g, b, axes: multiply(expand_dims(g, axes), conj(b)), b=lambda g, a, axes: multiply(expand_dims(g, axes), conj(a)))

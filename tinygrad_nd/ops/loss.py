@@ -60,9 +60,7 @@ _OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "binary_cross_entropy_with_logits": _operation(
         "binary_cross_entropy_with_logits", lambda g, x, t: g * ((1 - t) * sigmoid(x) - t * sigmoid(-x))
     ),
-    "soft_margin_loss": _operation(
-        "soft_margin_loss", lambda g, x, t: -g * t * sigmoid(-t * x), lambda g, x, t: -g * x * sigmoid(-t * x)
-    ),
+    "soft_margin_loss": _operation("soft_margin_loss", lambda g, x, t: -g * t * sigmoid(-t * x), lambda g, x, t: -g * x * sigmoid(-t * x)),
 }
 _OPERATIONS |= {name: _operation(name) for name in kernel.LOSSES if name not in _OPERATIONS}
 
@@ -156,9 +154,7 @@ def poisson_nll_loss(
     return reduced(loss, reduction, "poisson_nll_loss")
 
 
-def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
-) -> Tensor:
+def gaussian_nll_loss(input: Any, target: Any, var: Any, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
     """(log var + (input - target)² / var) / 2, the negative logarithm of a normal density but for a constant, which full=True adds.
 
     Shapes: input and target alike; var like them, without their last axis, or with 1 there. A variance below eps counts as eps, but keeps

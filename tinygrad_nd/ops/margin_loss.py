@@ -56,9 +56,7 @@ def _margins(where: str, x: Tensor, places: np.ndarray, reduction: str, margin: 
     return _margin_loss(x, places, found, slope, margin=margin, p=p, scale=scale)
 
 
-def multi_margin_loss(
-    input: Any, target: Any, weight: Any = None, *, p: int = 1, margin: float = 1.0, reduction: str = "mean"
-) -> Tensor:
+def multi_margin_loss(input: Any, target: Any, weight: Any = None, *, p: int = 1, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """The sum over wrong classes i of max(0, margin - input[target] + input[i]) ** p, divided by the number of classes.
 
     Shapes: input (N, C) or (C,), target (N,) or (), weight (C,), which scales by the class of the target.
