@@ -39,7 +39,7 @@ def largest(x: Array, rank: int) -> Array:
 def take(x: Array, at: Array, rank: int) -> Array:
     """The entries of x (*lead, *n) at places (*lead, *o)."""
     order = _order(at, rank)
-    blocks, places = _blocks(x, rank, order), _blocks(at, rank, order)
+    blocks, places = _blocks(x, rank, order), _blocks(at, rank, order).astype(np.int64, copy=False)
     y = memory.empty(places.shape, x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
@@ -53,7 +53,7 @@ def take(x: Array, at: Array, rank: int) -> Array:
 def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     """Zeros of `shape` (*lead, *n) with x (*lead, *o) at its places."""
     order = _order(at, rank)
-    values, places = _blocks(x, rank, order), _blocks(at, rank, order)
+    values, places = _blocks(x, rank, order), _blocks(at, rank, order).astype(np.int64, copy=False)
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(at)
     if loops is not None and x.dtype in (np.float32, np.float64):
@@ -96,10 +96,12 @@ def _put(y: Array, values: Array, places: Array) -> None:
 def _largest(x: Array, at: Array) -> None:
     """The places of the maxima. They lie in few columns of places, as a rule one each, and only these are searched."""
     outer, n, inner = x.shape
-    width = n if n < 4 * SEARCHED else -(-n // round((n / SEARCHED) ** 0.5))
-    whole = n - n % width
-    tops = x[:, :whole].reshape(outer, -1, width * inner).max(1).reshape(outer, width, inner)
-    np.maximum(tops[:, : n - whole], x[:, whole:], out=tops[:, : n - whole])
+    width, tops = n, x
+    if n >= 4 * SEARCHED:
+        width = -(-n // round((n / SEARCHED) ** 0.5))
+        whole = n - n % width
+        tops = x[:, :whole].reshape(outer, -1, width * inner).max(1).reshape(outer, width, inner)
+        np.maximum(tops[:, : n - whole], x[:, whole:], out=tops[:, : n - whole])
     best = tops.max(1)
     hits = np.flatnonzero(tops == best[:, None])
     at[...] = n
@@ -134,7 +136,7 @@ def channels_last(a: Array, rank: int) -> bool:
 
 def _order(a: Array, rank: int) -> tuple[int, ...]:
     """The axes as they lie in memory, where those of a block lie together; else as they come."""
-    order, lead = memory.memory_order(a), a.ndim - rank
+    order, lead = tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__)), a.ndim - rank  # of axes of length one, too
     first = order.index(lead) if rank else len(order)
     return order if order[first : first + rank] == tuple(range(lead, a.ndim)) else tuple(range(a.ndim))
 

@@ -28,7 +28,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     fast = engine(x)
     if alone(spec) and x.size and not (fast and places.channels_last(x, spec.rank)):
         at = places.largest(x, spec.rank)
-        return places.take(x, at, spec.rank), at.astype(_codes(spec)) if want_index else None
+        return places.take(x, at, spec.rank), at if want_index else None
     if fast:
         return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
     if few.seen(x, spec) <= few.MOST:

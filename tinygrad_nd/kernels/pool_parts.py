@@ -87,6 +87,7 @@ def even_step(outer: int, each: int) -> int:
     return -(-outer // max(1, -(-outer * each // PART)))
 
 
+@lru_cache(256)
 def alone(spec: PoolSpec | Parted) -> bool:
     """Whether there is one window, all of space."""
     return spec.rank > 0 and spec == windows(spec.size, (1,) * spec.rank)

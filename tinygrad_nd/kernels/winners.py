@@ -23,7 +23,7 @@ BLOCK = 1 << 17  # windows whose winners' positions are known at a time
 def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if alone(spec):
-        return places.take(x, winner.astype(np.int64), spec.rank)
+        return places.take(x, winner, spec.rank)
     if fast := engine(x):
         return fast.gather(x, winner, spec)  # type: ignore[no-any-return]
     if winner.size <= few.MOST or isinstance(spec, Parted):
@@ -40,7 +40,7 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
 def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if alone(spec):
-        return places.put(g, winner.astype(np.int64), (*g.shape[: g.ndim - spec.rank], *spec.size), spec.rank)
+        return places.put(g, winner, (*g.shape[: g.ndim - spec.rank], *spec.size), spec.rank)
     if fast := engine(g):
         return fast.scatter(g, winner, spec)  # type: ignore[no-any-return]
     if winner.size <= few.MOST or isinstance(spec, Parted):

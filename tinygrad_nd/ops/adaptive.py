@@ -75,8 +75,12 @@ def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
 
     Shapes: x (N, C, *n) -> (N, C, *1); (N, *n, C) with layout="N*C".
     """
-    x, axes = space("global_max_pool", x, layout)
-    return max_pool_nd(x, tuple([x.shape[a] for a in axes]), layout=layout)  # type: ignore[no-any-return]
+    who = "global_max_pool"
+    x, axes = space(who, x, layout)
+    if not axes or not prod([x.shape[a] for a in axes]) or x.dtype.kind == "c":
+        return max_pool_nd(x, tuple([x.shape[a] for a in axes]), layout=layout)  # type: ignore[no-any-return]
+    x, rank, restore = space_last(who, x, axes, "x", layout)
+    return restore(_max_pooled(x, kernel.windows(x.shape[x.ndim - rank :], (1,) * rank), False)[0])
 
 
 def max_unpool_nd(
