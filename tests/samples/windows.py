@@ -26,8 +26,8 @@ SAMPLES: list[Sample] = [
     *rows("window_sum_adjoint", lambda g: pool._window_sum_adjoint(g, spec=pool_spec("test", (5, 6), 2), factor=0.5), (normal(2, 2, 3),),
           linear=True),
     *rows("mean", lambda x: nd.global_avg_pool(x, layout="N*C"), (normal(*X2),), (normal(2, 3),), linear=True),
-    *rows("unpool_gather", lambda x: nd.global_max_pool(x, layout="N*C"), (apart(*X1),), (apart(*X3),)),
-    *rows("max_pool", nd.global_max_pool, (apart(2, 3),)),
+    *rows("max_pool", lambda x: nd.global_max_pool(x, layout="N*C"), (apart(*X1),), (apart(*X3),)),
+    *rows("max_pool", nd.global_max_pool, (apart(2, 3),), (apart(2, 3, 4),)),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, 4), (normal(*X2),), (normal(*X3),), linear=True),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, (None, 4)), (normal(*X2),), (normal(5, 3),), linear=True),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, (5, 3)), (normal(*X2),), linear=True),
@@ -36,7 +36,6 @@ SAMPLES: list[Sample] = [
     *rows("unpool", lambda x: nd.max_unpool_nd(x, PLACES, (3,)), (normal(1, 2, 3),), linear=True),
     *rows("setitem", lambda x: nd.max_unpool_nd(x, PLACES // 2, (3,)), (normal(1, 2, 3),), linear=True),
     *rows("unpool_gather", lambda x: adaptive._unpool_gather(x, at=PLACES, rank=1), (normal(1, 2, 9),), linear=True),
-    *rows("unpool_gather", nd.global_max_pool, (apart(2, 3, 4),)),
     # columns
     *rows("unfold", lambda x: nd.unfold_nd(x, 2, 1, 1, 2), (normal(*X1),), (normal(*X2),), (normal(*X4),), (normal(2, 3),), linear=True),
     *rows("unfold", lambda x: nd.unfold_nd(x, (2, 3), 2, ((0, 1), (-1, 2))), (normal(*X2),), (normal(2, 5, 6),), linear=True),

@@ -116,8 +116,8 @@ def empty_like(a: Array, dtype: DTypeLike | None = None, shape: Sequence[int] | 
 
 
 def memory_order(a: Array) -> tuple[int, ...]:
-    """The axes of `a` from the one with the longest stride to the one with the shortest."""
-    if a.flags.c_contiguous:
+    """The axes of `a` from the one with the longest stride to the one with the shortest, those of length one as their strides say."""
+    if a.flags.c_contiguous and 1 not in a.shape:
         return tuple(range(a.ndim))
     return tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__))
 

@@ -136,7 +136,7 @@ def channels_last(a: Array, rank: int) -> bool:
 
 def _order(a: Array, rank: int) -> tuple[int, ...]:
     """The axes as they lie in memory, where those of a block lie together; else as they come."""
-    order, lead = tuple(sorted(range(a.ndim), key=[-abs(s) for s in a.strides].__getitem__)), a.ndim - rank  # of axes of length one, too
+    order, lead = memory.memory_order(a), a.ndim - rank
     first = order.index(lead) if rank else len(order)
     return order if order[first : first + rank] == tuple(range(lead, a.ndim)) else tuple(range(a.ndim))
 
