@@ -125,12 +125,14 @@ def sweep(
                 if g is None:
                     continue
                 owned.discard(node)
-                if node.extra or (targets is not None and node in targets):
+                extra = node.extra
+                if extra or (targets is not None and node in targets):
                     t = g if create_graph else handle(frozen(g), None)
                     if bounded and targets and node in targets:
                         arrived[node] = t
                         continue
-                    t = _hooked(node, t)
+                    if extra and "hooks" in extra:
+                        t = _hooked(extra["hooks"], t)
                     # Nodes that retain their gradient are told of it, but nothing is swept for their sake alone.
                     if node in targets if targets is not None else node.handle is not None:
                         arrived[node] = t
@@ -176,8 +178,11 @@ def _node(t: Tensor) -> Node:
 def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> dict[Node, None]:
     """The tracked nodes on paths back from `roots`, not looking past `barred`, roughly from the newest to the oldest."""
     seen: dict[Node, None] = dict.fromkeys(barred)
-    stack = [n for n in roots if n is not None and n.tracked and n not in seen]
-    seen.update(dict.fromkeys(stack))
+    stack: list[Node] = []
+    for n in roots:
+        if n is not None and n not in seen and n.tracked:
+            seen[n] = None
+            stack.append(n)
     while stack:
         for p in stack.pop().parents:
             if p is not None and p not in seen and p.tracked:
@@ -248,9 +253,9 @@ def _raise_freed(node: Node) -> None:
     )
 
 
-def _hooked(node: Node, g: Tensor) -> Tensor:
-    """The gradient after the node's hooks: what one returns, if not None, replaces it."""
-    for hook in ((node.extra or {}).get("hooks") or {}).values():
+def _hooked(hooks: dict[object, Any], g: Tensor) -> Tensor:
+    """The gradient after a node's hooks: what one returns, if not None, replaces it."""
+    for hook in hooks.values():
         replacement = hook(g)
         if replacement is None:
             continue
