@@ -157,3 +157,12 @@ def test_softmax_is_exact_at_any_height(height, axis, engine):
     x = sample((80, 90)) * 4 + height
     powers = np.exp(x.astype(np.float64) - height)
     np.testing.assert_allclose(softmax.softmax(x, axis), powers / powers.sum(axis, keepdims=True), rtol=5e-6)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_softmax_tells_quotients_that_are_larger_than_their_exponentials(axis, engine):
+    x = np.full((64, 64, 64), -88.1, np.float32)  # e^-88.1 is no normal float32
+    x[:, 0, 0] = x[:, 0] = x[:, :, 0] = -4
+    exact = np.exp(x.astype(float))
+    exact /= exact.sum(axis, keepdims=True)
+    np.testing.assert_allclose(softmax.softmax(x, axis), exact, rtol=1e-6)

@@ -11,7 +11,7 @@ from ..along import LANES
 from .exponential import exp, log
 from .plain import exact, summing
 
-_LOW, _HIGH = 1e-2, 1e30
+_LOW, _HIGH = 1, 1e30  # of a sum: if it is below 1, a quotient may be told where its exponential is not
 _BITS = 0x7FFFFFFF  # of a float32, without its sign
 
 
