@@ -188,7 +188,7 @@ def _pulled(op: Op, arrays: list[Any], params: dict[str, Any], i: int, u: np.nda
 def _refuse(node: Node, op: Op, y: Any, arrays: list[Any], params: dict[str, Any]) -> None:
     """Raises Unknown where differences would tell nothing."""
     free = params.get("full") or params.get("mode") == "complete" or node.dtype.kind == "c"
-    if (op.kind == "eig" or (op.kind in ("eigh", "qr", "svd") and free)):
+    if op.kind == "eig" or (op.kind in ("eigh", "qr", "svd") and free):
         raise Unknown("its vectors are determined up to signs or phases only")
     if np.shape(y) != node.shape:
         raise Unknown("the value of a constant operand is not kept")

@@ -18,6 +18,7 @@ from .cells import TILE, numpy_tiles
 from .memory import Array
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
+LEAST = 1 << 8  # elements from which a compiled loss takes less time than its many steps in NumPy
 WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
 SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
@@ -125,9 +126,7 @@ def by_columns(tile: Callable[..., None], results: int) -> Callable[..., None]:
     return run
 
 
-def _spread_compiled(
-    loops: Any, name: str, outer: int, n: int, inner: int, arrays: Sequence[Array], constants: tuple[Any, ...]
-) -> None:
+def _spread_compiled(loops: Any, name: str, outer: int, n: int, inner: int, arrays: Sequence[Array], constants: tuple[Any, ...]) -> None:
     """The compiled loop of this name over rows, or over blocks of lanes."""
     f = getattr(loops, f"{name}_rows" if inner == 1 else f"{name}_lanes")
 

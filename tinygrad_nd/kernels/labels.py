@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .along import COMPILED, along, several
+from .along import COMPILED, LEAST, along, several
 from .elementwise import LARGE
 from .memory import Array
 from .softmax import total
 
 NONE = -(1 << 62)  # no label
-LEAST = 1 << 8  # elements from which a compiled loss takes less time than its fifteen steps in NumPy
 
 
 def check(labels: Array, classes: int, ignore: int) -> tuple[bool, Any]:

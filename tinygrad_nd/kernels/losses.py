@@ -13,10 +13,9 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .activation import curve, scratch, share
-from .along import dense
+from .along import LEAST, dense
 from .bits import with_sign
 from .elementwise import apply
-from .labels import LEAST
 from .memory import Array
 from .sums import SHORT, dot
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .labels import LEAST, reduced
+from .along import LEAST
+from .labels import reduced
 from .memory import Array, freeze
 
 

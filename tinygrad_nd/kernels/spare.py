@@ -72,6 +72,7 @@ def clear() -> None:
 
 
 def _references(arrays: Sequence[Any]) -> int:
+    """To the first of them, counted from within a loop as `keep` counts."""
     for a in arrays:
         return sys.getrefcount(a)
     return 0

@@ -28,9 +28,8 @@ ELSEWHERE = {  # what PyTorch has, and how it is said here
     "buffers": "use named_buffers()",
 }
 
-
-_NAMELESS: tuple[Any, ...] = set, frozenset, type({}.values()), np.ndarray
-_PASSING = GeneratorType, map, filter, zip
+_NAMELESS: tuple[Any, ...] = set, frozenset, type({}.values()), np.ndarray  # what holds things without telling them apart by name
+_PASSING = GeneratorType, map, filter, zip  # what is empty once it was read
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -56,9 +56,7 @@ def _geomspace(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any, a
 
 
 @maker
-def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
-) -> Any:
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
     """num evenly spaced values from start to stop, along a new axis if these are arrays; with retstep, (values, step)."""
     start, stop = (v if type(v) in (int, float, complex) else astensor(v) for v in (start, stop))
     t = _linspace(start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis)
@@ -67,9 +65,7 @@ def linspace(
 
 
 @maker
-def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
-) -> Tensor:
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Tensor:
     """base ** linspace(start, stop): num values from base ** start to base ** stop, each the same multiple of the one before."""
     if np.ndim(base):
         ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop), np.shape(base)))
@@ -80,9 +76,7 @@ def logspace(
 
 
 @maker
-def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Tensor:
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Tensor:
     """num values from start to stop, each the same multiple of the one before; neither may be 0."""
     return _geomspace(astensor(start), astensor(stop), num=num, endpoint=endpoint, dtype=dtype, axis=axis)
 

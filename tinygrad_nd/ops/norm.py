@@ -112,9 +112,7 @@ def rms_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, 
 
 
 @named
-def local_response_norm(
-    x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, *, layout: str | None = None
-) -> Tensor:
+def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0, *, layout: str | None = None) -> Tensor:
     """x / (k + alpha · m) ** beta, m the mean square of the `size` channels around each: size // 2 before, the rest from it on.
 
     Shapes: x (N, C, *n), or (N, *n, C) with layout="N*C". Channels beyond the first and last count as 0.

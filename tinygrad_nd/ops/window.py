@@ -126,7 +126,6 @@ def pixel_unshuffle_nd(x: Any, factor: IntN, *, layout: str | None = None) -> Te
     return restore(_pixel_unshuffle(x, factors=f))
 
 
-
 def _blocks(who: str, x: Any, factor: IntN, layout: str | None) -> tuple[Tensor, int, Sizes, Sizes, Restore]:
     """x, channels, space, the factors, and how to give channels their place back."""
     x, rank, restore = space_last(who, x, factor, "factor", layout)

@@ -40,9 +40,7 @@ class Adadelta(Ruled):
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
     """
 
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0
-    ) -> Move:
+    def rule(self, p: np.ndarray, state: State, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0) -> Move:
         states = zeros(state, p, "square_avg", "acc_delta")
         return rules.adadelta, states, (lr, float(rho), 1 - float(rho), eps), weight_decay
 

@@ -26,9 +26,7 @@ def normalise(cells, x, weight, bias, eps):
     repeat(norms.moments_lanes, (view, parts), lambda: [(view[p, q], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces], 0)
     task = parts, _counts(inner, step), weight, bias, number(eps, np.dtype(np.float64)), found, flat
     repeat(_coefficients, (parts, weight, bias, found, flat), lambda: [task], (inner, step, eps))
-    repeat(
-        norms.shifted_lanes, (target, view, flat), lambda: [(target[p, q], view[p, q], *flat[:, p]) for p, q, _ in pieces], 0
-    )
+    repeat(norms.shifted_lanes, (target, view, flat), lambda: [(target[p, q], view[p, q], *flat[:, p]) for p, q, _ in pieces], 0)
     return y, cells.statistic(found[0]), cells.statistic(found[1])
 
 

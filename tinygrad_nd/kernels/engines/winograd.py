@@ -181,4 +181,3 @@ def _table(n: int, step: int, count: int, spread: int, outputs: int, points: int
     starts = spread * outputs * np.arange(count)[:, None] + np.arange(spread)
     at = starts.reshape(-1, 1) + spread * np.arange(points) - before
     return np.where((at >= 0) & (at < n), at * step, OUTSIDE)
-
