@@ -123,6 +123,7 @@ def narrow(request, monkeypatch):
     caches = (tiles.panels, igemm._side_by_side)
     monkeypatch.setattr(llvm, "lanes", lambda dtype: request.param // np.dtype(dtype).itemsize)
     monkeypatch.setattr(llvm, "registers", lambda: 16)
+    monkeypatch.setattr(llvm, "masks", lambda: False)
     monkeypatch.setattr(llvm, "_loaded", {})
     for cache in caches:
         cache.cache_clear()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numpy as np
@@ -38,7 +38,20 @@ def lanes(dtype: np.dtype[Any]) -> int:
 def registers() -> int:
     """How many vector registers there are."""
     x86 = binding.get_default_triple().startswith(("x86", "i686", "amd64"))
-    return 32 if not x86 or binding.get_host_cpu_features().get("avx512f") else 16
+    return 32 if not x86 or masks() else 16
+
+
+@cache
+def masks() -> bool:
+    """Whether part of a vector is stored as fast as a whole one."""
+    return bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+class First(NamedTuple):
+    """The first `count` lanes of a vector: those where `signs` is below 0."""
+
+    count: Any
+    signs: Any
 
 
 def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], *parameters: Any) -> Any:
@@ -117,10 +130,12 @@ class Kernel:
             pointer = self.b.gep(pointer, [offset])
         return pointer
 
-    def first(self, count: Any) -> Any:
-        """The mask of the first `count` lanes."""
-        lane = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
-        return self.b.icmp_signed("<", lane, self.splat(count))
+    def first(self, count: Any) -> First:
+        kind = ir.IntType(8 * self.itemsize)  # as wide as a number: so wide is the mask that processors read by
+        most, none = integer(self.lanes), integer(0)
+        count = self.least(self.b.select(self.b.icmp_signed("<", count, none), none, count), most)
+        lane = ir.Constant(ir.VectorType(kind, self.lanes), list(range(self.lanes)))
+        return First(count, self.b.sub(lane, self.splat(count if kind == INT else self.b.trunc(count, kind))))
 
     def splat(self, value: Any) -> Any:
         """The vector with `value` in every lane."""
@@ -138,23 +153,46 @@ class Kernel:
     def shuffle(self, a: Any, b: Any, places: Sequence[int]) -> Any:
         return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(places)))
 
-    def load(self, pointer: Any, mask: Any = None) -> Any:
-        """A vector from anywhere in memory; zeros, unread, outside the mask."""
+    def load(self, pointer: Any, first: First | None = None) -> Any:
+        """A vector from anywhere in memory; zeros, unread, outside the first lanes."""
         where = self.b.bitcast(pointer, self.vector.as_pointer())
-        if mask is None:
+        if first is None:
             return self.b.load(where, align=self.itemsize)
         kind = ir.FunctionType(self.vector, [self.vector.as_pointer(), ir.IntType(32), self.mask, self.vector])
         load = self._intrinsic(f"llvm.masked.load.{self.suffix}.p0", kind)
-        return self.b.call(load, [where, ir.Constant(ir.IntType(32), self.itemsize), mask, self.zero])
+        return self.b.call(load, [where, ir.Constant(ir.IntType(32), self.itemsize), self._mask(first), self.zero])
 
-    def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
+    def store(self, value: Any, pointer: Any, first: First | None = None) -> None:
         where = self.b.bitcast(pointer, self.vector.as_pointer())
-        if mask is None:
+        if first is None:
             self.b.store(value, where, align=self.itemsize)
-            return
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), ir.IntType(32), self.mask])
-        store = self._intrinsic(f"llvm.masked.store.{self.suffix}.p0", kind)
-        self.b.call(store, [value, where, ir.Constant(ir.IntType(32), self.itemsize), mask])
+        elif masks():
+            kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), ir.IntType(32), self.mask])
+            store = self._intrinsic(f"llvm.masked.store.{self.suffix}.p0", kind)
+            self.b.call(store, [value, where, ir.Constant(ir.IntType(32), self.itemsize), self._mask(first)])
+        else:
+            with self.b.if_else(self.b.icmp_signed("<", first.count, integer(self.lanes))) as (less, all_of_it):
+                with less:
+                    self._store_first(value, pointer, first.count)
+                with all_of_it:
+                    self.b.store(value, where, align=self.itemsize)
+
+    def _mask(self, first: First) -> Any:
+        return self.b.icmp_signed("<", first.signs, ir.Constant(first.signs.type, None))
+
+    def _store_first(self, value: Any, pointer: Any, count: Any) -> None:
+        """By halves, as the bits of `count` say: a masked store takes some processors twelve times as long."""
+        width = self.lanes // 2
+        while width:
+            part = ir.VectorType(self.number, width)
+            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(at, at + width))) for at in (0, width))
+            there = self.b.icmp_signed("!=", self.b.and_(count, integer(width)), integer(0))
+            with self.b.if_then(there):
+                lower = self.b.shuffle_vector(value, value, low)
+                self.b.store(lower, self.b.bitcast(pointer, part.as_pointer()), align=self.itemsize)
+            value = self.b.select(there, self.b.shuffle_vector(value, value, high), self.b.shuffle_vector(value, value, low))
+            pointer = self.b.select(there, self.at(pointer, integer(width)), pointer)
+            width //= 2
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """ab + c, fused where the processor can."""
@@ -175,7 +213,7 @@ def integer(n: int) -> Any:
 
 
 def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Any:
-    key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), _host()))
+    key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), masks(), _host()))
     compiled = objects.load(key)
     if compiled is None:
         start = perf_counter()

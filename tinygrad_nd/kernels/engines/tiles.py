@@ -40,16 +40,17 @@ def panels(n: int, dtype: np.dtype[Any]) -> tuple[int, ...]:
     count = -(-vectors // widest())
     width = -(-vectors // count)
     before = (count - 1) * width
-    wide, narrow = _panel(width, dtype), _panel(vectors - before, dtype)
+    wide, narrow = _panel(width, False, dtype), _panel(vectors - before, n % llvm.lanes(dtype) > 0, dtype)
     return wide.address, narrow.address, width * llvm.lanes(dtype), before * llvm.lanes(dtype), DEPTH
 
 
-def _panel(vectors: int, dtype: np.dtype[Any]) -> Compiled:
+def _panel(vectors: int, cut: bool, dtype: np.dtype[Any]) -> Compiled:
     """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): the product for one panel.
 
-    A tile of its rows stays in registers while `depth` terms of the sum go by, and the part of w that they need in a cache.
+    A tile of its rows stays in registers while `depth` terms of the sum go by, and the part of w that they need in a cache. The last of
+    several vectors ends with the columns, and makes some of them again; a single one may be `cut` off by them.
     """
-    return llvm.function("panel", "priripiipiii", dtype, _write_panel, vectors)
+    return llvm.function("panel", "priripiipiii", dtype, _write_panel, vectors, cut and vectors == 1)
 
 
 def transpose(dtype: np.dtype[Any]) -> Compiled:
@@ -98,11 +99,12 @@ def write_panels(
 
 
 def _write_panel(kernel: Kernel, *arguments: Any) -> None:
-    x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors = arguments
+    x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, cut = arguments
     b, lanes = kernel.b, kernel.lanes
     height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for
-    tail = kernel.first(b.sub(n, integer(lanes * (vectors - 1))))
-    columns = [(lanes * j, tail if j == vectors - 1 else None) for j in range(vectors)]
+    lanes_there = kernel.first(n) if cut else None
+    columns = [integer(lanes * j) for j in range(vectors - 1)]
+    columns.append(integer(0) if vectors == 1 else b.sub(n, integer(lanes)))
 
     def block(first: Any) -> None:
         last = kernel.least(b.add(first, depth), k)
@@ -116,7 +118,7 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
             def term(q: Any, *sums: Any) -> list[Any]:
                 offset = b.load(kernel.at(offsets, q))
                 across = kernel.at(w, b.mul(q, ldw))
-                weights = [kernel.load(kernel.at(across, integer(c)), mask) for c, mask in columns]
+                weights = [kernel.load(kernel.at(across, c), lanes_there) for c in columns]
                 new = []
                 for i in range(height):
                     point = kernel.at(seen[i], offset)
@@ -125,13 +127,13 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
                 return new
 
             def stored(_: Any, *zeros: Any) -> list[Any]:
-                return [kernel.load(kernel.at(place, integer(c)), mask) for place in places for c, mask in columns]
+                return [kernel.load(kernel.at(place, c), lanes_there) for place in places for c in columns]
 
             before = kernel.loop(integer(0), added, 1, stored, *[kernel.zero] * (height * vectors))  # once, or not at all
             sums = kernel.loop(first, last, 1, term, *before)
             for i, place in enumerate(places):
-                for j, (c, mask) in enumerate(columns):
-                    kernel.store(sums[i * vectors + j], kernel.at(place, integer(c)), mask)
+                for j, c in enumerate(columns):
+                    kernel.store(sums[i * vectors + j], kernel.at(place, c), lanes_there)
 
         kernel.loop(integer(0), m, height, tile)
 
@@ -143,7 +145,7 @@ def _transpose(kernel: Kernel, *arguments: Any) -> None:
     b, lanes = kernel.b, kernel.lanes
 
     def strip(i: Any) -> None:
-        inside = kernel.first(b.sub(m, i))
+        inside = b.sub(m, i)
         own = [b.mul(kernel.least(b.add(i, integer(a)), b.sub(m, integer(1))), ldx) for a in range(lanes)]
 
         def piece(a: Any) -> None:
@@ -162,8 +164,8 @@ def _transpose(kernel: Kernel, *arguments: Any) -> None:
                             block[r], block[r + step] = kernel.shuffle(upper, lower, low), kernel.shuffle(upper, lower, high)
                     step *= 2
                 for c, column in enumerate(block):
-                    exists = kernel.splat(b.icmp_signed("<", integer(c), left))
-                    kernel.store(column, kernel.at(to, b.mul(b.add(j, integer(c)), ldo)), b.and_(inside, exists))
+                    here = kernel.first(b.select(b.icmp_signed("<", integer(c), left), inside, integer(0)))
+                    kernel.store(column, kernel.at(to, b.mul(b.add(j, integer(c)), ldo)), here)
 
             kernel.loop(integer(0), n, lanes, square)
 

@@ -43,19 +43,24 @@ def accumulate(dtype: np.dtype[Any]) -> Any:
     return llvm.function("accumulate", "ii" + _IMAGES + _IMAGES + "pppprr" + _NUMBERS, dtype, _accumulate)
 
 
-def transform(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
+def transform(dtype: np.dtype[Any], which: str, axes: Axes, n: int) -> Any:
     """f(a, out, m, rows, n): out[:, i] = the matrices `which` along the points of a (points, rows, n), i < m."""
-    return llvm.function("transform", "ppiii", dtype, _transform, which, axes)
+    return llvm.function("transform", "ppiii", dtype, _transform, which, axes, _narrow(n, dtype))
 
 
-def read(dtype: np.dtype[Any], which: str, axes: Axes) -> Any:
+def read(dtype: np.dtype[Any], which: str, axes: Axes, n: int) -> Any:
     """f(images, zeros, out, first, m, count, row, rows, n): the same of m tiles of images, of which one has so many, from the first on."""
-    return llvm.function("read", _IMAGES + "ppiiiiii", dtype, _read, which, axes)
+    return llvm.function("read", _IMAGES + "ppiiiiii", dtype, _read, which, axes, _narrow(n, dtype))
 
 
-def write(dtype: np.dtype[Any], axes: Axes) -> Any:
+def write(dtype: np.dtype[Any], axes: Axes, n: int) -> Any:
     """f(images, lost, a, first, m, count, row, rows, n, bias): the other way, from `outputs` into images."""
-    return llvm.function("write", _IMAGES + "ppiiiiiip", dtype, _write, axes)
+    return llvm.function("write", _IMAGES + "ppiiiiiip", dtype, _write, axes, _narrow(n, dtype))
+
+
+def _narrow(n: int, dtype: np.dtype[Any]) -> bool:
+    """Whether n channels are less than a vector."""
+    return n < llvm.lanes(dtype)
 
 
 def _convolve(kernel: Kernel, into: Any, out_of: Any, *arguments: Any) -> None:
@@ -103,20 +108,20 @@ def _accumulate(kernel: Kernel, into: Any, ask: Any, *arguments: Any) -> None:
     kernel.loop(first, end, chunk, work)
 
 
-def _transform(kernel: Kernel, a: Any, out: Any, m: Any, rows: Any, n: Any, which: str, axes: Axes) -> None:
-    _apply(kernel, which, axes, _dense(kernel, a, rows, n), _dense(kernel, out, rows, n), m, n)
+def _transform(kernel: Kernel, a: Any, out: Any, m: Any, rows: Any, n: Any, which: str, axes: Axes, narrow: bool) -> None:
+    _apply(kernel, which, axes, _dense(kernel, a, rows, n), _dense(kernel, out, rows, n), m, n, narrow)
 
 
 def _read(kernel: Kernel, *arguments: Any) -> None:
-    *images, zeros, out, first, m, count, row, rows, n, which, axes = arguments
+    *images, zeros, out, first, m, count, row, rows, n, which, axes, narrow = arguments
     seen = _in_images(kernel, images, zeros, [len(_matrix(which, *axis)[0]) for axis in axes], first, count, row)
-    _apply(kernel, which, axes, seen, _dense(kernel, out, rows, n), m, n)
+    _apply(kernel, which, axes, seen, _dense(kernel, out, rows, n), m, n, narrow)
 
 
 def _write(kernel: Kernel, *arguments: Any) -> None:
-    *images, lost, a, first, m, count, row, rows, n, plus, axes = arguments
+    *images, lost, a, first, m, count, row, rows, n, plus, axes, narrow = arguments
     to = _in_images(kernel, images, lost, [t for t, _ in axes], first, count, row)
-    _apply(kernel, "outputs", axes, _dense(kernel, a, rows, n), to, m, n, plus)
+    _apply(kernel, "outputs", axes, _dense(kernel, a, rows, n), to, m, n, narrow, plus)
 
 
 def _each(kernel: Kernel, points: Any, groups: Any, f: Callable[[Any, Any], None]) -> None:
@@ -160,8 +165,11 @@ def _dense(kernel: Kernel, base: Any, rows: Any, n: Any) -> Place:
     return lambda i: lambda q: kernel.at(base, kernel.b.mul(kernel.b.add(kernel.b.mul(q, rows), i), n))
 
 
-def _apply(kernel: Kernel, which: str, axes: Axes, source: Place, target: Place, m: Any, n: Any, plus: Any = None) -> None:
-    """For m tiles and n channels, a vector at a time: a matrix along each axis, from one half of a buffer to the other between them."""
+def _apply(kernel: Kernel, which: str, axes: Axes, source: Place, target: Place, m: Any, n: Any, narrow: bool, plus: Any = None) -> None:
+    """For m tiles and n channels, a vector at a time: a matrix along each axis, from one half of a buffer to the other between them.
+
+    The last vector ends with the channels, and makes some of them again; only where they are `narrow` is it cut off.
+    """
     b, matrices = kernel.b, [_matrix(which, *axis) for axis in axes]
     shapes = [[len(row) for row in matrices[:i]] + [len(row[0]) for row in matrices[i:]] for i in range(len(axes) + 1)]
     with b.goto_entry_block():
@@ -171,15 +179,17 @@ def _apply(kernel: Kernel, which: str, axes: Axes, source: Place, target: Place,
         here, there = source(i), target(i)
 
         def column(j: Any) -> None:
-            mask = kernel.first(b.sub(n, j))
-            more = None if plus is None else kernel.load(kernel.at(plus, j), mask)
+            first = kernel.first(n) if narrow else None
+            if not narrow:
+                j = kernel.least(j, b.sub(n, integer(kernel.lanes)))
+            more = None if plus is None else kernel.load(kernel.at(plus, j), first)
             for axis, (matrix, shape) in enumerate(zip(matrices, shapes)):
                 half, other = halves[axis % 2], halves[1 - axis % 2]
-                read = (lambda q: kernel.load(kernel.at(here(q), j), mask)) if axis == 0 else lambda q: b.load(kernel.at(half, q))
+                read = (lambda q: kernel.load(kernel.at(here(q), j), first)) if axis == 0 else lambda q: b.load(kernel.at(half, q))
                 if axis < len(axes) - 1:
                     write = lambda value, q: b.store(value, kernel.at(other, q))
                 else:
-                    write = lambda value, q: kernel.store(value if more is None else b.fadd(value, more), kernel.at(there(q), j), mask)
+                    write = lambda value, q: kernel.store(value if more is None else b.fadd(value, more), kernel.at(there(q), j), first)
                 _along(kernel, matrix, prod(shape[:axis]), prod(shape[axis + 1 :]), read, write)
 
         kernel.loop(integer(0), n, kernel.lanes, column)

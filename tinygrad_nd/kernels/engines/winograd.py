@@ -50,7 +50,9 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
     def convolved() -> list[list[Call]]:
         work = _Work(tiling, len(x), groups, c, p, dtype)
-        f = _addresses(toom_cook.convolve(dtype), toom_cook.read(dtype, "inputs", axes), toom_cook.write(dtype, axes))
+        f = _addresses(
+            toom_cook.convolve(dtype), toom_cook.read(dtype, "inputs", axes, groups * c), toom_cook.write(dtype, axes, groups * p)
+        )
         seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
         (plus,) = bias or (_zeros(groups * p, dtype),)
         return [
@@ -75,7 +77,8 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     def written() -> list[list[Call]]:
         work = _Work(tiling, len(x), groups, c, m, dtype)
-        f = _addresses(toom_cook.accumulate(dtype), *(toom_cook.read(dtype, which, axes) for which in ("inputs", "cotangents")))
+        readers = (toom_cook.read(dtype, *which) for which in (("inputs", axes, groups * c), ("cotangents", axes, groups * m)))
+        f = _addresses(toom_cook.accumulate(dtype), *readers)
         seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
         return [
             [
@@ -150,7 +153,7 @@ def _shares(count: int, numbers: int) -> list[tuple[int, int]]:
 def _transform(which: str, axes: Axes, a: Array, out: Array, first: int, end: int) -> Call:
     """out (*p', R, L) = the matrices `which` along the leading axes of a (*p, R, L), for rows first to end."""
     rows, n = out.shape[1:]
-    return toom_cook.transform(out.dtype, which, axes).address, a[:, first:], out[:, first:], end - first, rows, n
+    return toom_cook.transform(out.dtype, which, axes, n).address, a[:, first:], out[:, first:], end - first, rows, n
 
 
 def _addresses(*functions: Any) -> list[int]:
