@@ -27,6 +27,7 @@ def mixed(out, x, codes, n, flag):
             value = line[i]
             total += value if value > 0 and not flag else -value
         _twice(line, np.uintp(1), x.shape[1])
+        _raise(line, x.shape[1], 1)
         out[r, 0] = total + least
         out[r, 1] = _larger(line[0], line[1]) / 2
         out[r, 2] = codes[r] // 2 * 2 + codes[r] % 2 - codes[r]
@@ -35,6 +36,7 @@ def mixed(out, x, codes, n, flag):
             out[r, 1], out[r, 2] = out[r, 2], out[r, 1]
         elif 0 <= n < 3:
             out[r, 2] += (r != 1) | (codes[r] == 7)
+        out[r, 0] += codes.view(np.uint8)[r] + codes.view(np.uint8).size
         few[:] = n / 4
         few[1:3] = row[5:9]  # which ends before
         out[r, 4:] = few
@@ -47,6 +49,11 @@ def mixed(out, x, codes, n, flag):
 def _twice(line, start, end):
     for i in range(start, end):
         line[i] *= 2
+
+
+def _raise(line, n, least):
+    for i in range(n):
+        line[i] = line[i] if line[i] > least else least
 
 
 def _larger(a, b):

@@ -77,13 +77,21 @@ class Arrays(Arithmetic):
         """Puts a number, or the numbers of an array, in their places."""
 
         def put(i: Any) -> None:
-            number = self.read(value, i) if isinstance(value, Block) else value
-            self.b.store(self.stored(number, block.dtype), self.b.gep(block.data, [i.value]))
+            number = self.stored(self.read(value, i) if isinstance(value, Block) else value, block.dtype)
+            if isinstance(number, ir.instructions.SelectInstr) and not llvm.masks():
+                number = self._frozen(number)
+            self.b.store(number, self.b.gep(block.data, [i.value]))
 
         if block.shape:
             self.loop(0, self.size(block), 1, put)
         else:
             put(self.constant(0, INTEGER))
+
+    def _frozen(self, number: Any) -> Any:
+        """The same number; of one that may be what is in its place already LLVM would make a masked store."""
+        frozen = ir.instructions.Instruction(self.b.block, number.type, "freeze", [number])
+        self.b._insert(frozen)
+        return frozen
 
     def read(self, block: Block, place: Number) -> Number:
         number = self.b.load(self.b.gep(block.data, [place.value]))
@@ -151,8 +159,12 @@ def _len(w: Arrays, a: Any) -> Any:
     return a.shape[0] if isinstance(a, Block) else len(a)
 
 
-def _view(w: Arrays, a: Number, dtype: Any) -> Number:
+def _view(w: Arrays, a: Any, dtype: Any) -> Any:
+    """Of a number, or of a flat array."""
     dtype = np.dtype(dtype)
+    if isinstance(a, Block):
+        size = w.binary(ast.FloorDiv(), w.binary(ast.Mult(), w.size(a), a.dtype.itemsize), dtype.itemsize)
+        return Block(w.b.bitcast(a.data, stored(dtype).as_pointer()), dtype, (size,))
     return Number(w.b.bitcast(a.value, held(dtype)), dtype)
 
 

@@ -14,6 +14,7 @@ from .plain import Loop
 
 U = np.uintp
 ZERO, ONE, TWO = U(0), U(1), U(2)
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}  # by their size in bytes
 
 
 # Maxima and their taps.
@@ -27,8 +28,8 @@ def winner_lines(
     """Output rows from begin to end. The first of equals wins, NaN wins over all; a window of padding alone is -inf, tap 0."""
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = width * inner
-    top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
-    tap, code = np.empty(length, codes.dtype), np.empty(length, codes.dtype)
+    top, best = np.empty(length, x.dtype), np.empty(length + ONE, x.dtype)
+    tap, code = np.empty(length, codes.dtype), np.empty(length + ONE, codes.dtype)
     for line in range(begin, end):
         image, r = (line // rows) * height, line % rows
         a, b, o = row[r], row[r + ONE], line * columns * inner
@@ -100,11 +101,21 @@ def _every(n, y, o, a, stride):
         for i in range(n):
             y[o + i] = a[i]
     elif stride == TWO:
-        for i in range(n):
-            y[o + i] = a[TWO * i]
+        _every_second(n, y, o, a)
     else:
         for i in range(n):
             y[o + i] = a[stride * i]
+
+
+@Loop
+def _every_second(n, y, o, a):
+    if a.dtype.itemsize == 8:
+        for i in range(n):
+            y[o + i] = a[TWO * i]
+    else:  # the lower halves of pairs, which is one instruction for a vector
+        pairs = a.view(_UNSIGNED[2 * a.dtype.itemsize])
+        for i in range(n):
+            y[o + i] = _UNSIGNED[a.dtype.itemsize](pairs[i]).view(a.dtype)
 
 
 # Maxima alone.
@@ -118,7 +129,7 @@ def maximum_lines(
     """Output rows from begin to end; -inf for a window of padding alone."""
     rows, columns = U(row.size - 1), U(column.size - 1)
     length = width * inner
-    top, best = np.empty(length, x.dtype), np.empty(length, x.dtype)
+    top, best = np.empty(length, x.dtype), np.empty(length + ONE, x.dtype)
     for line in range(begin, end):
         image, r = (line // rows) * height, line % rows
         a, b, o = row[r], row[r + ONE], line * columns * inner
