@@ -4,6 +4,8 @@ import numpy as np
 
 import tinygrad_nd as nd
 
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}  # compiling takes most of JAX's time
+
 
 def equal_torch(f, theirs, arrays, order=2, tol=1e-10, name=""):
     """f of tensors of ours equals `theirs` of PyTorch's, with derivatives up to `order`, in random directions."""
@@ -29,16 +31,13 @@ def equal_jax(f, theirs, arrays, order=2, tol=1e-10, name=""):
     import jax.numpy as jnp
 
     inputs = tuple(map(jnp.asarray, arrays))
-    y = theirs(*inputs)
-    u, vs = _directions(y.shape, arrays)
-    first = jax.grad(lambda *xs: jnp.vdot(jnp.asarray(u), theirs(*xs)), tuple(range(len(inputs))))
-    found = [np.asarray(y)]
-    if order >= 1:
-        found += [np.asarray(g) for g in first(*inputs)]
-    if order >= 2:
-        second = jax.grad(lambda *xs: sum(jnp.vdot(g, jnp.asarray(v)) for g, v in zip(first(*xs), vs)), tuple(range(len(inputs))))
-        found += [np.asarray(g) for g in second(*inputs)]
-    _compare(f, arrays, found, order, tol, name)
+    every = tuple(range(len(inputs)))
+    u, vs = _directions(jax.eval_shape(theirs, *inputs).shape, arrays)
+    first = jax.grad(lambda *xs: jnp.vdot(u, theirs(*xs)), every)
+    second = jax.grad(lambda *xs: sum(jnp.vdot(g, v) for g, v in zip(first(*xs), vs)), every)
+    parts = (lambda *xs: [theirs(*xs)], first, second)[: order + 1]
+    found = jax.jit(lambda *xs: [a for part in parts for a in part(*xs)], compiler_options=QUICK)(*inputs)
+    _compare(f, arrays, list(map(np.asarray, found)), order, tol, name)
 
 
 def _directions(shape, arrays):
