@@ -87,11 +87,7 @@ def _mish_pull(g: Tensor, x: Tensor) -> Tensor:
     return g * (t + x * (1 - square(t)) * sigmoid(x))
 
 
-relu6 = _activation(
-    "relu6",
-    "min(max(x, 0), 6).",
-    lambda g, x: where((x.data > 0) & (x.data < 6), g, 0),
-)
+relu6 = _activation("relu6", "min(max(x, 0), 6).", lambda g, x: where((x.data > 0) & (x.data < 6), g, 0))
 hard_tanh = _activation(
     "hard_tanh",
     "x between min_val and max_val, and these beyond.",
@@ -99,21 +95,12 @@ hard_tanh = _activation(
     min_val=-1.0,
     max_val=1.0,
 )
-hard_sigmoid = _activation(
-    "hard_sigmoid",
-    "min(max(x / 6 + 1 / 2, 0), 1).",
-    lambda g, x: where(np.abs(x.data) < 3, g / 6, 0),
-)
+hard_sigmoid = _activation("hard_sigmoid", "min(max(x / 6 + 1 / 2, 0), 1).", lambda g, x: where(np.abs(x.data) < 3, g / 6, 0))
 hard_swish = _activation(
-    "hard_swish",
-    "x hard_sigmoid(x).",
-    lambda g, x: where(np.abs(x.data) < 3, g * (x / 3 + 0.5), where(x.data >= 3, g, 0)),
+    "hard_swish", "x hard_sigmoid(x).", lambda g, x: where(np.abs(x.data) < 3, g * (x / 3 + 0.5), where(x.data >= 3, g, 0))
 )
 leaky_relu = _activation(
-    "leaky_relu",
-    "x above 0, negative_slope · x below.",
-    lambda g, x, slope: where(x.data > 0, g, g * slope),
-    negative_slope=0.01,
+    "leaky_relu", "x above 0, negative_slope · x below.", lambda g, x, slope: where(x.data > 0, g, g * slope), negative_slope=0.01
 )
 threshold = _activation(
     "threshold",
@@ -127,16 +114,10 @@ hardshrink = _activation("hardshrink", "x, but 0 between -lambd and lambd.", _fa
 tanhshrink = _activation("tanhshrink", "x - tanh(x).", lambda g, x: g * square(tanh(x)))
 softsign = _activation("softsign", "x / (1 + |x|).", lambda g, x: g / square(1 + abs(x)))
 elu = _activation(
-    "elu",
-    "x above 0, alpha (exp(x) - 1) below.",
-    lambda g, x, alpha: where(x.data > 0, g, g * alpha * exp(_below(x))),
-    alpha=1.0,
+    "elu", "x above 0, alpha (exp(x) - 1) below.", lambda g, x, alpha: where(x.data > 0, g, g * alpha * exp(_below(x))), alpha=1.0
 )
 celu = _activation(
-    "celu",
-    "x above 0, alpha (exp(x / alpha) - 1) below.",
-    lambda g, x, alpha: where(x.data > 0, g, g * exp(_below(x) / alpha)),
-    alpha=1.0,
+    "celu", "x above 0, alpha (exp(x / alpha) - 1) below.", lambda g, x, alpha: where(x.data > 0, g, g * exp(_below(x) / alpha)), alpha=1.0
 )
 selu = _activation(
     "selu",
@@ -150,9 +131,5 @@ softplus = _activation(
     beta=1.0,
     threshold=20.0,
 )
-log_sigmoid = _activation(
-    "log_sigmoid",
-    "log(1 / (1 + exp(-x))), exact where the logistic underflows.",
-    lambda g, x: g * sigmoid(-x),
-)
+log_sigmoid = _activation("log_sigmoid", "log(1 / (1 + exp(-x))), exact where the logistic underflows.", lambda g, x: g * sigmoid(-x))
 mish: Function = _activation("mish", "x tanh(log(1 + exp(x))).", _mish_pull)

@@ -20,9 +20,7 @@ from .parts import astype, wide
 from .reduce import sum
 from .shape import axis_of
 
-__all__ = [
-    "cosine_embedding_loss", "cosine_similarity", "margin_ranking_loss", "normalize", "pairwise_distance", "triplet_margin_loss",
-]  # fmt: skip
+__all__ = ["cosine_embedding_loss", "cosine_similarity", "margin_ranking_loss", "normalize", "pairwise_distance", "triplet_margin_loss"]
 
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:

@@ -16,9 +16,7 @@ from .entries import entries
 from .naming import named
 from .shape import _crop, _reshape, axis_of, concatenate, operands, widths_at
 
-__all__ = [
-    "append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack",
-]  # fmt: skip
+__all__ = ["append", "array_split", "block", "column_stack", "dsplit", "dstack", "hsplit", "hstack", "split", "unstack", "vsplit", "vstack"]
 
 Cuts = int | Sequence[int]
 

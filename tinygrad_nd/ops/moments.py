@@ -22,9 +22,7 @@ from .shape import broadcast_to, reshape, transpose
 from .steps import isnan
 from .ufunc import conj
 
-__all__ = [
-    "average", "nanargmax", "nanargmin", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "std", "var",
-]  # fmt: skip
+__all__ = ["average", "nanargmax", "nanargmin", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "std", "var"]
 
 _mean = mean
 

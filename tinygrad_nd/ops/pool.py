@@ -201,14 +201,7 @@ def _ordered(who: str, x: Tensor) -> None:
 
 
 def _pooled(
-    where: str,
-    x: Any,
-    kernel_size: IntN,
-    stride: IntN | None,
-    padding: Padding,
-    dilation: IntN,
-    ceil_mode: bool,
-    layout: str | None,
+    where: str, x: Any, kernel_size: IntN, stride: IntN | None, padding: Padding, dilation: IntN, ceil_mode: bool, layout: str | None
 ) -> tuple[Tensor, PoolSpec, Restore]:
     """x with its spatial axes last, the checked spec, and the function that puts channels back where they were."""
     x, rank, restore = space_last(where, x, kernel_size, "kernel_size", layout)

@@ -33,9 +33,7 @@ from .shape import (
 )
 from .ufunc import bare
 
-__all__ = [
-    "delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros",
-]  # fmt: skip
+__all__ = ["delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros"]
 
 
 @primitive(x=lambda g, axes: _flip(g, axes=axes))

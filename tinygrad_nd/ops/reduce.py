@@ -22,9 +22,7 @@ from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
 from .ufunc import conj, over, scale
 
-__all__ = [
-    "all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum",
-]  # fmt: skip
+__all__ = ["all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum"]
 
 Axis = Axes | None
 

@@ -37,9 +37,7 @@ gamma = _of_scipy("gamma", "Γ(x), which is (x - 1)! for whole x.", lambda g, x,
 digamma: Function = _of_scipy("digamma", "The derivative of log Γ(x).", lambda g, x: scale(g, polygamma(1, x)))
 erfinv = _of_scipy("erfinv", "The inverse of the error function.", lambda g, out: scale(g, exp(square(out)) * (pi**0.5 / 2)))
 log_ndtr = _of_scipy(
-    "log_ndtr",
-    "The logarithm of the normal distribution function, accurate far out on both sides.",
-    lambda g, x: scale(g, _hazard(x)),
+    "log_ndtr", "The logarithm of the normal distribution function, accurate far out on both sides.", lambda g, x: scale(g, _hazard(x))
 )
 
 

@@ -64,14 +64,7 @@ def unfold_nd(
 
 
 def fold_nd(
-    x: Any,
-    output_size: IntN,
-    kernel_size: IntN,
-    dilation: IntN = 1,
-    padding: Padding = 0,
-    stride: IntN = 1,
-    *,
-    layout: str | None = None,
+    x: Any, output_size: IntN, kernel_size: IntN, dilation: IntN = 1, padding: Padding = 0, stride: IntN = 1, *, layout: str | None = None
 ) -> Tensor:
     """Columns added up where their windows lie: the transpose of `unfold_nd`.
 

@@ -4,6 +4,4 @@ from .fields import ReceptiveField, receptive_field
 from .sizes import conv_nd, conv_transpose_nd, pool_nd, solve_padding
 from .table import Row, Table, trace
 
-__all__ = [
-    "ReceptiveField", "Row", "Table", "conv_nd", "conv_transpose_nd", "pool_nd", "receptive_field", "solve_padding", "trace",
-]  # fmt: skip
+__all__ = ["ReceptiveField", "Row", "Table", "conv_nd", "conv_transpose_nd", "pool_nd", "receptive_field", "solve_padding", "trace"]
