@@ -22,7 +22,7 @@ from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
 from .naming import named
 from .reduce import sum
-from .shape import axis_of, concatenate, reshape
+from .shape import axis_of, concatenate, fits, reshape
 from .ufunc import bare_rules, cut, either, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
@@ -216,6 +216,6 @@ def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:
     channels = x.shape[axis] if x.ndim else 1
     if w.shape in ((1,), (channels,)):
         w = reshape(w, (-1, *[1] * (x.ndim - axis - 1)) if w.size > 1 else ())
-    elif w.ndim and (w.ndim != x.ndim or any(m not in (1, n) for m, n in zip(w.shape, x.shape))):
+    elif w.ndim and (w.ndim != x.ndim or not fits(w.shape, x.shape)):
         raise ValueError(f"prelu: weight needs shape (), (1,) or ({channels},), one per channel of x {x.shape}, but has {w.shape}")
     return _prelu(x, w, x.detach())

@@ -13,7 +13,7 @@ from .activation import softmax
 from .choice import where
 from .linalg import matmul
 from .parts import astype, floating, wide
-from .shape import swapaxes
+from .shape import fits, swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -87,9 +87,5 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
 def _check_mask(mask: Tensor, scores: Tensor) -> None:
     if mask.dtype.kind not in "bf":
         raise TypeError(f"scaled_dot_product_attention: mask must hold booleans or floats, but is {mask.dtype}")
-    try:
-        fits = np.broadcast_shapes(mask.shape, scores.shape) == scores.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not fits(mask.shape, scores.shape):
         raise ValueError(f"scaled_dot_product_attention: mask {mask.shape} must broadcast to {scores.shape}, one entry per query and key")

@@ -17,7 +17,7 @@ from .choice import maximum, minimum, where
 from .elementwise import multiply
 from .entries import Index, entries, scatter
 from .parts import astype, storable
-from .shape import along_or_flat, broadcast_to, ravel, reshape, take_along
+from .shape import along_or_flat, broadcast_to, fits, ravel, reshape, take_along
 
 __all__ = ["take"]
 
@@ -48,7 +48,7 @@ def setitem(x: Any, index: Any, value: Any) -> Tensor:
         place = x.data[index].shape
         if value.ndim > len(place) and all(n == 1 for n in value.shape[: value.ndim - len(place)]):
             value = reshape(value, value.shape[value.ndim - len(place) :])
-        if value.ndim > len(place) or any(n not in (1, m) for n, m in zip(reversed(value.shape), reversed(place))):
+        if not fits(value.shape, place):
             raise ValueError(f"x[index] = value: a value of shape {value.shape} does not fit where x[index] has shape {place}")
     return _setitem(x, value, index=index)
 

@@ -123,15 +123,7 @@ def split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
 @named
 def array_split(x: Any, indices_or_sections: Cuts, axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many parts, the first ones longer by one if they cannot be equal, or at the given indices."""
-    x = astensor(x)
-    axis = axis_of(axis, x.ndim, "array_split")
-    cuts = _cuts("array_split", indices_or_sections)
-    if isinstance(cuts, int):
-        if cuts < 1:
-            raise ValueError(f"array_split: x {x.shape} cannot be cut into {cuts} parts")
-        least, longer = divmod(x.shape[axis], cuts)
-        cuts = [least * i + min(i, longer) for i in range(1, cuts)]
-    return _cut(x, cuts, axis)
+    return _split("array_split", x, indices_or_sections, axis, even=False)
 
 
 def hsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
@@ -150,28 +142,21 @@ def dsplit(x: Any, indices_or_sections: Cuts) -> list[Tensor]:
     return _split("dsplit", with_axes(x, 3, "dsplit"), indices_or_sections, 2)
 
 
-def _split(where: str, x: Any, indices_or_sections: Cuts, axis: int) -> list[Tensor]:
+def _split(where: str, x: Any, indices_or_sections: Cuts, axis: int, even: bool = True) -> list[Tensor]:
+    """The parts between cuts, which mean what they mean in a slice; or so many parts, `even` ones or the first longer by one."""
     x = astensor(x)
     axis = axis_of(axis, x.ndim, where)
-    cuts = _cuts(where, indices_or_sections)
-    if isinstance(cuts, int):
-        n = x.shape[axis]
-        if cuts < 1 or n % cuts:
-            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {cuts} equal parts; give the indices to cut at")
-        cuts = [n // cuts * i for i in range(1, cuts)]
-    return _cut(x, cuts, axis)
-
-
-def _cuts(where: str, given: Any) -> int | list[int]:
-    """So many sections, or the indices to cut at."""
+    n = x.shape[axis]
     try:
-        return [index(i) for i in given] if several(given) else index(given)
+        given = indices_or_sections
+        cuts = [index(i) for i in given] if several(given) else index(given)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{where}: indices_or_sections must be an int or a sequence of ints, but got {given!r}") from None
-
-
-def _cut(x: Tensor, cuts: Sequence[int], axis: int) -> list[Tensor]:
-    """The parts between cuts, which mean what they mean in a slice."""
-    n = x.shape[axis]
+    if isinstance(cuts, int):
+        if cuts < 1 or (even and n % cuts):
+            kind = "equal parts; give the indices to cut at" if even else "parts"
+            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {cuts} {kind}")
+        least, longer = divmod(n, cuts)
+        cuts = [least * i + min(i, longer) for i in range(1, cuts)]
     bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *cuts], [*cuts, n])]
     return [_crop(x, widths=widths_at(x.ndim, axis, a, n - max(a, b))) for a, b in bounds]

@@ -22,6 +22,7 @@ from .elementwise import exp, sigmoid, square
 from .elementwise import log as log_of
 from .parts import astype, wide
 from .reduce import mean, sum
+from .shape import fits
 from .special import xlogy
 from .ufunc import bare_rules
 
@@ -228,11 +229,7 @@ def _weighted(name: str, loss: Tensor, weight: Any, x: Tensor, reduction: str) -
 def _factor(where: str, name: str, a: Any, x: Tensor) -> Tensor:
     """A weight of x's dtype that broadcasts to x."""
     t = astensor(a)
-    try:
-        fits = np.broadcast_shapes(t.shape, x.shape) == x.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not fits(t.shape, x.shape):
         raise ValueError(f"{where}: {name} {t.shape} must broadcast to input {x.shape}")
     return astype(t, x.dtype) if t.dtype != x.dtype else t
 

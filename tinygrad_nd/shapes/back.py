@@ -17,6 +17,7 @@ import numpy as np
 from ..draw.labels import family
 from ..kernels.adaptive import Parted, seen_by
 from ..node import Node
+from ..ops.shape import fits
 from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
 
@@ -64,7 +65,7 @@ def _along(params: dict[str, Any]) -> tuple[int, ...] | None:
 def _broadcast(node: Node, i: int, axes: Axes) -> Axes:
     shape = node.parents[i].shape
     lead = len(axes) - len(shape)
-    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, node.shape[lead:])):
+    if not fits(shape, node.shape):
         assert node.op is not None
         return [whole(n, node.op.title) for n in shape]
     return [s if n == m else whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
