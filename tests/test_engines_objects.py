@@ -44,6 +44,7 @@ def compilations(caplog, monkeypatch):
     def count():
         monkeypatch.setattr(llvm, "_loaded", dict(known))
         monkeypatch.setattr(programs, "_known", {})
+        monkeypatch.setattr(programs, "_kept", 0)
         caplog.clear()
         a, b, out = np.ones((3, 40)), np.ones((40, 20)), np.empty((3, 20))
         products.matmul(a, b, out)

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 from samples import SAMPLES, Sample
-from samples.edges import SINGULAR
 
 import tinygrad_nd as nd
 from tinygrad_nd.tape import OPS
@@ -170,33 +169,6 @@ def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) ->
 @named([s for s in SAMPLES if not s.differentiable])
 def test_operation_without_gradient_gives_a_constant(sample: Sample) -> None:
     assert not sample.f(*leaves(sample)).requires_grad
-
-
-# ---- points where the derivative is infinite
-
-
-@pytest.mark.parametrize("name, f, args", SINGULAR, ids=[s[0] for s in SINGULAR])
-def test_a_zero_cotangent_stays_zero_where_the_slope_is_infinite(name, f, args) -> None:
-    """As in where(x > 0, log(x), 0) at x = 0: with no weight on the singular value, all derivatives are exactly 0, in every mode."""
-
-    def masked(*xs):
-        y = f(*xs)
-        return nd.sum(nd.where(np.zeros(y.shape, bool), y, 0))
-
-    every = tuple(range(len(args)))
-    first = nd.grad(masked, every)
-    ones = [np.ones_like(a) for a in args]
-    real = lambda t: t.real if t.dtype.kind == "c" else t
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        for i, a in enumerate(nd.vjp(f, *args)[1](np.zeros(f(*args).shape))):
-            np.testing.assert_array_equal(a.data, 0, err_msg=f"vjp of argument {i}")
-        for i in every:
-            np.testing.assert_array_equal(first(*args)[i].data, 0, err_msg=f"gradient of argument {i}")
-            second = nd.grad(lambda *xs: nd.sum(real(first(*xs)[i] * ones[i])), every)(*args)  # noqa: B023
-            for j, s in enumerate(second):
-                np.testing.assert_array_equal(s.data, 0, err_msg=f"second derivative in arguments {i} and {j}")
-        np.testing.assert_array_equal(nd.jvp(masked, args, ones)[1].data, 0, err_msg="forward mode")
-        np.testing.assert_array_equal(nd.jvp(f, args, [0 * v for v in ones])[1].data, 0, err_msg="forward mode, tangent 0")
 
 
 # ---- ufuncs: every kind of operand, without a row for each

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from samples.edges import TIES
+from samples.edges import FIRST_ORDER_ONLY, SINGULAR, TIES
 
 import tinygrad_nd as nd
 
@@ -384,110 +384,38 @@ def test_relu_and_maximum_let_nan_flow():
 
 # ---- a zero cotangent stays zero
 
-SINGULAR = {  # a function of x, and a point where its derivative is infinite or undefined
-    "log": (nd.log, 0.0),
-    "log2": (nd.log2, 0.0),
-    "log10": (nd.log10, 0.0),
-    "log1p": (nd.log1p, -1.0),
-    "sqrt": (nd.sqrt, 0.0),
-    "cbrt": (nd.cbrt, 0.0),
-    "1 / x": (lambda x: 1 / x, 0.0),
-    "x / x": (lambda x: x / x, 0.0),
-    "3 / x ** 2": (lambda x: 3 / x**2, 0.0),
-    "reciprocal": (nd.reciprocal, 0.0),
-    "x ** 0.5": (lambda x: x**0.5, 0.0),
-    "x ** -1": (lambda x: x**-1.0, 0.0),
-    "x ** (1 / 3)": (lambda x: x ** (1 / 3), 0.0),
-    "x ** tensor": (lambda x: x ** nd.tensor(0.5), 0.0),
-    "x ** x": (lambda x: x**x, 0.0),
-    "arcsin": (nd.arcsin, 1.0),
-    "arccos": (nd.arccos, -1.0),
-    "arctanh": (nd.arctanh, 1.0),
-    "arccosh": (nd.arccosh, 1.0),
-    "arctan2 of zeros": (lambda x: nd.arctan2(x, x), 0.0),
-    "arctan2 (y, 0)": (lambda x: nd.arctan2(x, 0.0), 0.0),
-    "hypot": (lambda x: nd.hypot(x, 0.0), 0.0),
-    "hypot of both": (lambda x: nd.hypot(x, x), 0.0),
-    "sqrt of a square": (lambda x: nd.sqrt(x * x), 0.0),
-    "log of a product": (lambda x: nd.log(x * 2), 0.0),
-    "x log x": (lambda x: x * nd.log(x), 0.0),
-    "exp(1 / x)": (lambda x: nd.exp(1 / x), 0.0),
-    "sigmoid(1 / x)": (lambda x: nd.sigmoid(1 / x), 0.0),
-    "std": (lambda x: nd.std(nd.stack([x, 3 * x]), 0), 0.0),
-    "remainder": (lambda x: nd.remainder(1.0, x), 0.0),
-    "log of a sum": (lambda x: nd.log(nd.sum(nd.stack([x, x]), 0)), 0.0),
-    "log of a mean": (lambda x: nd.log(nd.mean(nd.stack([x, x]), 0)), 0.0),
-    "log of a prod": (lambda x: nd.log(nd.prod(nd.stack([x, x]), 0)), 0.0),
-    "log of a max": (lambda x: nd.log(nd.maximum(x, x)), 0.0),
-    "sqrt of sqrt": (lambda x: nd.sqrt(nd.sqrt(x)), 0.0),
-    "overflow": (lambda x: nd.exp(x * 1e4), 1.0),
-    "a matrix product": (lambda x: nd.log(nd.reshape(x, (-1, 1)) @ nd.ones((1, 1)))[:, 0], 0.0),
-}
-
-
-def chosen(f, point):
-    """f away from the singular point, 0 at it, of the values there and nearby."""
-
-    def choose(x):
-        with np.errstate(all="ignore"):
-            return nd.where(x != point, f(x), 0).sum()
-
-    return choose
-
-
-def around(point):
-    """The singular point and one where the function is smooth."""
-    inside = {1.0: 0.5, -1.0: -0.5, 0.0: 0.7}[point]
-    return np.array([point, inside])
-
-
-def points(fact):
-    f, point = SINGULAR[fact]
-    x = around(point)
-    if fact == "arccosh":
-        x[1] = 1.7
-    if fact == "overflow":
-        x[1] = 1e-4
-    return f, point, x
-
-
-def smooth(f, x):
-    """Derivatives of f at a plain point, by themselves."""
-    return lambda t: nd.reshape(f(nd.reshape(t, (1,))), ())
-
-
-# their rules multiply a zero by what another rule made infinite: no zero is lost at first order, but a second one would have to know
-FIRST_ORDER_ONLY = {"x log x", "exp(1 / x)", "sigmoid(1 / x)", "overflow", "remainder"}
-
 
 @pytest.mark.parametrize("fact", SINGULAR)
-def test_a_branch_not_taken_has_gradient_zero(fact):
-    f, point, x = points(fact)
-    found = nd.grad(chosen(f, point))(x).data
-    assert found[0] == 0
-    np.testing.assert_allclose(found[1], nd.grad(smooth(f, x))(x[1]).data)
+def test_a_zero_cotangent_stays_zero_where_the_slope_is_infinite(fact):
+    """As in where(x > 0, log(x), 0) at x = 0: the entries before the last have no weight, and derivatives of exactly 0 in every mode."""
+    f, *points = SINGULAR[fact]
+    points, plain = [np.array(p) for p in points], [np.array(p[-1:]) for p in points]
+    taken = np.arange(len(points[0])) == len(points[0]) - 1
+    every = tuple(range(len(points)))
 
+    def chosen(*xs):
+        return nd.where(taken[-xs[0].size :], f(*xs), 0)
 
-@pytest.mark.parametrize("fact", [k for k in SINGULAR if k not in FIRST_ORDER_ONLY])
-def test_a_branch_not_taken_has_zero_second_derivatives(fact):
-    f, point, x = points(fact)
-    expected = nd.grad(nd.grad(smooth(f, x)))(x[1]).data
-    found = nd.hessian(chosen(f, point))(x).data
-    np.testing.assert_allclose(found, [[0, 0], [0, expected]], rtol=1e-10, atol=1e-10)
+    def slopes(*xs):
+        return nd.grad(lambda *xs: nd.sum(chosen(*xs)), every)(*xs)
 
+    def bends(*xs):
+        return [s for i in every for s in nd.grad(lambda *xs: nd.sum(nd.real(slopes(*xs)[i])), every)(*xs)]  # noqa: B023
 
-@pytest.mark.parametrize("fact", SINGULAR)
-def test_a_branch_not_taken_has_zero_tangent_in_forward_mode(fact):
-    f, point, x = points(fact)
-    slope = nd.grad(smooth(f, x))(x[1]).data
+    def pulled(*xs):
+        return nd.vjp(f, *xs)[1](taken[-xs[0].size :] * 1.0)
 
-    def choose(t):
-        with np.errstate(all="ignore"):
-            return nd.where(t != point, f(t), 0)
+    def pushed(*xs):
+        return [nd.jvp(chosen, xs, [np.full_like(x, 3) for x in xs])[1]]
 
-    value, tangent = nd.jvp(choose, [x], [np.array([3.0, 2.0])])
-    assert value.data[0] == 0 and tangent.data[0] == 0
-    np.testing.assert_allclose(tangent.data[1], 2 * slope)
+    def pushed_by_zeros(*xs):
+        return [nd.jvp(f, xs, [(3 * taken[-x.size :]).astype(x.dtype) for x in xs])[1]]
+
+    with np.errstate(all="ignore"):
+        for way in (slopes, pulled, pushed, pushed_by_zeros) + (() if fact in FIRST_ORDER_ONLY else (bends,)):
+            for found, expected in zip(way(*points), way(*plain), strict=True):
+                np.testing.assert_array_equal(found.data[:-1], 0, err_msg=way.__name__)
+                np.testing.assert_allclose(found.data[-1:], expected.data, 1e-10, 1e-10, err_msg=way.__name__)
 
 
 def test_the_zero_holds_for_a_cotangent_of_zeros_given_by_hand():

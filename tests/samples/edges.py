@@ -10,7 +10,6 @@ import numpy as np
 import tinygrad_nd as nd
 
 inf = float("inf")
-Edge = tuple[str, Callable[..., Any], tuple[Any, ...]]
 
 # (function, arguments, the gradients of the sum of its results): ties are shared evenly, selections take the first, kinks have slope 0.
 TIES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = {
@@ -51,29 +50,60 @@ TIES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = {
     "prod with two zeros": (nd.prod, ([0.0, 0.0, 3.0],), ([0, 0, 0],)),
 }
 
-_point = np.array
-SINGULAR: list[Edge] = [
-    *[(f.__name__, f, (_point([0.0]),)) for f in (nd.log, nd.log2, nd.log10, nd.sqrt, nd.cbrt, nd.reciprocal)],
-    *[(f.__name__, f, (_point([-1.0, 1.0]),)) for f in (nd.arcsin, nd.arccos, nd.arctanh)],
-    ("log1p", nd.log1p, (_point([-1.0]),)),
-    ("arccosh", nd.arccosh, (_point([1.0]),)),
-    ("divide", nd.divide, (_point([1.0, 0.0]), _point([0.0, 0.0]))),
-    ("power", nd.power, (_point([0.0, 0.0, 0.0]), _point([0.5, -1.0, 0.0]))),
-    ("x ** 0.5", lambda x: x**0.5, (_point([0.0]),)),
-    ("x ** -1", lambda x: x**-1, (_point([0.0]),)),
-    ("float_power", nd.float_power, (_point([0.0]), _point([0.5]))),
-    ("arctan2", nd.arctan2, (_point([0.0]), _point([0.0]))),
-    ("hypot", nd.hypot, (_point([0.0]), _point([0.0]))),
-    ("norm", nd.linalg.norm, (_point([0.0, 0.0]),)),
-    ("norm, axis", lambda x: nd.linalg.norm(x, axis=0), (np.zeros((2, 2)),)),
-    ("norm, 3", lambda x: nd.linalg.norm(x, 3), (_point([0.0, 0.0]),)),
-    ("std", nd.std, (_point([2.0, 2.0]),)),
-    ("logaddexp", nd.logaddexp, (_point([-inf, inf]), _point([-inf, inf]))),
-    ("logsumexp", nd.logsumexp, (_point([-inf, -inf]),)),
-    ("absolute", nd.abs, (_point([0j]),)),
-    ("angle", nd.angle, (_point([0j]),)),
-    ("log, complex", lambda x: nd.log(x).real, (_point([0j]),)),
-    ("sqrt, complex", lambda x: nd.sqrt(x).real, (_point([0j]),)),
-    ("remainder", lambda x, y: nd.remainder(x, y), (_point([1.0]), _point([0.0]))),
-    *[(f.__name__, f, (_point([0.0]),)) for f in (nd.gammaln, nd.digamma)],
-]
+
+def _each(f: Callable[..., Any]) -> Callable[..., Any]:
+    """f of pairs (x, 3 x), one for each entry of x."""
+    return lambda x: nd.stack([f(nd.stack([x[i], 3 * x[i]])) for i in range(x.size)])
+
+
+# A function that goes entry by entry, and for each argument values at which its slope is infinite or undefined, and last one where not.
+SINGULAR: dict[str, tuple[Callable[..., Any], *tuple[tuple[Any, ...], ...]]] = {
+    **{f.__name__: (f, (0.0, 0.7)) for f in (nd.log, nd.log2, nd.log10, nd.sqrt, nd.cbrt, nd.reciprocal, nd.gammaln, nd.digamma)},
+    **{f.__name__: (f, (-1.0, 1.0, 0.5)) for f in (nd.arcsin, nd.arccos, nd.arctanh)},
+    "log1p": (nd.log1p, (-1.0, -0.5)),
+    "arccosh": (nd.arccosh, (1.0, 1.7)),
+    "divide": (nd.divide, (1.0, 0.0, 0.7), (0.0, 0.0, 2.0)),
+    "1 / x": (lambda x: 1 / x, (0.0, 0.7)),
+    "x / x": (lambda x: x / x, (0.0, 0.7)),
+    "3 / x ** 2": (lambda x: 3 / x**2, (0.0, 0.7)),
+    "power": (nd.power, (0.0, 0.0, 0.0, 0.7), (0.5, -1.0, 0.0, 1.5)),
+    "float_power": (nd.float_power, (0.0, 0.7), (0.5, 0.5)),
+    "x ** 0.5": (lambda x: x**0.5, (0.0, 0.7)),
+    "x ** -1": (lambda x: x**-1, (0.0, 0.7)),
+    "x ** (1 / 3)": (lambda x: x ** (1 / 3), (0.0, 0.7)),
+    "x ** tensor": (lambda x: x ** nd.tensor(0.5), (0.0, 0.7)),
+    "x ** x": (lambda x: x**x, (0.0, 0.7)),
+    "arctan2": (nd.arctan2, (0.0, 0.7), (0.0, 0.3)),
+    "arctan2 of zeros": (lambda x: nd.arctan2(x, x), (0.0, 0.7)),
+    "arctan2 (y, 0)": (lambda x: nd.arctan2(x, 0.0), (0.0, 0.7)),
+    "hypot": (nd.hypot, (0.0, 0.7), (0.0, 0.3)),
+    "hypot with 0": (lambda x: nd.hypot(x, 0.0), (0.0, 0.7)),
+    "hypot of both": (lambda x: nd.hypot(x, x), (0.0, 0.7)),
+    "norm": (_each(nd.linalg.norm), (0.0, 0.7)),
+    "norm, 3": (_each(lambda x: nd.linalg.norm(x, 3)), (0.0, 0.7)),
+    "norm, axis": (lambda x: nd.linalg.norm(nd.stack([x, 3 * x]), axis=0), (0.0, 0.7)),
+    "std": (_each(nd.std), (0.0, 0.7)),
+    "std, axis": (lambda x: nd.std(nd.stack([x, 3 * x]), 0), (0.0, 0.7)),
+    "logaddexp": (nd.logaddexp, (-inf, inf, 0.7), (-inf, inf, 0.3)),
+    "logsumexp": (_each(nd.logsumexp), (-inf, 0.7)),
+    "absolute, complex": (nd.abs, (0j, 1 + 2j)),
+    "angle, complex": (nd.angle, (0j, 1 + 2j)),
+    "log, complex": (lambda x: nd.log(x).real, (0j, 1 + 2j)),
+    "sqrt, complex": (lambda x: nd.sqrt(x).real, (0j, 1 + 2j)),
+    "remainder": (nd.remainder, (1.0, 1.0), (0.0, 0.7)),
+    "remainder (1, x)": (lambda x: nd.remainder(1.0, x), (0.0, 0.7)),
+    "sqrt of a square": (lambda x: nd.sqrt(x * x), (0.0, 0.7)),
+    "sqrt of sqrt": (lambda x: nd.sqrt(nd.sqrt(x)), (0.0, 0.7)),
+    "log of a product": (lambda x: nd.log(x * 2), (0.0, 0.7)),
+    "log of a sum": (lambda x: nd.log(nd.sum(nd.stack([x, x]), 0)), (0.0, 0.7)),
+    "log of a mean": (lambda x: nd.log(nd.mean(nd.stack([x, x]), 0)), (0.0, 0.7)),
+    "log of a prod": (lambda x: nd.log(nd.prod(nd.stack([x, x]), 0)), (0.0, 0.7)),
+    "log of a max": (lambda x: nd.log(nd.maximum(x, x)), (0.0, 0.7)),
+    "a matrix product": (lambda x: nd.log(nd.reshape(x, (-1, 1)) @ nd.ones((1, 1)))[:, 0], (0.0, 0.7)),
+    "x log x": (lambda x: x * nd.log(x), (0.0, 0.7)),
+    "exp(1 / x)": (lambda x: nd.exp(1 / x), (0.0, 0.7)),
+    "sigmoid(1 / x)": (lambda x: nd.sigmoid(1 / x), (0.0, 0.7)),
+    "overflow": (lambda x: nd.exp(x * 1e4), (1.0, 1e-4)),
+}
+# Their rules multiply a zero by what another rule made infinite: no zero is lost at first order, but a second one would have to know.
+FIRST_ORDER_ONLY = {"x log x", "exp(1 / x)", "sigmoid(1 / x)", "overflow", "remainder (1, x)"}
