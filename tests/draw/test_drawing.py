@@ -156,6 +156,27 @@ def test_what_skips_a_block_stands_above_it():
     assert all(np.diff(heights) > 0)
 
 
+@needs_dot
+def test_no_arrow_crosses_the_title_of_a_box():
+    x, w = (nd.tensor([1.0, 2.0], requires_grad=True, name=name) for name in "xw")
+    with nd.scope("passed <&> through"):
+        y = nd.exp(x)
+    with nd.scope("ends"):
+        y = y * w
+    with nd.scope("inner"), nd.scope("two"):
+        y = y.sum() + w.sum()
+    drawing = nd.draw(y)
+    boxes = dict(re.findall(r"label=<<B>(.*?)</B>>; labelloc=(.)", drawing.dot))
+    assert boxes == {"passed &lt;&amp;&gt; through": "t", "ends": "b", "inner": "b", "two": "b"}, "where fewer arrows are"
+    assert "labelloc=b; labeljust" not in nd.draw(y, rankdir="LR").dot
+    svg = drawing.svg()
+    xml.dom.minidom.parseString(svg)
+    last_arrow = svg.rindex('class="edge"')
+    for title in boxes:
+        rim, text = (m.start() for m in re.finditer(f">{re.escape(title)}</text>", svg))
+        assert last_arrow < rim < text, f"{title}: on top of the arrows, on a rim"
+
+
 def test_pdf_without_a_program_that_makes_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(render, "find_dot", lambda: "/somewhere/graphviz-pure")
     monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)

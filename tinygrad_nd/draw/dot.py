@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
 from .card import BESIDE, SCOPES, SLOT_SIDES, card, escaped, look, quoted, tooltip
@@ -30,15 +31,15 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     # Layout starts from the nodes named first: with the inputs before the weights, the main stream keeps to the left of them.
     yield f"  {' '.join(f'n{i};' for i, v in enumerate(graph.vertices) if v.title != 'parameter')}"
     heat, beside = Heat(graph), _beside(graph)
-    yield from _clusters(graph, _cards(graph, rankdir, heat, beside), beside)
+    yield from _clusters(graph, _cards(graph, rankdir, heat, beside), beside, _titled_below(graph) if rankdir == "TB" else set())
     yield from _edges(graph, rankdir, beside)
     if with_legend:
         yield f"  label=<{legend(graph, heat)}>;"
     yield "}"
 
 
-def _clusters(graph: Graph, cards: Sequence[str], beside: Beside) -> Iterator[str]:
-    """Vertices inside the boxes of their scopes, which nest."""
+def _clusters(graph: Graph, cards: Sequence[str], beside: Beside, below: set[str]) -> Iterator[str]:
+    """Vertices inside the boxes of their scopes, which nest; those of `below` have their titles there."""
     members: dict[str, list[int]] = {}
     inner: dict[str, list[str]] = {"": []}
     for i, v in enumerate(graph.vertices):
@@ -58,7 +59,8 @@ def _clusters(graph: Graph, cards: Sequence[str], beside: Beside) -> Iterator[st
             fill = SCOPES[min(depth, 2)]
             label = f"<B>{escaped(scope.rpartition('/')[2])}</B>"
             yield f"  subgraph cluster_{number} {{"
-            yield f'    label=<{label}>; labelloc=t; labeljust=r; style="rounded,filled"; fillcolor="{fill}"; color="#AEB4BD";'
+            yield f"    label=<{label}>; labelloc={'b' if scope in below else 't'}; labeljust=r;"
+            yield f'    style="rounded,filled"; fillcolor="{fill}"; color="#AEB4BD";'
             yield f'    fontsize=12; fontcolor="#3A424D"; margin=10; tooltip="{quoted(scope)}";'
             number += 1
             stack.append((scope, True))
@@ -68,6 +70,23 @@ def _clusters(graph: Graph, cards: Sequence[str], beside: Beside) -> Iterator[st
                 yield f"    {{rank=same; n{i} {' '.join(f'n{leaf}' for leaf, _ in near.values())}}}"
                 yield from (f"    n{i} -> n{leaf} [style=invis weight=1];" for leaf, after in near.values() if after)
         stack += [(s, False) for s in reversed(inner[scope])]
+
+
+def _titled_below(graph: Graph) -> set[str]:
+    """Scopes that several arrows enter and fewer leave: there are fewer to cross a title at the lower end."""
+    entering, leaving = Counter[str](), Counter[str]()
+    for e in graph.edges:
+        tail, head = (set(_around(graph.vertices[i].scope)) for i in (e.tail, e.head))
+        entering.update(head - tail)
+        leaving.update(tail - head)
+    return {scope for scope, n in entering.items() if n > max(1, leaving[scope])}
+
+
+def _around(scope: str) -> Iterator[str]:
+    """It and all that it lies in."""
+    while scope:
+        yield scope
+        scope = scope.rpartition("/")[0]
 
 
 def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:

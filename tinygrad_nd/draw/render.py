@@ -52,11 +52,17 @@ def render(source: str, format: str) -> bytes:
 
 
 def slim(svg: str) -> str:
-    """The svg element alone, at two thirds of its size: what is said on every text is said once, and shapes are not drawn twice."""
+    """The svg element alone, at two thirds of its size: what is said on every text is said once, and shapes are not drawn twice.
+
+    The titles of boxes come last, with a rim of the box's colour: arrows pass behind them.
+    """
     svg = re.sub(r"<!--.*?-->\n| font-family=\"[^\"]*\"| xml:space=\"preserve\"", "", svg[svg.index("<svg") :])
     svg = re.sub(
         r'<(path|polygon) fill="([^"]*)" stroke="none" (\w+="[^"]*")/>\n<\1 fill="none" (.*?) ?\3/>', r'<\1 fill="\2" \4 \3/>', svg
     )
+    svg, titles = _without_titles(svg)
+    end = svg.rindex("</g>")
+    svg = svg[:end] + titles + svg[end:]
     return svg.replace("<svg ", '<svg font-family="Helvetica,Arial,sans-serif" ', 1)
 
 
@@ -69,3 +75,18 @@ def _pdf_by_pygraphviz(source: str, program: str | None) -> bytes:
         raise DotNotFound(f"draw: pdf needs Graphviz' own `dot` or pygraphviz, and {found}; {INSTALL}") from None
     picture: bytes = pygraphviz.AGraph(string=source).draw(format="pdf", prog="dot")
     return picture
+
+
+def _without_titles(svg: str) -> tuple[str, str]:
+    """The picture without the titles of its boxes, and these with their rims."""
+    titles: list[str] = []
+
+    def cut(box: re.Match[str]) -> str:
+        inside, title = box[1], box[3]
+        wide = f' fill="{box[2]}" stroke="{box[2]}" stroke-width="4" stroke-linejoin="round" aria-hidden="true"'
+        rim = re.sub(r' fill="[^"]*"', wide, title)
+        titles.append(rim + title)
+        return inside
+
+    box = r'(<g id="clust\d+" class="cluster">\n(?:(?!<text|</g>).*\n)*?<(?:path|polygon) fill="([^"]*)".*\n)(<text .*</text>\n)'
+    return re.sub(box, cut, svg), "".join(titles)
