@@ -55,7 +55,7 @@ def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
     order = _order(at, rank)
     values, places = _blocks(x, rank, order), _blocks(at, rank, order).astype(np.int64, copy=False)
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
-    loops = _loops(at)
+    loops = _loops(y)
     if loops is not None and x.dtype in (np.float32, np.float64):
         tasks = lambda: [(y[box].reshape(-1), values[box], places[box]) for box in _shares(y)]
         engines.repeat(loops.put, (y, values, places), tasks)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from .arrays import numbers
 from .plain import Loop
 
 U = np.uintp
-ZERO, ONE, TWO = U(0), U(1), U(2)
+ZERO, ONE, TWO, FOUR = U(0), U(1), U(2), U(4)
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}  # by their size in bytes
 
 
@@ -116,6 +117,70 @@ def _every_second(n, y, o, a):
         pairs = a.view(_UNSIGNED[2 * a.dtype.itemsize])
         for i in range(n):
             y[o + i] = _UNSIGNED[a.dtype.itemsize](pairs[i]).view(a.dtype)
+
+
+# The same where columns are long.
+
+MOST = 64  # taps of a window
+
+
+@Loop
+def winner_windows(
+    x, y, codes, inner, row, row_source, row_taps, height, column, column_source, column_taps, width,
+    low, high, first, stride, taps, dilation, begin, end,
+):  # fmt: skip
+    """Window by window, its taps in their order: of up to MOST this is less work than lines are."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    places, labels = np.empty(MOST, U), np.empty(MOST, np.int32)
+    for line in range(begin, end):
+        image, r = (line // rows) * height, line % rows
+        for c in range(columns):
+            n, o = ZERO, (line * columns + c) * inner
+            for j in range(row[r], row[r + ONE]):
+                for q in range(column[c], column[c + ONE]):
+                    places[n] = ((image + row_source[j]) * width + column_source[q]) * inner
+                    labels[n] = row_taps[j] + column_taps[q]
+                    n += ONE
+            if n == ZERO:
+                for i in range(inner):
+                    y[o + i] = -np.inf
+                    codes[o + i] = 0
+                continue
+            if n < FOUR:
+                _first(inner, y, codes, o, x, places, labels)
+            else:
+                _first_four(inner, y, codes, o, x, places, labels)
+            done = ONE if n < FOUR else FOUR
+            fours = n - (n - done) % FOUR
+            for t in range(done, fours, FOUR):
+                _four_more(inner, y, codes, o, x, places[t:], labels[t:])
+            for t in range(fours, n):
+                _one_more(inner, y, codes, o, x, places[t:], labels[t:])
+
+
+def _best(u, code, i, x, places, labels):
+    """The best of u and what x has at these places, i further on."""
+    v = x[places[0] + i]
+    wins = (not v <= u) & (u == u)
+    found = v if wins else u, labels[0] if wins else code
+    return _best(*found, i, x, places[1:], labels[1:]) if len(places) > 1 else found
+
+
+def _among(count, fresh):
+    @Loop
+    def among(n, y, codes, o, x, places, labels):
+        at, tap = numbers(places, 0, count), numbers(labels, 0, count)
+        for i in range(n):
+            y[o + i], codes[o + i] = _started(i, x, at, tap) if fresh else _best(y[o + i], np.int32(codes[o + i]), i, x, at, tap)
+
+    return among
+
+
+def _started(i, x, at, tap):
+    return _best(x[at[0] + i], tap[0], i, x, at[1:], tap[1:]) if len(at) > 1 else (x[at[0] + i], tap[0])
+
+
+_first, _first_four, _one_more, _four_more = _among(1, True), _among(4, True), _among(1, False), _among(4, False)
 
 
 # Maxima alone.

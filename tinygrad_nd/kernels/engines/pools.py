@@ -20,7 +20,7 @@ from ..geometry import PoolSpec
 from ..memory import Array
 from ..pool_parts import alone, spread
 from ..taps import Taps, together
-from . import plain, products, programs, sample_loops, winner_loops
+from . import llvm, plain, products, programs, sample_loops, winner_loops
 from . import pool_loops as loops
 from .crew import Call
 
@@ -29,6 +29,8 @@ U = np.uintp
 PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
 WIDTH = 64  # columns that are enough
+FEW = 16  # taps of windows that overlap, up to which it is quicker to look at each window by itself
+COLUMN = llvm.lanes(np.dtype(np.float32))  # numbers in one that are worth going side by side
 
 
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
@@ -41,7 +43,8 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
         _over_lines(loops.maximum_lines, spec, _tables(spec), source, values)
         return layout.restore(values, spec.out), None
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
-    _over_lines(loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, winner)
+    single = _by_windows(spec, layout.inner) and (prod(spec.kernel) <= FEW or _beside(spec))
+    _over_lines(loops.winner_windows if single else loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, winner)
     return layout.restore(values, spec.out), layout.restore(winner, spec.out)
 
 
@@ -57,7 +60,8 @@ def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     codes, layout = spread(winner, spec.rank)
     source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
-    _over_images(winner_loops.scatter_images, spec, source, codes, x)
+    beside = _by_windows(spec, layout.inner) and _beside(spec)
+    _over_images(winner_loops.scatter_windows if beside else winner_loops.scatter_images, spec, source, codes, x)
     return layout.restore(x, spec.size)
 
 
@@ -134,6 +138,16 @@ def _table(axes: tuple[Taps, ...], tap: Callable[[Array, Array], Array]) -> Tabl
     last = tap(t, np.ones(len(t)) if weights is None else weights[t, window])
     size = U(prod(axis.size for axis in axes))
     return Table(memory.table(start.astype(U)), memory.table(places[t, window].astype(U)), memory.table(last), size)
+
+
+def _by_windows(spec: PoolSpec | Parted, inner: int) -> bool:
+    return inner >= COLUMN and prod(spec.kernel) <= loops.MOST
+
+
+@lru_cache(256)
+def _beside(spec: PoolSpec | Parted) -> bool:
+    """Whether no position is seen by two windows."""
+    return all(len(np.unique(table.source)) == len(table.source) for table in _tables(spec)[:2])
 
 
 @lru_cache(256)

@@ -56,6 +56,41 @@ def scatter_images(
 
 
 @Loop
+def scatter_windows(
+    g, codes, x, row, row_source, row_taps, height, column, column_source, column_taps, width,
+    row_places, column_places, taps, inner, images, low, high,
+):  # fmt: skip
+    """The same for windows beside one another and long columns: all of a window is written."""
+    rows, columns = U(row.size - 1), U(column.size - 1)
+    whole = (U(row_source.size) == height) & (U(column_source.size) == width)
+    for image in range(images):
+        base, done = image * height * width * inner, ZERO
+        for r in range(rows):
+            if row[r] == row[r + ONE]:
+                continue
+            reach = row_source[row[r + ONE] - ONE] + ONE
+            if not whole:
+                _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
+                done = max(done, reach)
+            for c in range(columns):
+                at = ((image * rows + r) * columns + c) * inner + low
+                for j in range(row[r], row[r + ONE]):
+                    for q in range(column[c], column[c + ONE]):
+                        o = base + (row_source[j] * width + column_source[q]) * inner + low
+                        _put(high - low, x, o, g, codes, at, row_taps[j] + column_taps[q])
+        if not whole:
+            _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
+
+
+@Loop
+def _put(n, x, o, g, codes, at, tap):
+    t = codes.dtype.type(tap)
+    for i in range(n):
+        value = g[at + i]
+        x[o + i] = value if codes[at + i] == t else 0
+
+
+@Loop
 def _clear(x, begin, end, inner, low, high):
     if high - low == inner:
         for i in range(begin, end):
