@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from typing import Any, TypeAlias
@@ -63,9 +63,16 @@ def option(where: str, name: str, value: Any, known: Iterable[str]) -> None:
     """
     known = tuple(known)
     if not isinstance(value, str) or value not in known:
-        *first, last = map(repr, known)
         hint = meant(value, known).rstrip()
-        raise ValueError(f"{where}: {name} must be {', '.join(first)} or {last}, but is {_shown(value)}{hint and '; ' + hint}")
+        raise ValueError(f"{where}: {name} must be {joined([*map(repr, known)], 'or')}, but is {_shown(value)}{hint and '; ' + hint}")
+
+
+def joined(items: Sequence[str], last: str = "and") -> str:
+    """
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else "nothing"
 
 
 def dtype_of(where: str, dtype: Any) -> np.dtype[Any]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import joined
 from ..node import Node, Watch, current_scope, locating, setting, source_line, watch, watching
 from ..tape import Op
 from ..tensor import Tensor
 from .sources import remember
-from .words import joined, line_of, place, public, statistics, told, way
+from .words import line_of, place, public, statistics, told, way
 
 
 class Anomaly(FloatingPointError):

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import joined
 from ..draw.labels import alike
 from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
 from ..replay import Values, values
 from ..tensor import Tensor
-from .words import graph_of, joined, line_of, place, title
+from .words import graph_of, line_of, place, title
 
 DEAD = 0.9  # share of zeros from which a relu is called dead
 LARGE, SMALL = 1e3, 1e-7  # gradient norms per square root of size

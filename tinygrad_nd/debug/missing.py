@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..arguments import joined
 from ..node import Node
 from ..tape import saved_operands
 from ..tensor import Tensor
 from .sources import Operand, Origin, address, origin
-from .words import graph_of, joined, place, public, told, way
+from .words import graph_of, place, public, told, way
 
 Stop = Node | Origin | int  # what a way leads through; an int is the address of a value that nothing is remembered of
 

@@ -64,14 +64,6 @@ def statistics(array: Any) -> str:
     return head + "".join(f", {n:,} of {a.size:,} {kind}" for n, kind in counts if n)
 
 
-def joined(items: Sequence[str], last: str = "and") -> str:
-    """
-    >>> joined(["a", "b", "c"])
-    'a, b and c'
-    """
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else "nothing"
-
-
 def way(nodes: Sequence[Node], most: int = 12) -> str:
     """The operations on a path, its middle left out where it is long."""
     words = [title(n) + (f" ({n.scope})" if n.scope else "") for n in nodes]

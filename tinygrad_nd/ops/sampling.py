@@ -79,7 +79,7 @@ def formula(name: str, doc: str, noise: str, f: Sampler, positive: str = "", **d
         result: Tensor = f(z if z.dtype == kind else z.astype(kind), *parameters)
         return result if result.dtype == kind else result.astype(kind)
 
-    return _named(name, f"{doc} Differentiable in {_listed(defaults)}.", sample, _arguments(**defaults, size=None))
+    return _named(name, f"{doc} Differentiable in {arguments.joined([*defaults])}.", sample, _arguments(**defaults, size=None))
 
 
 def _parameter(name: str, p: Any) -> Any:
@@ -105,11 +105,6 @@ def size_of(name: str, size: Any, parameters: list[Any]) -> tuple[int, ...]:
     if found is None or (size is not None and found != wanted):
         raise ValueError(f"random.{name}: parameters of shape {', '.join(map(str, shapes))} do not fit size={size}")
     return found
-
-
-def _listed(names: Any) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def dtype_of(dtype: Any, parameters: list[Any]) -> np.dtype[Any]:
