@@ -17,7 +17,7 @@ from ..tensor import Tensor, astensor
 from ..values import numeric
 from .index import setitem
 from .parts import floating
-from .pool import _max_pooled, max_pool_nd
+from .pool import _max_pooled, max_pool_nd, ordered
 from .reduce import mean
 from .shape import reshape
 from .space import resample, space, space_last
@@ -57,8 +57,7 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     With return_indices, returns (values, indices): flat positions within the spatial block, as int64.
     """
     x, rank, restore = space_last("adaptive_max_pool_nd", x, output_size, "output_size", layout)
-    if x.dtype.kind == "c":
-        raise TypeError(f"adaptive_max_pool_nd: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
+    ordered("adaptive_max_pool_nd", x)
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_max_pool_nd", output_size, x, rank)
     y, indices = _max_pooled(x, kernel.windows(n, o), return_indices)
     return restore(y) if indices is None else (restore(y), restore(indices))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import pool as kernel
 from ..kernels import winners
 from ..kernels.adaptive import Parted
@@ -104,7 +105,7 @@ def max_pool_nd(
     [[[3.0, 2.0]]]
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
-    _ordered("max_pool_nd", x)
+    ordered("max_pool_nd", x)
     y, indices = _max_pooled(x, spec, return_indices)
     return restore(y) if indices is None else (restore(y), restore(indices))
 
@@ -130,8 +131,7 @@ def avg_pool_nd(
     x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
     x = floating(x)
     if divisor_override is not None:
-        if not isinstance(divisor_override, (int, float, np.number)):
-            raise TypeError(f"avg_pool_nd: divisor_override must be a number, but is {divisor_override!r}")
+        number("avg_pool_nd", "divisor_override", divisor_override)
         if divisor_override == 0:
             raise ValueError("avg_pool_nd: divisor_override must not be 0")
         return restore(_window_sum(x, spec=spec, factor=1 / float(divisor_override)))
@@ -156,15 +156,15 @@ def lp_pool_nd(
 
     As in PyTorch, which takes x for |x| where p is odd, a window that overhangs counts as much as a whole one of the same mean.
     """
-    p = _norm_type(norm_type)
+    number("lp_pool_nd", "norm_type", norm_type, above=0)
     x, spec, restore = _pooled("lp_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
-    _ordered("lp_pool_nd", x)
+    ordered("lp_pool_nd", x)
     x = floating(x)
-    if p == np.inf:
+    if norm_type == np.inf:
         return restore(_max_pooled(absolute(x), spec, False)[0])
     share = prod(spec.kernel) / np.maximum(kernel.window_count(spec, True), 1)
     wide = x.astype(np.float32) if x.dtype == np.float16 else x  # powers of halves leave their range
-    return restore(_lp_pool(wide, spec=spec, p=p, share=share.astype(wide.dtype)).astype(x.dtype))
+    return restore(_lp_pool(wide, spec=spec, p=float(norm_type), share=share.astype(wide.dtype)).astype(x.dtype))
 
 
 def _max_pooled(x: Tensor, spec: PoolSpec | Parted, with_indices: bool) -> tuple[Tensor, Tensor | None]:
@@ -185,17 +185,7 @@ def _weighted(x: Tensor, spec: PoolSpec, weight: np.ndarray[Any, Any]) -> Tensor
     return _window_sum(x, spec=spec, factor=1.0) * astensor(weight.astype(x.data.real.dtype))
 
 
-def _norm_type(p: Any) -> float:
-    try:
-        found = float(p)
-    except (TypeError, ValueError):
-        raise TypeError(f"lp_pool_nd: norm_type must be a number above 0, but is {p!r}") from None
-    if not found > 0:
-        raise ValueError(f"lp_pool_nd: norm_type must be above 0 (inf is the largest |x|), but is {p}")
-    return found
-
-
-def _ordered(who: str, x: Tensor) -> None:
+def ordered(who: str, x: Tensor) -> None:
     if x.dtype.kind == "c":
         raise TypeError(f"{who}: complex numbers have no order, but x is {x.dtype}; pool x.real, x.imag or nd.abs(x)")
 
