@@ -67,12 +67,16 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
     An index out of range raises IndexError, is counted on round the ends (mode "wrap"), or becomes the nearest in range ("clip").
     """
     x, axis = along_or_flat(x, axis, "take")
-    index = np.array(indices.data if isinstance(indices, Tensor) else numeric(indices, None, "take"))
-    if index.dtype.kind not in "iu":
-        if index.size or index.dtype.kind != "f":
-            raise TypeError(f"take: indices must be integers, but got dtype {index.dtype}")
-        index = index.astype(np.intp)
+    index = integers(indices, "take").copy()
     return take_along(x, index=within(index, x.shape[axis], mode, f"take: axis {axis} of x {x.shape}"), axis=axis)
+
+
+def integers(indices: Any, where: str, error: type[Exception] = TypeError) -> np.ndarray:
+    """An array of integers; an empty one may be of any dtype."""
+    index = indices.data if isinstance(indices, Tensor) else numeric(indices, None, where)
+    if index.dtype.kind not in "iu" and index.size:
+        raise error(f"{where}: indices must be integers, but got dtype {index.dtype}")
+    return index if index.size else index.astype(np.intp)
 
 
 def within(index: np.ndarray, n: int, mode: str, what: str, least: int | None = None) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from ..tensor import Tensor, astensor
 from ..values import numeric
 from .broadcasting import broadcast_arrays
-from .index import At, getitem, take, within
+from .index import At, getitem, integers, take, within
 from .naming import named
 from .shape import axis_of, ravel, stack
 
@@ -20,7 +20,7 @@ __all__ = ["choose", "compress", "extract", "put_along_axis", "take_along_axis"]
 @named
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     """Along an axis, the entries of x at `indices`, which broadcast with x along the others; of the flattened x if `axis` is None."""
-    x, index = astensor(x), _integers(indices, "take_along_axis")
+    x, index = astensor(x), integers(indices, "take_along_axis", IndexError)
     if axis is None:
         x, axis = ravel(x), 0
     return getitem(x, _along(x, index, axis, "take_along_axis"))
@@ -29,7 +29,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
 @named
 def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None) -> Tensor:
     """A new tensor: x with `values` at `indices` along an axis (see `take_along_axis`). x itself stays as it is, unlike NumPy's."""
-    x, index = astensor(x), _integers(indices, "put_along_axis")
+    x, index = astensor(x), integers(indices, "put_along_axis", IndexError)
     if axis is None:
         return put_along_axis(ravel(x), index, values, 0).reshape(x.shape)
     return At(x)[_along(x, index, axis, "put_along_axis")].set(values)
@@ -46,18 +46,11 @@ def _along(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[np.ndar
     return tuple(index if i == axis else np.arange(m).reshape(-1, *[1] * (x.ndim - i - 1)) for i, m in enumerate(x.shape))
 
 
-def _integers(indices: Any, where: str) -> np.ndarray:
-    index = indices.data if isinstance(indices, Tensor) else numeric(indices, None, where)
-    if index.dtype.kind not in "iu" and index.size:
-        raise (TypeError if where == "choose" else IndexError)(f"{where}: indices must be integers, but got dtype {index.dtype}")
-    return index if index.size else index.astype(np.intp)
-
-
 @named
 def choose(x: Any, choices: Sequence[Any], mode: str = "raise") -> Tensor:
     """At each place, the entry of the choice that the integer x (False is 0) names there; all broadcast. For `mode` see `take`."""
     number = numeric(x.data if isinstance(x, Tensor) else x, None, "choose")
-    number = _integers(number.astype(np.intp) if number.dtype == bool else number, "choose")
+    number = integers(number.astype(np.intp) if number.dtype == bool else number, "choose")
     shown = broadcast_arrays(*(astensor(c) for c in choices), number)[:-1]
     if not shown:
         raise ValueError("choose: needs at least one choice, but got none")
