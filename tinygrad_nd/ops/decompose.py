@@ -198,5 +198,4 @@ def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:
 
 def svdvals(x: Any) -> Tensor:
     """The singular values of matrices, in descending order."""
-    x = matrices(x, "svdvals")
-    return _svdvals(x)
+    return _svdvals(matrices(x, "svdvals"))

@@ -38,8 +38,7 @@ def _expm_grad(g: Tensor, a: Tensor) -> Tensor:
 
 def expm(a: Any) -> Tensor:
     """The exponential of square matrices."""
-    a = matrices(a, "expm", square=True)
-    return _expm(a)
+    return _expm(matrices(a, "expm", square=True))
 
 
 @named

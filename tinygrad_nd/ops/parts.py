@@ -10,6 +10,7 @@ from ..arguments import dtype_of, no_numbers
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
+from .plain import constant
 from .ufunc import _conjugate
 
 __all__ = ["astype", "conj", "imag", "iscomplex", "iscomplexobj", "isreal", "isrealobj", "real", "real_if_close"]
@@ -51,16 +52,8 @@ def real_if_close(x: Any, tol: float = 100) -> Tensor:
     return real(x) if np.isrealobj(np.real_if_close(x.data, tol)) else x
 
 
-@named
-def isreal(x: Any) -> Tensor:
-    """Where the imaginary part is 0; carries no gradient."""
-    return astensor(np.isreal(astensor(x).data))
-
-
-@named
-def iscomplex(x: Any) -> Tensor:
-    """Where the imaginary part is not 0; carries no gradient."""
-    return astensor(np.iscomplex(astensor(x).data))
+isreal = constant(np.isreal, "Where the imaginary part is 0.")
+iscomplex = constant(np.iscomplex, "Where the imaginary part is not 0.")
 
 
 def isrealobj(x: Any) -> bool:

@@ -20,7 +20,7 @@ from .naming import named
 from .parts import astype, floating, storable
 from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
-from .ufunc import conj, over, scale
+from .ufunc import bare, conj, over, scale
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum"]
 
@@ -224,8 +224,7 @@ def ptp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
 @named
 def logsumexp(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along `axis`, without overflow."""
-    x = floating(x)
-    return _reduction(_logsumexp, x, axis, keepdims, "logsumexp")
+    return _reduction(_logsumexp, floating(x), axis, keepdims, "logsumexp")
 
 
 @named
@@ -249,22 +248,18 @@ def _arg(find: Any, who: str, x: Any, axis: int | None, keepdims: bool) -> Tenso
     return astensor(find(unlocked(x.data), axis=axis, keepdims=keepdims))
 
 
-def _counting(where: Any) -> dict[str, Any]:
-    return {} if where is True else {"where": astensor(where).data}
-
-
 @named
 def all(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether every entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, **_counting(where)))
+    return astensor(np.all(x.data, axis=along(axis, x, "all"), keepdims=keepdims, where=bare(where)))
 
 
 @named
 def any(x: Any, axis: Axis = None, *, keepdims: bool = False, where: Any = True) -> Tensor:
     """Whether any entry along `axis` is true, of those where `where` holds; carries no gradient."""
     x = astensor(x)
-    return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, **_counting(where)))
+    return astensor(np.any(x.data, axis=along(axis, x, "any"), keepdims=keepdims, where=bare(where)))
 
 
 @named

@@ -72,8 +72,7 @@ def _inv(a: Any) -> Any:
 
 def inv(a: Any) -> Tensor:
     """The inverse of square matrices. Raises LinAlgError for a singular one."""
-    a = matrices(a, "inv", square=True)
-    return _inv(a)
+    return _inv(matrices(a, "inv", square=True))
 
 
 # Determinants.
@@ -86,8 +85,7 @@ def _det(a: Any) -> Any:
 
 def det(a: Any) -> Tensor:
     """The determinant of square matrices; differentiable at singular ones, too."""
-    a = matrices(a, "det", square=True)
-    return _det(a)
+    return _det(matrices(a, "det", square=True))
 
 
 def _cofactors(a: Tensor, out: Tensor) -> Tensor:
