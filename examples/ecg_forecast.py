@@ -88,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     forecasts = {"network": forecast.data[0, 0], "best autoregression": linear, "as it is now": signal}
     errors = {name: error(f) for name, f in forecasts.items()}
     picture = save_figure(plot(signal, now, forecasts, errors), args.out / "ecg_forecast.png")
-    print("error in mV, 22 ms ahead:", *(f"{name} {e:.3f}" for name, e in errors.items()), f"\nwrote {picture} and {graph}")
+    print("error in mV, 22 ms ahead:", ", ".join(f"{name} {e:.3f}" for name, e in errors.items()))
+    print(f"wrote {picture} and {graph}")
     return {"losses": history["loss"], **dict(zip(("network", "linear", "naive"), errors.values()))}
 
 

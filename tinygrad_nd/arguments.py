@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 from .kernels.padding import meant
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Rng: TypeAlias = "np.random.Generator | int | None"  # a string, so that numpy.random is imported when it is used
 BOUNDS = {
     "least": ("at least", operator.ge),
@@ -52,6 +57,34 @@ def flag(where: str, name: str, value: Any) -> None:
     """Raises TypeError unless `value` is True or False: what merely counts as true was mostly meant for another argument."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{where}: {name} must be True or False, but is {_kind(value)}")
+
+
+def misfit(who: str, error: Exception, f: Callable[..., Any]) -> TypeError | None:
+    """What Python says of a call of f that does not fit, in the name of `who`, and the arguments there are; None for any other error."""
+    said = re.fullmatch(rf"(?:(?:{re.escape(f.__qualname__)}|{f.__name__})\(\) )?((?:got|takes|missing|too many) .*)", str(error))
+    if said is None or not isinstance(error, TypeError):
+        return None
+    parameters = [p for p in inspect.signature(f).parameters.values() if p.name != "self"]
+    names = [p.name for p in parameters]
+    if by_name := [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]:
+        names.insert(names.index(by_name[0]), "*")
+    return TypeError(f"{who}: {said[1]}; its arguments are {', '.join(names)}" if names else f"{who}: {said[1]}; it takes no arguments")
+
+
+def answering(f: Callable[P, R]) -> Callable[P, R]:
+    """f, which answers a call that does not fit with the arguments there are."""
+
+    @wraps(f)
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return f(*args, **kwargs)
+        except TypeError as error:
+            who = f.__name__ if f.__name__ != "__init__" else type(args[0]).__name__
+            if told := misfit(who, error, f):
+                raise told from None
+            raise
+
+    return function
 
 
 def option(where: str, name: str, value: Any, known: Iterable[str]) -> None:

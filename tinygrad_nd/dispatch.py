@@ -167,7 +167,8 @@ def _in_our_words(ours: inspect.Signature, func: Any, args: tuple[Any, ...], kwa
 
 def _written(name: str) -> TypeError:
     return TypeError(
-        f"{name}: cannot write a tensor into an array (out=, or `array += tensor`), its gradient would be lost; assign the result to a name"
+        f"{name}: cannot write a tensor into an array (out=, `array += tensor`), which loses its gradient; assign the result to a name. "
+        "A parameter takes a new value under nd.no_grad(): w -= 0.1 * w.grad"
     )
 
 

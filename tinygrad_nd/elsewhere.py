@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +21,16 @@ _FUNCTIONS = {  # PyTorch's name: the one here
     "norm": "linalg.norm", "conv": "conv_nd", "jacrev": "jacobian", "jacfwd": "jacobian",
     "GradientTape": "value_and_grad", "set_grad_enabled": "no_grad",
 }  # fmt: skip
+_TOLD = {  # what is no function here
+    "layers": "layers are in nd.nn",
+    "optimizers": "optimisers are in nd.optim",
+    **dict.fromkeys(("functional", "F"), "functions are in nd itself, such as nd.relu and nd.cross_entropy"),
+    "jit": "operations run as they are called, without a compiler for programs; nd.set_engine('jit') compiles the kernels",
+    "compile": "operations run as they are called, without a compiler for programs; nd.set_engine('jit') compiles the kernels",
+    **dict.fromkeys(("vmap", "pmap", "vectorize"), "operations take batches, along leading axes; or use nd.stack([f(row) for row in x])"),
+    **dict.fromkeys(("Dataset", "TensorDataset"), "arrays are enough: nd.data.batches((x, y), size)"),
+    **dict.fromkeys(("utils", "lr_scheduler"), "schedules and clipping are in nd.optim, batches in nd.data"),
+}
 _CPU = "everything is computed on the CPU"
 _TENSOR = {  # of a tensor: what it is there, and what arrays have but values have not
     "flat": "use x.ravel(), or x.at[...] to update",
@@ -49,8 +62,8 @@ def hint(name: str) -> str:
     if any_rank := re.fullmatch(r"(\w+?)_?\dd", name):
         name = next((n for n in (f"{any_rank[1]}_nd", any_rank[1]) if n in public), name)
     found = _FUNCTIONS.get(name) or (name if name in public else "")
-    if name in ("cuda", "device"):
-        return _CPU
+    if name in ("cuda", "device") or name in _TOLD:
+        return _TOLD.get(name, _CPU)
     return f"use nd.{found}" if found else f"use np.{name}" if not name.startswith("_") and hasattr(np, name) else ""
 
 
@@ -61,3 +74,28 @@ def tensor_hint(name: str) -> str:
     if found := hint(name):
         return f"{found}(x, ...)"
     return "tensors are values: assign a new one to its name" if name.endswith("_") else ""
+
+
+def near(name: str, names: list[str]) -> str:
+    """The one of `names` that a misspelt one probably means, whatever its capitals; "" if there is none.
+
+    >>> near("LeakyRelu", ["LeakyReLU", "ReLU"]), near("clip_grad_norm", ["clip_grad_norm_"]), near("colour", ["exp"])
+    ('LeakyReLU', 'clip_grad_norm_', '')
+    """
+    plain = {n.lower(): n for n in names}
+    found = [] if name.startswith("__") else difflib.get_close_matches(name.lower(), plain, 1, 0.8)
+    return plain[found[0]] if found else ""
+
+
+def hinting(part: str, names: list[str], said: Mapping[str, str] = {}) -> Callable[[str], Any]:
+    """The `__getattr__` of a part of the package, such as nn, which has `names`: it tells what is `said` of another, or which is meant.
+
+    A part sets it in globals(), where type checkers do not see it: they are to find what is missing.
+    """
+
+    def __getattr__(name: str) -> Any:
+        close = near(name, names)
+        told = f"use {said[name]}" if name in said else "" if name.startswith("__") else hint(name) or (close and f"use {close}")
+        raise AttributeError(f"{part} has no {name!r}" + (f"; {told}" if told else ""))
+
+    return __getattr__

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import Rng, dtype_of, generator, number, whole
+from .elsewhere import hinting
 from .tensor import default_dtype
 
 Shape = int | Sequence[int]
@@ -24,6 +25,12 @@ __all__ = [
     "constant", "dirac", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",
     "normal", "orthogonal", "truncated_normal", "uniform", "zeros",
 ]  # fmt: skip
+
+_PYTORCHS = {
+    **{f"{name}_{kind}": f"{ours}_{kind}" for name, ours in (("kaiming", "he"), ("xavier", "glorot")) for kind in ("normal", "uniform")},
+    **{name: name for name in __all__}, "trunc_normal": "truncated_normal", "ones": "np.ones", "eye": "np.eye",
+}  # fmt: skip
+globals()["__getattr__"] = hinting("init", __all__, _PYTORCHS | {f"{name}_": ours for name, ours in _PYTORCHS.items()})
 
 
 def _scaled(name: str, uniform: bool, scale: float, fan: Callable[[float, float], float], doc: str) -> Callable[..., np.ndarray]:

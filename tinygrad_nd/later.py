@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from .elsewhere import hint
+from .elsewhere import hint, near
 
 MODULES = ("data", "debug", "nn", "optim", "plot", "shapes", "testing")
 NAMES = {
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
     if name in MODULES:
         return import_module(f".{name}", __package__)  # which makes it an attribute of the package
     if name not in NAMES:
-        said = hint(name) or _in_a_part(name)
+        said = hint(name) or _in_a_part(name) or ((close := near(name, sys.modules[str(__package__)].__all__)) and f"use nd.{close}")
         raise AttributeError(f"module {__package__!r} has no attribute {name!r}" + (f"; {said}" if said else ""))
     found = getattr(import_module(f".{NAMES[name]}", __package__), name)
     setattr(sys.modules[str(__package__)], name, found)

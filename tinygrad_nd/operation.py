@@ -172,7 +172,8 @@ def _as_operand(a: Any, where: str) -> Any:
 def _as_result(op: Op, out: Any) -> ndarray:
     array = asarray(out)
     if array.dtype.kind not in "biufc" or isinstance(out, (Tensor, tuple, list)):
-        raise TypeError(f"{op.name}: computes on arrays and must return one, but returned {type(out).__name__}")
+        hint = "; its body sees arrays: use NumPy's functions there" if isinstance(out, Tensor) else ""
+        raise TypeError(f"{op.name}: computes on arrays and must return one, but returned {type(out).__name__}{hint}")
     return array
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import Rng, option
+from .elsewhere import hinting
 from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
 from .ops.index import take
@@ -31,6 +32,8 @@ __all__ = [
     "power", "random", "rayleigh", "seed", "standard_cauchy", "standard_exponential", "standard_gamma", "standard_normal", "standard_t",
     "triangular", "uniform", "vonmises", "wald", "weibull", "zipf",
 ]  # fmt: skip
+
+globals()["__getattr__"] = hinting("random", __all__)
 
 
 def _named(f: Callable[P, Tensor]) -> Callable[P, Tensor]:

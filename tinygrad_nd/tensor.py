@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import dtype_of
+from .arguments import answering, dtype_of
 from .elsewhere import tensor_hint
 from .node import Constant, Node, replaced
 from .values import immutable, native, numeric
@@ -196,6 +196,7 @@ class Parameter(Tensor):
         pass
 
 
+@answering
 def tensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A tensor holding a copy of `obj` (number, nested lists, array or tensor), of NumPy's dtype for it unless `dtype` says otherwise.
 

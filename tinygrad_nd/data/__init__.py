@@ -1,5 +1,6 @@
 """Feeding a training loop: batches, random changes to them, loading ahead in a thread, one-hot labels and a train/test split."""
 
+from ..elsewhere import hinting
 from . import augment
 from .batches import batches
 from .labels import one_hot
@@ -7,3 +8,5 @@ from .prefetch import prefetch
 from .split import train_test_split
 
 __all__ = ["augment", "batches", "one_hot", "prefetch", "train_test_split"]
+
+globals()["__getattr__"] = hinting("data", __all__, {"random_split": "train_test_split"})

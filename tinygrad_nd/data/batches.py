@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Rng, generator, reading, whole
+from ..arguments import Rng, answering, generator, reading, whole
 from ..tree import leaves, mapped
 from .arrays import as_array, common_length
 
 Transform = Callable[[Any, np.random.Generator], Any]
 
 
+@answering
 def batches(
     arrays: Any, size: int, *, shuffle: bool = False, rng: Rng = None, drop_last: bool = False, transform: Transform | None = None
 ) -> Batches:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import dtype_of, whole
+from ..arguments import answering, dtype_of, whole
 from ..tensor import default_dtype
 from .arrays import as_array
 
 
+@answering
 def one_hot(labels: npt.ArrayLike, num_classes: int | None = None, *, dtype: npt.DTypeLike | None = None) -> np.ndarray:
     """Ones at the labels along a new last axis: labels (...) of integers to (..., num_classes).
 
@@ -20,7 +21,7 @@ def one_hot(labels: npt.ArrayLike, num_classes: int | None = None, *, dtype: npt
     """
     index = as_array("one_hot", labels)
     if index.size and index.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: labels must be integers, but got {index.dtype}")
+        raise TypeError(f"one_hot: labels must be integers, but got {index.dtype}; use labels.astype(int)")
     index = index.astype(np.intp)
     largest = int(index.max(initial=-1))
     classes = largest + 1 if num_classes is None else whole("one_hot", "num_classes", num_classes, 0)

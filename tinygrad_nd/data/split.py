@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Rng, generator, number, whole
+from ..arguments import Rng, answering, generator, number, whole
 from .arrays import as_array, common_length
 
 
+@answering
 def train_test_split(
     *arrays: npt.ArrayLike, test_size: float = 0.25, shuffle: bool = True, stratify: npt.ArrayLike | None = None, rng: Rng = None
 ) -> tuple[np.ndarray, ...]:

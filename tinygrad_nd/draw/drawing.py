@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic import write
 from . import text
@@ -32,6 +32,12 @@ class Drawing:
     def __init__(self, graph: Graph, rankdir: str = "TB", whole: Graph | None = None, depth: int | None = None) -> None:
         self.graph, self.rankdir, self.legend = graph, rankdir, True
         self._whole, self._depth = whole or graph, depth  # what `graph` was folded from, and where
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            hint = "; save(path) writes a picture or a page, and a notebook shows it" if name in ("show", "view", "render", "plot") else ""
+            raise AttributeError(f"a drawing has no attribute {name!r}{hint}")
 
     @property
     def dot(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import misfit
 from ..kernels.padding import several
 from ..tensor import Tensor
 from .kept import check_kept
@@ -28,7 +29,7 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) 
         try:
             bound = kept.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{name}: {error}; it takes {kept}") from None
+            raise misfit(type(self).__name__, error, type(self)) or error from None
         bound.apply_defaults()
         vars(self).update(bound.arguments)
         check_kept(self, kept.parameters, **own)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..arguments import answering
 from ..node import current_scope
 from ..tensor import Parameter, Tensor
 from .hooks import Hook, run_after, run_before
@@ -179,6 +180,8 @@ class Module:
         return self._hook(hook, False)
 
     def __init_subclass__(cls) -> None:
+        if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
+            cls.__init__ = answering(cls.__init__)  # type: ignore[method-assign]
         for name, value in vars(cls).items():
             if _is_part(value) or (name == "__slots__" and value):
                 where = "in slots" if name == "__slots__" else "of the class"

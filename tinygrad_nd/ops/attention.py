@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import answering, number
 from ..kernels.memory import freeze
 from ..tensor import Tensor, astensor
 from .activation import softmax
@@ -18,6 +18,7 @@ from .shape import fits, swapaxes
 __all__ = ["scaled_dot_product_attention"]
 
 
+@answering
 def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, causal: bool = False, scale: float | None = None) -> Tensor:
     """softmax(q kᵀ / √d + mask) v; `scale` stands for 1 / √d if given.
 

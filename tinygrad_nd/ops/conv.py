@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of
+from ..arguments import answering, dtype_of
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..kernels.padding import NUMPYS
@@ -63,6 +63,7 @@ def weight_grad(x: Tensor, g: Tensor, spec: ConvSpec) -> Tensor:
     return _weight_grad(x, g, spec=spec, algorithm=row)
 
 
+@answering
 def conv_nd(
     x: Any,
     weight: Any,
@@ -104,6 +105,7 @@ def conv_nd(
     return restore(correlate(x, weight, bias, spec))
 
 
+@answering
 def conv_transpose_nd(
     x: Any,
     weight: Any,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import misfit, number
 from ..kernels import curves as kernel
 from ..tape import primitive
 from ..tensor import Tensor
@@ -53,7 +53,7 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
             try:
                 bound = signature.bind(*args, **named)
             except TypeError as error:
-                raise TypeError(f"{name}: {error}; it takes {signature}") from None
+                raise misfit(name, error, function) or error from None
             bound.apply_defaults()
             x, *rest = bound.arguments.values()
             for (n, _), v in zip(parameters.items(), rest):

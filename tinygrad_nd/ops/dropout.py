@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Rng, number
+from ..arguments import Rng, answering, number
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
 from .elementwise import add, multiply
@@ -20,6 +20,7 @@ from .space import space
 __all__ = ["alpha_dropout", "dropout", "dropout_nd"]
 
 
+@answering
 def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Tensor:
     """x with each entry zeroed with probability p and the rest scaled by 1 / (1 - p), so that the mean stays; x itself if not training.
 

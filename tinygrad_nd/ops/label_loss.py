@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import answering, number
 from ..arguments import whole as whole_number
 from ..kernels import labels as kernel
 from ..kernels.losses import times
@@ -93,6 +93,7 @@ def _hot(labels: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> tupl
     return (classes == labels.data) & counted, counted
 
 
+@answering
 def cross_entropy(
     input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -204,7 +205,7 @@ def _against_probabilities(input: Tensor, target: Tensor, axis: int, weight: Ten
     if target.shape != input.shape:
         raise ValueError(
             f"cross_entropy: target of {target.dtype} holds probabilities and needs the shape of input {input.shape}, "
-            f"but has {target.shape}; class indices must be integers"
+            f"but has {target.shape}; class indices must be integers: target.astype(int)"
         )
     logs = log_softmax(input, axis)
     if smoothing:

@@ -64,7 +64,7 @@ def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> T
         raise ValueError("embedding: weight needs rows, (rows, *d), but is a number")
     rows = len(weight.data)
     if index.dtype.kind not in "iu":
-        raise TypeError(f"embedding: indices must be integers, but are {index.dtype}")
+        raise TypeError(f"embedding: indices must be integers, but are {index.dtype}; use indices.astype(int)")
     if index.size and not 0 <= index.min() <= index.max() < rows:
         raise ValueError(f"embedding: weight {weight.shape} has rows 0 to {rows - 1}, but indices reach {index.min()} to {index.max()}")
     if padding_idx is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
+from ..arguments import misfit
 from ..node import asked_for
 
 P = ParamSpec("P")
@@ -35,9 +35,8 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
         try:
             return f(*args, **kwargs)
         except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
-            misfit = re.fullmatch(rf"(?:{f.__name__}\(\) )?((?:got|takes|missing|too many) .*)", str(error))
-            if misfit and isinstance(error, TypeError):  # in Python's words
-                raise TypeError(f"{name}: {misfit[1]}; its arguments are {', '.join(inspect.signature(f).parameters)}") from None
+            if told := misfit(name, error, f):
+                raise told from None
             if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)

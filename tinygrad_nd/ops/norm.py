@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, whole
+from ..arguments import answering, number, whole
 from ..tensor import Tensor, astensor
 from .conv import is_channels_last
 from .elementwise import square
@@ -21,6 +21,7 @@ from .shape import moveaxis, sizes_of
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
+@answering
 def batch_norm(
     x: Any,
     running_mean: Any,
@@ -89,6 +90,7 @@ def group_norm(x: Any, num_groups: int, weight: Any = None, bias: Any = None, ep
     return normalised(x, weight, bias, over)[0]
 
 
+@answering
 def layer_norm(x: Any, normalized_shape: int | Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """x normalised over its last axes, those of normalized_shape.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import answering, number
 from ..kernels import pool as kernel
 from ..kernels import winners
 from ..kernels.adaptive import Parted
@@ -81,6 +81,7 @@ def _size_to(x: Any, p: float) -> Any:
     return x * x if p == 2 else _size_to(x * x, p / 2)
 
 
+@answering
 def max_pool_nd(
     x: Any,
     kernel_size: IntN,
@@ -110,6 +111,7 @@ def max_pool_nd(
     return restore(y) if indices is None else (restore(y), restore(indices))
 
 
+@answering
 def avg_pool_nd(
     x: Any,
     kernel_size: IntN,

@@ -150,6 +150,8 @@ def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) 
     Tensors are values, so it makes no difference whether memory is shared (`copy`).
     """
     x = astensor(x)
+    if not isinstance(order, str):
+        raise TypeError(f"reshape: order must be 'C', 'F' or 'A', but is {order!r}; a shape is one tuple: reshape(x, ({shape}, {order}))")
     sizes = sizes_of(shape, "reshape")
     known = prod(n for n in sizes if n != -1)
     if sizes.count(-1) > 1 or min(sizes, default=0) < -1:

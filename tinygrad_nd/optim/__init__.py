@@ -13,6 +13,7 @@ Gradients add up until `zero_grad`: several `backward` before one `step` make a 
 them have `state_dict` and `load_state_dict`.
 """
 
+from ..elsewhere import hinting
 from . import adam, adaptive, averages, clip, lbfgs, one_cycle, optimizer, plateau, schedule, schedules, sgd
 from .adam import *
 from .adaptive import *
@@ -30,3 +31,5 @@ __all__ = [
     *adam.__all__, *adaptive.__all__, *averages.__all__, *clip.__all__, *lbfgs.__all__, *one_cycle.__all__, *optimizer.__all__,
     *plateau.__all__, *schedule.__all__, *schedules.__all__, *sgd.__all__,
 ]  # fmt: skip
+
+globals()["__getattr__"] = hinting("optim", __all__, {"swa_utils": "EMA", "AveragedModel": "EMA"})

@@ -62,7 +62,7 @@ class Optimizer:
             raise TypeError(f"{who}: params must be an iterable of tensors or of groups, but got {type(params).__name__}; pass {hint}")
         entries: list[Any] = list(params)
         if not entries:
-            raise ValueError(f"{who}: there are no parameters to optimise")
+            raise ValueError(f"{who}: there are no parameters to optimise; a model learns nd.Parameter(array)")
         self.param_groups: list[dict[str, Any]] = []
         self._defaults = options
         self._owns: list[list[Own]] = []  # of each group
@@ -109,7 +109,7 @@ class Optimizer:
         seen = {id(p) for p in self.parameters}
         for i, p in enumerate(tensors, len(seen)):
             if not isinstance(p, Tensor):
-                hint = "; of (name, tensor) pairs pass the tensors alone" if isinstance(p, tuple) else ""
+                hint = "; of (name, tensor) pairs pass the tensors alone" if isinstance(p, tuple) else "; make one with nd.Parameter(array)"
                 raise TypeError(f"{who}: parameter {i} must be a tensor, but is a {type(p).__name__}{hint}")
             named = f"parameter {i} {p.name or ''}{p.shape}"
             if not p.is_leaf or not (p.requires_grad or isinstance(p, Parameter)):  # a frozen Parameter waits

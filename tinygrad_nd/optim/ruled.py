@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import flag
+from ..arguments import flag, misfit
 from ..kernels.update import Rule, Step
 from .optimizer import Optimizer, Params, State
 
@@ -40,7 +40,7 @@ class Ruled(Optimizer):
         try:
             bound = self._options.bind(*args, **options)
         except TypeError as error:
-            raise TypeError(f"{type(self).__name__}: {error}; it takes {', '.join(self._options.parameters)}") from None
+            raise misfit(type(self).__name__, error, type(self)) or error from None
         bound.apply_defaults()
         super().__init__(**bound.arguments)
 

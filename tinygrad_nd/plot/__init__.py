@@ -4,7 +4,10 @@ Every function returns a Figure, to be shown or saved: `figure.savefig("a.png")`
 touched, and no window opens.
 """
 
+from ..elsewhere import hinting
 from .arrays import feature_maps, filters
 from .curves import gradient_norms, losses
 
 __all__ = ["feature_maps", "filters", "gradient_norms", "losses"]
+
+globals()["__getattr__"] = hinting("plot", __all__)

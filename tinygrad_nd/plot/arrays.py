@@ -67,6 +67,8 @@ def feature_maps(x: Any, index: int = 0, *, most: int = 64, layout: str | None =
 def _real(where: str, a: Any, least: int, axes: str) -> Array:
     """The values as an array of real numbers with so many axes, and something in it; inf for whatever is not finite."""
     array = np.asarray(a.data if isinstance(a, Tensor) else a)
+    if array.dtype.kind == "O":
+        raise TypeError(f"{where}: draws an array or a tensor, such as layer.weight, but got a {type(a).__name__}")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{where}: draws real numbers, but got {array.dtype}; pass .real, .imag or the magnitude")
     if array.ndim < least or not array.size:

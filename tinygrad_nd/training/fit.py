@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..arguments import answering
 from ..optim import clip_grad_norm_
 from .finite import all_finite, refuse, undone_if_broken_off
 from .forms import count, length
@@ -23,6 +24,7 @@ from .run import Run
 from .stopping import EarlyStopping, interruptible
 
 
+@answering
 def fit(
     model: Callable[..., Any],
     loss: Callable[..., Any],
