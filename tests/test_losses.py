@@ -336,6 +336,15 @@ def test_rows_that_are_ignored_may_hold_anything(shape, engine):
         assert np.isfinite(loss.data) and np.isfinite(g.data).all() and not g.data[1].any()
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (3000, 4), (3, 4, 1000)])
+@pytest.mark.parametrize("loss", [nd.cross_entropy, nd.nll_loss])
+def test_where_all_rows_are_ignored_the_mean_is_no_number_and_its_gradient_zero(loss, shape, engine):
+    x = nd.tensor(normal(shape).astype(np.float32), requires_grad=True)
+    mean = loss(x, np.full((shape[0], *shape[2:]), -100))
+    mean.backward()
+    assert np.isnan(mean.data) and not x.grad.data.any()
+
+
 # Errors.
 
 

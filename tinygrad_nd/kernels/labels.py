@@ -72,7 +72,7 @@ def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: in
         safe, counted = _safe(labels, ignore)
         order = memory.memory_order(x)
         out = _zeros([x.shape[i] for i in order], x.dtype)
-        out.reshape(-1)[_places(safe, x.shape, order, axis)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
+        out.reshape(-1)[_places(safe, x.shape, order, axis)] = _weighted(g, weights, safe, counted)
         return out.transpose(sorted(range(x.ndim), key=order.__getitem__))
     return along(_put, axis, None, _rows(g, labels), labels, x, constants=_constants(x, weights, ignore), loops="labels")
 
@@ -173,7 +173,13 @@ def _picked(out: Array, labels: Array, x: Array, weights: Array, ignore: int) ->
 def _put(out: Array, g: Array, labels: Array, x: Array, weights: Array, ignore: int) -> None:
     safe, counted = _safe(labels, ignore)
     out[...] = 0
-    out[_at(safe)] = g * -weights[0].take(safe) * (1 if counted is None else counted)
+    out[_at(safe)] = _weighted(g, weights, safe, counted)
+
+
+def _weighted(g: Array, weights: Array, safe: Array, counted: Array | None) -> Array:
+    """-w[l] g, and 0 where no label counts, whatever g is there."""
+    found = g * -weights[0].take(safe)
+    return found if counted is None else np.where(counted, found, 0)
 
 
 def _at(labels: Array) -> tuple[Array, ...]:
