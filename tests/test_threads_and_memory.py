@@ -7,12 +7,13 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import parallel
+from tinygrad_nd.kernels import memory, parallel
 from tinygrad_nd.node import setting
 
 
@@ -254,6 +255,26 @@ def test_memory_is_back_at_its_baseline_after_200_steps():
     finally:
         gc.enable()
     assert late - early < 100_000, f"{late - early} bytes more after 200 steps"
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: nd.max_pool_nd(x, 3, 2), lambda x: nd.interpolate(x, 4999, mode="linear"), lambda x: nd.adaptive_avg_pool_nd(x, 1999)],
+    ids=["pool", "interpolate", "adaptive"],
+)
+def test_sounds_of_ever_new_lengths_take_no_more_memory_than_they_may(f, engine, monkeypatch):
+    monkeypatch.setattr(memory, "TABLES", 1 << 20)
+    if engine == "jit":
+        monkeypatch.setattr(import_module("tinygrad_nd.kernels.engines.programs"), "SIZE", 1 << 20)
+
+    def steps(lengths):
+        for n in lengths:
+            x = nd.tensor(np.ones((1, 1, n)), np.float32, requires_grad=True)
+            f(x).sum().backward()
+
+    steps(range(3000, 3010))
+    grown, _, _ = traced(lambda: steps(range(3010, 3050)))
+    assert grown < 3 << 20
 
 
 def test_a_sweep_with_create_graph_gives_its_memory_back():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .geometry import PoolSpec
 from .taps import Taps, same, taps
 
@@ -64,7 +65,7 @@ def windows(n: tuple[int, ...], o: tuple[int, ...]) -> PoolSpec | Parted:
     return PoolSpec(n, tuple(kernel), tuple(stride), ((0, 0),) * len(n), (1,) * len(n), o)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def along(spec: PoolSpec | Parted, axis: int) -> tuple[Array, Array, Array]:
     """Where the windows of a pool begin, how far on its taps are, and which taps lie in window and input (windows, taps)."""
     n, k, o = spec.size[axis], spec.kernel[axis], spec.out[axis]
@@ -76,7 +77,7 @@ def along(spec: PoolSpec | Parted, axis: int) -> tuple[Array, Array, Array]:
     return first, further, (place >= 0) & (place < n)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def seen_by(spec: PoolSpec | Parted) -> tuple[Taps, ...]:
     """What the windows of a pool see along each axis; taps keep their numbers."""
     axes = []
@@ -88,7 +89,7 @@ def seen_by(spec: PoolSpec | Parted) -> tuple[Taps, ...]:
     return tuple(axes)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def means(n: int, o: int) -> Taps:
     """The mean of every window, as weighted taps."""
     if n == o:

@@ -73,7 +73,7 @@ def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array | None:
 # Tables: (taps, windows) of flat places; the one past the end stands for nothing.
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def table(spec: Windows) -> Array:
     """What every window sees."""
     places, used, _ = together(seen_by(spec))
@@ -86,7 +86,7 @@ def _padding(spec: Windows) -> bool:
     return bool((table(spec) == prod(spec.size)).any())
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _sampling(taps: tuple[Taps, ...]) -> tuple[Array, Array | None]:
     """What every output sees, and by which weights (taps, outputs, 1)."""
     places, used, weights = together(taps)

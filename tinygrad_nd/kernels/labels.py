@@ -121,7 +121,7 @@ def _places(labels: Array, shape: tuple[int, ...], order: tuple[int, ...], axis:
     return starts + (labels if step == 1 else labels * step)
 
 
-@lru_cache(8)
+@memory.remembered(8)
 def _starts(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> tuple[Array, int]:
     """Where those of label 0 lie, and how far apart classes do."""
     starts, step = np.zeros(len(shape) * (1,), np.int64), 1

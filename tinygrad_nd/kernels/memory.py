@@ -12,10 +12,12 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import lru_cache, wraps
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,9 +25,11 @@ from numpy.typing import DTypeLike, NDArray
 from . import spare
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 SMALL = spare.MOST  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
+TABLES = 1 << 28  # bytes that tables may take
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
 ALIGN = 64  # bytes: a cache line, a vector register
 
@@ -137,10 +141,47 @@ _word = ctypes.c_void_p.from_address
 _FOUND = sys.implementation.name == "cpython" and _word(id(_HELD := np.ones(9)) + object.__basicsize__).value == _HELD.ctypes.data
 
 
+# Tables.
+
+_remembered: list[Any] = []
+_tables = 0  # bytes
+
+
 def table(a: Array) -> Array:
     """`a`, which nobody is to write to any more."""
     a.setflags(write=False)
     return a
+
+
+def remembered(most: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """lru_cache(most) for what holds tables as long as an axis: all that is so remembered is forgotten once it takes TABLES bytes."""
+
+    def decorate(f: Callable[..., T]) -> Callable[..., T]:
+        @lru_cache(most)
+        @wraps(f)
+        def found(*key: Any) -> T:
+            global _tables
+            value = f(*key)
+            _tables += (size := held((key, value)))
+            if _tables > TABLES:
+                _tables = size
+                for cached in _remembered:
+                    cached.cache_clear()
+            return value
+
+        _remembered.append(found)
+        return found
+
+    return decorate
+
+
+def held(a: Any) -> int:
+    """Bytes of the arrays in `a`, also in tuples, lists and dataclasses."""
+    if isinstance(a, np.ndarray):
+        return a.nbytes
+    if is_dataclass(a) and not isinstance(a, type):
+        a = [getattr(a, part.name) for part in fields(a)]
+    return sum(map(held, a)) if isinstance(a, (tuple, list)) else 0
 
 
 def freeze(array: Array) -> None:

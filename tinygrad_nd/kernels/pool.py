@@ -6,7 +6,7 @@ where in its window the maximum lies.
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -82,7 +82,7 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     return sampled(g, tuple(t.transposed for t in seen_by(spec)), factor)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
     """How many positions each window divides by, (*o): all but ceil_mode's overhang; without count_include_pad, those of the input."""
     counts = []
@@ -182,7 +182,7 @@ def _in_phases(turn: Any, step: int) -> Any:
     return t, which, (low % step, slice(low // step, low // step + count))
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _ordered(taps: Taps) -> list[Any]:
     """(tap, outputs, inputs): first one that all outputs have, or None; then the later ones, then the earlier ones backwards."""
     turns: list[Any] = list(taps.turns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -79,7 +78,7 @@ def _sampled(x: Array, axes: tuple[tuple[int, Taps], ...], factor: float) -> Arr
     return y
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _steps(shape: tuple[int, ...], axes: tuple[tuple[int, Taps], ...], dtype: np.dtype[Any] | None) -> list[Step]:
     """In which order the axes are sampled; by products where there is a dtype.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from . import memory
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -86,7 +88,7 @@ def taps(rows: Array, columns: Array, weights: Array | None, out: int, size: int
     return Taps(out, size, index, used, weight)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def part(whole: Taps, low: int, high: int) -> tuple[int, int, Taps]:
     """The inputs, from first to last, that outputs from low to high see, and their taps."""
     index, used = whole.index[:, low:high], whole.used[:, low:high]
@@ -117,7 +119,7 @@ def _as_slice(places: Array) -> Array | slice:
     return slice(int(places[0]), int(places[-1]) + 1, steps.pop())
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def same(n: int) -> Taps:
     """An axis as it is."""
     return Taps(n, n, np.arange(n)[None], np.ones((1, n), np.bool_), None, True)
@@ -126,7 +128,7 @@ def same(n: int) -> Taps:
 # Where a longer or shorter axis is sampled. Pixels are intervals whose centres lie at i + 1/2; with corners aligned, points at i.
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def nearest(n: int, o: int, scale: float, centre: bool, dtype: Any) -> Taps:
     """The pixel in which i * scale lies, or (i + 1/2) * scale, rounded as PyTorch rounds for this dtype."""
     i, step = np.arange(o), float(dtype(scale))
@@ -135,7 +137,7 @@ def nearest(n: int, o: int, scale: float, centre: bool, dtype: Any) -> Taps:
     return taps(np.arange(o), np.clip(np.floor(exact).astype(np.intp), 0, n - 1), None, o, n)
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def linear(n: int, o: int, scale: float, align_corners: bool) -> Taps:
     """The two neighbours, by their distances; past the ends the end alone."""
     at = np.maximum(_positions(n, o, scale, align_corners), 0)
@@ -144,7 +146,7 @@ def linear(n: int, o: int, scale: float, align_corners: bool) -> Taps:
     return _neighbours(n, o, low, {0: 1 - t, 1: t})
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def cubic(n: int, o: int, scale: float, align_corners: bool) -> Taps:
     """Four neighbours by Keys' kernel; past the ends the end repeats. Source: Keys, Cubic convolution interpolation, 1981."""
     at = _positions(n, o, scale, align_corners)

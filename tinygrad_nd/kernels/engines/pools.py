@@ -103,7 +103,7 @@ class Plan(NamedTuple):
     dilation: Any
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _tables(spec: PoolSpec | Parted) -> tuple[Table, Table, Plan]:
     """The rows' table (its taps count whole rows of the window), the columns' and where its windows are whole."""
     axes, k = seen_by(spec), spec.kernel[-1] if spec.rank else 1
@@ -115,7 +115,7 @@ def _tables(spec: PoolSpec | Parted) -> tuple[Table, Table, Plan]:
     return rows, columns, Plan(*map(U, (low, high, first, s, k, d)))
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _coded(spec: PoolSpec | Parted, codes: np.dtype[Any]) -> tuple[Table, Table, Plan]:
     """The same with taps as codes for winners."""
     *both, plan = _tables(spec)
@@ -123,7 +123,7 @@ def _coded(spec: PoolSpec | Parted, codes: np.dtype[Any]) -> tuple[Table, Table,
     return rows, columns, plan
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _sampling(taps: tuple[Taps, ...], dtype: np.dtype[Any], factor: float) -> tuple[Table, Table]:
     """The tables of rows, their weights times a factor, and of columns."""
     rows = _table(taps[:-1], lambda _, weights: (weights * factor).astype(dtype))
@@ -150,7 +150,7 @@ def _beside(spec: PoolSpec | Parted) -> bool:
     return all(len(np.unique(table.source)) == len(table.source) for table in _tables(spec)[:2])
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _places(spec: PoolSpec | Parted, inner: int) -> tuple[Array, Array, Array]:
     """Where each row of windows begins, where each window in its row, and how far on each tap is, in numbers, `inner` to a column."""
     steps = [prod(spec.size[axis + 1 :]) for axis in range(spec.rank)]

@@ -58,7 +58,7 @@ def _found(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> A
     return memory.table(total.reshape(-1))
 
 
-_places, _many_places = lru_cache(1024)(_found), lru_cache(64)(_found)
+_places, _many_places = memory.remembered(1024)(_found), memory.remembered(64)(_found)
 
 
 def copy(a: Array, out: Array) -> None:

@@ -40,6 +40,7 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[S
         tasks = write()
     if _apart(operands):
         program = Program(tasks, operands, noted)
+        program.nbytes += memory.held(key)
         _keep(key, program)
         program.run(operands)
     else:  # where operands overlap it cannot be told to which of them an address belongs

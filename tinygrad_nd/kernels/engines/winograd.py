@@ -168,7 +168,7 @@ def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tu
     return a, *tables, steps[0]
 
 
-@lru_cache(256)
+@memory.remembered(256)
 def _tables(*axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Where point q of tile i lies is a sum of two entries [i, q]: one for all axes but the last (in C order), one for the last."""
     *most, last = (_table(*axis) for axis in zip(*axes))
