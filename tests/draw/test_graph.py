@@ -367,3 +367,28 @@ def test_an_operand_is_told_of_after_backward_too():
     y.sum().backward()
     assert nd.draw(y).graph.vertices[-1].details == ("a constant",)
     assert nd.draw(nd.linear(w, np.ones((5, 2)))).graph.vertices[-1].details == ()  # no bias is none, and no constant
+
+
+def test_models_of_one_class_that_read_each_other_fold_apart():
+    generator, judge = (nd.nn.Sequential(nd.nn.Linear(3, 3), nd.nn.ReLU()) for _ in "gj")
+    graph = nd.draw(nd.mean(judge(generator(np.ones((2, 3), np.float32)))), depth=1).graph
+    folds = [v for v in graph.vertices if v.kind == "fold"]
+    assert [(v.title, v.leaves) for v in folds] == [("0", 2), ("1", 0), ("0", 2), ("1", 0)]
+    assert all(e.tail < e.head for e in graph.edges), "no arrow runs back"
+    whole = nd.draw(nd.mean(judge(generator(np.ones((2, 3), np.float32)))), depth=0).graph
+    assert [v.operations for v in whole.vertices if v.kind == "fold"] == [4], "what closes no circle stays one"
+
+
+def test_a_layer_used_on_both_sides_of_another_is_two_folds_that_share_its_weight():
+    f, g = nd.nn.Linear(3, 3), nd.nn.ReLU()
+    net = nd.nn.Sequential(f, g, f)
+    graph = nd.draw(net(np.ones((2, 3), np.float32)), depth=1).graph
+    assert [(v.title, v.operations, v.leaves) for v in graph.vertices if v.kind == "fold"] == [("0", 1, 2), ("1", 1, 0), ("0", 1, 0)]
+    assert all(e.tail < e.head for e in graph.edges)
+
+
+def test_operands_are_told_in_their_order_where_what_makes_them_is_folded():
+    with nd.scope("scores"):
+        scores = nd.exp(nd.ones((2, 3, 4), requires_grad=True))
+    told = str(nd.draw(nd.cross_entropy(scores, np.ones((2, 4), int)), depth=0))
+    assert "cross_entropy(%0, %1)" in told and "%0 scores" in told

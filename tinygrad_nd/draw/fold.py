@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import prod
 
@@ -9,23 +10,26 @@ from .facts import total
 from .graph import Edge, Graph, Shape, Vertex, pooled
 from .repeat import collapse, patterns
 
+Key = tuple[str, int]  # a scope, and which piece of it
+
 
 def fold(graph: Graph, depth: int) -> Graph:
     """Every scope more than `depth` levels deep as one vertex; its inner edges vanish and its outer ones merge.
 
-    A fold stands where its last member stood, so the vertices stay in topological order (unless the scope was entered more than once).
+    A fold stands where its last member stood, so the vertices stay in topological order (unless the scope was entered more than once). A
+    scope that reads what was computed from it, as those of two models of one class may, is as many folds as it has separate pieces.
     """
     paths = [v.scope.split("/") if v.scope else [] for v in graph.vertices]
-    keys = ["/".join(path[: depth + 1]) if len(path) > depth else None for path in paths]
-    members: dict[str, list[int]] = {}
+    keys = _apart(graph, ["/".join(path[: depth + 1]) if len(path) > depth else None for path in paths])
+    members: dict[Key, list[int]] = {}
     for i, key in enumerate(keys):
         if key is not None:
             members.setdefault(key, []).append(i)
     stands_for = [[i] if key is None else members[key] for i, key in enumerate(keys) if key is None or members[key][-1] == i]
     position = {old: new for new, group in enumerate(stands_for) for old in group}
 
-    arriving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
-    leaving: dict[str, dict[Shape | None, None]] = {key: {} for key in members}
+    arriving: dict[Key, dict[Shape | None, None]] = {key: {} for key in members}
+    leaving: dict[Key, dict[Shape | None, None]] = {key: {} for key in members}
     inner: list[Edge] = []
     merged: dict[Edge, list[Edge]] = {}
     for e in graph.edges:
@@ -49,11 +53,53 @@ def fold(graph: Graph, depth: int) -> Graph:
     vertices = [
         graph.vertices[group[-1]]
         if (key := keys[group[-1]]) is None
-        else _folded(key, [graph.vertices[m] for m in group], list(arriving[key]), list(leaving[key]))
+        else _folded(key[0], [graph.vertices[m] for m in group], list(arriving[key]), list(leaving[key]))
         for group in stands_for
     ]
     folded = Graph(vertices, inner + outer, graph.left_out, graph.remarks)
     return collapse(folded, patterns(graph, stands_for, keys))
+
+
+def _apart(graph: Graph, scopes: Sequence[str | None]) -> list[Key | None]:
+    """For every vertex its scope, and the number of the piece of it; one piece, unless folding the whole of it would close a circle."""
+    names = [i if scope is None else scope for i, scope in enumerate(scopes)]
+    circles = _circles({(names[e.tail], names[e.head]) for e in graph.edges if names[e.tail] != names[e.head]})
+    piece = list(range(len(names)))  # the first of its own: operations by what they read inside, then leaves by what reads them
+
+    def first(i: int) -> int:
+        while piece[i] != i:
+            piece[i] = piece[piece[i]]
+            i = piece[i]
+        return i
+
+    inside = [e for e in graph.edges if names[e.tail] == names[e.head] in circles]
+    for e in inside:
+        if graph.vertices[e.tail].kind == "op":
+            low, high = sorted((first(e.tail), first(e.head)))
+            piece[high] = low
+    read: set[int] = set()
+    for e in inside:
+        if graph.vertices[e.tail].kind != "op" and e.tail not in read:
+            read.add(e.tail)
+            piece[e.tail] = first(e.head)
+    return [None if scope is None else (scope, first(i) if scope in circles else 0) for i, scope in enumerate(scopes)]
+
+
+def _circles(links: set[tuple[str | int, str | int]]) -> set[str | int]:
+    """Those that lie on circles or between them: what is left of a graph without its ends, then without those of the reverse."""
+    for _ in range(2):
+        waiting = Counter(head for _, head in links)
+        reads: dict[str | int, list[str | int]] = {}
+        for tail, head in links:
+            reads.setdefault(tail, []).append(head)
+        ready = [name for name in reads if not waiting[name]]
+        while ready:
+            for head in reads.pop(ready.pop(), ()):
+                waiting[head] -= 1
+                if not waiting[head]:
+                    ready.append(head)
+        links = {(head, tail) for tail, head in links if waiting[tail] and waiting[head]}
+    return {name for link in links for name in link}
 
 
 def limit(graph: Graph, most: int) -> Graph:

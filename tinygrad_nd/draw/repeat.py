@@ -11,7 +11,7 @@ from .graph import Graph, Vertex, pooled
 LEAST = 3  # of two blocks both can be seen
 
 
-def patterns(graph: Graph, groups: Sequence[Sequence[int]], keys: Sequence[str | None]) -> list[Hashable]:
+def patterns(graph: Graph, groups: Sequence[Sequence[int]], keys: Sequence[Hashable | None]) -> list[Hashable]:
     """For every group of vertices that a fold stands for: its structure, equal for blocks built alike. None for what is no fold."""
     place = {old: (g, k) for g, group in enumerate(groups) for k, old in enumerate(group)}
     wires: list[list[tuple[int, int, int | None]]] = [[] for _ in groups]

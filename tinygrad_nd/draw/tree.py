@@ -94,7 +94,7 @@ class _Tree:
         self.scopes = {"": [self.root]}  # by path: the scopes around what lies there, outermost first
         self.reads: list[list[int]] = [[] for _ in graph.vertices]
         self.width = len(str(len(graph.vertices) - 1)) + 1
-        for e in graph.edges:
+        for e in sorted(graph.edges, key=lambda e: e.slot or 0):
             self.reads[e.head].append(e.tail)
         for i, v in enumerate(graph.vertices):
             around = self.around(v.scope)

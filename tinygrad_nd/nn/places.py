@@ -32,6 +32,7 @@ ELSEWHERE = {  # what PyTorch has, and how it is said here
     "buffers": "use named_buffers()",
 }
 
+MOST = 3  # tensors of a module whose shapes are told; a recurrent layer has four for each of its layers and ways
 _NAMELESS: tuple[Any, ...] = set, frozenset, type({}.values()), np.ndarray  # what holds things without telling them apart by name
 _PASSING = GeneratorType, map, filter, zip  # what is empty once it was read
 
@@ -82,7 +83,8 @@ def tree(module: Module) -> str:
 def _rows(module: Module, label: str, depth: int, above: tuple[Module, ...] = ()) -> Iterator[tuple[str, str, str]]:
     """(what it is, its own tensors' shapes, its number of parameters) for a module and all below, except those it is itself below."""
     attributes, parts = list(leaves(module._attributes())), dict(module._parts())
-    own = ", ".join(f"{name} {v.shape}" for name, v in attributes if isinstance(v, Tensor))
+    tensors = [f"{name} {v.shape}" for name, v in attributes if isinstance(v, Tensor)]
+    own = ", ".join(tensors if len(tensors) <= MOST else [*tensors[:2], f"{len(tensors) - 2} more"])
     own = own or (f"{module._awaited} is found at the first call" if module._awaited else "")
     count = sum(p.size for _, p in module._learned())
     indent = "  " * depth
