@@ -11,14 +11,14 @@ import numpy as np
 from ..arguments import number, option, reading, whole
 from ..tensor import Tensor
 from .optimizer import Optimizer
-from .schedule import check_optimizer, per_group
+from .schedule import Rated, check_optimizer, per_group
 
 __all__ = ["ReduceLROnPlateau"]
 
 PROGRESS = ("last_epoch", "best", "num_bad_epochs", "cooldown_counter")
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Rated):
     """The rate times `factor` when a metric has not improved for more than `patience` epochs: `step(metric)` after each.
 
     `mode` "min" or "max" says which way is better. To count, a metric must beat the best by the part `threshold` of it ("rel") or by
@@ -74,10 +74,6 @@ class ReduceLROnPlateau:
                 if group["lr"] - lr > self.eps:
                     group["lr"] = lr
 
-    def get_last_lr(self) -> list[float]:
-        """The rate of every group."""
-        return [float(group["lr"]) for group in self.optimizer.param_groups]
-
     def state_dict(self) -> dict[str, Any]:
         """What it has counted. The rates themselves are in the optimiser's."""
         return {name: getattr(self, name) for name in PROGRESS}
@@ -92,9 +88,6 @@ class ReduceLROnPlateau:
                 raise ValueError(f"{where}: {wrong[0]}={saved[wrong[0]]!r} must be a number")
         for name in PROGRESS:
             setattr(self, name, saved[name])
-
-    def __repr__(self) -> str:
-        return f"ReduceLROnPlateau(after {self.last_epoch} steps, lr={self.get_last_lr()})"
 
     def _is_better(self, value: float) -> bool:
         sign = 1 if self.mode == "min" else -1

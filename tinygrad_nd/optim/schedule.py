@@ -12,7 +12,21 @@ from .optimizer import Optimizer
 __all__ = ["Schedule"]
 
 
-class Schedule:
+class Rated:
+    """What sets the rates of an optimiser, and how far it is."""
+
+    optimizer: Optimizer
+    last_epoch: float
+
+    def get_last_lr(self) -> list[float]:
+        """The rate of every group."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(after {self.last_epoch} steps, lr={self.get_last_lr()})"
+
+
+class Schedule(Rated):
     """What schedules share. A subclass says what rate a group has that began with `base`: `rate(base, t)` after t steps.
 
     >>> import tinygrad_nd as nd
@@ -30,7 +44,7 @@ class Schedule:
     def __init__(self, optimizer: Optimizer) -> None:
         check_optimizer(type(self).__name__, optimizer)
         self.optimizer = optimizer
-        self.last_epoch: float = 0
+        self.last_epoch = 0
         self.base_lrs = [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
         self._set(0)
         self._given: list[float] | None = self.get_last_lr()  # what it set last, None where that is not known
@@ -55,10 +69,6 @@ class Schedule:
             raise ValueError(f"{where}: lr was set to {self._given}, but something else made it {found}, which would be undone; {hint}")
         self._set(t)
         self.last_epoch, self._given = t, self.get_last_lr()
-
-    def get_last_lr(self) -> list[float]:
-        """The rate of every group."""
-        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """Where it stands. The rates themselves are in the optimiser's."""
@@ -89,9 +99,6 @@ class Schedule:
     def _set(self, t: float) -> None:
         for group, lr in zip(self.optimizer.param_groups, self.rates(t)):
             group["lr"] = lr
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(after {self.last_epoch} steps, lr={self.get_last_lr()})"
 
 
 def check_optimizer(who: str, optimizer: Any) -> None:
