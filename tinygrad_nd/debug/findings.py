@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arguments import joined
+from ..draw.facts import measure
 from ..draw.labels import alike
 from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
@@ -201,13 +202,11 @@ def _gradients(n: Node, graph: _Graph) -> Iterator[Finding]:
     if t.grad is None:
         yield _found(n, "no gradient", "others have one, this has none", "See nd.debug.why_no_grad(loss, p)")
         return
-    g = t.grad.data
-    with np.errstate(all="ignore"):
-        norm = float(np.linalg.norm(g.ravel().astype(np.complex128 if g.dtype.kind == "c" else np.float64)))
+    g, found = t.grad.data, measure(t.grad.data)
+    norm = found.norm or 0.0
     scale = norm / max(g.size, 1) ** 0.5
-    if not np.isfinite(g).all():
-        count = int(g.size - np.isfinite(g).sum())
-        yield _found(n, "gradient not finite", f"{count:,} of {g.size:,} entries are nan or inf", "Run it under nd.debug.anomaly()")
+    if found.bad:
+        yield _found(n, "gradient not finite", f"{found.bad:,} of {g.size:,} entries are nan or inf", "Run it under nd.debug.anomaly()")
     elif g.size and norm == 0:
         what = "its gradient is 0 throughout"
         yield _found(n, "zero gradient", what, "Look for a dead relu, a saturated function or a product with 0 behind it")

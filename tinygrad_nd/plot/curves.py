@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import number
+from ..draw.facts import measure
 from ..node import Node
 from ..replay import reachable
 from ..sweep import gradients
@@ -133,8 +134,7 @@ def _norms(of: Any) -> dict[str, float | None]:
         held = dict(zip(tensors, gradients(of, list(tensors.values()), ones, retain_graph=True)))
     if not any(g is not None for g in held.values()):
         raise ValueError("gradient_norms: none of these tensors has a gradient yet; call loss.backward() first, or pass the loss before it")
-    with np.errstate(all="ignore"):
-        return {name: None if g is None else float(np.linalg.norm(np.abs(g.data).astype(float).ravel())) for name, g in held.items()}
+    return {name: None if g is None else measure(g.data).norm for name, g in held.items()}
 
 
 def _parameters(of: Any) -> dict[str, Tensor]:
