@@ -13,7 +13,7 @@ from operator import attrgetter
 from textwrap import wrap
 
 from .graph import Vertex, called, short_name
-from .text import Note, clean, notes
+from .text import Note, clean, cut, notes
 
 # (fill, border) by family of operation or kind of vertex.
 COLORS = {
@@ -133,9 +133,7 @@ def font(text: str, size: int, tone: str = "") -> str:
 @_remembered
 def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
     """Text inside an HTML-like label; Graphviz expands \\N and its like there too."""
-    text = clean(text)
-    text = text if len(text) <= most else text[: most - 1] + "…"
-    return html.escape(text).replace("\\", "\\\\")
+    return html.escape(cut(clean(text), most)).replace("\\", "\\\\")
 
 
 @_remembered

@@ -115,6 +115,10 @@ def scaled(n: float) -> str:
     return f"{n:.3g} T"
 
 
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def clean(text: str) -> str:
     """One line, without what XML forbids."""
     return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))

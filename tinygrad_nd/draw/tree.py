@@ -10,7 +10,7 @@ import numpy as np
 
 from .graph import Graph, Vertex, held, short_name
 from .repeat import LEAST, stem
-from .text import clean, notes, scaled, summary, totals
+from .text import clean, cut, notes, scaled, summary, totals
 
 MOST_LINES = 100  # that are printed in a terminal
 _SMALL = 60  # vertices; in a graph of no more, only scopes are told once where they repeat
@@ -42,7 +42,7 @@ class Row:
         label, v = "  " * self.depth + self.label, self.result
         shape, dtype = (str(v.shape), v.dtype or "") if v is not None and v.shape is not None else ("", "")
         numbers = f"{self.parameters:,}" if self.parameters else "", scaled(self.flops).strip() if self.flops else ""
-        return _cut(label, _WIDEST), shape, dtype, *numbers, f"{scaled(self.bytes)}B" if self.bytes else "", self.words
+        return cut(label, _WIDEST), shape, dtype, *numbers, f"{scaled(self.bytes)}B" if self.bytes else "", self.words
 
 
 @dataclass
@@ -71,7 +71,7 @@ def brief(graph: Graph, most: int = MOST_LINES) -> str:
     if len(kept) > most:
         kept = [*kept[: most // 2], Row(0, f"… {len(kept) - most:,} more …"), *kept[-(most // 2) :]]
     width = shutil.get_terminal_size((1 << 20, 0)).columns
-    lines = [_cut(line, width) for line in _lines(graph, kept)]
+    lines = [cut(line, width) for line in _lines(graph, kept)]
     return "\n".join([*lines, *([f"{left_out:,} lines are left out; .summary() has them all"] if left_out else [])])
 
 
@@ -220,7 +220,3 @@ def _repeats(kinds: np.ndarray) -> list[tuple[int, int, int]]:
             if end - start >= (LEAST - 1) * period:
                 found.append((start, period, (end - start) // period + 1))
     return sorted(found)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ..card import COLORS, INK, SCOPES
 from ..graph import Edge, Graph, Vertex, called
 from ..style import Heat
-from ..text import clean, notes
+from ..text import clean, cut, notes
 
 WIDTH, GAP = 200, 26  # of a card; between cards, one above the other
 SIDE = 46  # between the column and what stands at its left
@@ -120,8 +120,7 @@ def _lines(v: Vertex) -> list[tuple[str, int, str]]:
 
 
 def _text(x: float, y: float, words: str, size: int, tone: str, more: str) -> str:
-    most = _LETTERS * 9 // size
-    words = words if len(words) <= most else words[: most - 1] + "…"
+    words = cut(words, _LETTERS * 9 // size)
     color = f' fill="{INK[tone]}"' if tone else ""
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}"{color}{more}>{html.escape(clean(words))}</text>'
 
