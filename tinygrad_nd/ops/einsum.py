@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of
 from ..tensor import Tensor
 from .elementwise import multiply
 from .linalg import _matmul, _sum_of_products, operand
@@ -18,7 +17,7 @@ from .matrix import diagonal
 from .naming import named
 from .parts import astype
 from .reduce import sum as sum_along
-from .shape import reshape, squeeze, transpose
+from .shape import converted, reshape, squeeze, transpose
 
 __all__ = ["einsum", "einsum_path"]
 
@@ -36,9 +35,7 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "s
     [3.0, 7.0]
     """
     subscripts, operands = _subscripts(subscripts, operands)
-    tensors = [operand(t, "einsum") for t in operands]
-    if dtype is not None:
-        tensors = [_cast(t, dtype_of("einsum", dtype), casting) for t in tensors]
+    tensors = converted([operand(t, "einsum") for t in operands], "einsum", dtype, casting)
     labels, out = _parse(subscripts, tuple(t.shape for t in tensors))
     sizes = _sizes(labels, tensors)
     terms = [_clean(t, label, sizes) for t, label in zip(tensors, labels)]
@@ -53,12 +50,6 @@ def einsum(subscripts: Any, *operands: Any, dtype: Any = None, casting: Any = "s
         terms.append(picked[0])
     t, label = _sum_out(*terms[0], set(out))
     return t if label == out else transpose(t, [label.index(c) for c in out])
-
-
-def _cast(t: Tensor, dtype: np.dtype[Any], casting: Any) -> Tensor:
-    if not np.can_cast(t.dtype, dtype, casting):
-        raise TypeError(f"einsum: an operand of dtype {t.dtype} does not become {dtype} by casting={casting!r}")
-    return astype(t, dtype)
 
 
 @named

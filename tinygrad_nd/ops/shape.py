@@ -297,6 +297,11 @@ def operands(xs: Sequence[Any], where: str, dtype: Any = None, casting: Any = "s
     tensors = [astensor(x) for x in xs]
     if not tensors:
         raise ValueError(f"{where}: needs at least one tensor, but got none")
+    return converted(tensors, where, dtype, casting)
+
+
+def converted(tensors: list[Tensor], where: str, dtype: Any, casting: Any) -> list[Tensor]:
+    """The tensors in `dtype`, if one is given, as far as `casting` lets them."""
     if dtype is None:
         return tensors
     kind = dtype_of(where, dtype)
