@@ -10,13 +10,13 @@ import numpy as np
 
 from ..arguments import answering, number, whole
 from ..tensor import Tensor, astensor
-from .conv import is_channels_last
 from .elementwise import square
 from .naming import named
 from .normalise import Axes, Over, normalised
 from .parts import astype, floating, wide
 from .pool import avg_pool_nd
 from .shape import moveaxis, sizes_of
+from .space import space
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -206,10 +206,8 @@ def _parameters(where: str, shape: tuple[int, ...], x: Tensor, **given: Any) -> 
 
 def _with_channels(where: str, x: Any, layout: str | None) -> tuple[Tensor, int]:
     """x, and which of its axes holds channels."""
-    t, last = _real(where, x), is_channels_last(where, layout)
-    if t.ndim < 2:
-        raise ValueError(f"{where}: x needs axes {'(N, *n, C)' if last else '(N, C, *n)'}, but has shape {t.shape}")
-    return t, t.ndim - 1 if last else 1
+    t, inside = space(where, _real(where, x), layout)
+    return t, next(i for i in range(1, t.ndim) if i not in inside)
 
 
 def _real(where: str, x: Any) -> Tensor:

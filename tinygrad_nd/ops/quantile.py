@@ -14,7 +14,7 @@ from .choice import where
 from .moments import laid_along
 from .naming import named, titled
 from .parts import floating
-from .reduce import mean
+from .reduce import mean, merged
 from .select import take_along_axis
 from .shape import Axes, _reshape, axes_of, broadcast_to, expand_dims, take_along, transpose
 from .sort import order_statistics, sort
@@ -148,8 +148,7 @@ def _median(name: str, x: Any, axis: Axis, keepdims: bool) -> Tensor:
 def _merged(x: Tensor, axis: Axis, name: str) -> tuple[Tensor, tuple[int, ...]]:
     """x with the axes to reduce as one, the last; and which they were."""
     axes = axes_of(axis, x.ndim, name)
-    rest = tuple(i for i in range(x.ndim) if i not in axes)
-    return _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), int(np.prod([x.shape[i] for i in axes])))), axes
+    return merged(x, axes)[0], axes
 
 
 def _neighbours(method: str, n: Any, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -77,12 +77,17 @@ def _prod_slope(g: Tensor, x: Tensor, out: Tensor, axes: tuple[int, ...]) -> Ten
     """The product of all other entries: a quotient, or where a product is 0 those before and after each entry, multiplied."""
     if out.data.all() and np.isfinite(out.data).all():
         return over(spread(g * conj(out), x.shape, axes), conj(x))  # type: ignore[no-any-return]
-    rest = tuple(i for i in range(x.ndim) if i not in axes)
-    order, n = rest + axes, _count(x.shape, axes)
-    flat = _reshape(transpose(x, order), shape=(*(x.shape[i] for i in rest), n))
-    before, after = (exclusive_product(flat, _cumprod(flat, axis=len(rest), reverse=r), len(rest), r) for r in (False, True))
+    flat, order = merged(x, axes)
+    last = flat.ndim - 1
+    before, after = (exclusive_product(flat, _cumprod(flat, axis=last, reverse=r), last, r) for r in (False, True))
     others = transpose(_reshape(before * after, shape=tuple(x.shape[i] for i in order)), tuple(np.argsort(order).tolist()))
     return scale(spread(g, x.shape, axes), conj(others))  # type: ignore[no-any-return]
+
+
+def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """x with some of its axes as one, the last; and the order in which they came there."""
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    return _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), _count(x.shape, axes))), rest + axes
 
 
 def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
