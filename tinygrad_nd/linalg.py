@@ -13,19 +13,7 @@ from .ops.linalg import matmul, operand, vecdot
 from .ops.matrix_functions import expm, matrix_power, multi_dot
 from .ops.matrix_norm import cond, matrix_norm, matrix_rank, norm, vector_norm
 from .ops.shape import axis_of, matrix_transpose
-from .ops.solve import (
-    SlogdetResult,
-    cho_solve,
-    det,
-    inv,
-    lstsq,
-    pinv,
-    slogdet,
-    solve,
-    solve_triangular,
-    tensorinv,
-    tensorsolve,
-)  # fmt: skip
+from .ops.solve import SlogdetResult, cho_solve, det, inv, lstsq, pinv, slogdet, solve, solve_triangular, tensorinv, tensorsolve
 from .ops.vectors import cross as _cross
 from .tensor import Tensor
 

@@ -192,15 +192,11 @@ def glu(x: Any, axis: int = -1) -> Tensor:
 
 @primitive(
     x=lambda g, weight, of: _prelu(g, weight, of.detach()),
-    weight=lambda g, x, of: _prelu_weight_grad(g, x, of.detach()),
+    weight=lambda g, x, of: multiply(g, where(of.data >= 0, 0, x)),
 )
 def _prelu(x: Any, weight: Any, of: Any) -> Any:
     """x where `of` > 0, weight · x elsewhere: what it does to x and to its cotangent."""
     return kernel.prelu(x, weight, of)
-
-
-def _prelu_weight_grad(g: Tensor, x: Tensor, of: Tensor) -> Tensor:
-    return multiply(g, where(of.data >= 0, 0, x))
 
 
 def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:

@@ -16,21 +16,7 @@ from .broadcasting import with_axes
 from .index import getitem
 from .naming import named
 from .parts import cast, storable
-from .shape import (
-    Axes,
-    _broadcast_to,
-    _crop,
-    _reshape,
-    along_or_flat,
-    axes_of,
-    broadcast_to,
-    concatenate,
-    moveaxis,
-    ravel,
-    sizes_of,
-    swapaxes,
-    take_along,
-)
+from .shape import Axes, _crop, _reshape, along_or_flat, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
 from .ufunc import bare
 
 __all__ = ["delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros"]
@@ -110,7 +96,7 @@ def tile(x: Any, reps: Axes) -> Tensor:
         raise ValueError(f"tile: reps={reps} must not be negative")
     apart = [(1, n) if c != 1 else (n,) for c, n in zip(counts, sizes)]
     wide = [(c, n) if c != 1 else (n,) for c, n in zip(counts, sizes)]
-    laid = _broadcast_to(_reshape(x, shape=sum(apart, ())), shape=sum(wide, ()))
+    laid = broadcast_to(_reshape(x, shape=sum(apart, ())), sum(wide, ()))
     return _reshape(laid, shape=tuple(c * n for c, n in zip(counts, sizes)))
 
 
