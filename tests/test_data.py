@@ -25,6 +25,17 @@ def test_unshuffled_batches_are_views_in_order():
     np.testing.assert_array_equal(np.concatenate([y for _, y in parts]), Y)
 
 
+def test_nobody_writes_to_the_callers_arrays_through_a_batch():
+    x = np.ones((4, 2))
+    (batch,) = data.batches(x, 4)
+    with pytest.raises(ValueError, match="read-only"):
+        batch *= 2
+    x[0] = 3  # its owner may
+    (batch,) = data.batches(x, 4, shuffle=True)
+    batch *= 2
+    assert x.tolist() == [[3, 3], [1, 1], [1, 1], [1, 1]]
+
+
 @pytest.mark.parametrize(("size", "drop_last", "count"), [(3, False, 4), (3, True, 3), (5, True, 2), (20, False, 1), (20, True, 0)])
 def test_length_is_the_number_of_batches(size, drop_last, count):
     b = data.batches(X, size, drop_last=drop_last)

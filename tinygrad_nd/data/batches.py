@@ -22,8 +22,9 @@ def batches(
     """Successive batches of `size` along the first axis, as given: an array or tensor gives arrays, a tuple tuples, a dict dicts.
 
     The result can be iterated again, epoch after epoch, each in a new order if `shuffle`; its `len` is the number of batches. Unshuffled
-    batches are views, of memory-mapped arrays too; shuffled ones keep the order of axes in memory. A last, smaller batch is dropped with
-    `drop_last`. `transform(batch, rng)` changes each batch before it is given, with a Generator of that batch's own.
+    batches are read-only views, of memory-mapped arrays too; shuffled ones are copies that keep the order of axes in memory. A last,
+    smaller batch is dropped with `drop_last`. `transform(batch, rng)` changes each batch before it is given, with a Generator of that
+    batch's own.
 
     `state_dict()` tells the place after the batch given last; after `load_state_dict` the next pass is the rest of that one, and all
     later ones are as they would have been.
@@ -63,7 +64,7 @@ class Batches:
         for i in range(self._given, len(self)):
             part: Any = slice(i * self.size, (i + 1) * self.size)
             part = part if order is None else order[part]
-            batch = mapped(lambda a: a[part], self.arrays)
+            batch = mapped(partial(_rows, part), self.arrays)
             if self.transform is not None:
                 batch = self.transform(batch, np.random.default_rng((seed, i)))
             self._given = i + 1
@@ -108,3 +109,11 @@ class Batches:
         if given:
             self._drawn = self._draw()
             self.rng.bit_generator.state = saved["now"]
+
+
+def _rows(part: slice | np.ndarray, a: np.ndarray) -> np.ndarray:
+    """These rows: a copy, or a view through which nobody can write to what is batched."""
+    rows: np.ndarray = a[part]
+    if isinstance(part, slice):
+        rows.flags.writeable = False
+    return rows
