@@ -119,6 +119,17 @@ def test_a_network_function_tells_its_shapes(name):
     assert "(N, C" in getattr(nd, name).__doc__ or "Shapes:" in getattr(nd, name).__doc__
 
 
+@pytest.mark.parametrize("layer, words", [
+    ("Conv2d", ["kernel_size=3 means (3, 3)", "weight (out, in/groups, *k)", "padding_mode:"]),
+    ("MaxPool2d", ["two spatial axes", "(*lead, *o)"]),
+    ("CrossEntropyLoss", ["class indices (N, *n)"]), ("MSELoss", ["never broadcasts"]), ("ConvTranspose1d", ["output_padding"]),
+    ("BatchNorm3d", ["running statistics"]), ("LeakyReLU", ["negative_slope"]),
+])  # fmt: skip
+def test_help_of_a_layer_tells_what_its_function_does(layer, words):
+    text = inspect.getdoc(getattr(nd.nn, layer))
+    assert not [word for word in words if word not in text] and ">>>" not in text
+
+
 def members(owner):
     for name, value in vars(owner).items():
         if not name.startswith("_"):

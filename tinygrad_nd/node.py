@@ -161,7 +161,14 @@ def enable_grad() -> Any:
 
 
 def scope(name: str) -> Any:
-    """Context manager (and decorator): nodes made inside carry `name`; scopes nest as "encoder/block1", and drawings box them."""
+    """Context manager (and decorator): nodes made inside carry `name`; scopes nest as "encoder/block1", and drawings box them.
+
+    >>> import tinygrad_nd as nd
+    >>> with scope("encoder"), scope("block1"):
+    ...     y = nd.exp(nd.ones(2, requires_grad=True))
+    >>> nd.draw(y).graph.scopes
+    ['encoder', 'encoder/block1']
+    """
     if not isinstance(name, str) or not name:
         raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
     return _inner_scope(name)

@@ -49,7 +49,13 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, ...]]]:
-    """(f(*primals), pullback): the pullback maps a cotangent of the result to a tuple of cotangents of the primals, as often as asked."""
+    """(f(*primals), pullback): the pullback maps a cotangent of the result to a tuple of cotangents of the primals, as often as asked.
+
+    >>> import tinygrad_nd as nd
+    >>> y, pullback = vjp(lambda x, w: x @ w, [[1.0, 2.0]], [[3.0], [4.0]])
+    >>> [g.tolist() for g in pullback([[1.0]])]
+    [[[3.0, 4.0]], [[1.0], [2.0]]]
+    """
     out, inputs = _called(f, primals, {}, range(len(primals)), "vjp")
     ys = [out] if isinstance(out, Tensor) else list(out)
 
@@ -91,7 +97,14 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The matrix of all first derivatives, as a function: its shape is that of f(x) followed by that of x."""
+    """The matrix of all first derivatives, as a function: its shape is that of f(x) followed by that of x.
+
+    Takes a sweep for each entry of f(x). Raises TypeError where f returns no tensor, or x is not floating or complex.
+
+    >>> import tinygrad_nd as nd
+    >>> jacobian(lambda x: nd.square(x))([1.0, 2.0]).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
 
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -109,7 +122,12 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def hessian(f: Function, argnums: int = 0) -> Function:
-    """The matrix of all second derivatives of a scalar function, as a function: shape (*x.shape, *x.shape)."""
+    """The matrix of all second derivatives of a scalar function, as a function: shape (*x.shape, *x.shape).
+
+    >>> import tinygrad_nd as nd
+    >>> hessian(lambda x: nd.prod(x))([2.0, 3.0]).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
     if not isinstance(argnums, (int, np.integer)):
         raise TypeError("hessian: argnums must be one int")
     return jacobian(grad(f, argnums), argnums)

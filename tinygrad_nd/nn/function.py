@@ -18,6 +18,11 @@ from .module import Module
 SELF = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+def told_by(doc: str | None, f: Any) -> str:
+    """A text, and below it that of what it is about, without its examples."""
+    return f"{doc}\n\n{(inspect.getdoc(f) or '').partition('>>>')[0]}".rstrip()
+
+
 def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) -> Any:
     """A subclass of Module whose constructor takes what follows the first `inputs` arguments of f, with f's defaults.
 
@@ -38,7 +43,8 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) 
         return f(*xs, **{argument: getattr(self, argument) for argument in kept.parameters})
 
     __init__.__signature__ = kept.replace(parameters=[SELF, *kept.parameters.values()])  # type: ignore[attr-defined]
-    body = {"__init__": __init__, "forward": forward, "__doc__": f"`{f.__name__}`, its other arguments kept."}
+    doc = told_by(f"`{f.__name__}`, its other arguments kept.", f)
+    body = {"__init__": __init__, "forward": forward, "__doc__": doc}
     return type(name, (Module,), body | {"__module__": sys._getframe(1).f_globals["__name__"]})
 
 
@@ -74,4 +80,4 @@ def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
     __init__.__signature__ = inspect.signature(layer.__init__)  # type: ignore[attr-defined]
     own = {"__init__": __init__} if size else {"forward": forward}
     doc = f"`{layer.__name__}` over {('one spatial axis', 'two spatial axes', 'three spatial axes')[rank - 1]}."
-    return type(name, (layer,), {**own, "__doc__": doc, "__module__": layer.__module__})
+    return type(name, (layer,), {**own, "__doc__": told_by(doc, layer), "__module__": layer.__module__})

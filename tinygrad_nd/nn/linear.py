@@ -6,6 +6,7 @@ Weights are drawn by `init.he_normal` (variance 2 / fan_in: every use here prece
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from ..kernels.padding import IntN, Padding, per_axis, several
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
 from ..ops.layers import linear
 from ..tensor import Parameter, Tensor
+from .function import told_by
 from .kept import check_kept
 from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 
@@ -235,3 +237,9 @@ def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
             )
         return per_axis(kernel_size, len(kernel_size), "kernel_size", who)
     return per_axis(kernel_size, layer.rank, "kernel_size", who)
+
+
+Conv.__doc__ = told_by(inspect.getdoc(Conv), conv_nd)
+ConvTranspose.__doc__ = told_by(inspect.getdoc(ConvTranspose), conv_transpose_nd)
+for _layer in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d):
+    _layer.__doc__ = told_by(_layer.__doc__, _layer.__base__)

@@ -158,7 +158,10 @@ def silu(x: Any) -> Tensor:
 
 @named
 def softmax(x: Any, axis: int = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along `axis`, without overflow."""
+    """exp(x) / sum(exp(x)) along `axis`, without overflow: numbers above 0 that sum to 1. Same shape as x.
+
+    For a loss pass the scores themselves to `cross_entropy`, which takes the softmax.
+    """
     x = real(x, "softmax")
     return _softmax(x, axis=axis_of(axis, x.ndim, "softmax"))
 

@@ -6,6 +6,7 @@ A loss never broadcasts. Those of one formula are operations: one pass over memo
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import getdoc
 from math import inf, log, pi
 from typing import Any
 
@@ -67,7 +68,7 @@ _OPERATIONS |= {name: _operation(name) for name in kernel.LOSSES if name not in 
 
 
 def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
-    """The square of input - target. Shapes must be equal: a loss never broadcasts."""
+    """The square of input - target."""
     return _pointwise("mse_loss", input, target, reduction)
 
 
@@ -244,3 +245,10 @@ def reduced(loss: Tensor, reduction: str, where: str, *more: str) -> Tensor:
     if reduction == "mean":
         return mean(loss) if loss.size else sum(loss) * float("nan")
     return sum(loss) if reduction == "sum" else loss
+
+
+for _name in __all__:
+    globals()[_name].__doc__ = f"""{getdoc(globals()[_name])}
+
+Shapes: input and target alike -> (), or theirs with reduction="none". Raises ValueError for any others: a loss never broadcasts.
+"""
