@@ -50,29 +50,62 @@ def conv_backward(g, x, w, stride, padding, dilation, groups=1):
     return dx, dw, db
 
 
-def max_pool(x, k, stride):
-    """(y, winner): the largest entry of every window and its index into x; the first one among equals."""
-    r = len(k)
-    lead, n = x.shape[:-r], x.shape[-r:]
-    o_size = out_size(n, k, stride, ((0, 0),) * r, (1,) * r)
-    y = np.zeros((*lead, *o_size), x.dtype)
-    winner = {}
-    for at in indices(*lead, *o_size):
-        first, o = at[:-r], at[-r:]
-        best = None
-        for t in indices(*k):
-            i = (*first, *(oi * s + ti for oi, ti, s in zip(o, t, stride)))
-            if best is None or x[i] > x[best]:
-                best = i
-        y[at], winner[at] = x[best], best
-    return y, winner
+def windows(n, k, stride, padding, dilation, ceil_mode=False):
+    """Per output of a pool: its position, the (number, position) of its taps within the input, how many lie within the padded input."""
+    sizes = []
+    for ni, ki, s, (a, b), d in zip(n, k, stride, padding, dilation):
+        room = ni + a + b - d * (ki - 1) - 1
+        o = (-(-room // s) if ceil_mode else room // s) + 1
+        sizes.append(o - 1 if ceil_mode and (o - 1) * s >= ni + a else o)
+    for o in indices(*sizes):
+        inside, padded = [], 0
+        for number, t in enumerate(indices(*k)):
+            i = tuple(oi * s + ti * d - a for oi, ti, s, (a, _), d in zip(o, t, stride, padding, dilation))
+            padded += all(ii < ni + b for ii, ni, (_, b) in zip(i, n, padding))
+            if all(0 <= ii < ni for ii, ni in zip(i, n)):
+                inside.append((number, i))
+        yield o, inside, padded
 
 
-def max_pool_backward(g, winner, x_shape):
-    dx = np.zeros(x_shape, g.dtype)
-    for at, i in winner.items():
-        dx[i] += g[at]
-    return dx
+def adaptive_windows(n, o):
+    """The same of a pool told the size of its result, None where that is n."""
+    o = tuple(m if parts is None else parts for m, parts in zip(n, o))
+    for at in indices(*o):
+        inside = list(product(*(range(i * m // parts, -(-(i + 1) * m // parts)) for i, m, parts in zip(at, n, o))))
+        yield at, list(enumerate(inside)), len(inside)
+
+
+def over_windows(f, x, n, found):
+    """Each part of f(entries, taps' numbers, flat positions, how many with padding) of every window of x (*lead, *n), as (*lead, *out)."""
+    rows, lead = x.reshape(-1, int(np.prod(n))), x.shape[: x.ndim - len(n)]
+    found, results = list(found), []
+    for _, inside, padded in found:
+        numbers = np.array([number for number, _ in inside], int)
+        places = np.array([np.ravel_multi_index(i, n) if n else 0 for _, i in inside], int)
+        results.append(f(rows[:, places], numbers, places, padded))
+    out = tuple(m + 1 for m in max(o for o, *_ in found))
+    made = [np.stack([np.broadcast_to(r, len(rows)) for r in part], -1).reshape(*lead, *out) for part in zip(*results)]
+    return made[0] if len(made) == 1 else made
+
+
+def max_pool(x, n, found):
+    """(the first largest entry of every window, NaN above all; its number; its flat position), or (the lowest, 0, -1) in padding alone."""
+    lowest = -np.inf if x.dtype.kind == "f" else False if x.dtype.kind == "b" else np.iinfo(x.dtype).min
+
+    def first(entries, numbers, places, _):
+        best = entries.argmax(1) if len(places) else None
+        return (lowest, 0, -1) if best is None else (np.take_along_axis(entries, best[:, None], 1)[:, 0], numbers[best], places[best])
+
+    return over_windows(first, x, n, found)
+
+
+def max_pool_backward(g, places, n):
+    """g (*lead, *out) added to the flat positions, of which -1 is none."""
+    rows = g.reshape(-1, int(np.prod(g.shape[g.ndim - len(n) :])))
+    dx = np.zeros((len(rows), int(np.prod(n))), g.dtype)
+    for row, at, to in zip(rows, places.reshape(rows.shape), dx):
+        np.add.at(to, at[at >= 0], row[at >= 0])
+    return dx.reshape(*g.shape[: g.ndim - len(n)], *n)
 
 
 def dense(x, w, b):

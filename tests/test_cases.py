@@ -55,6 +55,12 @@ DENSE = ["dense1", "dense2", "dense3"]
 FLAT = ((0, 0), (0, 0)), (1, 1)  # no padding, no dilation
 
 
+def pooled(x, kernel, stride):
+    """(y, winner) of a square max-pool of images."""
+    y, _, winner = loops.max_pool(x, x.shape[2:], loops.windows(x.shape[2:], (kernel,) * 2, (stride,) * 2, *FLAT))
+    return y, winner
+
+
 def network_loops(x, labels, p, stride):
     """(loss, gradient by name) of photos_cnn.network and cross entropy, every index a loop."""
     h, kept = x, []
@@ -62,7 +68,7 @@ def network_loops(x, labels, p, stride):
         s = (stride, stride) if layer == "conv1" else (1, 1)
         z = loops.conv(h, p[f"{layer}.weight"], s, *FLAT) + p[f"{layer}.bias"].reshape(-1, 1, 1)
         a = loops.relu(z)
-        y, winner = loops.max_pool(a, (pool, pool), (2, 2)) if pool else (a, None)
+        y, winner = pooled(a, pool, 2) if pool else (a, None)
         kept.append((layer, s, h, z, winner))
         h = y
     shape, h = h.shape, h.reshape(len(h), -1)
@@ -77,8 +83,8 @@ def network_loops(x, labels, p, stride):
         weight, bias = f"{layer}.weight", f"{layer}.bias"
         if layer == "conv5":
             g = g.reshape(shape)
-        if winner:
-            g = loops.max_pool_backward(g, winner, z.shape)
+        if winner is not None:
+            g = loops.max_pool_backward(g, winner, z.shape[2:])
         if layer != "dense3":
             g = loops.relu_backward(g, z)
         if layer in DENSE:
@@ -126,12 +132,12 @@ def test_b_a_convolution_of_any_stride_equals_loops(kernel, stride):
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (4, 2), (2, 2), (2, 3)])
 def test_b_max_pool_equals_loops(kernel, stride):
     x = np.random.default_rng(0).integers(0, 4, (2, 3, 9, 8)).astype(float)  # many ties: the first one gets the gradient
-    y, winner = loops.max_pool(x, (kernel,) * 2, (stride,) * 2)
+    y, winner = pooled(x, kernel, stride)
     g = np.random.default_rng(1).standard_normal(y.shape)
     xt = nd.tensor(x, requires_grad=True)
     out = nd.max_pool_nd(xt, kernel, stride)
     close(out, y)
-    close(nd.gradients(out, xt, g), loops.max_pool_backward(g, winner, x.shape))
+    close(nd.gradients(out, xt, g), loops.max_pool_backward(g, winner, x.shape[2:]))
 
 
 def test_b_modules_equal_the_expression():

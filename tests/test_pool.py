@@ -1,7 +1,6 @@
 """Pooling at every rank, held against plain loops."""
 
-from itertools import product
-
+import loops
 import numpy as np
 import pytest
 from orders import lying
@@ -35,47 +34,9 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def windows(n, k, stride, padding, dilation, ceil_mode):
-    """Per output position: the input positions in its window, and how many places it has within the padded input."""
-    sizes = []
-    for ni, ki, s, (a, b), d in zip(n, k, stride, padding, dilation):
-        room = ni + a + b - d * (ki - 1) - 1
-        o = (-(-room // s) if ceil_mode else room // s) + 1
-        if ceil_mode and (o - 1) * s >= ni + a:
-            o -= 1
-        sizes.append(o)
-    for o in product(*map(range, sizes)):
-        places = [[oi * s + t * d - a for t in range(ki)] for oi, ki, s, (a, _), d in zip(o, k, stride, padding, dilation)]
-        inside = [[i for i in axis if 0 <= i < ni] for axis, ni in zip(places, n)]
-        padded = np.prod([sum(i < ni + b for i in axis) for axis, ni, (_, b) in zip(places, n, padding)], dtype=int)
-        yield o, list(product(*inside)), padded
-
-
-def shape_of(found):
-    return tuple(m + 1 for m in max(found)) if found and found[0] else ()
-
-
-def max_loop(x, case):
-    """(values, flat index of the first maximum, -1 in padding alone) of x (*lead, *n), window by window."""
-    n = CASES[case][0]
-    found = list(windows(*CASES[case]))
-    rows = x.reshape(-1, int(np.prod(n)))
-    values, indices = [], []
-    for row in rows:
-        image = row.reshape(n)
-        for _, inside, _ in found:
-            best = max(inside, key=lambda i: image[i]) if inside else None  # the first of equals
-            values.append(image[best] if inside else -np.inf)
-            indices.append((int(np.ravel_multi_index(best, n)) if n else 0) if inside else -1)
-    shape = (*x.shape[: x.ndim - len(n)], *shape_of([o for o, _, _ in found]))
-    return np.reshape(values, shape), np.reshape(indices, shape)
-
-
-def mean_loop(x, case, divisor):
-    n = CASES[case][0]
-    found = list(windows(*CASES[case]))
-    values = [sum(row[i] for i in inside) / divisor(len(inside), padded) for row in x.reshape(-1, *n) for _, inside, padded in found]
-    return np.reshape(values, (*x.shape[: x.ndim - len(n)], *shape_of([o for o, _, _ in found])))
+def means(x, case, divisor):
+    found = loops.windows(*CASES[case])
+    return loops.over_windows(lambda v, _, places, padded: (v.sum(1) / divisor(len(places), padded),), x, CASES[case][0], found)
 
 
 def how(case):
@@ -91,7 +52,7 @@ def how(case):
 def test_max_pool_and_its_indices_equal_the_loops(case, values):
     x = draw(2, 3, *CASES[case][0])
     x = np.round(x) if values == "tied" else x
-    expected, places = max_loop(x, case)
+    expected, _, places = loops.max_pool(x, CASES[case][0], loops.windows(*CASES[case]))
     y, indices = nd.max_pool_nd(x, **how(case), return_indices=True)
     np.testing.assert_array_equal(y.data, expected)
     np.testing.assert_array_equal(indices.data, places)
@@ -104,14 +65,11 @@ def test_max_pool_and_its_indices_equal_the_loops(case, values):
 def test_max_pool_sends_gradients_to_the_first_maximum(case, values):
     x = draw(2, 3, *CASES[case][0])
     x = np.round(x) if values == "tied" else x
-    expected, places = max_loop(x, case)
+    expected, _, places = loops.max_pool(x, CASES[case][0], loops.windows(*CASES[case]))
     g = draw(*expected.shape, seed=1)
-    dx = np.zeros((6, int(np.prod(CASES[case][0]))))
-    for row, (gs, at) in enumerate(zip(g.reshape(6, -1), places.reshape(6, -1))):
-        np.add.at(dx[row], at, gs * np.isfinite(expected.reshape(6, -1)[row]))  # a window of padding alone has none
     t = nd.tensor(x, requires_grad=True)
     nd.max_pool_nd(t, **how(case)).backward(g)
-    np.testing.assert_allclose(t.grad.data, dx.reshape(x.shape), atol=1e-14)
+    np.testing.assert_allclose(t.grad.data, loops.max_pool_backward(g, places, CASES[case][0]), atol=1e-14)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
@@ -157,14 +115,14 @@ def test_max_pool_keeps_every_dtype(dtype):
 @pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
 def test_avg_pool_equals_the_loops(case, include):
     x = draw(2, 3, *CASES[case][0])
-    expected = mean_loop(x, case, (lambda inside, padded: padded) if include else (lambda inside, padded: inside))
+    expected = means(x, case, (lambda inside, padded: padded) if include else (lambda inside, padded: inside))
     np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case), count_include_pad=include).data, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
 def test_a_divisor_may_be_given(case):
     x = draw(2, 3, *CASES[case][0])
-    expected = mean_loop(x, case, lambda inside, padded: 2.5)
+    expected = means(x, case, lambda inside, padded: 2.5)
     np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case), divisor_override=2.5).data, expected, atol=1e-12)
 
 
@@ -316,14 +274,13 @@ def test_means_of_halves_are_summed_in_single():
 def test_lp_pool_equals_the_loops(case, p):
     n, k, *_ = CASES[case]
     x = draw(2, 3, *n)
-    values = []
-    for row in x.reshape(-1, *n):
-        for _, inside, padded in windows(*CASES[case]):
-            powers = sum(abs(row[i]) ** p for i in inside) if p != np.inf else None
-            share = np.prod(k, dtype=int) / max(padded, 1)  # what overhangs is as large as what is there
-            values.append(max(abs(row[i]) for i in inside) if powers is None else (powers * share) ** (1 / p))
-    y = nd.lp_pool_nd(x, p, **how(case))
-    np.testing.assert_allclose(y.data.ravel(), values, rtol=1e-12)
+
+    def norm(v, _, places, padded):
+        share = np.prod(k, dtype=int) / max(padded, 1)  # what overhangs is as large as what is there
+        return (abs(v).max(1) if p == np.inf else ((abs(v) ** p).sum(1) * share) ** (1 / p),)
+
+    expected = loops.over_windows(norm, x, n, loops.windows(*CASES[case]))
+    np.testing.assert_allclose(nd.lp_pool_nd(x, p, **how(case)).data, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 0.5, np.inf])
@@ -356,26 +313,15 @@ SIZES = [
 ]
 
 
-def adaptive_windows(n, o):
-    o = [m if parts is None else parts for m, parts in zip(n, o)]
-    for at in product(*map(range, o)):
-        yield list(product(*(range(i * m // parts, -(-(i + 1) * m // parts)) for i, m, parts in zip(at, n, o))))
-
-
 @pytest.mark.parametrize("n, o", SIZES)
 def test_adaptive_pools_equal_the_loops(n, o):
     x = np.round(draw(2, 3, *n), 1)
     y, indices = nd.adaptive_max_pool_nd(x, o, return_indices=True)
-    means, best, places = [], [], []
-    for row in x.reshape(-1, *n):
-        for inside in adaptive_windows(n, o):
-            first = max(inside, key=lambda i: row[i])  # noqa: B023
-            means.append(np.mean([row[i] for i in inside]))
-            best.append(row[first])
-            places.append(np.ravel_multi_index(first, n) if n else 0)
-    np.testing.assert_allclose(nd.adaptive_avg_pool_nd(x, o).data.ravel(), means, atol=1e-14)
-    np.testing.assert_array_equal(y.data.ravel(), best)
-    np.testing.assert_array_equal(indices.data.ravel(), places)
+    best, _, places = loops.max_pool(x, n, loops.adaptive_windows(n, o))
+    mean = loops.over_windows(lambda v, *_: (v.mean(1),), x, n, loops.adaptive_windows(n, o))
+    np.testing.assert_allclose(nd.adaptive_avg_pool_nd(x, o).data, mean, atol=1e-14)
+    np.testing.assert_array_equal(y.data, best)
+    np.testing.assert_array_equal(indices.data, places)
     assert y.shape == indices.shape == (2, 3, *(m if parts is None else parts for m, parts in zip(n, o))) and indices.dtype == np.int64
     np.testing.assert_array_equal(nd.adaptive_max_pool_nd(x, o).data, y.data)
     last = np.moveaxis(x, 1, -1)
@@ -391,10 +337,7 @@ def test_adaptive_max_pool_sends_gradients_to_the_first_maximum(n, o):
     y, indices = nd.adaptive_max_pool_nd(x, o, return_indices=True)
     g = draw(*y.shape, seed=1)
     y.backward(g)
-    expected = np.zeros((6, int(np.prod(n))))
-    for row, gs, at in zip(expected, g.reshape(6, -1), indices.data.reshape(6, -1)):
-        np.add.at(row, at, gs)
-    np.testing.assert_allclose(x.grad.data, expected.reshape(x.shape), atol=1e-14)
+    np.testing.assert_allclose(x.grad.data, loops.max_pool_backward(g, indices.data, n), atol=1e-14)
 
 
 def test_pooling_to_size_one_is_global_pooling():
