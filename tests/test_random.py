@@ -112,6 +112,28 @@ def test_seed_starts_the_default_generator_over():
     assert nd.random.normal(size=4).tolist() != first
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nd.init.he_normal((3, 4)),
+        lambda: nd.nn.Linear(3, 4).weight,
+        lambda: nd.nn.LSTM(3, 4).weight_ih_l0,
+        lambda: nd.nn.Dropout(0.5)(np.ones(50)),
+        lambda: np.concatenate(list(nd.data.batches(np.arange(50), 8, shuffle=True))),
+        lambda: nd.data.train_test_split(np.arange(50))[0],
+        lambda: nd.data.augment.noise(np.ones(50), None, 0.1),
+    ],
+    ids=["init", "layer", "recurrent", "dropout", "batches", "split", "augment"],
+)
+def test_what_is_made_without_a_generator_follows_from_the_seed(make):
+    nd.random.seed(5)
+    first, second = np.array(make()), np.array(make())
+    nd.random.seed(5)
+    assert np.array_equal(make(), first) and np.array_equal(make(), second) and not np.array_equal(first, second)
+    nd.random.seed()
+    assert not np.array_equal(make(), first)
+
+
 def test_choice_and_permutation_are_numpys_and_hand_their_gradient_to_the_entries():
     a = np.arange(12.0).reshape(4, 3)
     for axis in (0, 1):

@@ -147,10 +147,13 @@ def _ragged(items: Any) -> bool:
     return any(map(_ragged, rows)) or (bool(rows) and (len(rows) < len(items) or len({len(x) for x in rows}) > 1))
 
 
+seeded: np.random.Generator | None = None  # what `random.seed` set
+
+
 def generator(where: str, rng: Rng) -> np.random.Generator:
-    """A Generator as it is, or a new one from a seed (None: an unpredictable one)."""
+    """A Generator as it is, or a new one from a seed; for None one that follows from what `random.seed` set, else an unpredictable one."""
     try:
-        return np.random.default_rng(rng)
+        return np.random.default_rng(seeded.integers(1 << 63) if rng is None and seeded is not None else rng)
     except (TypeError, ValueError):
         raise TypeError(f"{where}: rng must be a np.random.Generator, a seed (an int from 0 on) or None, but is {_kind(rng)}") from None
 

@@ -3,7 +3,7 @@
 Weights are (M, C/groups, *k) at any rank, and (out, in) for a dense layer. Fans follow from the shape: fan_in = C/groups * prod(k) terms
 are summed into an output, and fan_out = M * prod(k) outputs are reached from a channel of the input.
 
-`rng` is a `np.random.Generator`, a seed, or None (unpredictable). `dtype` defaults to `nd.set_default_dtype`'s.
+`rng` is a `np.random.Generator`, a seed, or None (unpredictable but for `nd.random.seed`). `dtype` defaults to `nd.set_default_dtype`'s.
 """
 
 from __future__ import annotations

@@ -27,10 +27,14 @@ _setting = threading.Lock()
 
 
 def seed(n: int | None = None) -> None:
-    """Makes calls without `rng=` start over from this seed (None: from an unpredictable one)."""
+    """Makes whatever is called without `rng=` from here on, layers, shuffles and splits among it, start over from this seed (None: from an
+    unpredictable one). A layer or loader that was made before keeps its own generator.
+    """
     global _default
     with _setting:
+        arguments.seeded = None
         _default = arguments.generator("random.seed", n)
+        arguments.seeded = None if n is None else _default
 
 
 def generator(rng: Rng, where: str) -> np.random.Generator:
