@@ -39,6 +39,7 @@ ROWS = [
     ("softplus", (2.5, 3.0), "softplus", lambda x: x if 2.5 * x > 3 else softplus(2.5 * x) / 2.5),
     ("softsign", (), "softsign", lambda x: x / (1 + abs(x))),
     ("sigmoid", (), "sigmoid", sigmoid),
+    ("tanh", (), "tanh", tanh),
     ("hard_sigmoid", (), "hardsigmoid", lambda x: min(max(x + 3, 0), 6) / 6),
     ("hard_swish", (), "hardswish", lambda x: x * min(max(x + 3, 0), 6) / 6),
     ("hard_tanh", (), "hardtanh", lambda x: min(max(x, -1), 1)),

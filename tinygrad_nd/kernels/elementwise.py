@@ -191,6 +191,12 @@ def add_into(a: Array, b: Any) -> None:
 # Activations.
 
 
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    fast = looped("tanh", x, module="activations") if type(x) is ndarray and x.dtype == np.float32 else None
+    return apply(np.tanh, x) if fast is None else fast
+
+
 def relu(x: Any) -> Any:
     """max(x, 0); NaN flows."""
     fast = looped("relu", x)

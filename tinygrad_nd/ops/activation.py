@@ -23,14 +23,14 @@ from .join import split
 from .naming import named
 from .reduce import sum
 from .shape import axis_of, concatenate, fits, reshape
-from .ufunc import bare_rules, cut, either, scale
+from .ufunc import bare_rules, cut, either, in_tiles, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
 
 _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 
-@primitive(x=lambda g, x: scale(g, exp(-square(x)) * float(2 / np.sqrt(np.pi))))
+@primitive(x=in_tiles(lambda g, x: scale(g, exp(-square(x)) * float(2 / np.sqrt(np.pi)))))
 def _erf(x: Any) -> Any:
     return special.erf(x)
 

@@ -106,7 +106,7 @@ arccos = elementwise(np.arccos, "Inverse cosine.", x=lambda g, x: over(-g, conj(
 arctan = elementwise(np.arctan, "Inverse tangent.", x=lambda g, x: over(g, conj(square(x) + 1)))
 sinh = elementwise(np.sinh, "Hyperbolic sine.", x=lambda g, x: along(g, cosh(x)))
 cosh: Function = elementwise(np.cosh, "Hyperbolic cosine.", x=lambda g, x: along(g, sinh(x)))
-tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, x=lambda g, out: _through_tanh(g, out))
+tanh = elementwise(np.tanh, "Hyperbolic tangent.", one_pass=True, by=kernel.tanh, x=lambda g, out: _through_tanh(g, out))
 arcsinh = elementwise(np.arcsinh, "Inverse hyperbolic sine.", x=lambda g, x: over(g, _one_more(x)))
 arccosh = elementwise(np.arccosh, "Inverse hyperbolic cosine.", x=lambda g, x: over(g, conj(sqrt(x - 1) * sqrt(x + 1))))
 arctanh = elementwise(np.arctanh, "Inverse hyperbolic tangent.", x=lambda g, x: over(g, conj(1 - square(x))))

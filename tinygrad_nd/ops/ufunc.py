@@ -23,14 +23,16 @@ from ..values import frozen
 Function = Callable[..., Tensor]
 
 
-def elementwise(ufunc: np.ufunc, doc: str, *, one_pass: bool = False, **rules: Callable[..., Any]) -> Function:
+def elementwise(
+    ufunc: np.ufunc, doc: str, *, one_pass: bool = False, by: Callable[[Any], Any] | None = None, **rules: Callable[..., Any]
+) -> Function:
     """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull` and `in_tiles`).
 
-    `one_pass` says that each rule is a single kernel, which does its own tiling.
+    `one_pass` says that each rule is a single kernel, which does its own tiling; `by` is called instead of the ufunc.
     """
 
     def one(x: Any) -> Any:
-        return apply(ufunc, x)
+        return apply(ufunc, x) if by is None else by(x)
 
     def two(x: Any, y: Any) -> Any:
         if type(x) is ndarray and type(y) is ndarray and x.size < SMALL and y.size < SMALL:

@@ -6,8 +6,9 @@ Those of `gate` see halves, (outer, 1 or 2, half), and go through numbers first 
 # mypy: ignore-errors
 import numpy as np
 
-from ..activation import CUBIC, ROOT
+from ..activation import CUBIC, RATE, ROOT
 from .exponential import exp, logistic
+from .exponential import tanh as _tanh
 from .formulas import over, polynomial
 from .plain import exact
 
@@ -17,6 +18,7 @@ _NORMAL = (
     0.135949993, -0.0677436675, 0.0500245213, -0.0399298195, 0.0319899594, -0.0247236301, 0.0179547863, -0.0125051191,
     0.00855996897, -0.00478904251, 0.0018001215, -0.00122149062, 0.00126851146, -0.000481278149,
 )  # fmt: skip
+_RATE, _ROOT_2 = tuple(map(float, RATE)), 2**0.5
 _DENSITY = (2 * np.pi) ** -0.5
 
 
@@ -31,7 +33,13 @@ def _tanh_odds(x):
     return logistic(2 * x * (ROOT + ROOT * CUBIC * (x * x)))
 
 
-sigmoid = over(logistic)
+sigmoid, tanh = over(logistic), over(_tanh)
+
+
+@over
+def erf(x):
+    u = x * _ROOT_2
+    return _tanh(u * polynomial(u * u, _RATE))
 
 
 @over

@@ -4,7 +4,7 @@
 import numpy as np
 
 from ..curves import SATURATED
-from .exponential import exp, expm1, logistic
+from .exponential import exp, expm1, logistic, tanh
 from .exponential import softplus as _softplus
 from .formulas import over
 
@@ -86,6 +86,17 @@ def softsign(x):
 def softsign_grad(g, x):
     part = 1 / (1 + np.abs(x))
     return g * part * part
+
+
+@over
+def tanhshrink(x):
+    return x - tanh(x)
+
+
+@over
+def tanhshrink_grad(g, x):
+    t = tanh(x)
+    return g * t * t
 
 
 @over
