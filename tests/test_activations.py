@@ -89,6 +89,24 @@ def test_single_precision_of_both_engines_is_double_precision_rounded(name, args
     np.testing.assert_allclose(t.grad.data, wide.grad.data, rtol=5e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+def test_prelu_of_many_numbers_is_its_definition(axis, engine):
+    x = RNG.standard_normal((3, 6, 20, 9)).astype(np.float32)
+    x[0, 0, 0, :4] = 0.0, -0.0, np.inf, np.nan
+    g = RNG.standard_normal(x.shape).astype(np.float32)
+    for many in (x.shape[axis], 1):
+        t = nd.tensor(x, requires_grad=True)
+        w = nd.tensor(RNG.standard_normal(many).astype(np.float32), requires_grad=True)
+        y = nd.prelu(t, w, layout="N*C" if axis < 0 else None)
+        y.backward(g)
+        slope = w.data.reshape(-1, *(1,) * (2 * (axis > 0)))
+        np.testing.assert_array_equal(y.data, np.where(x > 0, x, x * slope))
+        np.testing.assert_array_equal(t.grad.data, np.where(x > 0, g, g * slope))
+        below = np.where(x >= 0, 0, x * g).astype(float)
+        whole = below.sum() if many == 1 else below.sum(tuple(a for a in range(4) if a != axis % 4))
+        np.testing.assert_allclose(w.grad.data, whole, rtol=1e-5)
+
+
 @row
 def test_tails_are_exact_and_finite_in_every_order(name, args, theirs, plain):
     for dtype in (np.float32, np.float64):

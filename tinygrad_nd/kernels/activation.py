@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import engines, memory, parallel
+from . import engines, memory, norm, parallel
 from .bits import replace
+from .cells import compiled
 from .elementwise import PASSES, TILE, fused, loop_over
 from .memory import Array
 
@@ -82,13 +83,15 @@ def prelu(x: Any, weight: Any, of: Any) -> Any:
     x, weight, of = np.asarray(x), np.asarray(weight), np.asarray(of)
     if not x.ndim:
         return np.where(of > 0, x, x * weight)
-
-    def tile(out: Array, x: Array, weight: Array, of: Array) -> None:
-        np.multiply(x, weight, out=out)
-        replace(out, np.greater(of, 0, out=scratch("above", out, np.bool_)), x)
-
+    if compiled("prelu_rows", x) and x.shape == of.shape and x.dtype == of.dtype == weight.dtype:
+        return norm.per_cell(_prelu, [x, of], [weight[(None,) * (x.ndim - weight.ndim)]])
     with np.errstate(all="ignore"):
-        return fused(tile, x, weight, of, dtype=np.result_type(x, weight))
+        return fused(_prelu, x, of, weight, dtype=np.result_type(x, weight))
+
+
+def _prelu(out: Array, x: Array, of: Array, weight: Array) -> None:
+    np.multiply(x, weight, out=out)
+    replace(out, np.greater(of, 0, out=scratch("above", out, np.bool_)), x)
 
 
 def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, ...] = (), loop: str = "") -> Any:

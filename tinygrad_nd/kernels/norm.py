@@ -60,7 +60,7 @@ def standardise(x: Array, weight: Array, bias: Array, mean: Array, rstd: Array) 
     if x.size < FEW and x.dtype.char in "fd":
         return np.asarray((x - mean) * (rstd * weight) + bias, x.dtype)
     wide, weight, bias, mean, rstd = _wide(x, weight, bias, mean, rstd)
-    return _per_cell(_shifted, [wide], [mean, rstd * weight, bias]).astype(x.dtype, copy=False)
+    return per_cell(_shifted, [wide], [mean, rstd * weight, bias]).astype(x.dtype, copy=False)
 
 
 def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
@@ -80,7 +80,7 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
         count = n * prod(x.shape[a] for a in rest)
         first = (weight * total).sum(rest, keepdims=True) / count if centred else np.zeros(())
         second = (weight * product).sum(rest, keepdims=True) / count
-        dx = _per_cell(_combined, [g, wide], [mean, rstd * weight, -second * np.square(rstd), -first * rstd])
+        dx = per_cell(_combined, [g, wide], [mean, rstd * weight, -second * np.square(rstd), -first * rstd])
         outside = tuple(i for i, n in enumerate(weight.shape) if n == 1)
         dweight, dbias = product.sum(outside, keepdims=True), total.sum(outside, keepdims=True)
     return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
@@ -154,7 +154,7 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
     return total, product
 
 
-def _per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[Array]) -> Array:
+def per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[Array]) -> Array:
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
     cells = cells_of(x, _within(tuple(range(x.ndim)), *coefficients))
