@@ -189,6 +189,23 @@ def test_losses_of_vectors_are_pytorchs(reduction, torch):
             peers.equal_torch(f, lambda a, b, c: F.triplet_margin_loss(a, b, c, **k), [a, b, c])  # noqa: B023
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((3, 4), 1), ((70, 40), -1), ((6, 40, 20), 1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_short_vectors_are_divided_by_eps(shape, axis, dtype, engine):
+    x, g, h = (RNG.standard_normal(shape).astype(dtype) for _ in range(3))
+    x[0], x[1] = 0, x[1] * 1e-14
+    for eps in (1e-12, 4.0):  # the lengths of some are below
+        t = nd.tensor(x, requires_grad=True)
+        found = nd.normalize(t, axis=axis, eps=eps)
+        expected = t / nd.clip(nd.norm(t, axis=axis, keepdims=True), eps, None)
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-5, atol=1e-12)
+        ours, theirs = (nd.gradients(y, t, g, create_graph=True) for y in (found, expected))
+        np.testing.assert_allclose(ours.data, theirs.data, rtol=2e-5, atol=2e-6 * np.abs(theirs.data).max())
+        ours, theirs = (nd.gradients(y, t, h) for y in (ours, theirs))
+        np.testing.assert_allclose(ours.data, theirs.data, rtol=2e-5, atol=2e-5 * np.abs(theirs.data).max())
+
+
+
 def test_lengths_and_angles_are_pytorchs(torch):
     F, x, y = torch.nn.functional, normal((3, 4, 5)), normal((3, 4, 5))
     x[0, :, 0] = 0  # a vector without a direction

@@ -47,6 +47,7 @@ TITLES = {
     "order_statistics": "order statistics",
     "hermitian_part": "Hermitian part",
     "pnorm": "norm",
+    "unit": "normalize",
     "on_diagonal": "diag",
     "sum_of_products": "vecdot",
     "label_loss": "cross_entropy",

@@ -14,6 +14,7 @@ Without a mean (RMS norm) the term mean(u) is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -98,6 +99,31 @@ def given_gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array)
         total, product = _sums(g, wide, mean, _within(tuple(range(x.ndim)), weight, mean))
     dweight, dbias = (product * rstd).sum(outside, keepdims=True), total.sum(outside, keepdims=True)
     return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
+
+
+def unit(x: Array, axis: int, eps: float) -> tuple[Array, Array]:
+    """x divided by its length along an axis, or by eps where that is shorter; and what `unit_grad` asks for."""
+    weight = _root(x.shape, axis, x.dtype)
+    y, _, scale = normalise(x, weight, np.zeros_like(weight), (axis,), float(np.finfo(x.dtype).tiny), False)
+    return _mended(y, x, scale, x.shape[axis], eps), scale
+
+
+def unit_grad(g: Array, x: Array, scale: Array, axis: int, eps: float) -> Array:
+    """What comes back to x."""
+    dx = gradients(g, x, _root(x.shape, axis, x.dtype), np.zeros_like(scale), scale, (axis,), False)[0]
+    return _mended(dx, g, scale, x.shape[axis], eps)
+
+
+@lru_cache(64)
+def _root(shape: tuple[int, ...], axis: int, dtype: np.dtype[Any]) -> Array:
+    return memory.table(np.full([n if a == axis else 1 for a, n in enumerate(shape)], shape[axis] ** -0.5, dtype))
+
+
+def _mended(out: Array, given: Array, scale: Array, n: int, eps: float) -> Array:
+    """`out` with given / eps where vectors are no longer than eps; `scale` is the root of n over their lengths."""
+    if (short := scale * eps >= n**0.5).any():
+        np.copyto(out, given / eps, where=short)
+    return out
 
 
 def _wide(*arrays: Array) -> Sequence[Array]:

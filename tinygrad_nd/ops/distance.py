@@ -8,19 +8,38 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
+from ..kernels import norm as kernel
+from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import broadcast_arrays
 from .choice import clip, minimum, where
 from .curves import real
-from .elementwise import divide, sqrt, square
+from .elementwise import divide, reciprocal, sqrt, square
 from .loss import pair, reduced, same_shape
 from .matrix_norm import norm
 from .naming import named
 from .parts import astype, wide
 from .reduce import sum
 from .shape import axis_of
+from .ufunc import bare_rules
 
 __all__ = ["cosine_embedding_loss", "cosine_similarity", "margin_ranking_loss", "normalize", "pairwise_distance", "triplet_margin_loss"]
+
+
+@bare_rules
+@primitive(x=lambda g, x, rstd, axis, eps: _to_vectors(g, x, rstd, axis, eps))
+def _unit(x: Any, found: Any, rstd: Any, *, axis: int, eps: float) -> Any:
+    """x divided by its length along an axis: `found` beforehand, in one pass."""
+    return found
+
+
+def _to_vectors(g: Any, x: Any, rstd: Any, axis: int, eps: float) -> Any:
+    """(g - y sum(g y)) / length, for the result y; g / eps where the length is no more than that."""
+    if not isinstance(g, Tensor):
+        return kernel.unit_grad(g, x, rstd, axis, eps)
+    length = norm(x, 2.0, axis, keepdims=True)
+    y, part = x / clip(length, eps, None), reciprocal(clip(length, eps, None))
+    return part * (g - where(length.data > eps, y * sum(g * y, axis, keepdims=True), 0))
 
 
 def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> Tensor:
@@ -29,6 +48,9 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
     number("normalize", "eps", eps, least=0, below=inf)
     x = real(x, "normalize")
     axis = axis_of(axis, x.ndim, "normalize")
+    if p == 2 and eps > 0 and x.dtype.char in "fd" and x.size and x.shape[axis] > 1:
+        y, rstd = kernel.unit(x.data, axis, eps)
+        return _unit(x, y, rstd, axis=axis, eps=eps)
     return divide(x, clip(norm(x, p, axis, keepdims=True), float(eps), None))
 
 

@@ -43,7 +43,7 @@ def _length(x: np.ndarray, axes: tuple[int, ...], p: float) -> Any:
         flat = x.ravel("K")
         return np.sqrt(np.vdot(flat, flat).real)
     if p == 2 and x.dtype.kind != "c":
-        return np.sqrt(np.sum(x * x, axes))
+        return np.sqrt(np.vecdot(x, x) if axes == (x.ndim - 1,) else np.sum(x * x, axes))
     if p == 0:
         return np.sum((x != 0).astype(x.real.dtype), axes)
     size = np.abs(x)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import activation, labels, losses, margins, pool, winners
+from ..kernels import activation, labels, losses, margins, norm, pool, winners
 from ..node import Constant, Node
 from ..tape import FREED, Op, saved_operands
 from ..tensor import Tensor
@@ -179,6 +179,7 @@ _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "silu_grad": lambda of: {"found": activation.silu(of["x"])},
     "label_loss": _label_loss,
     "margin_loss": _margin_loss,
+    "unit": lambda of: dict(zip(("found", "rstd"), norm.unit(of["x"], of["axis"], of["eps"]))),
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }
 _DERIVED = {"best", "winner", "mean", "rstd", "found", "slope"}
