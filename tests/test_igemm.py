@@ -140,13 +140,14 @@ def test_narrower_vectors_do_as_well(c, m, groups, dtype, narrow):
         check(x, w, 1, 1, groups=groups, dtype=dtype, row=row)
 
 
-MATRICES = [((300, 200), (200, 410)), ((7, 5, 90, 80), (80, 900)), ((4, 140, 250), (4, 250, 160)), ((3, 1, 190, 180), (4, 180, 190))]
+MATRICES = [((300, 200), (200, 410)), ((128, 31), (31, 784))]
+STACKS = [((7, 5, 90, 80), (80, 900)), ((4, 140, 250), (4, 250, 160)), ((3, 1, 190, 180), (4, 180, 190))]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("a, b", MATRICES)
-def test_matmul_is_numpys_however_its_operands_lie(a, b, dtype, monkeypatch):
-    monkeypatch.setattr(products, "flops_per_second", lambda dtype: np.inf)
+@pytest.mark.parametrize("a, b, rate", [(*m, rate) for rate, some in ((np.inf, MATRICES + STACKS), (0, MATRICES)) for m in some])
+def test_matmul_is_numpys_however_its_operands_lie(a, b, rate, dtype, monkeypatch):
+    monkeypatch.setattr(products, "flops_per_second", lambda dtype: rate)
     lie = (lambda t: t, lambda t: t.swapaxes(-1, -2).copy().swapaxes(-1, -2), lambda t: t[..., ::-1], lambda t: t[..., ::-1, :])
     a, b = draw(*a, dtype=dtype), draw(*b, dtype=dtype)
     for left in lie:

@@ -22,22 +22,32 @@ Array = NDArray[Any]
 
 SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
+HANDED = 1 << 19  # and below which it does not where threads are handed their parts without the GIL
 LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 
 def matmul(a: Array, b: Array) -> Array:
     """np.matmul, its work split over our threads where it is large: two pools of threads would fight for the same cores."""
-    if a.ndim < 2 or b.ndim < 2 or a.size * b.shape[-1] < SMALL or np.result_type(a, b).char not in "fdFD":
+    if a.ndim < 2 or b.ndim < 2 or a.size * b.shape[-1] < SMALL:
+        return np.asarray(np.matmul(a, b))
+    dtype = a.dtype if a.dtype == b.dtype else np.result_type(a, b)
+    if dtype.char not in "fdFD":
         return np.asarray(np.matmul(a, b))
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
         return matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    a, b = (t if t.shape[:-2] == batch else np.broadcast_to(t, (*batch, *t.shape[-2:])) for t in (a, b))
-    out = memory.empty((*a.shape[:-1], b.shape[-1]), np.result_type(a, b))
+    batch = a.shape[:-2]
+    if batch != b.shape[:-2]:
+        batch = np.broadcast_shapes(batch, b.shape[:-2])
+        a, b = (np.broadcast_to(t, (*batch, *t.shape[-2:])) for t in (a, b))
+    out = memory.empty((*a.shape[:-1], b.shape[-1]), dtype)
     products = engines.compiled("products")
     if products is not None and prod(batch) * LARGE <= a.size * b.shape[-1] and products.takes(a, b, _flops_per_second()):
         products.matmul(a, b, out)
         return out
+    if products is not None and not batch and a.size * b.shape[-1] >= HANDED and parallel.num_threads() > 1:
+        with single_blas():
+            if products.by_blas(gemm(dtype), a, b, out):
+                return out
     parts = parallel.num_threads() if a.size * b.shape[-1] > ALONE else 1
     axis = next((i for i, n in enumerate(batch) if n >= 2 * parts), out.ndim - 2 if out.shape[-2] >= out.shape[-1] else out.ndim - 1)
     cuts = [out.shape[axis] * i // parts for i in range(parts + 1)]
@@ -131,9 +141,7 @@ def _limit_blas(limits: list[int]) -> None:
 @cache
 def _blas() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
     """(get, set) for the thread count of each BLAS loaded: the OpenBLAS in NumPy's wheels, else whatever threadpoolctl finds."""
-    bundled = Path(np.__file__).parent
-    for path in itertools.chain(bundled.parent.glob("numpy.libs/*openblas*"), bundled.glob(".dylibs/*openblas*")):
-        library = ctypes.CDLL(str(path))
+    for library in _bundled():
         for prefix, suffix in itertools.product(("scipy_openblas", "openblas"), ("64_", "")):
             if hasattr(library, f"{prefix}_set_num_threads{suffix}"):
                 return [(library[f"{prefix}_get_num_threads{suffix}"], library[f"{prefix}_set_num_threads{suffix}"])]
@@ -143,3 +151,17 @@ def _blas() -> list[tuple[Callable[[], int], Callable[[int], object]]]:
         return []
     found = ThreadpoolController().select(user_api="blas").lib_controllers
     return [(library.get_num_threads, library.set_num_threads) for library in found]
+
+
+@cache
+def gemm(dtype: np.dtype[Any]) -> int | None:
+    """The address of BLAS's matrix product of this dtype, if it is known to take integers of 64 bits."""
+    name = {"f": "scipy_cblas_sgemm64_", "d": "scipy_cblas_dgemm64_"}.get(dtype.char, "")
+    found = [library[name] for library in _bundled() if name and hasattr(library, name)]
+    return ctypes.cast(found[0], ctypes.c_void_p).value if found else None
+
+
+def _bundled() -> list[ctypes.CDLL]:
+    """The OpenBLAS in NumPy's wheels."""
+    home = Path(np.__file__).parent
+    return [ctypes.CDLL(str(p)) for p in itertools.chain(home.parent.glob("numpy.libs/*openblas*"), home.glob(".dylibs/*openblas*"))]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
@@ -137,6 +138,43 @@ def _other_way_round(a: Array, b: Array, out: Array) -> list[list[Call]]:
             calls.append(multiply(some, steps, offsets, given, made[start : start + rows]))
         tasks.append([*calls, brought(made.T, out[:, part * step : part * step + len(columns)])])
     return tasks
+
+
+def by_blas(gemm: int | None, a: Array, b: Array, out: Array) -> bool:
+    """out[...] = a @ b, matrices, by BLAS's function at this address, on our threads; False where it does not take them."""
+    left, right = _lies(a), _lies(b)
+    if gemm is None or not (a.dtype == b.dtype == out.dtype and left and right):
+        return False
+    (m, n), k, parts, (ta, lda), (tb, ldb) = out.shape, a.shape[1], parallel.num_threads(), left, right
+
+    def call(a: Array, b: Array, out: Array) -> Call:
+        trampoline = llvm.function("gemm", "iiiiiipipipi", out.dtype, _gemm)
+        return trampoline.address, gemm, ta, tb, *out.shape, k, a, lda, b, ldb, out, n
+
+    def written() -> list[list[Call]]:
+        cuts = [max(m, n) * i // parts for i in range(parts + 1)]
+        if m >= n:
+            return [[call(a[i:j], b, out[i:j])] for i, j in pairwise(cuts)]
+        return [[call(a, b[:, i:j], out[:, i:j])] for i, j in pairwise(cuts)]
+
+    programs.run(("blas", gemm), (a, b, out), written)
+    return True
+
+
+def _lies(a: Array) -> tuple[int, int] | None:
+    """How a matrix lies, in BLAS's words: its rows dense, or its columns, and how far apart they are; None where neither is."""
+    down, across = (s // a.itemsize for s in a.strides)
+    if not a.flags.aligned or not a.size or a.strides[0] % a.itemsize or a.strides[1] % a.itemsize:
+        return None
+    return (111, down) if across == 1 and down >= a.shape[1] else (112, across) if down == 1 and across >= a.shape[0] else None
+
+
+def _gemm(kernel: llvm.Kernel, gemm: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, *matrices: Any) -> None:
+    """gemm(by rows, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, out, ldo)."""
+    *operands, out, ldo = matrices
+    one, zero = (ir.Constant(kernel.number, v) for v in (1, 0))
+    ways = [kernel.b.trunc(v, ir.IntType(32)) for v in (llvm.integer(101), ta, tb)]
+    kernel.call(gemm, *ways, m, n, k, one, *operands, zero, out, ldo)
 
 
 def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
