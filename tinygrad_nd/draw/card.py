@@ -13,7 +13,7 @@ from operator import attrgetter
 from textwrap import wrap
 
 from .graph import Vertex, called, short_name
-from .text import Note, clean, cut, notes
+from .text import Note, clean, cut, filled, notes
 
 # (fill, border) by family of operation or kind of vertex.
 COLORS = {
@@ -88,27 +88,12 @@ def _rows(v: Vertex, flows: bool) -> Iterator[str]:
         yield font(f"<B>{escaped(v.title)}</B>", 13 if v.kind == "fold" else 10)
     else:
         yield f"<B>{escaped(name)}</B>" if name else f"<I>{escaped(v.title)}</I>"
-    for line in _wrapped(v):
+    for line in v.details if v.kind == "fold" else filled(v.details, " · ", 30):
         yield font(escaped(line), 9, "plain")
     if v.shape is not None:
         yield f"{v.shape} {font(str(v.dtype), 8, 'grey')}" if v.dtype else str(v.shape)
     for note in notes(v, flows):
         yield from _note(note)
-
-
-def _wrapped(v: Vertex) -> Iterator[str]:
-    """Details, two or three to a line; a fold's stand on lines of their own."""
-    if v.kind == "fold":
-        yield from v.details
-        return
-    line = ""
-    for detail in v.details:
-        if line and len(line) + len(detail) > 30:
-            yield line
-            line = ""
-        line = f"{line} · {detail}" if line else detail
-    if line:
-        yield line
 
 
 def _note(note: Note) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ..kernels.padding import integer, several
 from ..node import Node
 from ..tape import saved_operands
 from ..tensor import Tensor
+from .text import filled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _MOST_CELLS = 16  # along an axis
@@ -137,8 +138,8 @@ def _draw(parts: Sequence[Any], index: tuple[int, ...], total: Any, spec: ConvSp
         wide = max(wide, room + max(kern.shape[1] * _CELL, 170))
         high = top + max(grid.shape[0], kern.shape[0]) * _HIGH + _GAP
         words = [f"{_number(a)} · {_factor(b)}" for a, b in products if a != 0] or ["0"]
-        lines = list(_lines(words, max(wide // 7, 40)))
-        lines[-1] += f" = {_number(sum(a * b for a, b in products))}"
+        *full, last = filled(words, " + ", max(wide // 7, 40))
+        lines = [*(f"{line} +" for line in full), f"{last} = {_number(sum(a * b for a, b in products))}"]
         drawn += [_say(_GAP, high + 6 + 16 * k, line) for k, line in enumerate(lines)]
         high += 16 * len(lines) + _GAP
     where = ", ".join(map(str, index))
@@ -163,16 +164,6 @@ def _grid(values: Array, left: int, top: int, kind: Any) -> Iterator[str]:
         x, y, name = left + column * _CELL, top + row * _HIGH, kind((row, column))
         yield f'<rect class="{name}" x="{x}" y="{y}" width="{_CELL}" height="{_HIGH}"/>'
         yield f'<text class="{"faint" if name == "zero" else "n"}" x="{x + _CELL // 2}" y="{y + 17}">{_number(values[row, column])}</text>'
-
-
-def _lines(words: Sequence[str], most: int) -> Iterator[str]:
-    line = ""
-    for word in words:
-        if line and len(line) + len(word) > most:
-            yield line + " +"
-            line = ""
-        line = f"{line} + {word}" if line else word
-    yield line
 
 
 def _say(x: int, y: int, text: str, kind: str = "") -> str:

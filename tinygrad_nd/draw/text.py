@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -113,6 +113,21 @@ def scaled(n: float) -> str:
             return f"{n:.3g} {unit}"
         n /= 1000
     return f"{n:.3g} T"
+
+
+def filled(items: Iterable[str], between: str, most: int) -> list[str]:
+    """Items in lines, as many on each as fit.
+
+    >>> filled(["a", "b", "c"], " + ", 3)
+    ['a + b', 'c']
+    """
+    lines: list[str] = []
+    for item in items:
+        if lines and len(lines[-1]) + len(item) <= most:
+            lines[-1] += between + item
+        else:
+            lines.append(item)
+    return lines
 
 
 def cut(text: str, most: int) -> str:
