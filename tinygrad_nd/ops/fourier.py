@@ -67,7 +67,7 @@ def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: 
 # The functions: arguments made definite, and the transforms one after the other where an axis is named twice.
 
 
-def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
+def _axes(who: str, x: Tensor, s: Sizes, axes: Axes, least: int = 0) -> tuple[int, ...]:
     for given in (s, axes):
         if given is not None and not several(given):
             raise TypeError(f"{who}: sizes and axes must be sequences of integers, but got {given!r}")
@@ -78,6 +78,8 @@ def _axes(who: str, x: Tensor, s: Sizes, axes: Axes) -> tuple[int, ...]:
     for i in axes:
         if not -x.ndim <= integer(i, who) < x.ndim:
             raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
+    if len(axes) < least:
+        raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={tuple(axes)}")
     return tuple(i % x.ndim for i in axes)
 
 
@@ -122,9 +124,7 @@ def _to_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
     x = operand(a, who)
     if x.dtype.kind == "c":
         raise TypeError(f"{who}: needs real values, but x is {x.dtype}; use fft")
-    axes, how = _axes(who, x, s, axes), _norm(who, norm)
-    if not axes:
-        raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={axes}")
+    axes, how = _axes(who, x, s, axes, 1), _norm(who, norm)
     lengths = _lengths(who, x, s, axes)
     if len(set(axes)) < len(axes):
         return _complex(who, _to_half(who, x, lengths[-1:], axes[-1:], norm), lengths[:-1], axes[:-1], norm, False)
@@ -133,9 +133,7 @@ def _to_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
 
 def _from_half(who: str, a: Any, s: Sizes, axes: Axes, norm: Norm) -> Tensor:
     x = operand(a, who)
-    axes, how = _axes(who, x, s, axes), _norm(who, norm)
-    if not axes:
-        raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={axes}")
+    axes, how = _axes(who, x, s, axes, 1), _norm(who, norm)
     if s is None:
         s = [*(x.shape[i] for i in axes[:-1]), 2 * (x.shape[axes[-1]] - 1)]
     lengths = _lengths(who, x, s, axes)

@@ -51,9 +51,7 @@ def _slope_transposed(g: Any, *, axis: int, edge_order: int) -> Any:
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
     """Each entry along `axis` less the one before it, n times over, of x between `prepend` and `append`."""
     x = astensor(x)
-    if n < 0:
-        raise ValueError(f"diff: n must not be negative, but is {n}")
-    if n == 0:
+    if whole("diff", "n", n, 0) == 0:
         return x  # type: ignore[no-any-return]
     if not x.ndim:
         raise ValueError("diff: needs at least one axis, but x is 0-d")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import option
+from ..arguments import option, whole
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .convolve import convolve_nd
@@ -113,9 +113,7 @@ def polysub(a: Any, b: Any) -> Tensor:
 def polyder(p: Any, m: int = 1) -> Tensor:
     """The coefficients of the derivative of order m."""
     p = _coefficients("polyder", p)
-    if m < 0:
-        raise ValueError(f"polyder: m must not be negative, but is {m}; see polyint")
-    for _ in range(min(m, p.size)):
+    for _ in range(min(whole("polyder", "m", m, 0), p.size)):
         p = p[:-1] * _degrees(p, p.size - 1)
     return p  # type: ignore[no-any-return]
 
@@ -123,9 +121,7 @@ def polyder(p: Any, m: int = 1) -> Tensor:
 @named
 def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
     """The coefficients of the integral of order m, with constants k (one for all, or one for each)."""
-    p = _coefficients("polyint", p)
-    if m < 0:
-        raise ValueError(f"polyint: m must not be negative, but is {m}; see polyder")
+    p, m = _coefficients("polyint", p), whole("polyint", "m", m, 0)
     constants = ravel(k)
     if constants.size not in (1, m):
         raise ValueError(f"polyint: k must be one constant, or one for each of {m} integrals, but has shape {constants.shape}")
