@@ -70,6 +70,11 @@ class Graph:
     left_out: int = 0
     remarks: list[str] = field(default_factory=list)
 
+    def add(self, vertex: Vertex) -> int:
+        """One more vertex; its position."""
+        self.vertices.append(vertex)
+        return len(self.vertices) - 1
+
     @property
     def scopes(self) -> list[str]:
         """Every scope that holds a vertex, and the scopes around it."""

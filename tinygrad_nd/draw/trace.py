@@ -80,7 +80,7 @@ class Builder:
             elif i in kept:
                 numbers[i] = kept[i]
             elif (shape := labels.operand_shape(node, i)) is not None:
-                at = self.add(Vertex("constant", "constant", None, shape, _spelled(node.dtype), _home(family, i, scope)))
+                at = self.graph.add(Vertex("constant", "constant", None, shape, _spelled(node.dtype), _home(family, i, scope)))
             elif args[i] not in op.optional:
                 unknown.append(i)
             reads.append(at)
@@ -92,7 +92,7 @@ class Builder:
             vertex.details = (*labels.details(node), *labels.constants(op, args, numbers, unknown))
         if ordered:
             vertex.operands = tuple([args[i] for i in drawn])
-        position = self.places[node] = self.add(vertex)
+        position = self.places[node] = self.graph.add(vertex)
         self.graph.edges += [Edge(at, position, slot if ordered else None) for slot, i in enumerate(drawn) if (at := reads[i]) is not None]
         self.calls.append((node, reads))
 
@@ -107,7 +107,7 @@ class Builder:
                 vertex.parameters = prod(node.shape) if title == "parameter" else 0
             else:
                 vertex = Vertex("constant", "constant", name, node.shape, dtype)
-            at = self.places[node] = self.add(vertex)
+            at = self.places[node] = self.graph.add(vertex)
         return at
 
     def array(self, array: np.ndarray, scope: str) -> int:
@@ -115,12 +115,8 @@ class Builder:
         if id(array) not in self.arrays:
             name = self.names.of_array(array)
             vertex = Vertex("constant", "constant", name, array.shape, _spelled(array.dtype), "" if name else scope)
-            self.arrays[id(array)] = (array, self.add(vertex))
+            self.arrays[id(array)] = (array, self.graph.add(vertex))
         return self.arrays[id(array)][1]
-
-    def add(self, vertex: Vertex) -> int:
-        self.graph.vertices.append(vertex)
-        return len(self.graph.vertices) - 1
 
     def shapes(self, reads: Sequence[int | None]) -> list[Shape | None]:
         """Of the operands that are drawn; None for others."""

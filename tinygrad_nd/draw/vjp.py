@@ -87,7 +87,7 @@ class _Steps:
             self.finish(self.step("sum", channels, at["g"], details=("over batch and space",), family="reduction"), "dbias")
 
     def leaf(self, name: str, shape: Shape, detail: str) -> int:
-        return self.add(Vertex("leaf", "leaf", name, shape, self.dtype, details=(detail,) if detail else (), leaves=1))
+        return self.graph.add(Vertex("leaf", "leaf", name, shape, self.dtype, details=(detail,) if detail else (), leaves=1))
 
     def finish(self, last: int, name: str) -> None:
         self.graph.vertices[last].name = name
@@ -140,7 +140,7 @@ class _Steps:
 
     def step(self, title: str, shape: Shape, *inputs: int, details: Words = (), operands: Words = (), family: str = "movement") -> int:
         vertex = Vertex("op", title, None, shape, self.dtype, self.scope, family, details, operands, operations=1)
-        position = self.add(vertex)
+        position = self.graph.add(vertex)
         self.graph.edges += [Edge(tail, position, slot if operands else None) for slot, tail in enumerate(inputs)]
         return position
 
@@ -148,10 +148,6 @@ class _Steps:
         shape = self.graph.vertices[i].shape
         assert shape is not None
         return shape
-
-    def add(self, vertex: Vertex) -> int:
-        self.graph.vertices.append(vertex)
-        return len(self.graph.vertices) - 1
 
 
 def _shapes(node: Node, spec: ConvSpec) -> dict[str, Shape]:
