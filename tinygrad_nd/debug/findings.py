@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +88,11 @@ def _name(n: Node | None) -> str:
 
 def _before(n: Node, i: int = 0) -> Node | None:
     """The operation that computed operand i, looking through those that only move values."""
-    p = n.parents[i] if i < len(n.parents) else None
+    return _moved(n.parents[i] if i < len(n.parents) else None)
+
+
+def _moved(p: Any) -> Node | None:
+    """The node whose values those of p are, moved at most."""
     while isinstance(p, Node) and _name(p) in SHAPING:
         p = p.parents[0]
     return p if isinstance(p, Node) else None
@@ -180,7 +186,7 @@ def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
         return
     axes = n.params["over"].axes
     if _name(first) == "add":
-        biases = [p for p in first.parents if isinstance(p, Node) and _before_leaf(p)]
+        biases = [p for p in first.parents if (leaf := _moved(p)) and leaf.op is None and max(leaf.shape, default=1) == prod(leaf.shape)]
     else:
         biases = [p for p in first.parents[2:] if isinstance(p, Node)]
     channels = 1 if _name(first) == "correlate" else len(first.shape) - 1
@@ -188,12 +194,6 @@ def _bias(n: Node, graph: _Graph) -> Iterator[Finding]:
         label = f"its bias {biases[0].name!r}" if biases[0].name else "its bias"
         what = f"{label} goes out again with the mean in the norm that follows"
         yield _found(first, "bias before a norm", what, "Leave it out: bias=None")
-
-
-def _before_leaf(p: Node) -> bool:
-    while p.op is not None and p.op.kind in SHAPING and isinstance(p.parents[0], Node):
-        p = p.parents[0]
-    return p.op is None and max(p.shape, default=1) == int(np.prod(p.shape))
 
 
 def _gradients(n: Node, graph: _Graph) -> Iterator[Finding]:
