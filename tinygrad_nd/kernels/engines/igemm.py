@@ -115,7 +115,7 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vecto
     """The products at their measured rate (a tile of one vector loads more than it multiplies), what every point and the weights take."""
     points, window = n * prod(spec.out) * spec.groups, prod(spec.kernel) * c // spec.groups
     macs = points * window * vectors * llvm.lanes(dtype)
-    seconds = (1.2 if vectors <= 1 else 0.84) * 2 * macs / products.flops_per_second(dtype)
+    seconds = (1.3 if vectors <= 1 else 0.9) * 2 * macs / products.flops_per_second(dtype)
     return 4.4e-5 + seconds + 1.2e-9 * points * vectors + 1.1e-10 * window * m * dtype.itemsize
 
 

@@ -204,5 +204,5 @@ def flops_per_second(dtype: np.dtype[Any]) -> float:
     """Of one thread."""
     a, out = np.ones((192, 256), dtype), np.empty((192, 64), dtype)
     rows, offsets, w = np.arange(192) * 256, np.arange(256), np.ones((256, 64), dtype)
-    call = multiply(a, rows, offsets, w, out)
-    return blas.rate(2 * 192 * 256 * 64, lambda: crew.run([[call]]))
+    calls = 4 * [multiply(a, rows, offsets, w, out)]
+    return blas.rate(len(calls) * 2 * 192 * 256 * 64, lambda: crew.run([calls]))

@@ -122,15 +122,15 @@ def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: in
 
 
 def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
-    """Of one thread: the products at their measured rate, the numbers that transforms read and write, and images that come from afar."""
+    """Of one thread: products at their measured rate, a few steps of that for every vector that is transformed or is a row of a product,
+    and the bytes of weights, and of images that come from afar."""
     tiles, size, lanes, groups = n * tiling.tiles, tiling.size, llvm.lanes(dtype), spec.groups
-    flops = 2 * tiles * size * groups * c * -(-m // lanes) * lanes
-    seen, made = (tiles * size * -(-groups * channels // lanes) * lanes for channels in (c, m))  # in whole vectors
-    slow = 1 if groups == 1 else 4  # products of few channels
+    step = 4 * lanes / products.flops_per_second(dtype)
+    inputs, rows = tiles * size * -(-groups * c // lanes), tiles * size * groups * -(-m // lanes)  # vectors
     spilled = 2.5 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
     far = max(0, n * groups * (c * prod(spec.size) + m * prod(spec.out)) - CACHED)
-    numbers = 5e-11 * spilled * seen + 2.1e-11 * made + 2.1e-10 * size * groups * c * m + 9e-11 * far
-    return 1e-5 * (3 + spec.rank) + 0.78 * slow * flops / products.flops_per_second(dtype) + numbers * dtype.itemsize
+    moved = (2.1e-10 * size * groups * c * m + 9e-11 * far) * dtype.itemsize
+    return 1e-5 * (3 + spec.rank) + step * (0.42 * rows * c + 8 * spilled * inputs + 7 * rows) + moved
 
 
 def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, int]]:
