@@ -32,9 +32,9 @@ def agree(f, expected, *arrays):
         got = call(*(nd.tensor(a) if isinstance(a, np.ndarray) else a for a in arrays))
         for g, w in zip(got if isinstance(got, tuple) else (got,), want if isinstance(want, tuple) else (want,)):
             w = np.asarray(w)
-            assert np.shape(g) == w.shape and np.asarray(g).dtype == w.dtype
+            assert isinstance(g, nd.Tensor | np.integer) and g.shape == w.shape and g.dtype == w.dtype
             single = w.dtype.char in "fF"
-            np.testing.assert_allclose(np.asarray(g), w, rtol=2e-3 if single else 1e-8, atol=2e-4 if single else 1e-9)
+            np.testing.assert_allclose(np.asarray(g), w, rtol=1e-4 if single else 1e-11, atol=1e-5 if single else 1e-12)
 
 
 SQUARE = [normal(3, 3), z(3, 3), normal(2, 4, 3, 3), z(2, 3, 3), normal(0, 3, 3), normal(0, 0), normal(2, 0, 0),
@@ -231,7 +231,7 @@ def test_the_slope_of_a_norm_is_0_at_0(ord):
 def test_the_slope_of_a_norm_of_vectors_is_0_at_0_and_finite_beside(ord):
     slope = nd.grad(lambda a: L.vector_norm(a, ord=ord, axis=1).sum())(np.array([[0.0, 0.0], [0.0, 2.0]])).data
     assert np.isfinite(slope).all() and not slope[0].any()
-    assert slope[1, 1] == (0 if ord in (0, -1) else 1)
+    assert slope[1, 1] == pytest.approx(0 if ord in (0, -1) else 1, rel=1e-14)
 
 
 @pytest.mark.parametrize("a", [np.ones((3, 3)), np.arange(9.0).reshape(3, 3), np.zeros((2, 2)), np.diag([1.0, 2.0, 0.0])], ids=np.shape)
