@@ -18,7 +18,10 @@ TITLES = {
     "pixel_shuffle": "channels as pixels",
     "pixel_unshuffle": "pixels as channels",
     "resample": "resized axis",
-    **{f"{name}_grad": f"{name} gradient" for name in ("gelu", "glu", "silu", "tanh", "sigmoid", "softmax", "log_softmax", "normalise")},
+    **{
+        f"{name}_grad": f"{name} gradient"
+        for name in ("erf", "gelu", "glu", "silu", "tanh", "sigmoid", "softmax", "log_softmax", "normalise")
+    },
     "normalise_weight_grad": "normalise weight gradient",
     "normalise_bias_grad": "normalise bias gradient",
     "keep_positive": "relu gradient",

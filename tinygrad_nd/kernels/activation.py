@@ -50,6 +50,11 @@ def erf(x: Any) -> Any:
     return curve(_erf, x)
 
 
+def erf_grad(g: Any, x: Any) -> Any:
+    """g times the slope of erf at x, 2/√π exp(-x²)."""
+    return curve(_erf_grad, g, x)
+
+
 def gelu(x: Any, approximate: str) -> Any:
     """x Φ(x), with the normal distribution function or ("tanh") its classic approximation."""
     return curve(_gelu if approximate == "none" else _gelu_tanh, x)
@@ -151,6 +156,12 @@ def _erf(out: Array, x: Array) -> None:
         _erf_double(out, x)
     else:
         _erf_single(out, np.multiply(x, 2**0.5, out=scratch("z", x)))
+
+
+def _erf_grad(out: Array, g: Array, x: Array) -> None:
+    bell = np.multiply(x, x, out=scratch("t", x))
+    np.exp(np.negative(bell, out=bell), out=bell)
+    np.multiply(np.multiply(bell, 2 * np.pi**-0.5, out=bell), g, out=out)
 
 
 def _erf_single(out: Array, x: Array) -> None:

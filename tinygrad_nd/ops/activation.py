@@ -23,16 +23,23 @@ from .join import split
 from .naming import named
 from .reduce import sum
 from .shape import axis_of, concatenate, fits, reshape
-from .ufunc import bare_rules, cut, either, in_tiles, scale
+from .ufunc import bare_rules, cut, either, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
 
 _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 
-@primitive(x=in_tiles(lambda g, x: scale(g, exp(-square(x)) * float(2 / np.sqrt(np.pi)))))
+@bare_rules
+@primitive(x=lambda g, x: either(_erf_grad, g, x))
 def _erf(x: Any) -> Any:
     return special.erf(x)
+
+
+@primitive(g=lambda h, x: _erf_grad(h, x), x=lambda h, g, x: scale(h, _erf_grad(g, x) * (-2 * x)))
+def _erf_grad(g: Any, x: Any) -> Any:
+    """g times the slope of erf at x."""
+    return kernel.erf_grad(g, x)
 
 
 @bare_rules

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import special as kernel
+from ..kernels.elementwise import LARGE, tiled
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -106,6 +107,12 @@ def i1(x: Any) -> Tensor:
 
 
 def _times_log(x: Any, y: Any, log_: Any) -> Any:
+    if any([isinstance(a, np.ndarray) and a.size >= LARGE for a in (x, y)]):
+        return tiled(lambda x, y: _times_log_of_few(x, y, log_), x, y)
+    return _times_log_of_few(x, y, log_)
+
+
+def _times_log_of_few(x: Any, y: Any, log_: Any) -> Any:
     if isinstance(y, np.ndarray):  # NumPy's logarithm of bytes is a half
         y = in_precision(y, x if isinstance(x, np.ndarray) and x.dtype.kind in "fc" else np.float16())
     with np.errstate(divide="ignore", invalid="ignore"):

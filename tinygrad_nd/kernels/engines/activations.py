@@ -19,7 +19,7 @@ _NORMAL = (
     0.00855996897, -0.00478904251, 0.0018001215, -0.00122149062, 0.00126851146, -0.000481278149,
 )  # fmt: skip
 _RATE, _ROOT_2 = tuple(map(float, RATE)), 2**0.5
-_DENSITY = (2 * np.pi) ** -0.5
+_DENSITY, _BELL = (2 * np.pi) ** -0.5, 2 * np.pi**-0.5
 
 
 def _normal(x):
@@ -40,6 +40,11 @@ sigmoid, tanh = over(logistic), over(_tanh)
 def erf(x):
     u = x * _ROOT_2
     return _tanh(u * polynomial(u * u, _RATE))
+
+
+@over
+def erf_grad(g, x):
+    return g * (_BELL * exp(-x * x))
 
 
 @over
