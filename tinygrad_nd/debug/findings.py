@@ -44,6 +44,13 @@ class Finding:
         return f"{self.rule}: {self.operation}{place(self.scope, self.source)}: {self.what}. {self.advice}."
 
 
+class Findings(list[Finding]):
+    """A list that prints a line for each."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "nothing found"
+
+
 def lint(loss: Tensor) -> list[Finding]:
     """Looks through the graph of `loss` for the usual mistakes; a list of findings, each with its place and advice, oldest node first.
 
@@ -53,13 +60,12 @@ def lint(loss: Tensor) -> list[Finding]:
 
     >>> import tinygrad_nd as nd
     >>> x = nd.tensor([[2.0, 1.0]], requires_grad=True)
-    >>> for finding in nd.debug.lint(nd.cross_entropy(nd.softmax(x), [0])):
-    ...     print(finding)
+    >>> print(nd.debug.lint(nd.cross_entropy(nd.softmax(x), [0])))
     softmax twice: cross_entropy: its input comes from softmax, and it takes a softmax itself. Pass it the scores before softmax.
     """
     nodes = graph_of("lint", loss)
     graph = _Graph(nodes, values(nodes, [loss]))
-    return [finding for n in nodes for rule in RULES for finding in rule(n, graph)]
+    return Findings(finding for n in nodes for rule in RULES for finding in rule(n, graph))
 
 
 class _Graph:
