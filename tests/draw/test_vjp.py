@@ -1,5 +1,6 @@
 """The VJP of one operation, as steps and with numbers."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -96,6 +97,12 @@ def test_a_freed_operation_says_what_to_do():
     y.sum().backward()
     with pytest.raises(RuntimeError, match="retain_graph=True"):
         nd.draw_vjp(y)
+
+
+def test_the_style_of_a_picture_leaves_the_page_around_it_alone():
+    svg = nd.explain_vjp(nd.conv_nd(leaf(1, 1, 5), leaf(1, 1, 3)))
+    selectors = re.findall(r"([^{}>]+){", svg[svg.index("<style>") : svg.index("</style>")])
+    assert ' class="in-numbers" ' in svg and len(selectors) > 5 and all(s.startswith(".in-numbers ") for s in selectors)
 
 
 def cells(svg: str, kind: str) -> list[float]:

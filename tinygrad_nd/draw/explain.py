@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ _STYLE = (
     "rect{fill:#FFFFFF;stroke:#9AA1AB}.zero{fill:#F1F2F4}.g{fill:#FFF0D2}.seen{stroke:#14181D;stroke-width:2.5}.kernel{fill:#D6E8F8}"
     ".one{fill:#F3E4F0;stroke:#14181D;stroke-width:2.5}.faint{fill:#9AA1AB}"
 )
+_STYLE = re.sub(r"[^{}]+{", r".in-numbers \g<0>", _STYLE)  # for this picture alone: a page applies it to all that stands in it
 
 
 class Picture(str):
@@ -146,7 +148,10 @@ def _draw(parts: Sequence[Any], index: tuple[int, ...], total: Any, spec: ConvSp
     label = f"dx[{where}]"
     drawn += [_say(_GAP, high + 17, f"{label} ="), *_grid(np.array([[total]]), _GAP + 6 * len(label) + 24, high, lambda i: "one")]
     high += _HIGH + _GAP
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide + _GAP}" height="{high}" viewBox="0 0 {wide + _GAP} {high}" role="img">'
+    wide += _GAP
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="in-numbers" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" role="img">'
+    )
     title = f"<title>How {label} of a convolution comes about</title>"
     back_ground = '<rect width="100%" height="100%" style="stroke:none"/>'
     return Picture("\n".join([head, title, f"<style>{_STYLE}</style>", back_ground, *drawn, "</svg>"]))
