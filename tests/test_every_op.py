@@ -93,26 +93,19 @@ def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) 
 
 
 @named(REAL)
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_dtype_is_kept_forward_and_back(sample: Sample, dtype: type) -> None:
-    xs = leaves(sample, dtype)
-    y = sample.f(*xs)
-    assert y.dtype == dtype
-    y.backward(np.ones(y.shape, dtype))
-    assert [x.grad.dtype for x in xs] == [dtype] * len(xs)
-
-
-@named(REAL)
-def test_dtype_is_kept_in_second_derivatives_and_forward_mode(sample: Sample) -> None:
-    xs = leaves(sample, np.float32)
-    y, moved = nd.jvp(sample.f, xs, [np.ones_like(x.data) for x in xs])
-    assert y.dtype == moved.dtype == np.float32
-    y = sample.f(*xs)
-    first = nd.gradients(y, xs, like(y.data, 1), create_graph=True)
-    live = [g for g in first if g.requires_grad]
-    if live:
-        second = nd.gradients(live, xs, [np.ones_like(g.data) for g in live])
-        assert [g.dtype for g in second] == [np.float32] * len(xs)
+def test_dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample) -> None:
+    for dtype in (np.float32, np.float16):
+        xs = leaves(sample, dtype)
+        y, moved = nd.jvp(sample.f, xs, [np.ones_like(x.data) for x in xs])
+        assert y.dtype == moved.dtype == dtype
+        y = sample.f(*xs)
+        first = nd.gradients(y, xs, like(y.data, 1), create_graph=True)
+        assert y.dtype == dtype and [g.dtype for g in first] == [dtype] * len(xs)
+        live = [g for g in first if g.requires_grad]
+        if live:
+            with np.errstate(all="ignore"):  # halves cannot hold all of them
+                second = nd.gradients(live, xs, [np.ones_like(g.data) for g in live])
+            assert [g.dtype for g in second] == [dtype] * len(xs)
 
 
 @named(COMPLEX)
