@@ -313,6 +313,32 @@ def test_lines_of_toom_cook_meet_the_reference(name, longest, monkeypatch):
     tilings._cover.cache_clear()
 
 
+@pytest.mark.parametrize("name", ["plain", "negative padding", "dilated", "padding > kernel", "rank 1", "rank 3", "rank 4"])
+@pytest.mark.parametrize("abreast", [0, 1, 2, 3, 4])
+def test_fourier_transforms_by_matrices_meet_the_reference(name, abreast, monkeypatch):
+    """With none abreast every axis is transformed, else the last one is left to the products."""
+    engines.set_engine("numpy")
+    spec = replace(HARD[name], stride=(1,) * HARD[name].rank, groups=1)
+    if abreast and spec.rank == 1:
+        pytest.skip("a line beside no other axis")
+    for constant, value in (("LONG", 1), ("LINE", 4), ("PIECE", 1 << 10), ("SPECTRA", 1 << 14 if abreast % 2 else 1 << 25)):
+        monkeypatch.setattr(tilings, constant, value)
+    monkeypatch.setattr(fft, "LIBRARY", np.inf)
+    monkeypatch.setattr(tilings, "_fourier_seconds", lambda tiling, *about: 1.0 - (tiling.abreast * (tiling.taps > 1) == abreast))
+    for cached in (tilings.fourier_cover, fft._by_matrices):
+        cached.cache_clear()
+    (found,) = tilings.fourier_cover(2, 3, 4, spec, np.dtype("f")).tilings
+    assert found.fourier and found.abreast * (found.taps > 1) == abreast
+    for dtype, most in (("float64", 1e-13), ("float32", 5e-7)):
+        x, w, g = operands(name, spec, "float64")
+        for contraction, given in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+            expected = getattr(reference, contraction)(*given, spec)
+            actual = getattr(choose, contraction)(*(a.astype(dtype) for a in given), spec, "fft")
+            assert np.abs(actual - expected).max() < most * np.abs(expected).max(), (contraction, dtype)
+    for cached in (tilings.fourier_cover, fft._by_matrices):
+        cached.cache_clear()
+
+
 def test_an_infinity_reaches_only_the_points_that_see_it():
     spec = ConvSpec((6, 16), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))  # few channels: gemm makes neighbours in one product
     x, w, g = operands("infinite", spec, "float32", c=1, m=2)

@@ -5,6 +5,7 @@ that nothing wraps round into the points kept. The image is cut into tiles of le
 each gives the f - d(k-1) points it sees whole. So a tile is a window: of kernel f and stride f - d(k-1) (or the multiple of s below).
 
 Cost: transforms of all tiles of x, w and y, and one complex matrix product over channels per frequency. It does not grow with the kernel.
+Where tiles are short, BLAS transforms them in less time than a library for FFT (see fourier).
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel
+from . import blas, memory, parallel, spectra
 from .blas import product_seconds
 from .geometry import ConvSpec
 from .phases import Target
 from .slabs import Box, boxes, fetch, lengths, windows
+from .tilings import Cover, fourier_cover
 
 Array = NDArray[Any]
 
@@ -31,11 +33,15 @@ BATCH = 1 << 23  # bytes of spectra one thread works on at a time
 PIECE = 1 << 20  # bytes of spectra transformed at a time
 LINE = 16  # channels side by side that are worth reading together
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
+LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is the more underestimated of the two
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
+    if found := _by_matrices(x.shape[0], x.shape[-1], groups * p, spec, dtype):
+        spectra.convolve(x, kernels, spec, found.tilings[0], target)
+        return
     tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
     transform = _Transform(tiling.length, dtype)
     starts = [d * (k - 1) for d, k in zip(spec.dilation, spec.kernel)]
@@ -71,6 +77,8 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
     """The product of the spectra of a tile of x and of the cotangents it gave, summed."""
+    if found := _by_matrices(x.shape[0], x.shape[-1], g.shape[-1], spec, dtype):
+        return spectra.convolve_back(x, g, spec, found.tilings[0], dtype)
     groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
     tiling = plan(x.shape[0], x.shape[-1], g.shape[-1], spec, dtype)
     transform = _Transform(tiling.length, dtype)
@@ -277,5 +285,14 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
+    if found := _by_matrices(n, c, m, spec, dtype):
+        return found.seconds, spectra.workspace(found.tilings[0], n, c, m, dtype)
     tiling = plan(n, c, m, spec, dtype)
     return tiling.seconds, 3 * BATCH + tiling.spectra
+
+
+@lru_cache(1024)
+def _by_matrices(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover | None:
+    """The tiles that are transformed by products with matrices, where that takes less time than the library."""
+    found = fourier_cover(n, c, m, spec, dtype)
+    return found if found is not None and found.seconds < LIBRARY * plan(n, c, m, spec, dtype).seconds else None

@@ -4,12 +4,14 @@ With dilation d, outputs d apart see inputs d apart: a block of d * m outputs is
 
 The last axis need not be transformed. Then a tile is long along it, a line, and the taps along it are part of what products sum over:
 with few channels those are too short for BLAS otherwise, and a transform less is to be read and written.
+
+Kernels too long for Toom-Cook may take tiles of the same kinds, longer ones, that are transformed by `fourier` (see spectra).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
@@ -19,6 +21,8 @@ import numpy as np
 
 from . import parallel
 from .blas import product_seconds
+from .fourier import lengths as circle_lengths
+from .fourier import points
 from .geometry import ConvSpec
 from .slabs import Box, boxes
 from .toom_cook import most_points, real_bytes
@@ -28,6 +32,11 @@ KRONECKER = 25  # points of the largest transform of several axes made as one ma
 OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real number
 
 LINE = 512  # outputs of a line, at most
+CIRCLES = 12, 16, 24, 32, 64  # points of Fourier transforms as matrices, at most
+LONG = 5  # taps along some axis from which these may be worth it
+ABREAST = 4  # outputs of a line that a row makes, at most
+PIECE = 1 << 20  # bytes of spectra that are transformed at a time
+SPECTRA = 1 << 25  # bytes of the spectra that are multiplied at a time, on all threads
 
 Run = tuple[int, int, int, int]  # along an axis: outputs of a tile, blocks of such tiles, where they start, and taps left to the products
 
@@ -47,6 +56,8 @@ class Tiling:
     start: tuple[int, ...]
     out: tuple[int, ...]
     taps: int  # of the last axis, if its tiles are lines, else 1
+    fourier: bool = False  # how it is transformed
+    abreast: int = 1  # outputs of a line that a row of a product makes
 
     @property
     def axes(self) -> tuple[tuple[int, int], ...]:
@@ -57,12 +68,22 @@ class Tiling:
     @property
     def size(self) -> int:
         """Points of a transformed tile."""
-        return prod(m + k - 1 for m, k in self.axes)
+        return points(self.axes) if self.fourier else prod(m + k - 1 for m, k in self.axes)
 
     @property
     def line(self) -> int:
         """Points along a line."""
         return self.length[-1] if self.taps > 1 else 1
+
+    @property
+    def reach(self) -> int:
+        """Points of a line that a row of a product sees."""
+        return self.taps + self.abreast - 1
+
+    @property
+    def turns(self) -> int:
+        """Products that make a line."""
+        return -(-self.reach // self.abreast)
 
     @property
     def tiles(self) -> int:
@@ -84,6 +105,13 @@ class Tiling:
         """(n, T0, d0, T1, d1, ..): how many of each."""
         sides = (n for part, d in zip(batch[1:], self.spread) for n in (part.stop - part.start, d))
         return [batch[0].stop - batch[0].start, *sides]
+
+    def stretches(self, n: int, channels: int, itemsize: int) -> list[list[Box]]:
+        """Blocks of (N, *blocks), those together whose spectra are multiplied together."""
+        blocks = boxes((n, *self.count), prod, max(1, PIECE // (self.size * prod(self.spread) * self.line * channels * itemsize)))
+        most = max(1, SPECTRA * len(blocks) // (n * self.tiles * self.size * self.line * channels * itemsize))
+        rounds = -(-len(blocks) // most)
+        return [blocks[len(blocks) * i // rounds : len(blocks) * (i + 1) // rounds] for i in range(rounds)]
 
     def batches(self, n: int, channels: int, products: int, itemsize: int) -> list[Box]:
         """Boxes of (N, *blocks) as large as scratch allows, evenly many for each thread."""
@@ -121,6 +149,30 @@ def _cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: i
         options[-1].append([(-(-o // count), count, 0, spec.kernel[-1])])
     seconds, axes = min(((_seconds(axes, n, c, m, spec, dtype), axes) for axes in product(*options)), key=lambda offer: offer[0])
     return Cover(tuple(_tiling(spec, runs) for runs in product(*axes)), seconds)
+
+
+@lru_cache(1024)
+def fourier_cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover | None:
+    """The cheapest tiles of one size that are transformed by `fourier`, or None where that cannot be."""
+    alone = spec.groups == 1 and all(s == 1 for s in spec.stride)
+    if not alone or spec.kernel[:1] < (2,) or max(spec.kernel) < LONG or min(spec.out) < 1 or not real_bytes(dtype):
+        return None
+    spread, options = _spread(spec), []
+    for o, k, d in zip(spec.out, spec.kernel, spread):
+        most = [f - k + 1 for f in CIRCLES if 2 * k <= f + 2] if k > 1 else [1]
+        sizes = {-(-o // (d * -(-o // (d * size)))) for size in most}
+        options.append([(size, -(-o // (d * size)), 0, 1) for size in sorted(sizes)])
+    ways = [(_tiling(spec, runs), 1) for runs in product(*options)]
+    if spec.rank > 1 and spec.kernel[-1] > 1:
+        o = -(-spec.out[-1] // spread[-1])
+        count = -(-o // LINE)
+        line = -(-o // count), count, 0, spec.kernel[-1]
+        ways += [(_tiling(spec, (*runs, line)), q) for runs in product(*options[:-1]) for q in range(1, ABREAST + 1)]
+    tilings = [replace(tiling, fourier=True, abreast=q) for tiling, q in ways]
+    if not tilings:
+        return None
+    seconds, best = min(((_fourier_seconds(tiling, n, c, m, dtype), tiling) for tiling in tilings), key=lambda offer: offer[0])
+    return Cover((best,), seconds)
 
 
 def _axes(spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:
@@ -181,6 +233,27 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
             numbers += each * (1.2e-10 * (1 + rows / columns) + 1.6e-11 * rows)
             each *= rows / columns
     return 1.5e-4 + 1.2e-4 * batches + products + 2.7e-9 * pieces * (size + prod(outputs)) + numbers * dtype.itemsize / 4
+
+
+def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
+    """Of one thread: calls, products, the reading of weights, transforms and what they write, and cuts of x and y."""
+    entries, scale = n * tiling.tiles * tiling.line, dtype.itemsize / 4
+    weights = tiling.size * tiling.reach * tiling.abreast * c * m
+    rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
+    macs = entries * weights / tiling.abreast
+    seconds = 1.4 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
+    inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
+    for i, f in enumerate(circles):
+        waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2
+        there, back = inner * prod(tiling.length[i + 1 : len(circles)]) * c, inner * prod(made[i + 1 :]) * m
+        macs = waves * forms * parts * (tiling.length[i] * there + made[i] * back) * entries
+        seconds += 1.2 * product_seconds(macs, 64, parts * f, dtype) + 6e-10 * scale * entries * (
+            waves * forms * there + parts * made[i] * back
+        )
+        inner *= waves
+    cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
+    moved = 1.2e-9 * scale * entries * cuts + 2.7e-9 * entries / tiling.line * cuts / max(c, m) + 4e-10 * scale * rounds * weights
+    return 4e-4 + 1e-4 * rounds + 1.25 * (seconds + moved)
 
 
 def _most_tiles(size: float, channels: int, weights: float, itemsize: int) -> int:

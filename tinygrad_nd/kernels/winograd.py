@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from . import blas, engines, memory, parallel
+from .fourier import Chain
 from .geometry import ConvSpec
 from .phases import Target
 from .slabs import Box, boxes, fetch, lengths
@@ -44,18 +45,11 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     def work(task: tuple[Tiling, Box]) -> None:
         tiling, batch = task
         matrices = _matrices(tiling, dtype)
-        seen = _rows(_apply(matrices.b, _cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x"), groups, taps, c, taps * c)
+        seen = apply(matrices.b, cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
+        seen = rows_of(seen, groups, tiling, c, taps * c)
         products = memory.scratch("products", (tiling.size, seen.shape[2], groups * taps, p), dtype)
         np.matmul(seen, weights[tiling], out=products.swapaxes(1, 2))
-        y = _in_order(_apply(matrices.a, products.reshape(tiling.size, -1), "y"), tiling, batch, groups * p)
-        box = tiling.box(batch)
-        tile = target.tile(box, dense=False)
-        if tile.size == y.size:
-            tile.reshape(y.shape)[...] = y  # axes are split, which takes no copy
-        else:  # the last blocks reach beyond the image
-            whole = y.reshape(len(y), *(t * m for t, m in zip(lengths(batch)[1:], tiling.windows.stride)), -1)
-            tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
-        target.put(box, tile)
+        deliver(apply(matrices.a, products.reshape(tiling.size, -1), "y"), tiling, batch, target)
 
     with blas.single_blas():
         some = boxes((len(rows), rows.shape[-1]), prod, WEIGHTS)
@@ -74,9 +68,9 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Arr
         for tiling in cover(x.shape[0], c, m, spec, dtype).tilings:
             matrices, taps, total = _matrices(tiling, dtype), tiling.taps, None
             for batch in tiling.batches(x.shape[0], channels, groups * c * m, dtype.itemsize)[part::parts]:
-                seen = _apply(matrices.b, _cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
-                asked = _apply(matrices.a_transposed, _cut(g, tiling, tiling.given, tiling.points, batch, dtype), "g")
-                seen, asked = _rows(seen, groups, taps, c, taps * c), _rows(asked, groups, taps, m, m)
+                seen = apply(matrices.b, cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
+                asked = apply(matrices.a_transposed, cut(g, tiling, tiling.given, tiling.points, batch, dtype), "g")
+                seen, asked = rows_of(seen, groups, tiling, c, taps * c), rows_of(asked, groups, tiling, m, m)
                 sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), dtype)
                 np.matmul(seen.swapaxes(2, 3), asked, out=sums)
                 total = sums if total is None else np.add(total, sums, out=total)
@@ -89,33 +83,47 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Arr
     return np.moveaxis(dw.sum(0).reshape(*spec.kernel, groups, c, m), -3, 0)
 
 
-def _cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:
+def cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch: Box, dtype: np.dtype[Any]) -> Array:
     """The tiles of so many points in the blocks of a batch of x (N, *n, C), point by point: (t, (n, T0, d0, T1, d1, .., line, C)).
 
-    Zeros fill lines up, and follow the last as far as `_rows` looks.
+    Zeros fill lines up, and follow the last as far as `rows_of` looks.
     """
     slab = fetch(x, block, batch, dtype)
     image, *steps, channel = slab.strides
     within = [d * step for d, step in zip(tiling.spread, steps)]
     sides = (side for s, step in zip(block.stride, steps) for side in (s * step, step))
-    axes, taps, shape = len(tiling.axes), tiling.taps, (*tiling.sides(batch), tiling.line, x.shape[-1])
+    axes, row, shape = len(tiling.axes), tiling.turns * tiling.abreast, (*tiling.sides(batch), tiling.line, x.shape[-1])
     tile, given, count = points[:axes], prod(points[axes:]), prod(shape[:-1])
-    cut = memory.scratch("cut", (prod(tile), -(-count // taps) * taps + taps - 1, x.shape[-1]), dtype)
-    lines = cut[:, :count].reshape(*tile, *shape)
+    room = 0 if tiling.fourier else -count % row + tiling.taps - 1
+    tiles = memory.scratch("cut", (prod(tile), count + room, x.shape[-1]), dtype)
+    lines = tiles[:, :count].reshape(*tile, *shape)
     lines[..., :given, :] = as_strided(slab, (*tile, *shape[:-2], given, shape[-1]), (*within[:axes], image, *sides, within[-1], channel))
-    lines[..., given:, :] = cut[:, count:] = 0
-    return cut.reshape(len(cut), -1)
+    lines[..., given:, :] = tiles[:, count:] = 0
+    return tiles.reshape(len(tiles), -1)
 
 
-def _rows(a: Array, groups: int, taps: int, c: int, width: int) -> Array:
-    """Matrices (t, G or taps, rows, width) of transformed points a (t, L) of c channels per group.
+def rows_of(a: Array, groups: int, tiling: Tiling, c: int, width: int) -> Array:
+    """Matrices (t, G or turns, rows, width) of transformed points a (t, L) of c channels per group.
 
-    What an output sees of a line begins at each of its points and is as long as `taps` of them. So every taps-th is a row of a matrix
-    that lies in memory as BLAS takes it.
+    What so many outputs abreast see of a line begins at the first of them and is as long as `turns` times as many. So every turns-th is a
+    row of a matrix that lies in memory as BLAS takes it.
     """
-    each, step = groups * taps, a.itemsize
-    shape = len(a), each, (a.shape[1] // (groups * c) - taps + 1) // taps, width
-    return as_strided(a, shape, (a.strides[0], c * step, each * c * step, step))
+    each, step = groups * tiling.turns, a.itemsize
+    between = tiling.abreast * c * step
+    shape = len(a), each, (a.shape[1] // (groups * c) - tiling.taps + 1) // (tiling.turns * tiling.abreast), width
+    return as_strided(a, shape, (a.strides[0], between, each * between, step))
+
+
+def deliver(y: Array, tiling: Tiling, batch: Box, target: Target) -> None:
+    """Takes outputs (m, (n, T0, d0, T1, d1, .., line, P)) of a batch to a target."""
+    y, box = _in_order(y, tiling, batch, target.channels), tiling.box(batch)
+    tile = target.tile(box, dense=False)
+    if tile.size == y.size:
+        tile.reshape(y.shape)[...] = y  # axes are split, which takes no copy
+    else:  # the last blocks reach beyond the image
+        whole = y.reshape(len(y), *(t * m for t, m in zip(lengths(batch)[1:], tiling.windows.stride)), -1)
+        tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
+    target.put(box, tile)
 
 
 def _in_order(y: Array, tiling: Tiling, batch: Box, channels: int) -> Array:
@@ -128,25 +136,27 @@ def _in_order(y: Array, tiling: Tiling, batch: Box, channels: int) -> Array:
     return tiles.transpose(image, *order, *points[rank:], channel)
 
 
-def _apply(matrices: list[Array], a: Array, key: str) -> Array:
-    """The Kronecker product of the matrices times a (t, L), some axes at a time."""
-    rest, done = a.reshape(1, -1), 1
-    for i, matrix in enumerate(matrices):
+def apply(chain: Chain, a: Array, key: str, out: Array | None = None) -> Array:
+    """Matrices times a (t, L), one after another."""
+    length = a.shape[1]
+    for i, (batch, matrix) in enumerate(chain):
         rows, columns = matrix.shape
-        columns_first = rest.reshape(done, columns, -1)
-        out = memory.scratch((key, i), (done, rows, columns_first.shape[-1]), a.dtype)
-        np.matmul(matrix, columns_first, out=out)
-        done *= rows
-        rest = out.reshape(done, -1)
-    return rest
+        given = a.reshape(batch, columns, -1)
+        if out is not None and i == len(chain) - 1:
+            made = out.reshape(batch, rows, -1)
+        else:
+            made = memory.scratch((key, i), (batch, rows, given.shape[-1]), a.dtype)
+        np.matmul(matrix, given, out=made)
+        a = made.reshape(-1, length)
+    return a
 
 
 class _Matrices(NamedTuple):
     """A', B' and A for some axes at a time, G for all of them."""
 
-    a: list[Array]
-    b: list[Array]
-    a_transposed: list[Array]
+    a: Chain
+    b: Chain
+    a_transposed: Chain
     g: Array
 
 
@@ -157,15 +167,15 @@ def _matrices(tiling: Tiling, dtype: np.dtype[Any]) -> _Matrices:
     return _Matrices(_merged(a), _merged(b), _merged([matrix.T for matrix in a]), reduce(np.kron, g))
 
 
-def _merged(matrices: list[Array]) -> list[Array]:
-    """Neighbours merged while they stay small."""
+def _merged(matrices: list[Array]) -> Chain:
+    """Their Kronecker product, neighbours merged while they stay small."""
     merged: list[Array] = []
     for matrix in matrices:
         if merged and max(np.multiply(merged[-1].shape, matrix.shape)) <= KRONECKER:
             merged[-1] = np.kron(merged[-1], matrix)
         else:
             merged.append(matrix)
-    return merged
+    return [(prod(len(before) for before in merged[:i]), matrix) for i, matrix in enumerate(merged)]
 
 
 def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
