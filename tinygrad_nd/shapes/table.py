@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arguments import dtype_of, whole
+from ..debug.words import table
 from ..draw.facts import Cost, cost
 from ..draw.labels import OWN, operand_names, operand_shape
 from ..nn.module import Module, attributes, watching
@@ -59,12 +60,9 @@ class Table:
         return sum(row.bytes for row in self.rows)
 
     def __repr__(self) -> str:
-        cells: list[tuple[str, ...]] = [("layer", "kind", "output", "parameters", "flops", "bytes")]
-        cells += [(r.name, r.kind, str(r.shape), *(f"{v:,}" for v in (r.parameters, r.flops, r.bytes))) for r in self.rows]
+        cells = [(r.name, r.kind, str(r.shape), *(f"{v:,}" for v in (r.parameters, r.flops, r.bytes))) for r in self.rows]
         cells += [("in all", "", "", *(f"{v:,}" for v in (self.parameters, self.flops, self.bytes)))]
-        widths = [max(map(len, column)) for column in zip(*cells)]
-        sides = "<<<>>>"  # words to the left, numbers to the right
-        return "\n".join("  ".join(f"{c:{side}{w}}" for c, side, w in zip(row, sides, widths)).rstrip() for row in cells)
+        return table(("layer", "kind", "output", "parameters", "flops", "bytes"), cells, left=3)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import reading
+from ..debug.words import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,11 +79,7 @@ class History(Mapping[str, list[float]]):
 
     def __repr__(self) -> str:
         head = f"History: {self.epochs} epochs, {len(self.steps):,} steps" + (f"; {self.stopped}" if self.stopped else "")
-        rows = [["epoch", *self.columns]]
-        rows += [[str(i + 1), *(f"{values[i]:.4g}" for values in self.columns.values())] for i in range(self.epochs)]
-        if len(rows) > SHOWN:
-            rows[SHOWN // 2 : -SHOWN // 2] = [["..."] * len(rows[0])]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        return "\n".join(
-            [head, *("  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths)) for row in rows[: len(rows) * bool(self.epochs)])]
-        )
+        rows = [[str(i + 1), *(f"{values[i]:.4g}" for values in self.columns.values())] for i in range(self.epochs)]
+        if len(rows) >= SHOWN:
+            rows[SHOWN // 2 - 1 : -SHOWN // 2] = [["..."] * len(rows[0])]
+        return f"{head}\n{table(['epoch', *self.columns], rows, left=0)}" if rows else head
