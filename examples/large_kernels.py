@@ -127,6 +127,8 @@ def plot(found: dict[str, np.ndarray], psnr: dict[str, float], kernels: np.ndarr
         axes.set_xlabel("a 31x31 kernel")
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
+    for axes in grid[3, len(kernels) :]:
+        axes.set_axis_off()
     return figure
 
 

@@ -70,7 +70,7 @@ def plot(features: np.ndarray, taken: np.ndarray, speaker: np.ndarray, accuracy:
     np.add.at(counts, (speaker, taken), 1)
     right.imshow(counts, cmap="Blues")
     for i, j in zip(*np.nonzero(counts)):
-        right.text(j, i, counts[i, j], ha="center", va="center", color="white" if i == j else "black")
+        right.text(j, i, counts[i, j], ha="center", va="center", color="white" if 2 * counts[i, j] > counts.max() else "black")
     right.set(title=f"{accuracy:.1%} right", xlabel="taken for", ylabel="speaker", xticks=range(9), yticks=range(9))
     return figure
 

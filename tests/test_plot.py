@@ -68,6 +68,9 @@ def test_losses_of_sequences_mappings_and_histories():
     (axes,) = nd.plot.losses([3.0, 2.0, np.nan, 1.0], smoothing=0.5).axes
     assert [len(line.get_xdata()) for line in axes.lines] == [4, 4, 1]  # the curve, its average, the mark
     np.testing.assert_allclose(axes.lines[1].get_ydata(), [3, 7 / 3, 7 / 3, 11 / 7])
+    once = nd.plot.losses([3.0])
+    once.canvas.draw()
+    assert all(float(t).is_integer() for t in once.axes[0].get_xticks()), "there is no half an epoch"
     both = nd.plot.losses({"loss": [1.0, 0.5], "val_loss": [1.0, 0.9], "accuracy": [0.1, 0.2], "lr": [1.0, 0.1]})
     assert [a.get_ylabel() for a in both.axes] == ["loss", "accuracy"]
     assert len(nd.plot.losses({"sgd": [1.0], "adam": [2.0]}).axes) == len(nd.plot.losses([[1.0, 2.0], [3.0]]).axes) == 1

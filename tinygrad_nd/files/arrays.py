@@ -88,7 +88,9 @@ def _format_of(where: str, path: str | os.PathLike[str]) -> ModuleType:
         raise TypeError(f"{where}: a path, such as 'weights.npz', comes first, but is a {type(path).__name__}")
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{where}: {path.name!r} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}")
+        torchs = path.suffix.lower() in (".pt", ".pth") and where == "load"
+        hint = "; PyTorch reads it: model.load_state_dict(torch.load(path))" if torchs else ""
+        raise ValueError(f"{where}: {path.name!r} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}{hint}")
     return FORMATS[path.suffix.lower()]
 
 

@@ -55,6 +55,8 @@ class Sequential(Module):
             return self.layers[which]
         if isinstance(which, slice):
             return type(self)(dict(list(self.layers.items())[which]))
+        if not -len(self.layers) <= which < len(self.layers):
+            raise IndexError(f"{type(self).__name__}: there is no layer {which}, but {len(self.layers)} of them, from 0 on")
         return list(self.layers.values())[which]
 
     def _attributes(self) -> Mapping[str, Any]:

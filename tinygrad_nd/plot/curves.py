@@ -48,7 +48,7 @@ def losses(history: Any, *, smoothing: float = 0.0) -> Figure:
         if len(names) > 1 or names[0] != panel:
             axes.legend(frameon=False)
     axes.set_xlabel("epoch" if hasattr(history, "epochs") else "step")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return figure
 
 
