@@ -39,6 +39,10 @@ HARD = [
     ((2, 9), (6, 4), (2, 2), (2, 2), 0, 1, False),
     ((2, 9), (10, 11), (2, 2), (2, 2), 1, 3, False),
     ((2, 3), (12, 9), (3, 2), (3, 4), 0, (2, 3), True),
+    ((2, 20), (10, 11), (5, 5), (5, 5), 0, 1, False),  # many channels: each window by itself, beside one another
+    ((2, 20), (7, 8), (4, 4), (2, 2), 1, 1, False),  # also where few taps overlap
+    ((1, 20), (9, 8), (5, 4), (2, 3), 0, 1, False),  # but not where many do
+    ((1, 20), (18, 10), (9, 9), (9, 9), 0, 1, True),
 ]
 
 
