@@ -117,6 +117,7 @@ SAMPLES: list[Sample] = [
     # activations
     *[s for f in (nd.erf, nd.gelu, nd.silu) for s in rows(f.__name__, f, (normal(3, 4) * 2,), (normal(),), (normal(0, 2),))],
     *rows("gelu", lambda x: nd.gelu(x, "tanh"), (normal(3, 4) * 2,)),
+    *rows("erf_grad", activation._erf_grad, (normal(3), normal(3))),
     *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, nd.gelu(x).detach(), approximate="none"), (normal(3), normal(3))),
     *rows("gelu_grad", lambda g, x: activation._gelu_grad(g, x, nd.gelu(x, "tanh").detach(), approximate="tanh"), (normal(3), normal(3))),
     *rows("silu_grad", lambda g, x: activation._silu_grad(g, x, nd.silu(x).detach()), (normal(3), normal(3))),
