@@ -20,18 +20,20 @@ from .naming import named
 from .parts import astype, floating, storable
 from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
-from .ufunc import bare, conj, over, scale
+from .ufunc import bare, bare_rules, conj, either, over, scale
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum"]
 
 Axis = Axes | None
 
 
+@bare_rules
 @primitive(x=lambda g, x_shape, axes: spread(g, x_shape, axes))
 def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
     return reduce_sum(x, axes, keepdims=False)
 
 
+@bare_rules
 @primitive(x=lambda g, x_shape, axes: spread(g / _count(x_shape, axes), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
     if x.dtype == np.float16:  # whose sums overflow
@@ -90,9 +92,9 @@ def merged(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
     return _reshape(transpose(x, rest + axes), shape=(*(x.shape[i] for i in rest), _count(x.shape, axes))), rest + axes
 
 
-def spread(g: Tensor, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+def spread(g: Any, x_shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """A reduction's cotangent, repeated along the axes that were reduced."""
-    return _broadcast_to(_reshape(g, shape=_kept(x_shape, axes)), shape=x_shape)
+    return either(_broadcast_to, either(_reshape, g, shape=_kept(x_shape, axes)), shape=x_shape)
 
 
 @primitive(g=lambda h, x, best, axes: _sum(scale(choices.to_extreme(np.ones(best.shape, h.dtype), x.data, best.data, axes), h), axes=axes))

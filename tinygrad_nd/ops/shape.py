@@ -21,6 +21,7 @@ from ..tensor import Tensor, astensor
 from .entries import entries
 from .naming import named
 from .parts import cast
+from .ufunc import bare_rules, either
 
 __all__ = [
     "broadcast_to", "concatenate", "expand_dims", "matrix_transpose", "moveaxis", "ravel", "reshape", "rollaxis", "squeeze", "stack",
@@ -78,22 +79,26 @@ def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     return _crop(x, widths=widths_at(x.ndim, axis, before, min(n - stop if stop > 0 else -stop, n - before)))
 
 
-@primitive(x=lambda g, x_shape: _reshape(g, shape=x_shape))
+@bare_rules
+@primitive(x=lambda g, x_shape: either(_reshape, g, shape=x_shape))
 def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.reshape(x, shape)
 
 
-@primitive(x=lambda g, axes: _transpose(g, axes=tuple(np.argsort(axes).tolist())))
+@bare_rules
+@primitive(x=lambda g, axes: either(_transpose, g, axes=tuple(np.argsort(axes).tolist())))
 def _transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
     return np.transpose(x, axes)
 
 
-@primitive(x=lambda g, x_shape: sum_to(g, shape=x_shape))
+@bare_rules
+@primitive(x=lambda g, x_shape: either(sum_to, g, shape=x_shape))
 def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(x, shape)
 
 
-@primitive(x=lambda g, x_shape: _broadcast_to(g, shape=x_shape))
+@bare_rules
+@primitive(x=lambda g, x_shape: either(_broadcast_to, g, shape=x_shape))
 def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """x summed over the axes along which an array of `shape` was broadcast to it."""
     return sums.sum_to(x, shape)
