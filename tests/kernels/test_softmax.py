@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from orders import lying
 
+import tinygrad_nd as nd
 from tinygrad_nd.kernels import activation, labels, softmax
 
 RNG = np.random.default_rng(5)
@@ -53,6 +54,21 @@ def test_logsumexp_and_its_gradient(shape, axes, factor, engine):
     g = sample(y.shape)
     expected = np.expand_dims(g, axes) * np.exp(x - np.expand_dims(y.astype(float), axes))
     np.testing.assert_allclose(softmax.exp_less(g, x, found, axes), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, top", [("f2", 1e4), ("f4", 1e8), ("f8", 1e17)])
+@pytest.mark.parametrize("copies", [1, 1000])
+def test_the_gradient_of_logsumexp_sums_to_1_where_the_logarithm_was_rounded(dtype, top, copies, engine):
+    x = np.tile(np.array([top, top, -np.inf, 0], dtype), (copies, 1))
+    t = nd.tensor(x, requires_grad=True)
+    nd.logsumexp(t, axis=1).backward(np.ones(copies))
+    np.testing.assert_array_equal(t.grad.data, np.tile([0.5, 0.5, 0, 0], (copies, 1)))
+
+
+def test_the_gradient_of_an_infinite_logsumexp_stays_in_its_row():
+    t = nd.tensor([[np.inf, 1], [2, 2], [-np.inf, -np.inf], [np.nan, 1]], requires_grad=True)
+    nd.logsumexp(t, axis=1).backward(np.ones(4))
+    np.testing.assert_allclose(t.grad.data, [[np.nan, 0], [0.5, 0.5], [0, 0], [np.nan, np.nan]])
 
 
 @pytest.mark.parametrize("copies", [1, 2000])

@@ -12,6 +12,7 @@ from .along import COMPILED, SHORT, along, by_columns
 from .memory import Array
 
 LOW, HIGH = 1e-20, 1e20  # between them, sums of exponentials have lost nothing to underflow or overflow
+ROUNDED = 16  # from here on what the logarithm of a sum of exponentials lost by rounding shows in exp(x - it), whose sum is to be 1
 NEAR = 1e-1  # a sum of exponentials relative to the largest number of all, to which its logarithm can be added
 
 
@@ -45,7 +46,7 @@ def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
 
 
 def exp_less(g: Array, x: Array, y: Array, axes: tuple[int, ...]) -> Array:
-    """g exp(x - y), where g and y have not the axes of x."""
+    """g exp(x - y), where g and y have not the axes of x, and y is the logarithm of the sum of exp(x)."""
     kept = [a for a in range(x.ndim) if a not in axes]
     found = along(_exp_less, -1, None, g[..., None], y[..., None], _merged(x, axes))
     return found.reshape([x.shape[a] for a in (*kept, *axes)]).transpose(np.argsort((*kept, *axes)))
@@ -106,6 +107,9 @@ def _logsumexp(out: Array, x: Array) -> None:
 
 def _exp_less(out: Array, g: Array, y: Array, x: Array) -> None:
     np.exp(np.subtract(x, y, out=out), out=out)
+    if not np.abs(y).max() < ROUNDED:
+        sums = total(out)
+        np.divide(out, np.where(np.isfinite(sums) & (sums != 0), sums, 1), out=out)
     np.multiply(out, g, out=out)
 
 

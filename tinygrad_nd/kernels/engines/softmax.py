@@ -85,9 +85,8 @@ def logsumexp_rows(out, x):
 @summing
 def exp_less_rows(out, g, y, x):
     for r in range(x.shape[0]):
-        factor, total = g[r, 0], y[r, 0]
-        for i in range(x.shape[1]):
-            out[r, i] = exp(x[r, i] - total) * factor
+        total = _powers_of(out[r], x[r], y[r, 0])  # 1, but for what y lost by rounding
+        _multiply(out[r], g[r, 0] if _lost(total) else g[r, 0] / total)
 
 
 @summing
@@ -217,12 +216,6 @@ def _top_and_rest(out, top, rest):
 
 
 @exact
-def _scaled_powers(out, x, y, g):
-    for i in range(x.size):
-        out[i] = exp(x[i] - y[i]) * g[i]
-
-
-@exact
 def _add(total, a):
     for i in range(a.size):
         total[i] += a[i]
@@ -284,10 +277,16 @@ def logsumexp_lanes(out, x, begin, end):
 
 @summing
 def exp_less_lanes(out, g, y, x, begin, end):
+    top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
+        for i in range(low, high):
+            top[i - low] = y[p, 0, i]
+        _sum_up(out, x, top, total, p, low, high)
+        for i in range(low, high):
+            total[i - low] = g[p, 0, i] if _lost(total[i - low]) else g[p, 0, i] / total[i - low]
         for c in range(x.shape[1]):
-            _scaled_powers(out[p, c, low:high], x[p, c, low:high], y[p, 0, low:high], g[p, 0, low:high])
+            _scale(out[p, c, low:high], total)
 
 
 @summing
