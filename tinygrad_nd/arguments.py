@@ -36,7 +36,7 @@ def number(where: str, name: str, value: Any, **bounds: float) -> None:
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
         told = _told(bounds)
         raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {_kind(value)}")
-    if value != value or not all(BOUNDS[bound][1](value, n) for bound, n in bounds.items()):
+    if value != value or not all([BOUNDS[bound][1](value, n) for bound, n in bounds.items()]):
         raise ValueError(f"{where}: {name}={value} must be {_told(bounds) or 'a number'}")
 
 

@@ -19,6 +19,7 @@ from .memory import Array
 from .softmax import total
 
 NONE = -(1 << 62)  # no label
+HALVES = 1 << 15  # numbers below have a place in every dtype
 
 
 def check(labels: Array, classes: int, ignore: int) -> tuple[bool, Any]:
@@ -51,8 +52,13 @@ def loss(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale:
 
 def reduced(rows: Array, axis: int, scale: float | None) -> Any:
     """A number for every row, or their sum times the scale."""
+    if scale is None:
+        return rows.squeeze(axis)
+    total = float(np.add.reduce(rows, None, np.float64)) * scale
+    if abs(total) < HALVES:  # asked first, for it takes less time than the warning takes to be ignored
+        return rows.dtype.type(total)
     with np.errstate(over="ignore"):
-        return rows.squeeze(axis) if scale is None else rows.dtype.type(np.add.reduce(rows, None, np.float64) * scale)
+        return rows.dtype.type(total)
 
 
 def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
