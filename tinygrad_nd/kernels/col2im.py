@@ -65,7 +65,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     calls = taps * len(_cuts(n, spec.groups, c // spec.groups, m, spec, dtype))
     moved = 0.5 * points * taps * c + 5.3 * n * c * prod(spec.size) + 2.4 * points * m
     rows = calls * c * prod(spec.out[:-1])
-    seconds = 1e-4 + 1.05 * products + 1.25e-5 * calls + 1e-8 * rows + 1e-10 * moved * dtype.itemsize
+    seconds = 1e-4 + 1.05 * products + 1.6e-5 * calls + 1e-8 * rows + 1e-10 * moved * dtype.itemsize
     return seconds, COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 
