@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
-HANDED = 1 << 19  # and below which it does not where threads are handed their parts without the GIL
+HANDED = 1 << 19  # the same where threads are handed their parts without the GIL
 LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 

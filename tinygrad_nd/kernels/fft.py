@@ -33,8 +33,8 @@ BATCH = 1 << 23  # bytes of spectra one thread works on at a time
 PIECE = 1 << 20  # bytes of spectra transformed at a time
 LINE = 16  # channels side by side that are worth reading together
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
-LONG = 9  # taps along an axis, with which the library may well be taken: it is loaded then, and its rate is measured
-SLOW = 1.5e9  # bytes per second, for kernels that are not
+RATED = 9  # taps along an axis from which the library may well be taken: its rate is measured, for which it is loaded
+SLOW = 1.5e9  # bytes per second, with shorter kernels
 LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is the more underestimated of the two
 
 
@@ -276,7 +276,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     narrow = per_group <= 2
     products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    rate = _bytes_per_second() if max(spec.kernel, default=1) >= LONG else SLOW
+    rate = _bytes_per_second() if max(spec.kernel, default=1) >= RATED else SLOW
     transforms = (0.16 + 0.84 * spec.rank) * transformed / rate
     seconds = 4e-4 + transforms + 1.2 * products + 0.4e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)

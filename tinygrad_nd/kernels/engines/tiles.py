@@ -102,7 +102,7 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
     x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, cut = arguments
     b, lanes = kernel.b, kernel.lanes
     height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for
-    lanes_there = kernel.first(n) if cut else None
+    ending = kernel.first(n) if cut else None
     columns = [integer(lanes * j) for j in range(vectors - 1)]
     columns.append(integer(0) if vectors == 1 else b.sub(n, integer(lanes)))
 
@@ -118,7 +118,7 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
             def term(q: Any, *sums: Any) -> list[Any]:
                 offset = b.load(kernel.at(offsets, q))
                 across = kernel.at(w, b.mul(q, ldw))
-                weights = [kernel.load(kernel.at(across, c), lanes_there) for c in columns]
+                weights = [kernel.load(kernel.at(across, c), ending) for c in columns]
                 new = []
                 for i in range(height):
                     point = kernel.at(seen[i], offset)
@@ -127,13 +127,13 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
                 return new
 
             def stored(_: Any, *zeros: Any) -> list[Any]:
-                return [kernel.load(kernel.at(place, c), lanes_there) for place in places for c in columns]
+                return [kernel.load(kernel.at(place, c), ending) for place in places for c in columns]
 
             before = kernel.loop(integer(0), added, 1, stored, *[kernel.zero] * (height * vectors))  # once, or not at all
             sums = kernel.loop(first, last, 1, term, *before)
             for i, place in enumerate(places):
                 for j, c in enumerate(columns):
-                    kernel.store(sums[i * vectors + j], kernel.at(place, c), lanes_there)
+                    kernel.store(sums[i * vectors + j], kernel.at(place, c), ending)
 
         kernel.loop(integer(0), m, height, tile)
 
