@@ -351,6 +351,11 @@ def test_rows_that_are_ignored_may_hold_anything(shape, engine):
         loss = nd.cross_entropy(t, labels, label_smoothing=0.1)
         (g,) = nd.gradients(loss, [t], create_graph=recorded)
         assert np.isfinite(loss.data) and np.isfinite(g.data).all() and not g.data[1].any()
+        for f in (nd.cross_entropy, nd.nll_loss):  # whatever comes back to such a row, too
+            w, given = nd.ones(4, np.float32, requires_grad=True), np.where(np.arange(shape[0]) == 1, np.nan, np.float32(1))
+            g, to_weights = nd.gradients(f(t, labels, w, reduction="none"), [t, w], given.astype(np.float32), create_graph=recorded)
+            assert np.isfinite(g.data).all() and g.data[0].any() and not g.data[1].any()
+            assert to_weights.data[0] and not to_weights.data[1:].any()
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3000, 4), (3, 4, 1000)])

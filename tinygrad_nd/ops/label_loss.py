@@ -52,23 +52,27 @@ def _nll(x: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: fl
     weights=lambda h, g, labels, axis, ignore, scale: _to_weights(g, -h, labels, axis, ignore, scale),
 )
 def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    return kernel.put(_each(g, axis, scale), like, labels, weights, axis, ignore)
+    return kernel.put(_each(g, labels, axis, ignore, scale), like, labels, weights, axis, ignore)
 
 
-def _each(g: Any, axis: int, scale: float | None) -> Any:
-    """The cotangent of every row: what `reduced` pulls back."""
+def _each(g: Any, labels: Any, axis: int, ignore: int, scale: float | None) -> Any:
+    """The cotangent of every row, 0 where it does not count: what `reduced` pulls back."""
     if scale is not None:
         return g * scale
-    return expand_dims(g, axis) if isinstance(g, Tensor) else np.expand_dims(g, axis)
+    if not isinstance(g, Tensor):
+        g = np.expand_dims(g, axis)
+        return g if ignore == kernel.NONE else np.where(labels != ignore, g, g.dtype.type(0))
+    g = expand_dims(g, axis)
+    return g if ignore == kernel.NONE else where(labels.data != ignore, g, 0)
 
 
 def _to_scores(g: Any, x: Any, labels: Any, weights: Any, slope: Any, axis: int, ignore: int, scale: float | None) -> Any:
     """g (w softmax(x) - p), p what each class counts in a row and w their sum."""
     if not isinstance(g, Tensor):
-        return times(slope, g if scale is not None else np.expand_dims(g, axis))
+        return times(slope, g if scale is not None else _each(g, labels, axis, ignore, None))
     p = _targets(labels, weights, x.shape, axis, ignore)
     y = where(labels.data != ignore, softmax(x, axis), 0)
-    return _each(g, axis, scale) * (y * sum(p, axis, keepdims=True) - p)
+    return _each(g, labels, axis, ignore, scale) * (y * sum(p, axis, keepdims=True) - p)
 
 
 def _targets(labels: Tensor, weights: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> Tensor:
@@ -82,8 +86,8 @@ def _to_weights(g: Any, losses: Tensor, labels: Any, axis: int, ignore: int, sca
     """What comes back to the weights, where `losses` is what each would be multiplied by."""
     g, labels = astensor(g), astensor(labels)
     hot, counted = _hot(labels, losses.shape, axis, ignore)
-    rows, others = _each(g, axis, scale) * losses, tuple(i for i in range(losses.ndim) if i != axis)
-    return stack([sum(rows * hot, others), sum(rows * counted, others)])
+    rows, others = _each(g, labels, axis, ignore, scale) * losses, tuple(i for i in range(losses.ndim) if i != axis)
+    return stack([sum(where(hot, rows, 0), others), sum(where(counted, rows, 0), others)])
 
 
 def _hot(labels: Tensor, shape: tuple[int, ...], axis: int, ignore: int) -> tuple[np.ndarray, np.ndarray]:
