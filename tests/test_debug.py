@@ -453,6 +453,19 @@ def test_lint_finds_rows_that_no_window_reaches():
     assert rules(nd.conv_nd(draws(1, 1, 10), w, stride=2, padding=1).sum()) == []
 
 
+@pytest.mark.parametrize("pool", [lambda x, **k: nd.max_pool_nd(x, (2, 2), **k), lambda x, **k: nd.avg_pool_nd(x, (3, 3), 1, **k),
+                                  lambda x, **k: nd.adaptive_max_pool_nd(x, (2, 2), **k)])  # fmt: skip
+@pytest.mark.parametrize("conv, shape", [(nd.conv_nd, (4, 2, 3, 3)), (nd.conv_transpose_nd, (2, 4, 3, 3))])
+def test_lint_finds_channels_pooled_as_if_they_were_space(conv, shape, pool):
+    y = nd.relu(conv(draws(2, 8, 8, 2), leaf(draws(*shape)), padding=1, layout="N*C"))
+    (finding,) = nd.debug.lint(pool(y).sum())
+    assert finding.rule == "pooled channels" and "the 4 channels of conv" in finding.what and finding.operation.endswith("pool_nd")
+    between = nd.instance_norm(nd.max_pool_nd(y, 2, 1, layout="N*C"), layout="N*C")
+    assert "pooled channels" in rules(pool(between).sum())
+    right = pool(conv(draws(2, 2, 8, 8), leaf(draws(*shape)), padding=1))
+    assert not rules(pool(y, layout="N*C").sum()) and not rules(right.sum()) and not rules(nd.max_pool_nd(y, (1, 2)).sum())
+
+
 def test_lint_finds_dead_relus():
     x = leaf(draws(8, 4) - np.array([0, 0, 0, 90], np.float32))
     (finding,) = nd.debug.lint(nd.relu(x).sum())

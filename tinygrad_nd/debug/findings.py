@@ -12,6 +12,7 @@ import numpy as np
 from ..arguments import joined
 from ..draw.facts import measure
 from ..draw.labels import alike
+from ..kernels.adaptive import Parted
 from ..kernels.geometry import ConvSpec, PoolSpec
 from ..node import Node
 from ..replay import Values, values
@@ -20,6 +21,7 @@ from .words import graph_of, line_of, place, title
 
 DEAD = 0.9  # share of zeros from which a relu is called dead
 LARGE, SMALL = 1e3, 1e-7  # gradient norms per square root of size
+POOLS, CONVOLUTIONS = {"max_pool", "window_sum", "lp_pool"}, {"correlate", "input_grad"}
 SHAPING = {"reshape", "transpose", "cast", "alias", "broadcast_to", "squeeze", "expand_dims"}
 
 
@@ -55,8 +57,9 @@ def lint(loss: Tensor) -> list[Finding]:
     """Looks through the graph of `loss` for the usual mistakes; a list of findings, each with its place and advice, oldest node first.
 
     Softmax before cross_entropy, two softmaxes in a row, (N, 1) broadcast against (N,), float64 in a float32 model, rows that a stride
-    drops, dead relus, a bias before a norm; and where there are gradients: parameters without one, and norms that explode or vanish.
-    Lines are known of what ran under `nd.debug.sources()`; values that `backward()` freed are not looked at.
+    drops, channels pooled as if they were space, dead relus, a bias before a norm; and where there are gradients: parameters without
+    one, and norms that explode or vanish. Lines are known of what ran under `nd.debug.sources()`; values that `backward()` freed are not
+    looked at.
 
     >>> import tinygrad_nd as nd
     >>> x = nd.tensor([[2.0, 1.0]], requires_grad=True)
@@ -157,7 +160,7 @@ def _doubles(n: Node, graph: _Graph) -> Iterator[Finding]:
 
 def _dropped(n: Node, __: _Graph) -> Iterator[Finding]:
     spec = n.params.get("spec")
-    if not isinstance(spec, (ConvSpec, PoolSpec)) or _name(n) not in ("correlate", "max_pool", "window_sum", "lp_pool"):
+    if not isinstance(spec, (ConvSpec, PoolSpec)) or _name(n) not in {"correlate", *POOLS}:
         return
     lost = []
     for axis, (size, k, s, d, (low, _), o) in enumerate(zip(spec.size, spec.kernel, spec.stride, spec.dilation, spec.padding, spec.out)):
@@ -167,6 +170,24 @@ def _dropped(n: Node, __: _Graph) -> Iterator[Finding]:
     if lost:
         what = f"with kernel {alike(spec.kernel)} and stride {alike(spec.stride)} no window reaches {joined(lost)}"
         yield _found(n, "dropped rows", what, "Pad, crop the input, or choose a stride that tiles it")
+
+
+def _pooled_channels(n: Node, _: _Graph) -> Iterator[Finding]:
+    spec, before = n.params.get("spec"), n.parents[0] if n.parents else None
+    if not isinstance(spec, (PoolSpec, Parted)) or _name(n) not in POOLS or sum(k > 1 for k in spec.kernel) < 2:
+        return
+    axes = list(range(len(n.shape)))  # of `before`, in the order of those of n
+    while isinstance(before, Node) and _name(before) not in CONVOLUTIONS and before.parents:
+        if _name(before) == "transpose":
+            axes = [before.params["axes"][i] for i in axes]
+        elif before.parents[0] is None or before.parents[0].shape != before.shape and _name(before) not in POOLS:
+            return
+        before = before.parents[0]
+    if isinstance(before, Node) and 1 in axes and _name(before) in CONVOLUTIONS:
+        i = axes.index(1) - len(axes) + len(spec.kernel)
+        if i >= 0 and spec.kernel[i] > 1:
+            what = f"it pools the {before.shape[1]} channels of {title(before)} along with space"
+            yield _found(n, "pooled channels", what, "Give it the layout of the convolution: layout='N*C'")
 
 
 def _dead(n: Node, graph: _Graph) -> Iterator[Finding]:
@@ -224,4 +245,5 @@ def _gradients(n: Node, graph: _Graph) -> Iterator[Finding]:
         yield _found(n, "vanishing gradient", what, "Check the initial values; normalise, or add residual connections")
 
 
-RULES: list[Callable[[Node, _Graph], Iterator[Finding]]] = [_softmaxes, _broadcast, _doubles, _dropped, _dead, _bias, _gradients]
+Rule = Callable[[Node, _Graph], Iterator[Finding]]
+RULES: list[Rule] = [_softmaxes, _broadcast, _doubles, _dropped, _pooled_channels, _dead, _bias, _gradients]
