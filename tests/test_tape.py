@@ -501,6 +501,37 @@ def test_switches_are_decorators_that_can_be_called_again():
     assert plain.__name__ == "plain"
 
 
+def test_a_generator_is_under_its_decorator_while_it_runs():
+    x = leaf(1, 2)
+
+    @nd.scope("outer")
+    @nd.no_grad()
+    def steps(found):
+        try:
+            found.append((yield x * 2))
+            yield nd.ones(1, requires_grad=True) * 2
+        except KeyError:
+            with nd.enable_grad():
+                yield x * 3
+        finally:
+            found.append((x * 2).requires_grad)
+        return "end"
+
+    def inner(found):
+        found.append((yield from steps(found)))
+
+    run = inner(found := [])
+    assert not next(run).requires_grad and (x * 2).requires_grad
+    assert not run.send("sent").requires_grad and (x * 2).requires_grad
+    y = run.throw(KeyError())
+    assert y.requires_grad and y._node.scope == "outer" and (x * 2)._node.scope == ""
+    assert list(run) == [] and found == ["sent", False, "end"]
+    left = steps(found)
+    next(left)
+    left.close()
+    assert found[3:] == [False] and (x * 2).requires_grad
+
+
 def test_a_leaf_made_inside_no_grad_still_requires_grad():
     with nd.no_grad():
         x = leaf(1, 2)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -142,6 +144,47 @@ def watch(by: Watch) -> Iterator[None]:
         watched.remove(by)
 
 
+class Inside:
+    """The context manager that `make` makes, as a decorator, too: of a generator it holds while that runs, not while it waits."""
+
+    def __init__(self, make: Callable[..., Any], *args: Any) -> None:
+        self.make, self.args, self.entered = make, args, list[Any]()
+
+    def __enter__(self) -> None:
+        (manager := self.make(*self.args)).__enter__()
+        self.entered.append(manager)
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.entered.pop().__exit__(*error)
+
+    def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(f)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self.make(*self.args):
+                return f(*args, **kwargs)
+
+        @wraps(f)
+        def between(*args: Any, **kwargs: Any) -> Any:
+            generator = f(*args, **kwargs)
+            resume: Callable[[], Any] = partial(next, generator)
+            while True:
+                with self.make(*self.args):
+                    try:
+                        found = resume()
+                    except StopIteration as end:
+                        return end.value
+                try:
+                    resume = partial(generator.send, (yield found))
+                except GeneratorExit:
+                    with self.make(*self.args):
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    resume = partial(generator.throw, error)
+
+        return between if isgeneratorfunction(f) else inside
+
+
 def no_grad() -> Any:
     """Context manager (and decorator): operations inside are not recorded.
 
@@ -152,12 +195,12 @@ def no_grad() -> Any:
     >>> y.requires_grad
     False
     """
-    return setting(recording, False)
+    return Inside(setting, recording, False)
 
 
 def enable_grad() -> Any:
     """Context manager (and decorator): operations inside are recorded, also within `no_grad`."""
-    return setting(recording, True)
+    return Inside(setting, recording, True)
 
 
 def scope(name: str) -> Any:
@@ -171,7 +214,7 @@ def scope(name: str) -> Any:
     """
     if not isinstance(name, str) or not name:
         raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
-    return _inner_scope(name)
+    return Inside(_inner_scope, name)
 
 
 @contextmanager
