@@ -86,6 +86,7 @@ def conv_nd(
     padding: an int, an int per axis, a (before, after) pair per axis (negative crops), or "valid", "same", "same_lower", "full", "causal".
     padding_mode: "zeros", "reflect", "replicate" or "circular", one for all axes or one per axis.
     algorithm: "auto" picks by a cost model (see `explain_conv`), or "gemm", "fft", "winograd", "direct", "col2im", "igemm" (extra `jit`).
+    Of these "fft" and "winograd" spread an infinity or NaN over the tile in which it lies.
 
     Raises ValueError or TypeError, naming the sizes, for shapes that do not fit together.
 
