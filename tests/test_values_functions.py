@@ -187,6 +187,7 @@ CALLS = [
     ("average", [PLAIN], {"axis": (1, 0), "weights": PLAIN[..., 0].T ** 2}),
     ("average", [PLAIN], {"weights": PLAIN**2, "returned": True}),
     ("average", [ARRAYS["ints"]], {"weights": ARRAYS["ints"] ** 2, "returned": True}),
+    ("average", [np.array([250, 255], np.uint8)], {"weights": np.array([250, 255], np.uint8)}),
     ("average", [PLAIN], {"axis": 1, "returned": True}),
     ("average", [PLAIN], {"weights": X}),
     ("average", [PLAIN], {"weights": X, "axis": 0}),

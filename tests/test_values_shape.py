@@ -200,7 +200,8 @@ TABLE = {
     "vander": [call(V), call(V, 3), call(V, 4, increasing=True), call([1, 2, 3]), call(V, 0)],
     "tri": [call(3), call(3, 4, 1), call(2, dtype=int)], "identity": [call(3), call(2, int)], "eye": [call(3, k=1)],
     "full": [call((2, 3), 7), call(3, 1.5, np.float32), call((2, 3), V[:3])],
-    "full_like": [call(F, 2), call(I, 2.7), call(M, 1, dtype=np.float16)],
+    "full_like": [call(F, 2), call(I, 2.7), call(M, 1, dtype=np.float16), call(M, 2, shape=(3, 1))],
+    "zeros_like": [call(M, shape=3), call(I, float, shape=())],
 }  # fmt: skip
 CASES = [(name, *case) for name, cases in TABLE.items() for case in cases]
 

@@ -94,18 +94,22 @@ def _of_shape(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
 
 
 def _of_shape_like(f: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    def make(x: Any, dtype: Dtype = None) -> Any:
-        return f(bare(x), dtype if dtype is None else dtype_of(f.__name__, dtype))
+    def make(x: Any, dtype: Dtype = None, *, shape: Shape | None = None) -> Any:
+        return f(bare(x), dtype if dtype is None else dtype_of(f.__name__, dtype), shape=_maybe(shape, f.__name__))
 
-    return maker(titled(make, f.__name__, doc))
+    return maker(titled(make, f.__name__, f"{doc}; `shape` and `dtype` say otherwise."))
+
+
+def _maybe(shape: Shape | None, where: str) -> tuple[int, ...] | None:
+    return None if shape is None else sizes_of(shape, where)
 
 
 zeros = _of_shape(np.zeros, "Zeros of the given shape")
 ones = _of_shape(np.ones, "Ones of the given shape")
 empty = _of_shape(np.empty, "Whatever the memory held, in the given shape")
-zeros_like = _of_shape_like(np.zeros_like, "Zeros of x's shape and dtype.")
-ones_like = _of_shape_like(np.ones_like, "Ones of x's shape and dtype.")
-empty_like = _of_shape_like(np.empty_like, "Whatever the memory held, in x's shape and dtype.")
+zeros_like = _of_shape_like(np.zeros_like, "Zeros of x's shape and dtype")
+ones_like = _of_shape_like(np.ones_like, "Ones of x's shape and dtype")
+empty_like = _of_shape_like(np.empty_like, "Whatever the memory held, in x's shape and dtype")
 
 
 @maker
@@ -117,11 +121,13 @@ def full(shape: Shape, fill_value: Any, dtype: Dtype = None) -> Any:
 
 
 @maker
-def full_like(x: Any, fill_value: Any, dtype: Dtype = None) -> Any:
+def full_like(x: Any, fill_value: Any, dtype: Dtype = None, *, shape: Shape | None = None) -> Any:
     """One value (or what broadcasts) repeated to x's shape, in x's dtype by default. Its gradient is the sum of the result's."""
+    sizes = _maybe(shape, "full_like")
     if isinstance(fill_value, Tensor) and fill_value.requires_grad:
-        return _filled(fill_value, astensor(x).shape, astensor(x).dtype if dtype is None else dtype)
-    return np.full_like(bare(x), bare(fill_value), dtype)
+        like = astensor(x)
+        return _filled(fill_value, like.shape if sizes is None else sizes, like.dtype if dtype is None else dtype)
+    return np.full_like(bare(x), bare(fill_value), dtype, shape=sizes)
 
 
 @maker

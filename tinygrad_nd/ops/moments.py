@@ -126,7 +126,7 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
         total = sum(w, axes, dtype, keepdims=keepdims)
         if not total.data.all():
             raise ZeroDivisionError(f"average: weights {w.shape} sum to zero along axis {axis}, and cannot be normalised")
-        y = sum(x * w, axes, dtype, keepdims=keepdims) / total
+        y = sum(x * (w if w.dtype == dtype else astype(w, dtype)), axes, dtype, keepdims=keepdims) / total
     return (y, broadcast_to(total, y.shape)) if returned else y
 
 

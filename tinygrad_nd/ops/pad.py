@@ -43,7 +43,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Tenso
         return _zero_pad(t, widths=widths)
     if mode == "constant":
         return _constant(t, widths, options.get("constant_values", 0))
-    if t.dtype.kind not in "fc":  # no gradient, and NumPy's rounding
+    if t.dtype.kind not in "fc" and t.ndim:  # no gradient, and NumPy's rounding
         plain = {k: v.data if isinstance(v, Tensor) else v for k, v in options.items()}
         return astensor(np.pad(t.data, widths, mode, **plain))  # type: ignore[call-overload]
     for axis, (a, b) in enumerate(widths):
