@@ -66,6 +66,23 @@ def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
         call(beyond)
 
 
+@pytest.mark.parametrize("what, call", [
+    ("dropout: training", lambda f: nd.dropout(V, 0.5, f)), ("dropout_nd: training", lambda f: nd.dropout_nd(X, 0.5, f)),
+    ("alpha_dropout: training", lambda f: nd.alpha_dropout(V, 0.5, f)), ("batch_norm: training", lambda f: nd.batch_norm(M, V, V, V, V, f)),
+    ("instance_norm: use_input_stats", lambda f: nd.instance_norm(X, use_input_stats=f)),
+    ("max_pool_nd: ceil_mode", lambda f: nd.max_pool_nd(X, 2, 2, 0, 1, f)),
+    ("lp_pool_nd: ceil_mode", lambda f: nd.lp_pool_nd(X, 2, 2, 2, f)), ("avg_pool_nd: ceil_mode", lambda f: nd.avg_pool_nd(X, 2, 2, 0, f)),
+    ("max_pool_nd: return_indices", lambda f: nd.max_pool_nd(X, 2, return_indices=f)),
+    ("avg_pool_nd: count_include_pad", lambda f: nd.avg_pool_nd(X, 2, count_include_pad=f)),
+    ("adaptive_max_pool_nd: return_indices", lambda f: nd.adaptive_max_pool_nd(X, 2, f)),
+])  # fmt: skip
+def test_what_merely_counts_as_true_is_no_flag(what, call):
+    call(np.True_)
+    for bad in (0.1, 1, "same", None, [], np.random.default_rng(0)):
+        with pytest.raises(TypeError, match=f"^{what} must be True or False, but is "):
+            call(bad)
+
+
 @pytest.mark.parametrize("call", [
     nd.tensor, nd.Parameter, nd.exp, nd.sum, nd.celu, nd.nanmean, nd.linalg.inv, nd.fft.fft, nd.random.normal,
     lambda v: nd.add(1.0, v), lambda v: nd.conv_nd(v, W), lambda v: nd.mse_loss(v, V), lambda v: nd.take(V, v), lambda v: nd.gcd(v, 2),
@@ -166,6 +183,13 @@ class Foreign:
     (lambda: nd.sin(10**20), "sin: is not defined for the int 10+$"),
     (lambda: nd.zeros(2, 3), "zeros: dtype must be one of numbers"),
     (lambda: nd.grad(nd.sum)({"a": 1.0}), "grad: needs numbers, but got .*dict"),
+    *[(lambda f=f: getattr(nd, f)(3), f"{f}: takes a function, but got int") for f in ("grad", "value_and_grad", "jacobian", "hessian")],
+    *[(lambda f=f: getattr(nd, f)(None, [V], [V]), f"{f}: takes a function, but got NoneType") for f in ("vjp", "jvp", "hvp")],
+    *[(lambda f=f: getattr(nd, f)(lambda x: x.data, [V], [V]), f"{f}: the function must return a tensor") for f in ("jvp", "hvp")],
+    (lambda: nd.vjp(lambda x: (x, 1.0), V), "vjp: the function must return a tensor, but returned float"),
+    (lambda: nd.hessian(lambda x: x)(V), "hessian: the function must return a scalar"),
+    (lambda: nd.accuracy([[1], [1, 2]], [0, 1]), "accuracy: a list whose rows differ in length is no array"),
+    (lambda: nd.testing.check_grads(nd.exp, V, eps="small"), "check_grads: eps must be a number"),
     (lambda: nd.tensor(V)[:1.5], r"index: a slice goes between integers, but got slice\(None, 1.5, None\)"),
     (lambda: nd.tensor(Foreign()), "tensor: a Foreign is not an array of numbers: bfloat16"),
     (lambda: nd.ediff1d(None), "ediff1d: needs numbers"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from .arguments import whole
+from .arguments import number, whole
 from .node import enable_grad, no_grad
 from .ops.reduce import sum
 from .sweep import gradients
@@ -36,6 +37,8 @@ def check_grads(
     >>> nd.testing.check_grads(lambda x: x * x * x, [np.array([1.0, 2.0])], order=3)
     """
     whole("check_grads", "order", order)
+    for what, value in (("eps", eps), ("rtol", rtol), ("atol", atol)):
+        number("check_grads", what, value, least=0, below=inf)
     if not callable(f) or not isinstance(args, (Tensor, np.ndarray, Iterable)):
         raise TypeError(f"check_grads: takes a function and its arguments, but got a {type(f).__name__} and a {type(args).__name__}")
     given = [args] if isinstance(args, (Tensor, np.ndarray)) else list(args)

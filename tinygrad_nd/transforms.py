@@ -39,13 +39,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> float(nd.grad(nd.grad(lambda x: x**3))(2.0))
     12.0
     """
-    both = _value_and_grad(f, argnums, "grad")
-
-    @wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
-
-    return gradient
+    return _grad(f, argnums, "grad")
 
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, ...]]]:
@@ -57,7 +51,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, 
     [[[3.0, 4.0]], [[1.0], [2.0]]]
     """
     out, inputs = _called(f, primals, {}, range(len(primals)), "vjp")
-    ys = [out] if isinstance(out, Tensor) else list(out)
+    ys = _results(out, "vjp")
 
     def pullback(cotangent: Any) -> tuple[Tensor, ...]:
         given = [cotangent] if isinstance(out, Tensor) else list(cotangent)
@@ -79,7 +73,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents, but got {len(tangents)}")
     out, inputs = _called(f, primals, {}, range(len(primals)), "jvp")
-    ys = [out] if isinstance(out, Tensor) else list(out)
+    ys = _results(out, "jvp")
     directions = [_tangent(t, x, "jvp: a tangent") for t, x in zip(tangents, inputs)]
     outer = _outer(ys, inputs) or (recording.get() and any(t.requires_grad for t in directions))
     live = [y for y in ys if y.requires_grad]
@@ -106,6 +100,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     [[2.0, 0.0], [0.0, 4.0]]
     """
 
+    _check_function(f, "jacobian")
+
     @wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         out, inputs = _called(f, args, kwargs, _argnums(argnums, len(args), "jacobian"), "jacobian")
@@ -130,7 +126,7 @@ def hessian(f: Function, argnums: int = 0) -> Function:
     """
     if not isinstance(argnums, (int, np.integer)):
         raise TypeError("hessian: argnums must be one int")
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(_grad(f, argnums, "hessian"), argnums)
 
 
 def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
@@ -145,10 +141,11 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     if len(points) != len(vectors):
         raise ValueError(f"hvp: {len(points)} primals need as many vectors, but got {len(vectors)}")
     every = tuple(range(len(points)))
+    slopes = _grad(f, every, "hvp")
 
     def slope(*args: Any) -> Tensor:
         total: Any = 0.0
-        for g, v in zip(grad(f, every)(*args), vectors):
+        for g, v in zip(slopes(*args), vectors):
             total = total + sum(g * _tangent(v, g, "hvp: a vector"))
         return total  # type: ignore[no-any-return]
 
@@ -157,9 +154,7 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
 
 
 def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Function:
-    if not callable(f):
-        hint = "; of tensors at hand, nd.gradients(outputs, inputs) gives the gradients" if isinstance(f, Tensor) else ""
-        raise TypeError(f"{where}: takes a function, but got {type(f).__name__}{hint}")
+    _check_function(f, where)
 
     @wraps(f)
     def valued(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
@@ -173,6 +168,22 @@ def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Fu
     return valued
 
 
+def _grad(f: Function, argnums: int | Sequence[int], where: str) -> Function:
+    both = _value_and_grad(f, argnums, where)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def _check_function(f: Any, where: str) -> None:
+    if not callable(f):
+        hint = "; of tensors at hand, nd.gradients(outputs, inputs) gives the gradients" if isinstance(f, Tensor) else ""
+        raise TypeError(f"{where}: takes a function, but got {type(f).__name__}{hint}")
+
+
 def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int, ...]:
     picked = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     for i in picked:
@@ -183,6 +194,7 @@ def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int,
 
 def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any], picked: Sequence[int], where: str) -> tuple[Any, list[Tensor]]:
     """What f returns, recorded, and its inputs at `picked`, made afresh: leaves, or aliases of tensors that already belong to a graph."""
+    _check_function(f, where)
     fresh = list(args)
     for i in picked:
         t: Tensor = operand(args[i], where)
@@ -191,6 +203,11 @@ def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any], picked: Se
         fresh[i] = alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)
     with enable_grad():
         return f(*fresh, **kwargs), [fresh[i] for i in picked]
+
+
+def _results(out: Any, where: str) -> list[Tensor]:
+    """The tensor, or tensors, that a function returned."""
+    return [_tensor(y, where) for y in (out if isinstance(out, (list, tuple)) else [out])]
 
 
 def _tensor(y: Any, where: str) -> Tensor:

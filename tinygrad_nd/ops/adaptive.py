@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag
 from ..kernels import adaptive as kernel
 from ..kernels import places
 from ..kernels.memory import freeze
@@ -58,6 +59,7 @@ def adaptive_max_pool_nd(x: Any, output_size: Sizes, return_indices: bool = Fals
     """
     x, rank, restore = space_last("adaptive_max_pool_nd", x, output_size, "output_size", layout)
     ordered("adaptive_max_pool_nd", x)
+    flag("adaptive_max_pool_nd", "return_indices", return_indices)
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_max_pool_nd", output_size, x, rank)
     y, indices = _max_pooled(x, kernel.windows(n, o), return_indices)
     return restore(y) if indices is None else (restore(y), restore(indices))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Rng, answering, number
+from ..arguments import Rng, answering, flag, number
 from ..kernels.curves import ALPHA, SCALE
 from ..tensor import Tensor, astensor
 from .elementwise import add, multiply
@@ -26,7 +26,7 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None) -
 
     `rng` is a Generator, a seed, or None for the generator that `nd.random.seed` sets.
     """
-    t = _checked("dropout", x, p)
+    t = _checked("dropout", x, p, training)
     return _scaled(t, p, _kept("dropout", t.shape, p, rng)) if training and p else t
 
 
@@ -35,7 +35,7 @@ def dropout_nd(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = None
 
     Source: Tompson et al., "Efficient object localization using convolutional networks" (2015).
     """
-    t, inside = space("dropout_nd", _checked("dropout_nd", x, p), layout)
+    t, inside = space("dropout_nd", _checked("dropout_nd", x, p, training), layout)
     mask = tuple(1 if i in inside else n for i, n in enumerate(t.shape))
     return _scaled(t, p, _kept("dropout_nd", mask, p, rng)) if training and p else t
 
@@ -45,7 +45,7 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = N
 
     Source: Klambauer et al., "Self-normalizing neural networks" (2017).
     """
-    t = _checked("alpha_dropout", x, p)
+    t = _checked("alpha_dropout", x, p, training)
     if not training or not p:
         return t
     if p == 1:
@@ -57,8 +57,9 @@ def alpha_dropout(x: Any, p: float = 0.5, training: bool = True, *, rng: Rng = N
     return add(multiply(t, factor), shift)
 
 
-def _checked(where: str, x: Any, p: float) -> Tensor:
+def _checked(where: str, x: Any, p: float, training: bool) -> Tensor:
     number(where, "p", p, least=0, most=1)
+    flag(where, "training", training)
     return floating(x)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import answering, number, whole
+from ..arguments import answering, flag, number, whole
 from ..tensor import Tensor, astensor
 from .elementwise import square
 from .naming import named
@@ -160,6 +160,7 @@ def _by_channel(
     """Statistics per channel: those of x, which then change the running ones, or the running ones."""
     number(where, "momentum", momentum)
     number(where, "eps", eps, least=0, below=inf)
+    flag(where, "use_input_stats" if where == "instance_norm" else "training", training)
     channels = x.shape[axis]
     running = {"running_mean": running_mean, "running_var": running_var}
     known = {name: astensor(r).data for name, r in running.items() if r is not None}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import answering, number
+from ..arguments import answering, flag, number
 from ..kernels import pool as kernel
 from ..kernels import winners
 from ..kernels.adaptive import Parted
@@ -107,6 +107,7 @@ def max_pool_nd(
     """
     x, spec, restore = _pooled("max_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
     ordered("max_pool_nd", x)
+    flag("max_pool_nd", "return_indices", return_indices)
     y, indices = _max_pooled(x, spec, return_indices)
     return restore(y) if indices is None else (restore(y), restore(indices))
 
@@ -132,6 +133,7 @@ def avg_pool_nd(
     """
     x, spec, restore = _pooled("avg_pool_nd", x, kernel_size, stride, padding, dilation, ceil_mode, layout)
     x = floating(x)
+    flag("avg_pool_nd", "count_include_pad", count_include_pad)
     if divisor_override is not None:
         number("avg_pool_nd", "divisor_override", divisor_override)
         if divisor_override == 0:
@@ -197,5 +199,6 @@ def _pooled(
 ) -> tuple[Tensor, PoolSpec, Restore]:
     """x with its spatial axes last, the checked spec, and the function that puts channels back where they were."""
     x, rank, restore = space_last(where, x, kernel_size, "kernel_size", layout)
+    flag(where, "ceil_mode", ceil_mode)
     make = lambda size: pool_spec(where, size, kernel_size, stride, padding, dilation, ceil_mode)
     return x, fitting(make, x, rank, layout), restore

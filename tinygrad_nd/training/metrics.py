@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from ..values import numeric
 
 Metric = Callable[[Any, Any], Any]
 
@@ -18,7 +19,7 @@ def accuracy(scores: Any, labels: Any) -> float:
     >>> accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
     0.5
     """
-    s, y = (a.data if isinstance(a, Tensor) else np.asarray(a) for a in (scores, labels))
+    s, y = (a.data if isinstance(a, Tensor) else numeric(a, None, "accuracy") for a in (scores, labels))
     if not y.size or s.ndim < 2 or s.shape[:1] + s.shape[2:] != y.shape:
         raise ValueError(f"accuracy: scores are (N, C, *n) and labels (N, *n), none of them empty, but got {s.shape} and {y.shape}")
     return float((s.argmax(1) == y).mean())
