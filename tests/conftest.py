@@ -11,6 +11,7 @@ rank, any other for all that it names. `pytest -m peer --peers FILE` writes down
 
 import gc
 import json
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "peer(family, against, ranks=..., order=...): compares with another library")
     config.stash[PASSED] = []
+    os.environ.pop("COLUMNS", None)  # pictures as text are cut to the width of a terminal
 
 
 def pytest_collection_finish():

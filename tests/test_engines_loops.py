@@ -20,7 +20,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("f", FORMULAS)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
-@pytest.mark.parametrize("shape", [(2, 3), (5, 9, 8, 16), (3, 40, 100, 130)])
+@pytest.mark.parametrize("shape", [(2, 3), (5, 9, 8, 16), (3, 40, 45, 100)])
 @pytest.mark.parametrize("orders", [("C", "C"), ("last", "last"), ("F", "F"), ("C", "last"), ("reversed", "reversed"), ("gaps", "C")])
 def test_a_loop_is_its_formula_and_zero_stays_zero(f, dtype, shape, orders):
     rng = np.random.default_rng(0)

@@ -109,7 +109,7 @@ def test_what_is_no_dtype_is_refused(name):
                 call(name)
 
 
-@pytest.mark.parametrize("rng", ["a", -1, 1.5, object()], ids=str)
+@pytest.mark.parametrize("rng", ["a", -1, 1.5, object()])
 def test_what_is_no_generator_is_refused_in_the_same_words(rng):
     for where, call in (
         ("dropout", lambda: nd.dropout(V, rng=rng)), ("alpha_dropout", lambda: nd.alpha_dropout(V, rng=rng)),
