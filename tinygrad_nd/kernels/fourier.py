@@ -33,20 +33,24 @@ def points(axes: Sequence[tuple[int, int]]) -> int:
 
 
 def fourier(axes: Sequence[tuple[int, int]]) -> tuple[Chain, Chain, Chain]:
-    """A', B' and G for so many outputs and taps along each axis, in float64.
+    """A, B' and G for so many outputs and taps along each axis, in float64: the first axis, then what each of its frequencies goes through.
 
     Between two axes the parts (real, imaginary) of a number stand before the points of the axis to come.
     """
-    a, b, g, batch, last = [], [], [], 1, len(axes) - 1
+    chains: tuple[Chain, Chain, Chain] = ([], [], [])
+    batch, last = 1, len(axes) - 1
     for i, ((m, k), f) in enumerate(zip(axes, lengths(axes))):
         angles = 2 * np.pi / f * (np.arange(f // 2) + 0.5 if i == 0 else np.arange(f))
         waves = np.exp(1j * np.outer(angles, np.arange(f)))
-        forms = FORMS if i == last else np.eye(2)
-        b.append((batch, _there(waves[:, : m + k - 1].conj(), forms, i == 0)))
-        g.append((batch, _there(waves[:, :k], forms, i == 0)))
-        a.append((batch, _back(waves[:, :m] * ((2 if i == 0 else 1) / f), BACK if i == last else np.eye(2), i == 0)))
+        there, back = (FORMS, BACK) if i == last > 0 else (np.eye(2), np.eye(2))
+        a = _back(waves[:, :m] * ((2 if i == 0 else 1) / f), back, i == 0).T
+        for chain, matrix in zip(chains, (a, _there(waves[:, : m + k - 1].conj(), there, i == 0), _there(waves[:, :k], there, i == 0))):
+            chain.append((batch, matrix))
         batch *= len(waves)
-    return a[::-1], b, g
+    if not last:
+        for chain, forms in zip(chains, (BACK.T, FORMS, FORMS)):
+            chain.append((batch, forms))
+    return chains
 
 
 def _there(waves: Array, forms: Array, real: bool) -> Array:

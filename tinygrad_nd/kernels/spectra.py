@@ -1,7 +1,8 @@
-"""Convolution of tiles that are transformed by `fourier`: first all of them, then products frequency by frequency, then back.
+"""Convolution of tiles that are transformed by `fourier`: all of them along the first axis, then frequency by frequency, then back.
 
-Threads share out the tiles of x, then the frequencies, then the tiles of y: a product of a frequency has the rows of all tiles, and its
-weights are read once. That of few channels needs them: tiles may be lines (see tilings), of which a row makes several outputs abreast.
+Threads share out the tiles of x, then the frequencies of the first axis, then the tiles of y. Each of these frequencies is a convolution
+over the other axes, whose spectra stay in a core's cache. A product has the rows of all tiles, as that of few channels needs them: tiles
+may be lines (see tilings), of which a row makes several outputs abreast.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,82 +33,88 @@ CACHED = 1 << 19  # bytes of products of some frequencies that are summed over t
 
 def convolve(x: Array, kernels: Array, spec: ConvSpec, tiling: Tiling, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (1, *k, C, P)."""
-    (*_, c, p), dtype, q = kernels.shape, kernels.dtype, tiling.abreast
-    a, b, g = _chains(tiling, dtype)
+    (*_, c, p), dtype, q, f = kernels.shape, kernels.dtype, tiling.abreast, tiling.frequencies
+    a, b, g = _ways(tiling, dtype)
+    back, reach = _Way(_transposed(a.first), _transposed(a.rest)), tiling.reach * c
     rows = (kernels if q == 1 else side_by_side(kernels, spec, q)).reshape(_taps(spec, tiling), -1)
-    weights = memory.empty((tiling.size, rows.shape[1]), dtype)
+    weights = memory.empty((_through(g.first, len(rows)), rows.shape[1]), dtype)
 
     def prepare(columns: slice) -> None:
-        apply(g, rows[:, columns], "w", weights[:, columns])
+        apply(g.first, rows[:, columns], "w", weights[:, columns])
 
     with blas.single_blas():
         parallel.run(_cuts(rows.shape[1]), prepare)
         for stretch in tiling.stretches(len(x), c + p, dtype.itemsize):
-            seen = _spectra(x, b, tiling, tiling.windows, tiling.length, stretch, dtype)
-            rows_seen = rows_of(seen, 1, tiling, c, tiling.reach * c)
-            products = memory.empty((tiling.size, rows_seen.shape[2], tiling.turns, q * p), dtype)
-            by_frequency = weights.reshape(tiling.size, 1, tiling.reach * c, q * p)
+            seen = _along_first(x, b.first, tiling, tiling.windows, tiling.length, stretch, dtype)
+            length = seen.shape[2] - (tiling.taps - 1) * c
+            made = memory.empty((f, _through(back.rest, tiling.size // f), length // c * p), dtype)
 
-            def multiply(some: slice) -> None:
-                np.matmul(rows_seen[some], by_frequency[some], out=products[some].swapaxes(1, 2))
+            def multiply(i: int) -> None:
+                of_taps = apply(g.rest, weights.reshape(f, -1, rows.shape[1])[i], "w").reshape(-1, 1, reach, q * p)
+                rows_seen = rows_of(apply(b.rest, seen[i], "x"), 1, tiling, c, reach)
+                products = memory.scratch("products", (len(rows_seen), rows_seen.shape[2], tiling.turns, q * p), dtype)
+                np.matmul(rows_seen, of_taps, out=products.swapaxes(1, 2))
+                apply(back.rest, products.reshape(len(products), -1), "y", made[i])
 
-            parallel.run(_cuts(tiling.size), multiply)
-            made = products.reshape(tiling.size, -1)
+            parallel.run(range(f), multiply)
+            every = made.reshape(-1, made.shape[2])
 
-            def back(task: tuple[Box, slice]) -> None:
-                deliver(apply(a, made[:, task[1].start * p : task[1].stop * p], "y"), tiling, task[0], target)
+            def finish(task: tuple[Box, slice]) -> None:
+                deliver(apply(back.first, every[:, task[1].start * p : task[1].stop * p], "y"), tiling, task[0], target)
 
-            parallel.run(_places(tiling, stretch), back)
+            parallel.run(_places(tiling, stretch), finish)
 
 
 def convolve_back(x: Array, g: Array, spec: ConvSpec, tiling: Tiling, dtype: np.dtype[Any]) -> Array:
     """Its weight gradient (1, *k, C, M), for x (N, *n, C) and cotangents g (N, *o, M)."""
-    c, m, q, taps = x.shape[-1], g.shape[-1], tiling.abreast, tiling.taps
-    chains = _chains(tiling, dtype)
-    to_cotangents, to_weights = _transposed(chains[0]), _transposed(chains[2])
-    total = memory.empty((tiling.size, taps * c * m), dtype)
+    c, m, q, taps, f = x.shape[-1], g.shape[-1], tiling.abreast, tiling.taps, tiling.frequencies
+    to_cotangents, to_x, to_weights = _ways(tiling, dtype)
+    total = memory.empty((f, _through(to_weights.first, _taps(spec, tiling)) // f, taps * c * m), dtype)
     shape = tiling.turns, tiling.reach * c, q * m
     step = max(1, CACHED // (prod(shape) * dtype.itemsize))
     with blas.single_blas():
         for i, stretch in enumerate(tiling.stretches(len(x), c + m, dtype.itemsize)):
-            seen = rows_of(_spectra(x, chains[1], tiling, tiling.windows, tiling.length, stretch, dtype), 1, tiling, c, tiling.reach * c)
-            asked = rows_of(_spectra(g, to_cotangents, tiling, tiling.given, tiling.points, stretch, dtype), 1, tiling, m, q * m)
+            seen = _along_first(x, to_x.first, tiling, tiling.windows, tiling.length, stretch, dtype)
+            asked = _along_first(g, to_cotangents.first, tiling, tiling.given, tiling.points, stretch, dtype)
 
-            def multiply(some: slice, first: bool = i == 0) -> None:
-                sums = memory.scratch("sums", (some.stop - some.start, *shape), dtype)
-                np.matmul(seen[some].swapaxes(2, 3), asked[some], out=sums)
-                found = (sums.sum(1) if tiling.turns > 1 else sums).reshape(len(sums), tiling.reach, c, q, m)
-                of_taps = total[some].reshape(len(sums), taps, c, m)
-                for j in range(q):
-                    if first and j == 0:
-                        of_taps[...] = found[:, :taps, :, 0]
-                    else:
-                        of_taps += found[:, j : j + taps, :, j]
+            def multiply(at: int, first: bool = i == 0) -> None:
+                sees = rows_of(apply(to_x.rest, seen[at], "x"), 1, tiling, c, tiling.reach * c).swapaxes(2, 3)
+                asks = rows_of(apply(to_cotangents.rest, asked[at], "g"), 1, tiling, m, q * m)
+                of_taps = memory.scratch("taps", (len(sees), taps, c, m), dtype)
+                for some in (slice(low, low + step) for low in range(0, len(sees), step)):
+                    sums = memory.scratch("sums", (len(sees[some]), *shape), dtype)
+                    np.matmul(sees[some], asks[some], out=sums)
+                    found = (sums.sum(1) if tiling.turns > 1 else sums).reshape(len(sums), tiling.reach, c, q, m)
+                    of_taps[some] = found[:, :taps, :, 0]
+                    for j in range(1, q):
+                        of_taps[some] += found[:, j : j + taps, :, j]
+                found = apply(_transposed(to_weights.rest), of_taps.reshape(len(sees), -1), "w")
+                np.copyto(total[at], found) if first else np.add(total[at], found, out=total[at])
 
-            parallel.run([slice(i, min(i + step, tiling.size)) for i in range(0, tiling.size, step)], multiply)
-        dw = np.empty((_taps(spec, tiling), total.shape[1]), dtype)
+            parallel.run(range(f), multiply)
+        every, dw = total.reshape(-1, total.shape[2]), np.empty((_taps(spec, tiling), total.shape[2]), dtype)
 
         def finish(columns: slice) -> None:
-            dw[:, columns] = apply(to_weights, total[:, columns], "w")
+            dw[:, columns] = apply(_transposed(to_weights.first), every[:, columns], "w")
 
-        parallel.run(_cuts(total.shape[1]), finish)
+        parallel.run(_cuts(dw.shape[1]), finish)
     return dw.reshape(1, *spec.kernel, c, m)
 
 
-def _spectra(
+def _along_first(
     x: Array, chain: Chain, tiling: Tiling, block: ConvSpec, points: Sequence[int], stretch: list[Box], dtype: np.dtype[Any]
 ) -> Array:
-    """Transformed tiles of a stretch, point after point of its lines, with zeros as far as `rows_of` looks."""
+    """Tiles of a stretch transformed along the first axis, (its frequencies, points, lines), with zeros as far as `rows_of` looks."""
     tasks, c, row = _places(tiling, stretch), x.shape[-1], tiling.turns * tiling.abreast
-    count = tasks[-1][1].stop
-    spectra = memory.empty((tiling.size, (-(-count // row) * row + tiling.taps - 1) * c), dtype)
+    count, axes = tasks[-1][1].stop, len(tiling.axes)
+    spectra = memory.empty((_through(chain, prod(points[:axes])), (-(-count // row) * row + tiling.taps - 1) * c), dtype)
     spectra[:, count * c :] = 0
 
     def work(task: tuple[Box, slice]) -> None:
         apply(chain, cut(x, tiling, block, points, task[0], dtype), "x", spectra[:, task[1].start * c : task[1].stop * c])
 
     parallel.run(tasks, work)
-    return spectra
+    return spectra.reshape(tiling.frequencies, -1, spectra.shape[1])
 
 
 def _places(tiling: Tiling, stretch: list[Box]) -> list[tuple[Box, slice]]:
@@ -127,15 +134,30 @@ def _taps(spec: ConvSpec, tiling: Tiling) -> int:
     return prod(spec.kernel) // tiling.taps
 
 
+class _Way(NamedTuple):
+    """From points to frequencies: along the first axis, and, for each of its frequencies, along the rest."""
+
+    first: Chain
+    rest: Chain
+
+
 @lru_cache(256)
-def _chains(tiling: Tiling, dtype: np.dtype[Any]) -> list[Chain]:
-    """A', B' and G."""
-    real = np.float32 if real_bytes(dtype) == 4 else np.float64
-    return [[(batch, matrix.astype(real)) for batch, matrix in chain] for chain in fourier(tiling.axes)]
+def _ways(tiling: Tiling, dtype: np.dtype[Any]) -> list[_Way]:
+    """Those of cotangents, of x and of weights."""
+    real, f = np.float32 if real_bytes(dtype) == 4 else np.float64, tiling.frequencies
+    chains = ([(batch, matrix.astype(real)) for batch, matrix in chain] for chain in fourier(tiling.axes))
+    return [_Way(chain[:1], [(batch // f, matrix) for batch, matrix in chain[1:]]) for chain in chains]
 
 
 def _transposed(chain: Chain) -> Chain:
     return [(batch, matrix.T) for batch, matrix in reversed(chain)]
+
+
+def _through(chain: Chain, points: int) -> int:
+    """How many points a chain makes of so many."""
+    for _, matrix in chain:
+        points = points * matrix.shape[0] // matrix.shape[1]
+    return points
 
 
 def workspace(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> int:

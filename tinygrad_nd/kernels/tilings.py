@@ -71,6 +71,11 @@ class Tiling:
         return points(self.axes) if self.fourier else prod(m + k - 1 for m, k in self.axes)
 
     @property
+    def frequencies(self) -> int:
+        """Of the first axis, if it is transformed by `fourier`."""
+        return circle_lengths(self.axes)[0] // 2
+
+    @property
     def line(self) -> int:
         """Points along a line."""
         return self.length[-1] if self.taps > 1 else 1

@@ -137,17 +137,19 @@ def _in_order(y: Array, tiling: Tiling, batch: Box, channels: int) -> Array:
 
 
 def apply(chain: Chain, a: Array, key: str, out: Array | None = None) -> Array:
-    """Matrices times a (t, L), one after another."""
+    """Matrices times a (t, L), one after another. Both `a` and `out` may be columns of larger arrays."""
     length = a.shape[1]
     for i, (batch, matrix) in enumerate(chain):
         rows, columns = matrix.shape
-        given = a.reshape(batch, columns, -1)
         if out is not None and i == len(chain) - 1:
-            made = out.reshape(batch, rows, -1)
+            made = out
         else:
-            made = memory.scratch((key, i), (batch, rows, given.shape[-1]), a.dtype)
-        np.matmul(matrix, given, out=made)
-        a = made.reshape(-1, length)
+            made = memory.scratch((key, i), (len(a) // columns * rows, length), a.dtype)
+        whole = a.flags.c_contiguous and made.flags.c_contiguous
+        width = a.size // (batch * columns) if whole else length
+        given, place = a.reshape(batch, columns, -1, width), made.reshape(batch, rows, -1, width)
+        np.matmul(matrix, given.swapaxes(1, 2), out=place.swapaxes(1, 2))
+        a = made
     return a
 
 
