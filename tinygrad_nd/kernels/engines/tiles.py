@@ -14,6 +14,8 @@ from .llvm import Kernel, integer
 Compiled = Any  # see llvm.function
 
 DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
+FIRST = 1 << 15  # bytes of that cache
+CLASH = 1 << 8  # bytes between rows of which caches hold few at a time
 OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the array
 
 
@@ -47,8 +49,9 @@ def panels(n: int, dtype: np.dtype[Any]) -> tuple[int, ...]:
 def _panel(vectors: int, cut: bool, dtype: np.dtype[Any]) -> Compiled:
     """f(x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth): the product for one panel.
 
-    A tile of its rows stays in registers while `depth` terms of the sum go by, and the part of w that they need in a cache. The last of
-    several vectors ends with the columns, and makes some of them again; a single one may be `cut` off by them.
+    A tile of its rows stays in registers while `depth` terms of the sum go by, and the part of w that they need in a cache, for which it is
+    copied where its rows would drive one another out. The last of several vectors ends with the columns, and makes some of them again; a
+    single one may be `cut` off by them.
     """
     return llvm.function("panel", "priripiipiii", dtype, _write_panel, vectors, cut and vectors == 1)
 
@@ -105,20 +108,41 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
     ending = kernel.first(n) if cut else None
     columns = [integer(lanes * j) for j in range(vectors - 1)]
     columns.append(integer(0) if vectors == 1 else b.sub(n, integer(lanes)))
+    width = vectors * lanes
+    with b.goto_entry_block():  # of w
+        copy = b.bitcast(b.alloca(kernel.vector, integer(DEPTH * vectors)), kernel.number.as_pointer())
+
+    def packed(first: Any, last: Any) -> tuple[Any, Any, list[Any]]:
+        """Where row 0 of w would lie, how far apart rows are, and at which columns to read those that are needed: w's own, or a copy."""
+        start = kernel.at(copy, b.mul(first, integer(-width)))
+
+        def row(q: Any) -> None:
+            across, to = kernel.at(w, b.mul(q, ldw)), kernel.at(start, b.mul(q, integer(width)))
+            for j, c in enumerate(columns):
+                kernel.store(kernel.load(kernel.at(across, c)), kernel.at(to, integer(lanes * j)))
+
+        apart = b.icmp_signed("!=", b.srem(ldw, integer(CLASH // kernel.itemsize)), integer(0))
+        few = b.icmp_signed("<", kernel.least(m, b.sub(last, first)), integer(64))
+        there = b.or_(apart, few)
+        kernel.loop(b.select(there, last, first), last, 1, row)
+        own = [*columns[:-1], b.select(there, columns[-1], integer(width - lanes))]
+        return b.select(there, w, start), b.select(there, ldw, integer(width)), own
 
     def block(first: Any) -> None:
         last = kernel.least(b.add(first, depth), k)
+        copies = vectors > 1 and DEPTH * width * kernel.itemsize < FIRST
+        where, step, own = packed(first, last) if copies else (w, ldw, columns)
         added = b.select(b.icmp_signed(">", first, integer(0)), integer(1), add)
 
         def tile(row: Any) -> None:
-            own = [kernel.least(b.add(row, integer(i)), b.sub(m, integer(1))) for i in range(height)]  # past the end: the last again
-            seen = [kernel.at(x, b.load(kernel.at(rows, i))) for i in own]
-            places = [kernel.at(out, b.mul(i, ldo)) for i in own]
+            these = [kernel.least(b.add(row, integer(i)), b.sub(m, integer(1))) for i in range(height)]  # past the end: the last again
+            seen = [kernel.at(x, b.load(kernel.at(rows, i))) for i in these]
+            places = [kernel.at(out, b.mul(i, ldo)) for i in these]
 
             def term(q: Any, *sums: Any) -> list[Any]:
                 offset = b.load(kernel.at(offsets, q))
-                across = kernel.at(w, b.mul(q, ldw))
-                weights = [kernel.load(kernel.at(across, c), ending) for c in columns]
+                across = kernel.at(where, b.mul(q, step))
+                weights = [kernel.load(kernel.at(across, c), ending) for c in own]
                 new = []
                 for i in range(height):
                     point = kernel.at(seen[i], offset)
