@@ -34,8 +34,8 @@ FAMILIES = {  # of the modules in ops/
     "linear algebra, products": "linalg einsum vectors matrix_norm",
     "Fourier transforms": "fft fourier",
     "second names": "aliases",
-    "networks": "activation adaptive attention conv convolve curves distance dropout label_loss layers loss margin_loss norm pool resize "
-    "window",
+    "networks": "activation adaptive attention conv convolve ctc curves distance dropout label_loss layers loss margin_loss norm pool "
+    "resize window",
 }
 _FAMILY = {module: family for family, modules in FAMILIES.items() for module in modules.split()}
 

@@ -147,6 +147,9 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "einsum output": (lambda: nd.einsum("ij->ik", zeros(2, 3)), ValueError, "einsum", "'k'"),
     "einsum repeated output": (lambda: nd.einsum("ij->ii", zeros(2, 3)), ValueError, "einsum", "'ii'"),
     "linear features": (lambda: nd.linear(zeros(2, 3), zeros(4, 5)), ValueError, "linear", "(4, 5)", "5", "(2, 3)"),
+    "bilinear features": (lambda: nd.bilinear(zeros(2, 3), zeros(2, 4), zeros(5, 3, 3)), ValueError, "bilinear", "x2", "(2, 4)"),
+    "bilinear batch": (lambda: nd.bilinear(zeros(2, 3), zeros(1, 3), zeros(5, 3, 3)), ValueError, "bilinear", "(2, 3)", "(1, 3)"),
+    "bilinear bias": (lambda: nd.bilinear(zeros(3), zeros(3), zeros(5, 3, 3), zeros(1)), ValueError, "bilinear", "(5,)", "(1,)"),
     "linear weight": (lambda: nd.linear(zeros(2, 3), zeros(3)), ValueError, "linear", "(3,)"),
     "linear bias": (lambda: nd.linear(zeros(2, 3), zeros(4, 3), zeros(3)), ValueError, "linear", "(4,)", "(3,)"),
     # shapes

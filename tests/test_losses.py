@@ -1,6 +1,7 @@
 """Losses: PyTorch's values and derivatives over their arguments, exact tails, both engines, and errors instead of broadcasts."""
 
-from math import exp, log, log1p
+from itertools import product
+from math import exp, inf, log, log1p
 
 import numpy as np
 import peers
@@ -367,6 +368,28 @@ def test_where_all_rows_are_ignored_the_mean_is_no_number_and_its_gradient_zero(
     assert np.isnan(mean.data) and not x.grad.data.any()
 
 
+def test_ctc_loss_adds_up_every_way_to_spell_a_target():
+    x = nd.tensor(nd.log_softmax(normal((4, 5, 3)), -1).data, requires_grad=True)
+    targets, counts, sizes = [[], [2], [0, 2], [0, 0], [2, 2]], [0, 1, 2, 2, 2], [0, 3, 4, 3, 2]  # the last does not fit
+    spelled = lambda way: [a for a, before in zip(way, [None, *way]) if a not in (before, 1)]
+    p = [sum(exp(x.data[range(n), i, np.array(way, int)].sum()) for way in product(range(3), repeat=n) if spelled(way) == t)
+         for i, (t, n) in enumerate(zip(targets, sizes))]  # fmt: skip
+    expected, rows = [-log(q) if q else inf for q in p], np.array([[9, 9], [2, 9], [0, 2], [0, 0], [2, 2]])
+    given = x, rows, sizes, counts
+    found = nd.ctc_loss(*given, blank=1, reduction="none")
+    np.testing.assert_allclose(found.data, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(nd.ctc_loss(x, [2, 0, 2, 0, 0, 2, 2], sizes, counts, blank=1, reduction="none").data, found.data)
+    assert nd.ctc_loss(*given, blank=1).item() == inf and np.isnan(nd.ctc_loss(x * np.nan, *given[1:], blank=1).data)
+    found = nd.ctc_loss(*given, blank=1, zero_infinity=True)
+    np.testing.assert_allclose(found.data, np.sum(np.array(expected[:4]) / [1, 1, 2, 2]) / 5, rtol=1e-12)
+    found.backward()
+    assert np.isfinite(x.grad.data).all() and not x.grad.data[:, 4].any() and x.grad.data[1, 2].all()
+    alone = nd.ctc_loss(x[:, 2], [0, 2], 4, 2, blank=1, reduction="none")
+    assert alone.shape == () and alone.item() == pytest.approx(expected[2], 1e-12)
+    certain = np.where(np.arange(3) == [[2], [2], [1]], 0, -np.inf)  # probabilities of 0 and 1
+    assert nd.ctc_loss(certain, [2], 3, 1, blank=1).item() == 0 and nd.ctc_loss(certain, [0], 3, 1, blank=1).item() == inf
+
+
 # Errors.
 
 
@@ -406,6 +429,14 @@ def test_a_reduction_that_does_not_exist_is_named(name):
     (lambda: nd.nll_loss(np.ones((2, 3, 4)), [0, 1]), ValueError, r"needs a target of shape \(2, 4\), but got \(2,\)"),
     (lambda: nd.multi_margin_loss(np.ones((2, 3)), [0, 1], p=3), ValueError, "p must be 1 or 2"),
     (lambda: nd.multilabel_margin_loss(np.ones((1, 3)), [[0, 4, -1]]), ValueError, "holds class 4"),
+    (lambda: nd.ctc_loss(np.ones((4, 2)), [1], 5, 1), ValueError, "ctc_loss: input_lengths reach from 5 to 5, but there are 4"),
+    (lambda: nd.ctc_loss(np.ones((4, 2)), [0], 4, 1), ValueError, "ctc_loss: targets hold 0, but labels are .* other than blank=0"),
+    (lambda: nd.ctc_loss(np.ones((4, 1, 2)), [[2]], [4], [1]), ValueError, "ctc_loss: targets hold 2, but labels are classes 0 to 1"),
+    (lambda: nd.ctc_loss(np.ones((4, 1, 2)), [1, 1], [4], [1]), ValueError, "ctc_loss: target_lengths sum to 1, but targets .* are 2"),
+    (lambda: nd.ctc_loss(np.ones((4, 2, 2)), [[1]], [4, 4], [1, 1]), ValueError, r"ctc_loss: targets need shape \(2, S\)"),
+    (lambda: nd.ctc_loss(np.ones((4, 2, 2)), [[1], [1]], [4.0, 4], [1, 1]), ValueError, "ctc_loss: input_lengths must be 2 whole numbers"),
+    (lambda: nd.ctc_loss(np.ones((4, 2)), [1], 4, 1, blank=2), ValueError, "ctc_loss: blank=2 is none of the 2 classes"),
+    (lambda: nd.ctc_loss(np.ones(4), [1], 4, 1), ValueError, r"ctc_loss: log_probs needs shape \(T, N, C\)"),
     (lambda: nd.cosine_embedding_loss(np.ones((2, 3)), np.ones((2, 3)), np.ones(3)), ValueError, r"need a target of shape \(2,\)"),
     (lambda: nd.triplet_margin_loss(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1))), ValueError, r"anchor \(2, 3\) and negative"),
     (lambda: nd.cosine_similarity(np.ones((2, 3)), np.ones((2, 4))), ValueError, r"cosine_similarity: .*\(2, 3\).*\(2, 4\)"),
@@ -427,6 +458,7 @@ def test_modules_keep_their_arguments(torch):
         ("HingeEmbeddingLoss", (x, sign), {"margin": 2.0}), ("MarginRankingLoss", (x[0], t[0], sign[0]), {"margin": 0.5}),
         ("CosineEmbeddingLoss", (x, t, sign[:, 0]), {}), ("TripletMarginLoss", (x, t, sign), {"swap": True}),
         ("MultiMarginLoss", (x, label), {"p": 2}), ("MultiLabelMarginLoss", (x, np.array([[0, 1, -1, 0]] * 3)), {}),
+        ("CTCLoss", (x, np.array([1, 2]), np.array(3), np.array(2)), {"blank": 3, "reduction": "sum"}),
         ("MultiLabelSoftMarginLoss", (x, abs(t) / 9), {}), ("CosineSimilarity", (x, t), {}), ("PairwiseDistance", (x, t), {}),
     ):  # fmt: skip
         found = getattr(nd.nn, name)(**keywords)(*args)

@@ -101,6 +101,7 @@ PAIRS = {  # ours, theirs, arguments; the state of theirs goes into ours
                           (IMAGE,)),
     "linear": (lambda: nn.Linear(5, 3), lambda: tn.Linear(5, 3), (ROWS,)),
     "lazy linear": (lambda: nn.Linear(None, 3, bias=False), lambda: tn.Linear(5, 3, bias=False), (ROWS,)),
+    "bilinear": (lambda: nn.Bilinear(5, 4, 3), lambda: tn.Bilinear(5, 4, 3), (ROWS, ROWS[..., :4])),
     "embedding": (lambda: nn.Embedding(7, 3, 2), lambda: tn.Embedding(7, 3, 2), (np.array([[0, 2, 6], [2, 2, 1]]),)),
     "batch norm 1d": (lambda: nn.BatchNorm1d(5), lambda: tn.BatchNorm1d(5), (ROWS,)),
     "batch norm 2d": (lambda: nn.BatchNorm2d(None, 1e-3, 0.3), lambda: tn.BatchNorm2d(4, 1e-3, 0.3), (IMAGE,)),

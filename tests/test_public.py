@@ -16,11 +16,11 @@ PUBLIC = """
     abs absolute accuracy acos acosh adaptive_avg_pool_nd adaptive_max_pool_nd add all allclose alpha_dropout amax amin angle any append
     apply_along_axis apply_over_axes arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argpartition argsort
     argwhere around array array_equal array_equiv array_split asarray asin asinh astensor astype atan atan2 atanh atleast_1d
-    atleast_2d atleast_3d average avg_pool_nd batch_norm binary_cross_entropy binary_cross_entropy_with_logits bincount bitwise_and
+    atleast_2d atleast_3d average avg_pool_nd batch_norm bilinear binary_cross_entropy binary_cross_entropy_with_logits bincount bitwise_and
     bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor block broadcast_arrays
     broadcast_shapes broadcast_to cbrt ceil celu checkpoint Checkpoint choose clip column_stack compress concat concatenate conj
     conjugate conv_nd conv_transpose_nd convolve convolve_nd copy copysign corrcoef correlate correlate_nd cos cosh cosine_embedding_loss
-    cosine_similarity count_nonzero cov cross cross_entropy cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
+    cosine_similarity count_nonzero cov cross cross_entropy ctc_loss cumprod cumsum cumulative_prod cumulative_sum data debug default_dtype
     deg2rad degrees delete diag diag_indices diag_indices_from diagflat diagonal diff digamma digitize divide divmod dot draw draw_vjp
     Drawing dropout dropout_nd dsplit dstack EarlyStopping ediff1d einsum einsum_path elu embedding empty empty_like enable_grad engine
     equal erf erfc erfinv exp exp2 expand_dims expit explain_conv explain_vjp expm1 extract eye fabs fft fit fix flatnonzero flip fliplr

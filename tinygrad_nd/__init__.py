@@ -26,6 +26,7 @@ from .ops.choice import *
 from .ops.conv import *
 from .ops.convolve import *
 from .ops.create import *
+from .ops.ctc import *
 from .ops.curves import *
 from .ops.distance import *
 from .ops.dropout import *

@@ -61,6 +61,8 @@ SAMPLES: list[Sample] = [
     *rows("label_loss", lambda x, w: nd.cross_entropy(x, LABELS[:, 0], w, label_smoothing=0.2, reduction="none"),
           (normal(2, 4, 2), positive(4)), promotes=False),
     *rows("label_loss", lambda x, w: nd.cross_entropy(x, [0, 3, 1], w, label_smoothing=0.2), (normal(3, 4), positive(4)), promotes=False),
+    *rows("logsumexp", lambda x: nd.ctc_loss(x, [[1, 2], [3, 3]], [5, 4], [1, 2], reduction="none"), (normal(5, 2, 4),)),
+    *rows("matmul", nd.bilinear, (normal(2, 3), normal(2, 4), normal(5, 3, 4), normal(5)), (normal(3), normal(2), normal(1, 3, 2))),
     *rows("log_softmax", lambda x, t: nd.cross_entropy(x, t), (normal(3, 4, 2), positive(3, 4, 2))),
     *rows("margin_loss", lambda x: nd.multi_margin_loss(x, [0, 3, 1], margin=2.0, p=2), (within(3, 4),)),
     *rows("margin_loss", lambda x: nd.multilabel_margin_loss(x, [[0, 3, -1, 2], [1, -1, 0, 0], [2, 1, 0, -1]]), (within(3, 4),)),

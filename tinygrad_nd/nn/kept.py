@@ -21,7 +21,7 @@ NUMBERS: Mapping[str, Mapping[str, float]] = {  # within which bounds
 }  # fmt: skip
 WORDS = {"reduction": ("mean", "sum", "none"), "approximate": ("none", "tanh"), "mode": (*MODES, *RANKED)}
 SIZES = {"kernel_size": 1, "output_size": 1, "size": 1, "factor": 1, "stride": 1, "dilation": 1}  # from what on
-WHOLE = ("axis", "start_axis", "end_axis", "ignore_index")
+WHOLE = ("axis", "start_axis", "end_axis", "ignore_index", "blank")
 
 
 def check_kept(layer: Any, names: Iterable[str], **own: Any) -> None:

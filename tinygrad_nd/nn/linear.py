@@ -1,4 +1,4 @@
-"""Layers that are linear in their input and carry weights: dense, convolution, transposed convolution.
+"""Layers that are linear in their inputs and carry weights: dense, bilinear, convolution, transposed convolution.
 
 Weights are drawn by `init.he_normal` (variance 2 / fan_in: every use here precedes a ReLU unless told otherwise) and biases start at zero.
 `init` takes any `(shape, *, dtype, rng)`. Where the number of input channels (features) is None, the first call finds it.
@@ -18,13 +18,16 @@ from ..arguments import Rng
 from ..kernels.geometry import conv_window, transpose_window
 from ..kernels.padding import IntN, Padding, per_axis, several
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
-from ..ops.layers import linear
+from ..ops.layers import bilinear, linear
 from ..tensor import Parameter, Tensor
 from .function import told_by
 from .kept import check_kept
 from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
+from .module import Module
 
-__all__ = ["Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear"]
+__all__ = [
+    "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear",
+]  # fmt: skip
 
 Shapes = Mapping[str, tuple[int, ...]]
 ANY = 1 << 48  # a size that every window fits
@@ -59,6 +62,29 @@ class Linear(Lazy):
         if self._awaited:
             self._meet(x)
         return linear(x, self.weight, self.bias)
+
+
+class Bilinear(Module):
+    """`bilinear`: (*, in1_features) and (*, in2_features) to (*, out_features). weight (out, in1, in2), bias (out,)."""
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init: Initialiser = initialisers.he_normal,
+        dtype: npt.DTypeLike | None = None,
+        rng: Rng = None,
+    ) -> None:
+        check_counts(self, in1_features=in1_features, in2_features=in2_features, out_features=out_features)
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        parts = recipe(self, init, dtype, rng, bias)
+        self.weight, self.bias = parts.weight(out_features, in1_features, in2_features), parts.zeros(out_features)
+
+    def forward(self, x1: Any, x2: Any) -> Tensor:
+        return bilinear(x1, x2, self.weight, self.bias)
 
 
 class _Convolution(Lazy):

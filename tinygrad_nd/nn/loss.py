@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..ops import distance, label_loss, loss, margin_loss
+from ..ops import ctc, distance, label_loss, loss, margin_loss
 from .function import module_of
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss", "GaussianNLLLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss", "GaussianNLLLoss",
     "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MarginRankingLoss", "MSELoss", "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PairwiseDistance", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
     "TripletMarginLoss",
@@ -14,6 +14,7 @@ __all__ = [
 
 BCELoss = module_of("BCELoss", loss.binary_cross_entropy, 2)
 BCEWithLogitsLoss = module_of("BCEWithLogitsLoss", loss.binary_cross_entropy_with_logits, 2)
+CTCLoss = module_of("CTCLoss", ctc.ctc_loss, 4)
 CosineEmbeddingLoss = module_of("CosineEmbeddingLoss", distance.cosine_embedding_loss, 3)
 CosineSimilarity = module_of("CosineSimilarity", distance.cosine_similarity, 2)
 CrossEntropyLoss = module_of("CrossEntropyLoss", label_loss.cross_entropy, 2)

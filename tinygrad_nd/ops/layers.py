@@ -1,4 +1,4 @@
-"""Layers with a matrix of weights: dense ones, and rows picked by number."""
+"""Layers with a matrix of weights: dense ones, of one input or of pairs of two, and rows picked by number."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ..kernels import blas
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
+from .einsum import einsum
 from .index import take
 from .linalg import matmul
 from .ufunc import bare_rules, conj
 
-__all__ = ["embedding", "linear"]
+__all__ = ["bilinear", "embedding", "linear"]
 
 
 @bare_rules
@@ -52,6 +53,24 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     if bias is not None and bias._node is None:
         bias = astensor(bias, name="bias")  # nothing else remembers a constant one; so it is drawn
     return _linear(x, weight, bias)
+
+
+def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Tensor:
+    """The sum of x1[i] weight[:, i, j] x2[j], plus bias. Shapes: x1 (*lead, in1), x2 (*lead, in2), weight (out, in1, in2), bias (out,)."""
+    x1, x2, weight = astensor(x1), astensor(x2), astensor(weight)
+    if weight.ndim != 3:
+        raise ValueError(f"bilinear: weight needs shape (out, in1, in2), but has {weight.shape}")
+    for name, x, features in (("x1", x1, weight.shape[1]), ("x2", x2, weight.shape[2])):
+        if not x.ndim or x.shape[-1] != features:
+            raise ValueError(f"bilinear: weight {weight.shape} takes {features} features in {name}, which has shape {x.shape}")
+    if x1.shape[:-1] != x2.shape[:-1]:
+        raise ValueError(f"bilinear: x1 {x1.shape} and x2 {x2.shape} differ in more than their last axis")
+    y: Tensor = einsum("...i,oij,...j->...o", x1, weight, x2)
+    if bias is not None:
+        if (bias := astensor(bias)).shape != weight.shape[:1]:
+            raise ValueError(f"bilinear: bias needs shape {weight.shape[:1]}, but has {bias.shape}")
+        y = y + bias
+    return y
 
 
 def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> Tensor:
