@@ -87,6 +87,8 @@ def test_integers_stay_within_their_range():
     x = np.array([[[0, 127, 255]]], np.uint8).repeat(50, 0)
     y = augment.noise(x, 0, 100).astype(int)
     assert y[:, 0, 0].min() == 0 and y[:, 0, 0].max() > 100 and y[:, 0, 2].max() == 255 and y[:, 0, 2].min() < 155
+    z = augment.brightness(np.full((50, 1, 3), 2**31 - 1, np.int32), 0, 1e6)  # which no float32 is
+    assert z.dtype == np.int32 and (z > 2**31 - 2e6).all()
 
 
 def test_generators_in_one_state_change_an_image_and_its_mask_alike():
@@ -106,6 +108,7 @@ def test_generators_in_one_state_change_an_image_and_its_mask_alike():
         (lambda x: augment.crop(x, 0, 3, padding_mode="edge"), "replicate"),
         (lambda x: augment.flip(x, 0, 2), "no spatial axis 2"),
         (lambda x: augment.flip(x, 0, p=1.5), "1.5"),
+        (lambda x: augment.brightness(x, 0, -1), "augment.brightness: most=-1 must be at least 0"),
         (lambda x: augment.flip(x[:, :, 0, 0], 0), r"\(12, 2\)"),
         (lambda x: augment.flip(x, 0, layout="NHWC"), "layout"),
     ],

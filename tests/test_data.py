@@ -86,6 +86,8 @@ def flat(batches):
 def test_a_pass_goes_on_where_its_state_was_taken(given, wrap):
     whole, again = wrap(noisy(7)), wrap(noisy(99))
     list(whole)
+    again.load_state_dict(whole.state_dict())
+    assert flat(again) == flat(whole)
     steps = iter(whole)
     for _ in range(given):
         next(steps)
@@ -131,7 +133,7 @@ def test_no_rows_no_batches():
 def test_one_hot():
     assert data.one_hot([[1, 0], [2, 1]]).tolist() == [[[0, 1, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0]]]
     assert data.one_hot(np.uint8([1]), 4).tolist() == [[0, 1, 0, 0]]
-    assert data.one_hot([], 3).shape == (0, 3)
+    assert data.one_hot([], 3).shape == (0, 3) and data.one_hot([]).shape == (0, 0)
     assert data.one_hot([0]).dtype == np.float32 and data.one_hot([0], dtype=int).dtype == int
 
 
@@ -162,6 +164,7 @@ def test_prefetch_runs_ahead_by_n():
     time.sleep(0.02)
     assert len(made) == 3
     items.close()
+    assert not [t for t in threading.enumerate() if t.name == "prefetch"]
 
 
 def test_prefetch_starts_again_where_its_source_does_and_knows_its_length():
