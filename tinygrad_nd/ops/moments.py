@@ -119,6 +119,8 @@ def average(x: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     axes = along(axis, x, "average")
     if weights is None:
         y = mean(x, axes, keepdims=keepdims)
+        if not returned:
+            return y
         total: Tensor = astensor(np.asarray(counted(x, axes, True, False), y.dtype))
     else:
         w = laid_along("average", x, axis, axes, astensor(weights))

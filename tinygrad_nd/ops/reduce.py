@@ -10,6 +10,7 @@ import numpy as np
 from ..kernels import choice as choices
 from ..kernels import softmax
 from ..kernels.indexing import unlocked
+from ..kernels.labels import HALVES
 from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -34,11 +35,19 @@ def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 
 @bare_rules
-@primitive(x=lambda g, x_shape, axes: spread(g / _count(x_shape, axes), x_shape, axes))
+@primitive(x=lambda g, x_shape, axes: spread(_parted(g, _count(x_shape, axes)), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
     if x.dtype == np.float16:  # whose sums overflow
         return np.mean(x, axes)
     return np.divide(reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
+
+
+def _parted(g: Any, n: int) -> Any:
+    """g / n, also of halves, which may not reach n."""
+    if n < HALVES or g.dtype != np.float16:
+        return g / n
+    scale = 2.0 ** n.bit_length() / HALVES
+    return g / (n / scale) / scale
 
 
 @primitive(x=lambda g, x, out, axes: _share(g, x, out, axes))
