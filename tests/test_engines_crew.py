@@ -145,6 +145,51 @@ def test_operands_that_overlap_are_not_confused_with_others():
     assert len(written) == 2
 
 
+def kernel(a, b, way):
+    """(a + 1, b + 1), the first a part of what is made; `way` is what it does beside running programs."""
+    CALLED.append(way)
+    made, second, part = np.empty((2, 8)), np.empty(8), memory.scratch("part", (8,), a.dtype)
+    if way == "zeros":
+        made[...] = 0
+    given = a.copy() if way == "copy" else a
+    programs.run("first", (given, part), lambda: [[moved(given, part), add_one(part)]])
+    if way == "zeros":
+        programs.run("added", (part, made), lambda: [[add_one(made[0]), moved(part, made[1])]])
+    else:
+        programs.run("second", (part, b, made, second), lambda: [[moved(part, made[1])], [moved(b, second), add_one(second)]])
+    return made[0] if way == "zeros" else made[1], second * 1 if way == "numpy" else b if way == "zeros" else second
+
+
+CALLED = []
+
+
+@pytest.mark.parametrize("way, again", [("programs", 1), ("copy", 5), ("numpy", 5), ("zeros", 5)])
+def test_a_kernel_that_does_nothing_but_run_programs_is_called_once(monkeypatch, way, again):
+    monkeypatch.setattr(programs, "_known", {})
+    monkeypatch.setattr(programs, "_kept", 0)
+    CALLED.clear()
+    for turn in range(5):
+        a, b = np.arange(8) + float(turn), np.full(8, 7.0 * turn)
+        first, second = programs.recall(kernel, (a, b, way))
+        np.testing.assert_array_equal(first, 1 if way == "zeros" else a + 1)
+        np.testing.assert_array_equal(second, b if way == "zeros" else b + 1)
+        assert first.shape == second.shape == (8,) and not np.shares_memory(first, second)
+        memory.scratch("part", (1000 * (turn + 1),), np.float64)[:] = np.nan
+    assert len(CALLED) == again
+    programs.recall(kernel, (np.zeros(16)[::2], b, way))  # another layout
+    assert len(CALLED) == again + 1
+
+
+def test_what_is_learnt_of_nan_and_of_operands_that_overlap_is_nothing(monkeypatch):
+    monkeypatch.setattr(programs, "_known", {})
+    monkeypatch.setattr(programs, "_kept", 0)
+    CALLED.clear()
+    b = np.zeros(8)
+    for a in (np.full(8, np.nan), b, np.arange(8.0), np.ones(8)):
+        np.testing.assert_array_equal(programs.recall(kernel, (a, b, "programs"))[0], a + 1)
+    assert len(CALLED) == 3
+
+
 def test_programs_keep_no_more_than_they_may(monkeypatch):
     monkeypatch.setattr(programs, "SIZE", 4000)
     for n in range(1, 30):

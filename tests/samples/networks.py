@@ -42,7 +42,7 @@ SAMPLES: list[Sample] = [
     *rows("binary_cross_entropy_with_logits",
           lambda x, t, w: nd.binary_cross_entropy_with_logits(x, t, w, reduction="none"), (normal(3, 4), T, normal(4))),
     *rows("log_sigmoid", lambda x, t, w: nd.binary_cross_entropy_with_logits(x, t, pos_weight=w), (normal(3, 4), T, normal(4))),
-    *rows("mean", nd.kl_div, (normal(3, 4), positive(3, 4))),
+    *rows("kl_div", nd.kl_div, (normal(3, 4), positive(3, 4))),
     *rows("exp", lambda x, t: nd.kl_div(x, t, log_target=True, reduction="batchmean"), (normal(3, 4), T)),
     *rows("log", lambda x, t: nd.poisson_nll_loss(x, t, log_input=False, full=True), (positive(3, 4), positive(3, 4))),
     *rows("log", lambda x, t, v: nd.gaussian_nll_loss(x, t, v, full=True),

@@ -88,7 +88,7 @@ def prelu(x: Any, weight: Any, of: Any) -> Any:
     x, weight, of = np.asarray(x), np.asarray(weight), np.asarray(of)
     if not x.ndim:
         return np.where(of > 0, x, x * weight)
-    if compiled("prelu_rows", x) and x.shape == of.shape and x.dtype == of.dtype == weight.dtype:
+    if x.size >= COMPILED and compiled("prelu_rows", x) and x.shape == of.shape and x.dtype == of.dtype == weight.dtype:
         return norm.per_cell(_prelu, [x, of], [weight[(None,) * (x.ndim - weight.ndim)]])
     with np.errstate(all="ignore"):
         return fused(_prelu, x, of, weight, dtype=np.result_type(x, weight))
@@ -109,7 +109,7 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
         found = curve(tile, *[a.astype(np.float32) for a in arrays], parameters=parameters, loop=loop)
         with np.errstate(over="ignore"):
             return found.astype(dtype)
-    f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= COMPILED else None
+    f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= engines.LEAST else None
     if f is not None:
         alike = all([a.dtype == dtype and memory.alike(a, x) for a in arrays])
         found = loop_over(f, *arrays, parameters=parameters) if alike else None

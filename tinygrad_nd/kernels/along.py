@@ -18,29 +18,27 @@ from .cells import TILE, numpy_tiles
 from .memory import Array
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
-LEAST = 1 << 8  # elements from which a compiled loss takes less time than its many steps in NumPy
 WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
 SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
 TURNED = 1 << 17  # elements of them at a time: copies stay in the second-level cache
 
 
-def along(tile: Callable[..., None], axis: int, length: int | None, *operands: Array, **more: Any) -> Array:
+def along(tile: Callable[..., None] | str, axis: int, length: int | None, *operands: Array, **more: Any) -> Array:
     """`several` where there is one result."""
     return several(tile, axis, (length,), *operands, **more)[0]
 
 
 def several(
-    tile: Callable[..., None],
+    tile: Callable[..., None] | str,
     axis: int,
     lengths: Sequence[int | None],
     *operands: Array,
     constants: tuple[Any, ...] = (),
     loops: str = "softmax",
     columns: bool = True,
-    least: int = COMPILED,
 ) -> list[Array]:
-    """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name from `least` elements.
+    """What tile(*results, *operands, *constants) fills on tiles (outer, n, inner), or the compiled loop of its name.
 
     With `columns`, tiles of short rows are handed over turned round.
 
@@ -50,12 +48,12 @@ def several(
     x = operands[-1]
     if x.dtype == np.float16:
         wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
-        found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns, least=least)
+        found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns)
         return [out.astype(np.float16) for out in found]
     axis %= x.ndim
-    compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= least else None
+    compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= engines.LEAST else None
     in_order = x.flags.c_contiguous
-    if compiled is None and in_order and 0 < x.size < COMPILED:
+    if compiled is None and in_order and 0 < x.size < COMPILED and not isinstance(tile, str):
         lead, rest = x.shape[:axis], x.shape[axis + 1 :]
         outs = [np.empty(x.shape if m is None else (*lead, m, *rest), x.dtype) for m in lengths]
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
@@ -65,8 +63,9 @@ def several(
     results = [memory.empty([x.shape[i] if i != axis or m is None else m for i in order or range(x.ndim)], x.dtype) for m in lengths]
     if x.size:
         arrays = [*results, *[dense(a, order) for a in operands]]
-        if compiled is not None:
-            _spread_compiled(compiled, tile.__name__[1:], outer, x.shape[axis], inner, arrays, constants)
+        if compiled is not None or isinstance(tile, str):
+            name = tile if isinstance(tile, str) else tile.__name__[1:]
+            _spread_compiled(compiled, name, outer, x.shape[axis], inner, arrays, constants)
         else:
             with numpy_tiles(inner if inner > 1 else x.shape[axis]), np.errstate(under="ignore"):
                 turned = columns and inner == 1 and x.shape[axis] < SHORT

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .cells import COMPILED, Axes, number, numpy_tiles, row_of, tile_size
-from .memory import Array, table
+from .cells import Axes, number, numpy_tiles, parts_of, row_of, summed, tile_size
+from .memory import Array
 
 ALONE = 1 << 16  # elements of one statistic that are not worth being shared by threads
 FEW = 64  # rows of lanes that are not worth being folded
@@ -85,36 +85,50 @@ def normalise(blocks: Blocks, x: Array, weight: Array, bias: Array, eps: float) 
     y, found = memory.empty_like(x), np.empty((2, blocks.count, blocks.groups), x.dtype)
     target = y.transpose(blocks.order).reshape(blocks.shape)
     tile = _normalise_rows if blocks.rows else _normalise_lanes
-    _run(tile, (target, blocks.view(x)), (blocks.given(weight), blocks.given(bias)), found, number(eps, np.dtype(np.float64)))
-    mean, rstd = map(blocks.statistic, table(found))
+    _run(tile, blocks, (target, blocks.view(x)), (weight, bias), (), found, number(eps, np.dtype(np.float64)))
+    mean, rstd = map(blocks.statistic, found)
     return y, mean, rstd
 
 
 def gradients(blocks: Blocks, g: Array, x: Array, weight: Array, mean: Array, rstd: Array) -> tuple[Array, Array, Array]:
     """dx, and what comes back to weight and to bias."""
-    dx, found = memory.empty_like(x), np.empty((2, blocks.count, blocks.cells), x.dtype)
+    times = blocks.count * blocks.cells // blocks.parameters
+    dx, found = memory.empty_like(x), parts_of(2, times, blocks.parameters, x.dtype)
     target = dx.transpose(blocks.order).reshape(blocks.shape)
     statistics = [np.ascontiguousarray(a.transpose(blocks.order)).reshape(blocks.count, blocks.groups) for a in (mean, rstd)]
     tile = _gradients_rows if blocks.rows else _gradients_lanes
-    _run(tile, (target, blocks.view(g), blocks.view(x)), (blocks.given(weight), *statistics), found)
-    dweight, dbias = found.reshape(2, -1, blocks.parameters).sum(1, dtype=np.float64).reshape(2, *weight.shape)
+    f = _run(tile, blocks, (target, blocks.view(g), blocks.view(x)), (weight,), statistics, found.reshape(2, blocks.count, blocks.cells))
+    dweight, dbias = summed(found, f).reshape(2, *weight.shape)
     return dx, dweight, dbias
 
 
-def _run(tile: Callable[..., None], arrays: Sequence[Array], parameters: Sequence[Array], found: Array, *rest: Array) -> None:
-    """tile(*arrays, *parameters, found, *rest), or the compiled loop of its name, on all blocks."""
+def _run(
+    tile: Callable[..., None],
+    seen: Blocks,
+    arrays: Sequence[Array],
+    given: Sequence[Array],
+    statistics: Sequence[Array],
+    found: Array,
+    *rest: Array,
+) -> Callable[..., None]:
+    """tile(*arrays, *parameters, *statistics, found, *rest), or the compiled loop of its name, on all blocks. Returns what ran.
+
+    Parameters are those given; a tile gets them per cell, a loop as they lie in memory.
+    """
     x = arrays[-1]
     blocks = x.shape[1]
-    loops: Any = engines.compiled("blocks") if x.size >= COMPILED and x.dtype.char in "fd" else None
+    loops: Any = engines.compiled("blocks") if x.size >= engines.LEAST and x.dtype.char in "fd" else None
     if loops is not None:
-        operands = (*arrays, *parameters, found, *rest)
+        f = getattr(loops, tile.__name__[1:])
+        operands = (*arrays, *[np.ascontiguousarray(p.transpose(seen.order)).reshape(-1) for p in given], *statistics, found, *rest)
 
         def tasks() -> list[tuple[Any, ...]]:
             step = max(1, engines.share(x.size) * blocks // x.size)
             return [(*operands, i, min(i + step, blocks)) for i in range(0, blocks, step)]
 
-        engines.repeat(getattr(loops, tile.__name__[1:]), operands, tasks)
-        return
+        engines.repeat(f, operands, tasks)
+        return f  # type: ignore[no-any-return]
+    parameters = *[seen.given(p) for p in given], *statistics
 
     def work(box: tuple[slice]) -> None:
         (cut,) = box
@@ -122,6 +136,7 @@ def _run(tile: Callable[..., None], arrays: Sequence[Array], parameters: Sequenc
 
     with numpy_tiles(x.shape[3]):
         parallel.run(parallel.boxes((blocks,), max(1, tile_size(tile, x.size) * blocks // x.size)), work)
+    return tile
 
 
 # Tiles. Distances are taken from the mean of a sample. It has one in SAMPLE of the numbers, so the square of its distance from the mean of

@@ -17,7 +17,6 @@ Axes = tuple[int, ...]
 TILE = 1 << 19  # elements; between calls on fewer, threads wait for the interpreter for longer than caches help
 LONG = 768  # elements; rows from here on NumPy takes as they are faster than it copies what repeats along them
 ROWS = 512, 2048  # elements that lanes are folded to at most: compiled, and in NumPy
-COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 
 
 def cells_of(x: Array, within: Axes) -> Cells:
@@ -52,8 +51,27 @@ def number(value: float, dtype: Any) -> Array:
 
 def compiled(name: str, x: Array) -> Any:
     """The compiled loop of that name for x, where it is in use, x is not small and its numbers are those of machines."""
-    loops = engines.compiled("norms") if x.size >= COMPILED and x.dtype.char in "fd" else None
+    loops = engines.compiled("norms") if x.size >= engines.LEAST and x.dtype.char in "fd" else None
     return loops and getattr(loops, name)
+
+
+def parts_of(kinds: int, count: int, n: int, dtype: Any) -> Array:
+    """Room for sums of so many kinds by so many tasks, for `summed`."""
+    return np.empty((kinds, 1, n), dtype) if count == 1 else memory.scratch("parts", (kinds, count, n), dtype)
+
+
+def summed(parts: Array, f: Callable[..., None]) -> Array:
+    """The sums (kinds, n) of what tasks found, (kinds, tasks, n), in double precision; by a compiled loop if f is one."""
+    kinds, count, n = parts.shape
+    if count == 1:
+        return parts.reshape(kinds, n)
+    total = np.empty((kinds, n), parts.dtype)
+    loops: Any = engines.compiled("norms") if engines.is_compiled(f) else None
+    if loops is not None:
+        engines.repeat(loops.sum_parts, (total, parts), lambda: [(total, parts)])
+    else:
+        parts.sum(1, np.float64, total)
+    return total
 
 
 class Cells:

@@ -135,18 +135,26 @@ def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float,
 
     None where there are gaps in memory.
     """
+    found = _looped(*arrays, f, parameters, False)
+    return found[0] if found else None
+
+
+@engines.recalled
+def _looped(*operands: Any) -> list[Array]:
+    """The same of (*arrays, f, parameters, counting); if `counting`, also what f writes for each part into a last argument."""
+    *arrays, f, parameters, counting = operands
     x = arrays[0]
-    out = memory.empty_like(x)
+    out, boxes = memory.empty_like(x), parallel.boxes((x.size,), engines.share(x.size))
     if not memory.alike(out, x):
-        return None
-    flat, share = [a.ravel("K") for a in (out, *arrays)], engines.share(x.size)
+        return []
+    flat, counts = [a.ravel("K") for a in (out, *arrays)], [np.empty(len(boxes), np.int64)] if counting else []
 
     def tasks() -> list[tuple[Any, ...]]:
         numbers = [x.dtype.type(p) for p in parameters]
-        return [(*[a[box] for a in flat], *numbers) for box in parallel.boxes((x.size,), share)]
+        return [(*[a[box] for a in flat], *numbers, *[c[i : i + 1] for c in counts]) for i, box in enumerate(boxes)]
 
-    engines.repeat(f, flat, tasks, parameters)
-    return out
+    engines.repeat(f, [*flat, *counts], tasks, (parameters, len(boxes)))
+    return [out, *counts]
 
 
 def _result(shape: tuple[int, ...], dtype: Any, arrays: list[Array]) -> Array:
@@ -186,6 +194,13 @@ def add_into(a: Array, b: Any) -> None:
     if a.flags.c_contiguous and b.flags.c_contiguous:
         a, b = a.reshape(-1), b.reshape(-1)
     parallel.run(parallel.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box]))
+
+
+def exp(x: Any) -> Any:
+    """e ** x: of many numbers compiled, where that does what NumPy does with each of them."""
+    loops = engines.compiled("activations") if type(x) is ndarray and x.dtype == np.float32 and x.size >= COMPILED else None
+    found = _looped(x, loops.exp, (), True) if loops is not None else []
+    return apply(np.exp, x) if not found or found[1].any() else found[0]
 
 
 # Activations.

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .along import COMPILED, LEAST, along, several
+from .along import along, several
 from .elementwise import LARGE
 from .memory import Array
 from .softmax import total
 
 NONE = -(1 << 62)  # no label
-HALVES = 1 << 15  # numbers below have a place in every dtype
 
 
 def check(labels: Array, classes: int, ignore: int) -> tuple[bool, Any]:
@@ -44,43 +43,52 @@ def even(classes: int, smoothing: float, dtype: np.dtype[Any]) -> Array:
 
 def loss(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float | None) -> tuple[Any, Array]:
     """w[l] (log(sum(exp(x))) - x[l]) for every row, or, with a scale, their sum times that; and the slope in x, found in the same pass."""
-    constants = *_constants(x, weights, ignore), _factor(1 if scale is None else scale, _wide(x))
-    slope, rows = several(_loss, axis, (None, 1), labels, x, constants=constants, loops="labels", least=LEAST)
+    slope, rows = _slope_and_rows(x, labels, weights, axis, ignore, 1.0 if scale is None else scale)
     memory.freeze(slope)
     return reduced(rows, axis, scale), slope
 
 
+@engines.recalled
+def _slope_and_rows(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float) -> list[Array]:
+    constants = *_constants(x, weights, ignore), _factor(scale, _wide(x))
+    return several(_loss, axis, (None, 1), labels, x, constants=constants, loops="labels")
+
+
 def reduced(rows: Array, axis: int, scale: float | None) -> Any:
     """A number for every row, or their sum times the scale."""
-    if scale is None:
-        return rows.squeeze(axis)
-    total = float(np.add.reduce(rows, None, np.float64)) * scale
-    if abs(total) < HALVES:  # asked first, for it takes less time than the warning takes to be ignored
-        return rows.dtype.type(total)
-    with np.errstate(over="ignore"):
-        return rows.dtype.type(total)
+    return rows.squeeze(axis) if scale is None else memory.rounded(float(np.add.reduce(rows, None, np.float64)) * scale, rows.dtype)
 
 
 def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
     """-w[l] x[l] for every row."""
-    if _by_places(labels):
+    if not _compiled(x):
         safe, counted = _safe(labels, ignore)
         order = memory.memory_order(x)
         found = x.transpose(order).reshape(-1).take(_places(safe, x.shape, order, axis), mode="clip")
         found = found * -weights[0].take(safe)
         return (found if counted is None else np.where(counted, found, 0)).astype(x.dtype, copy=False)
-    return along(_picked, axis, 1, labels, x, constants=_constants(x, weights, ignore), loops="labels")
+    return _picked(x, labels, weights, axis, ignore)
 
 
 def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
     """-w[l] g at the labels of an array like x, and 0 elsewhere: the transpose of `picked`."""
-    if _by_places(labels):
+    if not _compiled(x):
         safe, counted = _safe(labels, ignore)
         order = memory.memory_order(x)
         out = _zeros([x.shape[i] for i in order], x.dtype)
         out.reshape(-1)[_places(safe, x.shape, order, axis)] = _weighted(g, weights, safe, counted)
         return out.transpose(sorted(range(x.ndim), key=order.__getitem__))
-    return along(_put, axis, None, _rows(g, labels), labels, x, constants=_constants(x, weights, ignore), loops="labels")
+    return _put(x, _rows(g, labels), labels, weights, axis, ignore)
+
+
+@engines.recalled
+def _picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
+    return along("picked", axis, 1, labels, x, constants=(weights, ignore), loops="labels")
+
+
+@engines.recalled
+def _put(x: Array, g: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
+    return along("put", axis, None, g, labels, x, constants=(weights, ignore), loops="labels")
 
 
 def _zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
@@ -93,9 +101,9 @@ def _zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     return out
 
 
-def _by_places(labels: Array) -> bool:
-    """Whether numbers at few labels are to be found one by one: then all there is to be done for the others is to write zeros."""
-    return labels.size < COMPILED or engines.compiled("labels") is None
+def _compiled(x: Array) -> bool:
+    """Whether there are compiled loops for x; else its numbers at labels are found one by one."""
+    return x.size >= engines.LEAST and x.dtype == np.float32 and engines.engine() == "jit"
 
 
 def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
@@ -167,19 +175,6 @@ def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, igno
     if counted is not None:
         np.copyto(rows, 0, where=~counted)
         np.copyto(out, 0, where=~counted)
-
-
-def _picked(out: Array, labels: Array, x: Array, weights: Array, ignore: int) -> None:
-    safe, counted = _safe(labels, ignore)
-    np.multiply(x[_at(safe)], -weights[0].take(safe), out=out)
-    if counted is not None:
-        out[~counted] = 0
-
-
-def _put(out: Array, g: Array, labels: Array, x: Array, weights: Array, ignore: int) -> None:
-    safe, counted = _safe(labels, ignore)
-    out[...] = 0
-    out[_at(safe)] = _weighted(g, weights, safe, counted)
 
 
 def _weighted(g: Array, weights: Array, safe: Array, counted: Array | None) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import engines, memory, parallel
 from .activation import curve, scratch, share
-from .along import LEAST, dense
+from .along import dense
 from .bits import with_sign
 from .elementwise import apply
 from .memory import Array
@@ -50,11 +50,20 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
         total, slope = summed(name, x.astype(np.float32), t.astype(np.float32), parameters, scale, wanted)
         with np.errstate(over="ignore"):
             return dtype.type(total), None if slope is None else memory.table(slope.astype(dtype))
-    order, slope = memory.memory_order(x), memory.empty_like(x, dtype) if wanted else None
-    arrays = [dense(a.astype(dtype, copy=False), order).reshape(-1) for a in (x, t, slope) if a is not None]
-    f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= LEAST else None
+    sums, *slopes = _both(x.astype(dtype, copy=False), t.astype(dtype, copy=False), name, parameters, scale, wanted)
+    for slope in slopes:
+        memory.freeze(slope)
+    return memory.rounded(float(np.add.reduce(sums)) * scale, dtype), slopes[0] if wanted else None
+
+
+@engines.recalled
+def _both(x: Array, t: Array, name: str, parameters: tuple[float, ...], scale: float, wanted: bool) -> list[Array]:
+    """The sums of the losses of parts, in double precision; and the slope, if it is wanted."""
+    order, dtype, slopes = memory.memory_order(x), x.dtype, [memory.empty_like(x)] if wanted else []
+    arrays = [dense(a, order).reshape(-1) for a in (x, t, *slopes)]
+    f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= engines.LEAST else None
     each = share(x.size) if f is None else engines.share(x.size)
-    sums = np.zeros(-(-x.size // each))
+    sums = np.empty(-(-x.size // each))
 
     if f is None:
         both, boxes = LOSSES[name].both, parallel.boxes((x.size,), each)
@@ -73,10 +82,7 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
             return [(sums[i : i + 1], outs[i], *[a[box] for a in arrays[:2]], *numbers) for i, box in enumerate(boxes)]
 
         engines.repeat(f, (sums, *arrays), tasks, (scale, *parameters))
-    if slope is not None:
-        memory.freeze(slope)
-    with np.errstate(over="ignore"):
-        return dtype.type(np.add.reduce(sums) * scale), slope
+    return [sums, *slopes]
 
 
 def times(slope: Array, g: Array) -> Any:
@@ -137,7 +143,20 @@ def _log_odds(x: Any) -> Any:
     return np.maximum(np.log(x), LEAST_LOG) - np.maximum(np.log1p(-x), LEAST_LOG)
 
 
+def _log(t: Any) -> Any:
+    """log(t), and 0 of 0."""
+    return np.log(np.where(np.equal(t, 0), 1, t))
+
+
 # Tiles: flat arrays.
+
+
+def _divergence_both(out: Array, x: Array, t: Array, scale: float) -> Any:
+    np.copyto(out, t)
+    np.copyto(out, 1, where=np.equal(t, 0, out=scratch("none", x, np.bool_)))
+    total = dot(np.log(out, out=out), t) - dot(t, x)
+    np.multiply(t, -scale, out=out)
+    return total
 
 
 def _sum(a: Array) -> Any:
@@ -255,5 +274,11 @@ LOSSES: dict[str, Loss] = {
         lambda g, x, t: g * (np.exp(x) - t),
         lambda g, x, t: -g * x,
         _poisson_both,
+    ),
+    "kl_div": Loss(
+        lambda x, t: t * _log(t) - t * x,
+        lambda g, x, t: -g * t,
+        lambda g, x, t: g * (_log(t) + np.not_equal(t, 0) - x),
+        _divergence_both,
     ),
 }

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .along import LEAST
 from .labels import reduced
 from .memory import Array, freeze
 
@@ -18,7 +17,7 @@ def loss(x: Array, places: Array, margin: float, p: int, scale: float | None) ->
     For every row, or the sum of that times the scale; and the slope in x. x (N, C), places (N, K) of the labels, -1 where there is none.
     """
     rate = (1 if scale is None else scale) / max(x.shape[1], 1)
-    loops = engines.compiled("margins") if places.size and x.size >= LEAST and x.dtype.char in "fd" else None
+    loops = engines.compiled("margins") if places.size and x.size >= engines.LEAST and x.dtype.char in "fd" else None
     if loops is None:
         found, slope = _margins(x, places, margin, p, rate)
     else:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from math import prod
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ SMALL = spare.MOST  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
 TABLES = 1 << 28  # bytes that tables may take
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
+HALVES = 1 << 15  # numbers below have a place in every dtype
 ALIGN = 64  # bytes: a cache line, a vector register
 
 _local = threading.local()
@@ -60,12 +61,15 @@ def scratch(key: Hashable, shape: Sequence[int], dtype: DTypeLike) -> Array:
 @contextmanager
 def noted_scratch() -> Iterator[list[tuple[Hashable, Array]]]:
     """What this thread asks of `scratch` inside the block, with the keys."""
+    before: list[tuple[Hashable, Array]] | None = getattr(_local, "noted", None)
     noted: list[tuple[Hashable, Array]] = []
     _local.noted = noted
     try:
         yield noted
     finally:
-        _local.noted = None
+        _local.noted = before
+        if before is not None:
+            before.extend(noted)
 
 
 def _aligned(nbytes: int) -> Array:
@@ -104,6 +108,13 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return _leased(shape, dtype, None)
 
 
+def maker(a: Array) -> Callable[[], Array]:
+    """What makes an empty array that lies in memory as `a`, which has no gaps."""
+    if a.nbytes >= SMALL:
+        return partial(_leased, a.shape, a.dtype, a.strides)
+    return partial(np.empty, a.shape, a.dtype) if a.flags.c_contiguous else partial(np.ndarray, a.shape, a.dtype, None, 0, a.strides)
+
+
 def channels_last(shape: Sequence[int], dtype: DTypeLike) -> Array:
     """An empty array (N, C, *n) whose memory is that of a C-ordered (N, *n, C)."""
     n, c, *size = shape
@@ -133,12 +144,16 @@ def alike(a: Array, b: Array) -> bool:
 
 def address(a: Array) -> int:
     """a.ctypes.data, which makes an object for it and takes nine times as long."""
-    return _word(id(a) + object.__basicsize__).value or 0 if _FOUND else a.ctypes.data
+    return _word(id(a) + object.__basicsize__).value or 0 if FOUND else a.ctypes.data
 
 
 _word = ctypes.c_void_p.from_address
-# An array is an object that begins with this pointer, in the interpreters whose id is an address.
-_FOUND = sys.implementation.name == "cpython" and _word(id(_HELD := np.ones(9)) + object.__basicsize__).value == _HELD.ctypes.data
+_HELD = (np.ones(9),)
+# An array is an object that begins with this pointer, and a tuple ends with its items, in the interpreters whose id is an address.
+FOUND = sys.implementation.name == "cpython" and (
+    _word(id(_HELD) + tuple.__basicsize__).value == id(_HELD[0])
+    and _word(id(_HELD[0]) + object.__basicsize__).value == _HELD[0].ctypes.data
+)
 
 
 # Tables.
@@ -184,17 +199,25 @@ def held(a: Any) -> int:
     return sum(map(held, a)) if isinstance(a, (tuple, list)) else 0
 
 
+def rounded(value: float, dtype: np.dtype[Any]) -> Any:
+    """A number of this dtype; infinite, without a warning, if it has no place there."""
+    if abs(value) < HALVES:  # asked first, for it takes less time than the warning takes to be ignored
+        return dtype.type(value)
+    with np.errstate(over="ignore"):
+        return dtype.type(value)
+
+
 def freeze(array: Array) -> None:
     """Make an array read-only; where its memory is recycled, every way to write through its bases too."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     base = array.base
     if base is None:
         return
     if type(base) is not Lease and isinstance(base, np.ndarray) and type(base.base) is Lease:  # a view of a view
-        base.flags.writeable = False
+        base.setflags(write=False)
         base = base.base
     if type(base) is Lease:
-        base.flags.writeable = False
+        base.setflags(write=False)
 
 
 def clear_cache() -> None:

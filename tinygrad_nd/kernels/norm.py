@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 
 from . import blocks, engines, memory, rows
-from .cells import COMPILED, Axes, cells_of, numpy_tiles, tile_size
+from .cells import Axes, cells_of, numpy_tiles, tile_size
 from .memory import Array
 from .sums import reduce_sum
 
 FEW = 1 << 14  # elements; below, a few passes of NumPy are over before it is told how they lie in memory
 
 
+@engines.recalled
 def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, centred: bool) -> tuple[Array, Array, Array]:
     """The result, the mean (zeros unless `centred`) and rstd; float16 is computed in float32."""
     wide, weight, bias = _wide(x, weight, bias)
@@ -49,7 +50,7 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
 
 def moments(x: Array, axes: Axes) -> tuple[Array, Array]:
     """Mean and variance over axes, kept."""
-    if x.size >= COMPILED and x.dtype.char in "fd":
+    if x.size >= engines.LEAST and x.dtype.char in "fd":
         mean, variance = _moments(x, axes, axes)
         return mean.astype(x.dtype), variance.astype(x.dtype)
     mean = x.mean(axes, keepdims=True)
@@ -64,6 +65,7 @@ def standardise(x: Array, weight: Array, bias: Array, mean: Array, rstd: Array) 
     return per_cell(_shifted, [wide], [mean, rstd * weight, bias]).astype(x.dtype, copy=False)
 
 
+@engines.recalled
 def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes: Axes, centred: bool) -> tuple[Array, Array, Array]:
     """What comes back to x, weight and bias (both of weight's shape)."""
     (wide, g, weight), dtype = _wide(x, g, weight), weight.dtype
@@ -142,7 +144,7 @@ def _within(axes: Axes, *parameters: Array) -> Axes:
 
 def _by_lanes(x: Array, axes: Axes, *parameters: Array) -> Any:
     """The compiled form for lanes that have statistics, weight and bias of their own, if it is in use and x has such."""
-    module: Any = engines.compiled("lanes") if x.size >= COMPILED and x.dtype.char in "fd" else None
+    module: Any = engines.compiled("lanes") if x.size >= engines.LEAST and x.dtype.char in "fd" else None
     if module is None:
         return None
     found = cells_of(x, axes)

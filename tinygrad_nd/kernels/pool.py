@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import few, memory, parallel, places
+from . import engines, few, memory, parallel, places
 from .adaptive import Parted, along, seen_by
 from .geometry import PoolSpec
 from .memory import Array
@@ -23,6 +23,7 @@ from .taps import Taps, part
 WIDE = 128  # numbers in a row; passes over strided rows of fewer are slower than one that brings them together
 
 
+@engines.recalled
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
     fast = engine(x)
@@ -72,11 +73,13 @@ def flat_index(winner: Array, spec: PoolSpec | Parted) -> Array:
     return layout.restore(flat, spec.out)
 
 
+@engines.recalled
 def window_sum(x: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """The sum of every window times a factor, (*lead, *o); padding counts as 0."""
     return sampled(x, seen_by(spec), factor)
 
 
+@engines.recalled
 def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
     """Each entry of g (*lead, *o), times a factor, added to its whole window in (*lead, *size): the transpose of `window_sum`."""
     return sampled(g, tuple(t.transposed for t in seen_by(spec)), factor)

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import memory
 from .along import COMPILED, SHORT, along, by_columns
+from .engines import recalled
 from .memory import Array
 
 LOW, HIGH = 1e-20, 1e20  # between them, sums of exponentials have lost nothing to underflow or overflow
@@ -16,21 +17,25 @@ ROUNDED = 16  # from here on what the logarithm of a sum of exponentials lost by
 NEAR = 1e-1  # a sum of exponentials relative to the largest number of all, to which its logarithm can be added
 
 
+@recalled
 def softmax(x: Array, axis: int) -> Array:
     """exp(x) / sum(exp(x)) along an axis; NaN where all of it is -inf."""
     return along(_softmax, axis, None, x, columns=False)
 
 
+@recalled
 def softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """y (g - sum(g y))."""
     return along(_softmax_grad, axis, None, g, y, columns=False)
 
 
+@recalled
 def log_softmax(x: Array, axis: int) -> Array:
     """x - log(sum(exp(x))) along an axis; NaN where all of it is -inf."""
     return along(_log_softmax, axis, None, x, columns=False)
 
 
+@recalled
 def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
     """g - exp(y) sum(g)."""
     return along(_log_softmax_grad, axis, None, g, y, columns=False)

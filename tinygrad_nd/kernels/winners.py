@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from . import few, memory, parallel, places
+from . import engines, few, memory, parallel, places
 from .adaptive import Parted
 from .bits import keep
 from .geometry import PoolSpec
@@ -20,6 +20,7 @@ FEW = 8  # taps; with more, computed positions of few winners cost less than pas
 BLOCK = 1 << 17  # windows whose winners' positions are known at a time
 
 
+@engines.recalled
 def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """x at the winning positions, (*lead, *o); 0 where they lie in the padding. Linear in x, the transpose of `scatter`."""
     if alone(spec):
@@ -37,6 +38,7 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     return y
 
 
+@engines.recalled
 def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
     """Each entry of g (*lead, *o) added to its winning position of (*lead, *size); what lies in the padding is dropped."""
     if alone(spec):

@@ -89,7 +89,7 @@ def _power_log(x: Any, out: Any) -> Any:
 
 # Exponentials, roots, trigonometry.
 
-exp = elementwise(np.exp, "e ** x.", one_pass=True, x=lambda g, out: along(g, out))
+exp = elementwise(np.exp, "e ** x.", one_pass=True, by=kernel.exp, x=lambda g, out: along(g, out))
 exp2 = elementwise(np.exp2, "2 ** x.", x=lambda g, out: scale(g, conj(out) * _log(2)))
 expm1 = elementwise(np.expm1, "e ** x - 1, accurate near 0.", x=lambda g, out: along(g, out + 1))
 log = elementwise(np.log, "Natural logarithm.", one_pass=True, x=lambda g, x: over(g, conj(x)))

@@ -24,7 +24,6 @@ from .elementwise import log as log_of
 from .parts import astype, wide
 from .reduce import mean, sum
 from .shape import fits
-from .special import xlogy
 from .ufunc import bare_rules
 
 __all__ = [
@@ -131,10 +130,10 @@ def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str 
     """
     check_reduction(reduction, "kl_div", "batchmean")
     input, target = pair("kl_div", input, target)
-    loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    loss = exp(target) * (target - input) if log_target else None
     if reduction == "batchmean":
-        return sum(loss) / (input.shape[0] if input.ndim else 1)
-    return reduced(loss, reduction, "kl_div", "batchmean")
+        return (losses("kl_div", input, target, "sum") if loss is None else sum(loss)) / (input.shape[0] if input.ndim else 1)
+    return losses("kl_div", input, target, reduction) if loss is None else reduced(loss, reduction, "kl_div", "batchmean")
 
 
 def poisson_nll_loss(

@@ -23,12 +23,13 @@ from .choice import where
 from .elementwise import absolute, sign
 from .parts import floating
 from .space import Restore, fitting, space_last
-from .ufunc import over, scale
+from .ufunc import bare_rules, either, over, scale
 
 __all__ = ["avg_pool_nd", "lp_pool_nd", "max_pool_nd"]
 
 
-@primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
+@bare_rules
+@primitive(x=lambda g, winner, spec: either(_pool_scatter, g, winner, spec=spec))
 def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec | Parted) -> Any:
     return best  # found along with the winners
 
@@ -43,7 +44,8 @@ def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec | Parted) -> Any:
     return winners.scatter(g, winner, spec)
 
 
-@primitive(x=lambda g, spec, factor: _window_sum_adjoint(g, spec=spec, factor=factor))
+@bare_rules
+@primitive(x=lambda g, spec, factor: either(_window_sum_adjoint, g, spec=spec, factor=factor))
 def _window_sum(x: Any, *, spec: PoolSpec, factor: float) -> Any:
     return kernel.window_sum(x, spec, factor)
 

@@ -14,10 +14,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .. import parallel
+from .. import memory, parallel
 
 F = TypeVar("F", bound=Callable[..., Any])
 ALONE = 1 << 15  # elements; with fewer a compiled loop is through about when another thread has begun
+LEAST = 1 << 8  # elements from which a compiled loop takes less time than a few steps in NumPy
 ENGINES = ("auto", "jit", "numpy")
 
 
@@ -77,6 +78,18 @@ def compiled_in(name: str) -> Callable[[F], F]:
     return decorate
 
 
+def recalled(f: F) -> F:
+    """A decorator for kernels of arrays, the first of them first, and other arguments: with the jit engine, see `programs.recall`."""
+
+    @wraps(f)
+    def run(*arguments: Any) -> Any:
+        if arguments[0].size < LEAST or engine() != "jit":
+            return f(*arguments)
+        return _load("programs").recall(f, arguments)
+
+    return run  # type: ignore[return-value]
+
+
 @cache
 def _load(name: str) -> ModuleType:
     return import_module(f"{__name__}.{name}")
@@ -84,7 +97,7 @@ def _load(name: str) -> ModuleType:
 
 @cache
 def _installed() -> bool:
-    return find_spec("llvmlite") is not None
+    return memory.FOUND and find_spec("llvmlite") is not None
 
 
 def _checked(name: str, where: str) -> str:

@@ -7,7 +7,8 @@ Those of `gate` see halves, (outer, 1 or 2, half), and go through numbers first 
 import numpy as np
 
 from ..activation import CUBIC, RATE, ROOT
-from .exponential import exp, logistic
+from .exponential import exp as _exp
+from .exponential import logistic
 from .exponential import tanh as _tanh
 from .formulas import over, polynomial
 from .plain import exact
@@ -19,6 +20,7 @@ _NORMAL = (
     0.00855996897, -0.00478904251, 0.0018001215, -0.00122149062, 0.00126851146, -0.000481278149,
 )  # fmt: skip
 _RATE, _ROOT_2 = tuple(map(float, RATE)), 2**0.5
+_LEAST, _MOST = -87, 88  # between them, exponentials are numbers of full precision
 _DENSITY, _BELL = (2 * np.pi) ** -0.5, 2 * np.pi**-0.5
 
 
@@ -36,6 +38,15 @@ def _tanh_odds(x):
 sigmoid, tanh = over(logistic), over(_tanh)
 
 
+@exact
+def exp(out, x, strays):
+    count = np.int32(0)
+    for i in range(x.size):
+        count += np.int32(0 if x[i] >= _LEAST and x[i] <= _MOST else 1)
+        out[i] = _exp(x[i])
+    strays[0] = count
+
+
 @over
 def erf(x):
     u = x * _ROOT_2
@@ -44,7 +55,7 @@ def erf(x):
 
 @over
 def erf_grad(g, x):
-    return g * (_BELL * exp(-x * x))
+    return g * (_BELL * _exp(-x * x))
 
 
 @over
@@ -54,7 +65,7 @@ def gelu(x):
 
 @over
 def gelu_grad(g, y, x):
-    return g * (_normal(x) + x * _DENSITY * exp(-0.5 * x * x))
+    return g * (_normal(x) + x * _DENSITY * _exp(-0.5 * x * x))
 
 
 @over

@@ -81,7 +81,8 @@ def normalise_rows(out, x, weight, bias, found, eps, begin, end):
         found[0, s, 0], found[1, s, 0] = mean, rstd
         for a in range(outer):
             for b in range(cells):
-                _shifted(out[a, s, b], x[a, s, b], mean, rstd * weight[s, b], bias[s, b])
+                k = (s * cells + b) % weight.size
+                _shifted(out[a, s, b], x[a, s, b], mean, rstd * weight[k], bias[k])
 
 
 @summing
@@ -99,12 +100,14 @@ def gradients_rows(out, g, x, weight, mean, rstd, found, begin, end):
                 product += q
             product *= r
             found[0, s, b], found[1, s, b] = product, total
-            first += weight[s, b] * total
-            second += weight[s, b] * product
+            k = (s * cells + b) % weight.size
+            first += weight[k] * total
+            second += weight[k] * product
         slope, offset = x.dtype.type(-second * r * r / count), x.dtype.type(-first * r / count)
         for a in range(outer):
             for b in range(cells):
-                _combined(out[a, s, b], g[a, s, b], x[a, s, b], r * weight[s, b], middle, slope, offset)
+                k = (s * cells + b) % weight.size
+                _combined(out[a, s, b], g[a, s, b], x[a, s, b], r * weight[k], middle, slope, offset)
 
 
 @summing
@@ -124,11 +127,10 @@ def _merge(sums, groups, lanes):
 @summing
 def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
     _, _, inner, width = x.shape
-    groups, lanes = found.shape[2], width // weight.shape[1]
+    groups, lanes = found.shape[2], weight.size
     each = lanes // groups
     count = inner * (width // groups)
-    scales, shifts = weight.reshape(width), bias.reshape(width)
-    part, middle, scale = np.empty(width, x.dtype), np.empty(width, x.dtype), np.empty(width, x.dtype)
+    part, middle, scale, shift = np.empty(width, x.dtype), np.empty(width, x.dtype), np.empty(width, x.dtype), np.empty(width, x.dtype)
     total, squares = np.empty(width), np.empty(width)
     for s in range(begin, end):
         total[:], squares[:] = 0, 0
@@ -150,21 +152,20 @@ def normalise_lanes(out, x, weight, bias, found, eps, begin, end):
         for k in range(width):
             rest = total[k] - middle[k]
             squares[k] = 1 / np.sqrt(squares[k] / count - rest * rest + eps[0])
-            scale[k] = squares[k] * scales[k]
+            scale[k], shift[k] = squares[k] * weight[k % lanes], bias[k % lanes]
         for h in range(groups):
             found[0, s, h], found[1, s, h] = middle[h * each], squares[h * each]
         for q in range(inner):
             for k in range(width):
-                out[0, s, q, k] = (x[0, s, q, k] - middle[k]) * scale[k] + shifts[k]
+                out[0, s, q, k] = (x[0, s, q, k] - middle[k]) * scale[k] + shift[k]
 
 
 @summing
 def gradients_lanes(out, g, x, weight, mean, rstd, found, begin, end):
     _, _, inner, width = x.shape
-    groups, lanes = mean.shape[1], width // weight.shape[1]
+    groups, lanes = mean.shape[1], weight.size
     each = lanes // groups
     count = inner * (width // groups)
-    weights = weight.reshape(width)
     p, q, middle, scale = np.empty(width, x.dtype), np.empty(width, x.dtype), np.empty(width, x.dtype), np.empty(width, x.dtype)
     slope, offset = np.empty(width, x.dtype), np.empty(width, x.dtype)
     total, product = np.empty(width), np.empty(width)
@@ -181,14 +182,14 @@ def gradients_lanes(out, g, x, weight, mean, rstd, found, begin, end):
                 product[k] += q[k] * scale[k]
         for k in range(width):
             found[0, s, k], found[1, s, k] = product[k], total[k]
-            product[k] *= weights[k]
-            total[k] *= weights[k]
+            product[k] *= weight[k % lanes]
+            total[k] *= weight[k % lanes]
         _merge(product, groups, lanes)
         _merge(total, groups, lanes)
         for k in range(width):
             r = scale[k]
             slope[k], offset[k] = -product[k] * r * r / count, -total[k] * r / count
-            scale[k] = r * weights[k]
+            scale[k] = r * weight[k % lanes]
         for i in range(inner):
             for k in range(width):
                 out[0, s, i, k] = g[0, s, i, k] * scale[k] + (x[0, s, i, k] - middle[k]) * slope[k] + offset[k]

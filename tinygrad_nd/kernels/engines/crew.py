@@ -13,6 +13,7 @@ import os
 import threading
 from array import array
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate, chain
 from typing import Any
 
@@ -29,7 +30,6 @@ OPEN, INSIDE, NEXT, SEATS, LEAVE, PRESENT, JOB = range(0, 56, 8)  # a cache line
 PATIENCE = 50_000  # pauses, of 10 to 40 ns, that a worker waits before it sleeps
 MOST = 48  # words of a call; those past its end are passed, too, and what is called does not look at them
 _NONE = array("q", bytes(8 * MOST))
-_NOTHING = array("q", [0])  # the base of what needs none
 _ANY = np.dtype(np.float64)  # no numbers occur
 
 
@@ -37,9 +37,9 @@ def run(tasks: Sequence[Sequence[Call]]) -> None:
     """Makes the calls of every task in their order; the tasks are shared by num_threads() threads, the caller among them."""
     starts, places, words = written(tasks)
     numbers = array("q", [memory.address(word) if isinstance(word, np.ndarray) else word for word in words])
-    numbers.extend(_NONE)
-    columns = starts, places, numbers, array("q", bytes(8 * len(numbers)))
-    perform(len(tasks), addresses(columns), _NOTHING)
+    columns = starts, places, numbers + _NONE, array("q", bytes(8 * (len(numbers) + MOST)))
+    program = head(len(tasks), columns, 0)
+    perform(len(tasks), program.buffer_info()[0], ())
 
 
 def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], list[Any]]:
@@ -52,22 +52,22 @@ def written(tasks: Sequence[Sequence[Call]]) -> tuple[array[int], array[int], li
     return starts, places, list(chain.from_iterable(calls))
 
 
-def addresses(columns: Sequence[array[int]]) -> list[int]:
-    return [column.buffer_info()[0] for column in columns]
-
-
-def perform(tasks: int, columns: Sequence[int], bases: array[int]) -> None:
-    """Runs a program. `columns` are the addresses of its starts, places, words as numbers, and of which of the bases is to be added to
-    each word; the last two have MOST more than that.
+def head(tasks: int, columns: Sequence[array[int]], operands: int) -> array[int]:
+    """What compiled code reads of a program. `columns` are its starts, places, words as numbers, and which operand's address is to be added
+    to each word, counted from 1; the last two have MOST more than that.
     """
-    program = tasks, *columns, bases.buffer_info()[0]
-    helpers = min(parallel.num_threads(), tasks) - 1
+    return array("q", [tasks, *[column.buffer_info()[0] for column in columns], operands])
+
+
+def perform(tasks: int, program: int, operands: tuple[np.ndarray, ...]) -> None:
+    """Runs a program, told by the address of its head."""
+    helpers = min(parallel.num_threads(), tasks) - 1 if tasks > 1 else 0
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
-        _function("perform", "irrrrr", _perform)(*program)
+        _function("perform", "rr", _perform)(program, id(operands))
         return
     try:
-        lead = _function("lead", "riiiiiii", _lead)
-        parallel.beside(int(_state[PRESENT]), helpers, lead, memory.address(_state), helpers, *program)
+        lead = _function("lead", "rirr", _lead)
+        parallel.beside(int(_state[PRESENT]), helpers, lead, memory.address(_state), helpers, program, id(operands))
     finally:
         _turn.release()
 
@@ -83,6 +83,7 @@ def dismiss() -> None:
     _state[LEAVE] = 1
 
 
+@cache
 def _function(name: str, arguments: str, body: Any) -> Any:
     return llvm.function(name, arguments, _ANY, body)
 
@@ -90,14 +91,34 @@ def _function(name: str, arguments: str, body: Any) -> Any:
 # What is compiled.
 
 
-def _perform(kernel: Kernel, tasks: Any, *program: Any) -> None:
-    kernel.loop(integer(0), tasks, 1, lambda i: _task(kernel, i, *program))
+def _perform(kernel: Kernel, program: Any, operands: Any) -> None:
+    tasks, *rest = _read(kernel, program, operands)
+    kernel.loop(integer(0), tasks, 1, lambda i: _task(kernel, i, *rest))
 
 
-def _lead(kernel: Kernel, state: Any, helpers: Any, *program: Any) -> None:
+def _read(kernel: Kernel, program: Any, operands: Any) -> list[Any]:
+    """The number of tasks, the columns, and what is to be added to words: 0, and where the numbers of each operand lie.
+
+    A tuple is an object that has the addresses of its items behind its head; an array has that of its numbers there (see `memory`).
+    """
     b = kernel.b
+    tasks, *columns, count = (b.load(kernel.at(program, integer(i))) for i in range(6))
+    bases = b.alloca(INT, b.add(count, integer(1)))
+    b.store(integer(0), bases)
+
+    def note(i: Any) -> None:
+        item = b.inttoptr(b.load(kernel.at(operands, b.add(i, integer(tuple.__basicsize__ // 8)))), INT.as_pointer())
+        b.store(b.load(kernel.at(item, integer(object.__basicsize__ // 8))), kernel.at(bases, b.add(i, integer(1))))
+
+    kernel.loop(integer(0), count, 1, note)
+    return [tasks, *(b.inttoptr(c, INT.as_pointer()) for c in columns), bases]
+
+
+def _lead(kernel: Kernel, state: Any, helpers: Any, program: Any, operands: Any) -> None:
+    b = kernel.b
+    tasks, *rest = _read(kernel, program, operands)
     turn = b.add(b.load(kernel.at(state, integer(JOB))), integer(1))
-    for i, word in enumerate((turn, *program)):
+    for i, word in enumerate((turn, tasks, *(b.ptrtoint(p, INT) for p in rest))):
         b.store(word, kernel.at(state, integer(JOB + i)))
     _set(kernel, state, NEXT, integer(0))
     _set(kernel, state, SEATS, helpers)

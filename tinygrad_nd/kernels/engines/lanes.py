@@ -19,8 +19,8 @@ def normalise(cells, x, weight, bias, eps):
     """y, and the means and 1 / standard deviations."""
     step, pieces = cells.pieces(engines.share(x.size))
     outer, inner, width = cells.shape
-    parts = memory.empty((2, -(-inner // step), outer, width), x.dtype)
-    flat, found = np.empty((3, outer, width), x.dtype), np.empty((2, outer, cells.lanes), x.dtype)
+    parts, flat = _scratch(-(-inner // step), outer, width, x.dtype)
+    found = np.empty((2, outer, cells.lanes), x.dtype)
     y, view = memory.empty_like(x), cells.view(x)
     target, weight, bias = y.transpose(cells.order).reshape(cells.shape), cells.lined(weight), cells.lined(bias)
     repeat(norms.moments_lanes, (view, parts), lambda: [(view[p, q], parts[0, j, p], parts[1, j, p]) for p, q, j in pieces], 0)
@@ -34,11 +34,12 @@ def gradients(cells, g, x, weight, mean, rstd):
     """dx, and what comes back to weight and to bias."""
     step, pieces = cells.pieces(engines.share(x.size))
     outer, inner, width = cells.shape
-    parts = memory.empty((2, -(-inner // step), outer, width), x.dtype)
-    flat, found = np.empty((3, outer, width), x.dtype), np.empty((2, cells.lanes), x.dtype)
-    middle, lined, rstd = cells.flat(mean), cells.lined(weight), cells.lined(rstd).reshape(outer, cells.lanes)
+    parts, flat = _scratch(-(-inner // step), outer, width, x.dtype)
+    found, middle = np.empty((2, cells.lanes), x.dtype), memory.scratch("middle", (outer, width), x.dtype)
+    lined, mean, rstd = cells.lined(weight), *[cells.lined(a).reshape(outer, cells.lanes) for a in (mean, rstd)]
     dx, view, given = memory.empty_like(x), cells.view(x), cells.view(g)
     target = dx.transpose(cells.order).reshape(cells.shape)
+    repeat(_spread, (middle, mean), lambda: [(middle, mean)], 0)
     repeat(
         norms.sums_lanes,
         (given, view, middle, parts),
@@ -56,10 +57,22 @@ def gradients(cells, g, x, weight, mean, rstd):
     return dx, *[a.reshape(weight.shape) for a in found]
 
 
+def _scratch(pieces, outer, width, dtype):
+    """What is found of pieces, and coefficients."""
+    return memory.scratch("pieces", (2, pieces, outer, width), dtype), memory.scratch("flat", (3, outer, width), dtype)
+
+
 @lru_cache(64)
 def _counts(inner, step):
     """How many numbers of a lane are in each piece."""
     return memory.table(np.diff([*range(0, inner, step), inner]).astype(np.float64))
+
+
+@Loop
+def _spread(middle, mean):
+    for p in range(middle.shape[0]):
+        for k in range(middle.shape[1]):
+            middle[p, k] = mean[p, k % mean.shape[1]]
 
 
 @Loop

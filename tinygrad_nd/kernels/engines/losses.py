@@ -8,13 +8,16 @@ next. Arrays are flat; total has one entry. An `out` that is shorter than x, a s
 import numpy as np
 
 from ..losses import STRETCH
-from .exponential import exp, log1p
+from .exponential import exp, log, log1p
 from .plain import exact, summing
+
+_TINY = 2.0**-126
 
 
 def _loop(both):
     @summing
     def loop(total, out, x, t, scale, *parameters):
+        total[0] = 0
         for start in range(0, x.size, STRETCH):
             first = start if out.size == x.size else 0
             to, a, b, part = out[first : first + STRETCH], x[start : start + STRETCH], t[start : start + STRETCH], x.dtype.type(0)
@@ -73,5 +76,11 @@ def _poisson(x, t):
     return e - t * x, e - t
 
 
+@exact
+def _divergence(x, t):
+    return (t * log(max(t, _TINY)) if t >= 0 else np.nan) - t * x, -t
+
+
 mse_loss, l1_loss, huber_loss, smooth_l1_loss = _loop(_mse), _loop(_l1), _loop(_huber), _loop(_smooth_l1)
 binary_cross_entropy_with_logits, soft_margin_loss, poisson_nll_loss = _loop(_logits), _loop(_soft_margin), _loop(_poisson)
+kl_div = _loop(_divergence)

@@ -33,6 +33,7 @@ def normalise(out, x, mean, rstd, weight, bias, eps, centred):
 def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
     rows, n = x.shape
     count = x.dtype.type(n)
+    dweight[:], dbias[:] = 0, 0
     for r in range(rows):
         middle, scale = mean[r, 0], rstd[r, 0]
         first, second = x.dtype.type(0), x.dtype.type(0)
@@ -60,6 +61,17 @@ def _add_four(g, x, m, s, dweight, dbias):
         p, q = g[0, i] * ((x[0, i] - m[0, 0]) * s[0, 0]), g[1, i] * ((x[1, i] - m[1, 0]) * s[1, 0])
         dweight[i] += p + q + g[2, i] * ((x[2, i] - m[2, 0]) * s[2, 0]) + g[3, i] * ((x[3, i] - m[3, 0]) * s[3, 0])
         dbias[i] += g[0, i] + g[1, i] + g[2, i] + g[3, i]
+
+
+@summing
+def sum_parts(total, parts):
+    kinds, count, n = parts.shape
+    for i in range(kinds):
+        for k in range(n):
+            found = 0.0
+            for j in range(count):
+                found += parts[i, j, k]
+            total[i, k] = found
 
 
 @summing

@@ -1,6 +1,7 @@
 """Loops for `crew` that are written down once: for operands of a layout seen before, only their addresses change.
 
-Writing the calls of a small convolution down takes longer than making them.
+Writing the calls of a small convolution down takes longer than making them. And where a kernel is such loops and nothing else, it need not
+be called again to find what follows from layouts: `recall`.
 """
 
 from __future__ import annotations
@@ -19,32 +20,87 @@ from . import crew
 from .crew import Call
 
 Array = NDArray[Any]
+Tasks = Sequence[Sequence[Call]]
+Noted = Sequence[tuple[Hashable, Array]]  # scratch
 
 SIZE = 1 << 25  # bytes that all programs remembered may keep
-_known: dict[Hashable, Program] = {}
+LARGE = 1 << 23  # bytes of results; to make more takes so long that it does not matter how they are asked for
+_known: dict[Hashable, Program | Recalled] = {}
 _kept = 0
 _lock = threading.Lock()
+_learning: dict[int, list[Tasks]] = {}  # by thread: what a kernel runs that is called for the first time
 
 
-def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Sequence[Sequence[Call]]]) -> None:
+def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Tasks]) -> None:
     """Makes the calls that write() gives, see `crew.run`.
 
     They follow from `key`, the layout of the operands and the number of threads, and name as arrays only operands, their parts, scratch,
     and read-only tables, of which none is an operand: what plays two parts in one call may not do so in the next.
     """
+    learnt = _learning.get(threading.get_ident()) if _learning else None
     key = key, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) for a in operands]
-    program = _known.get(key)
-    if program is not None:
-        return program.run(operands)
+    program: Any = _known.get(key)
+    if program is not None and learnt is None:
+        program.run(operands)
+        return
     with memory.noted_scratch() as noted:
         tasks = write()
-    if _apart(operands):
+    if learnt is not None:
+        learnt.append(tasks)
+    elif _apart(operands):  # else it cannot be told to which of them an address belongs
         program = Program(tasks, operands, noted)
         program.nbytes += memory.held(key)
         _keep(key, program)
-        program.run(operands)
-    else:  # where operands overlap it cannot be told to which of them an address belongs
-        crew.run(tasks)
+    crew.run(tasks)
+
+
+def recall(f: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """f(*arguments), of a kernel that returns new arrays, one or several, and all that it does with numbers is to `run` programs.
+
+    What these are follows from the layout of the arrays among the arguments, and from the other arguments: f is called the first time.
+    """
+    key = f, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) if type(a) is np.ndarray else a for a in arguments]
+    known: Any = _known.get(key)
+    if known is None or _learning and threading.get_ident() in _learning:
+        return _learn(key, f, arguments)
+    return known.again(arguments) if known.programs else f(*arguments)
+
+
+def _learn(key: Hashable, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """f(*arguments). It is recalled if its programs alone do the same to memory full of NaN; nothing is told by results that have some."""
+    me = threading.get_ident()
+    if me in _learning:
+        return f(*arguments)
+    found = _learning[me] = []
+    try:
+        with memory.noted_scratch() as noted:
+            result = f(*arguments)
+    finally:
+        del _learning[me]
+    results = result if isinstance(result, (tuple, list)) else [result]
+    recalled = Recalled()
+    if found and all(type(a) is np.ndarray for a in results) and sum(a.nbytes for a in results) <= LARGE:
+        given, made = [a for a in arguments if type(a) is np.ndarray], list({id(r): r for r in map(_root, results)}.values())
+        if any(np.isnan(a).any() for a in results) or not _apart([*given, *made]):
+            return result
+        try:
+            recalled.learn([Program(tasks, (*given, *made), noted) for tasks in found], result, made)
+        except UnknownError:
+            pass
+        else:
+            again = recalled.again(arguments, np.nan)
+            if not all(map(np.array_equal, results, again if results is result else [again])):
+                recalled = Recalled()
+    recalled.nbytes = memory.held(key) + sum(p.nbytes for p in recalled.programs)
+    _keep(key, recalled)
+    return result
+
+
+def _root(a: Array) -> Array:
+    """The array of whose memory `a` is a view."""
+    while type(a.base) is np.ndarray:
+        a = a.base
+    return a
 
 
 def _apart(operands: Sequence[Array]) -> bool:
@@ -52,7 +108,7 @@ def _apart(operands: Sequence[Array]) -> bool:
     return all(end <= low for (_, end), (low, _) in zip(bounds, bounds[1:]))
 
 
-def _keep(key: Hashable, program: Program) -> None:
+def _keep(key: Hashable, program: Program | Recalled) -> None:
     global _kept
     with _lock:
         _kept += program.nbytes - (_known[key].nbytes if key in _known else 0)
@@ -61,10 +117,14 @@ def _keep(key: Hashable, program: Program) -> None:
             _kept -= _known.pop(next(iter(_known))).nbytes
 
 
+class UnknownError(AssertionError):
+    """An array that is no operand, no scratch, and no table."""
+
+
 class Program:
     """Words as numbers, to which the address of an operand or scratch is added where they name a place in it."""
 
-    def __init__(self, tasks: Sequence[Sequence[Call]], operands: Sequence[Array], noted: Sequence[tuple[Hashable, Array]]) -> None:
+    def __init__(self, tasks: Tasks, operands: Sequence[Array], noted: Noted) -> None:
         starts, places, words = crew.written(tasks)
         sizes: dict[Hashable, int] = {}
         for name, a in noted:
@@ -81,16 +141,56 @@ class Program:
                 start, bases[i] = next(((start, owner) for low, end, start, owner in owners if low <= at < end), (0, 0))
                 words[i] = at - start
                 if not bases[i] and word.size:
-                    assert not word.flags.writeable, "a program keeps tables only"
+                    if word.flags.writeable:
+                        raise UnknownError("a program keeps tables only")
                     tables.append(word)
         columns = starts, places, array("q", words + [0] * crew.MOST), array("q", bases)
-        self.held = *columns, *tables
-        self.tasks, self.columns = len(tasks), crew.addresses(columns)
+        self.tasks, head = len(tasks), crew.head(len(tasks), columns, len(operands) + len(sizes))
+        self.held, self.address = (head, *columns, *tables), head.buffer_info()[0]
         self.nbytes = sum(8 * len(column) for column in columns) + sum({id(a): a.nbytes for a in tables}.values())
 
     def run(self, operands: Sequence[Array]) -> None:
         """The calls with these operands."""
-        bases = [0, *map(memory.address, operands)]
-        for name, nbytes in self.scratch:
-            bases.append(memory.address(memory.scratch(name, (nbytes,), np.uint8)))
-        crew.perform(self.tasks, self.columns, array("q", bases))
+        if self.scratch:
+            operands = (*operands, *[memory.scratch(name, (nbytes,), np.uint8) for name, nbytes in self.scratch])
+        crew.perform(self.tasks, self.address, tuple(operands))
+
+
+class Recalled:
+    """What a kernel does: programs, into new memory, of which its results are parts. No programs: it is to be called."""
+
+    def __init__(self) -> None:
+        self.programs: Sequence[Program] = ()
+        self.nbytes = 0
+
+    def learn(self, programs: Sequence[Program], result: Any, made: Sequence[Array]) -> None:
+        """That the programs make the result, in this memory."""
+        self.programs, self.several = programs, isinstance(result, (tuple, list))
+        self.make = [memory.maker(a) for a in made]
+        self.parts = []  # of each result: which memory it is in, and where, if it is not all of it
+        for a in result if self.several else [result]:
+            root = _root(a)
+            i = next(i for i, m in enumerate(made) if m is root)
+            whole = (a.shape, a.strides) == (root.shape, root.strides)
+            self.parts.append((i, None if whole else (a.shape, a.dtype, memory.address(a) - memory.address(root), a.strides)))
+        self.single = not self.several and self.parts == [(0, None)]
+
+    def again(self, arguments: Sequence[Any], fill: Any = None) -> Any:
+        """The results for other arguments."""
+        made = [make() for make in self.make]
+        if fill is not None:
+            for a in made:
+                a.fill(fill if a.dtype.kind == "f" else 1)
+        operands = (*[a for a in arguments if type(a) is np.ndarray], *made)
+        for program in self.programs:
+            program.run(operands)
+        if self.single:
+            return made[0]
+        found = []
+        for i, part in self.parts:
+            a = made[i]
+            if part is not None:
+                a.setflags(write=False)  # nobody writes to a part of it, as nobody sees the whole
+                a = np.ndarray(part[0], part[1], a, part[2], part[3])
+            found.append(a)
+        return found if self.several else found[0]
