@@ -112,7 +112,8 @@ def maker(a: Array) -> Callable[[], Array]:
     """What makes an empty array that lies in memory as `a`, which has no gaps."""
     if a.nbytes >= SMALL:
         return partial(_leased, a.shape, a.dtype, a.strides)
-    return partial(np.empty, a.shape, a.dtype) if a.flags.c_contiguous else partial(np.ndarray, a.shape, a.dtype, None, 0, a.strides)
+    shape, dtype, strides = a.shape, a.dtype, a.strides
+    return partial(np.empty, shape, dtype) if a.flags.c_contiguous else lambda: np.ndarray(shape, dtype, None, 0, strides)
 
 
 def channels_last(shape: Sequence[int], dtype: DTypeLike) -> Array:

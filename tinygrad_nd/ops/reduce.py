@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels import choice as choices
 from ..kernels import softmax
 from ..kernels.indexing import unlocked
-from ..kernels.labels import HALVES
+from ..kernels.memory import HALVES
 from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
