@@ -29,6 +29,10 @@ def test_gradients_are_those_of_the_function():
     w = np.arange(6.0).reshape(3, 2)
     for found, expected in zip(grads_of(nd.checkpoint(block), A, w), grads_of(block, A, w)):
         np.testing.assert_array_equal(found, expected)
+    x, w = leaf(A), leaf(w)
+    y, plain = nd.checkpoint(block)(x, w), block(x, w)
+    for t, g in ((x, np.ones((2, 2))), (w, 2 * A[:, :2])):  # one argument after the other, from cotangents of their own
+        np.testing.assert_array_equal(nd.gradients(y, t, g, retain_graph=True).data, nd.gradients(plain, t, g, retain_graph=True).data)
 
 
 def test_derivatives_of_every_order_and_forward_mode():
