@@ -202,6 +202,17 @@ def test_running_statistics_are_state_but_not_learned():
     assert list(layer.state_dict()) == ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
 
 
+def test_a_batch_that_is_refused_is_not_counted():
+    layer = nn.BatchNorm(3, momentum=None)
+    for batch, bad in ((sample(5, 3), sample(5, 4)), (sample(4, 3), sample(1, 3))):
+        layer(batch)
+        before = layer.state_dict()
+        with pytest.raises(ValueError, match="batch_norm"):
+            layer(bad)
+        assert all(np.array_equal(before[name], value) for name, value in layer.state_dict().items())
+    assert layer.num_batches_tracked.item() == 2
+
+
 # Local response, half precision, gradients of gradients.
 
 

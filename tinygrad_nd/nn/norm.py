@@ -95,15 +95,12 @@ class BatchNorm(_Tracking):
         if self._awaited:
             self._meet(x)
         running, by_batch = (self.running_mean, self.running_var), self.training or not self.track_running_stats
-        return batch_norm(x, *running, self.weight, self.bias, by_batch, self._weight_of_this_batch(), self.eps, layout=self.layout)
-
-    def _weight_of_this_batch(self) -> float:
-        """How much of the running statistics it becomes; counts the batch."""
-        if self.num_batches_tracked is None or not self.training:
-            return self.momentum or 0.0
-        count = self.num_batches_tracked.data + 1
-        self.num_batches_tracked.data = count
-        return 1 / float(count) if self.momentum is None else self.momentum
+        tracked = self.num_batches_tracked if self.training else None
+        momentum = self.momentum or 0.0 if tracked is None or self.momentum is not None else 1 / (tracked.item() + 1)
+        y = batch_norm(x, *running, self.weight, self.bias, by_batch, momentum, self.eps, layout=self.layout)
+        if tracked is not None:
+            tracked.data = tracked.data + 1  # now that it was not refused
+        return y
 
 
 class InstanceNorm(_Tracking):
