@@ -417,6 +417,16 @@ def test_a_wrong_state_leaves_a_lazy_model_waiting():
     assert net(X4).shape == (2, 5)
 
 
+def test_a_first_call_that_fails_leaves_a_lazy_model_waiting():
+    net = Lazy()
+    for wrong in (X4.repeat(2, 1)[..., :2], np.moveaxis(X4, 1, -1)):  # of which the first layer takes the width
+        with pytest.raises(ValueError):
+            nn.Sequential(net, nn.Linear(9, 1))(wrong)
+        with pytest.raises(ValueError, match=r"features.0 \(Conv2d\) has no parameters yet"):
+            net.parameters()
+    assert net(X4).shape == (2, 5) and net.features[0].in_channels == 4
+
+
 def test_an_unmade_model_says_what_to_do():
     net = Lazy()
     for ask in (net.parameters, net.state_dict, lambda: net.requires_grad_(False)):

@@ -200,12 +200,19 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; {hint}")
 
     def _first_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call of a module that no other calls: names its tensors, those that lazy layers make after it."""
-        lazy = any(m._awaited for m in self.modules())
+        """The call of a module that no other calls: names its tensors, those that lazy layers make after it. If it fails, these are as
+        before, for what it was called with may have been wrong.
+        """
+        lazy = [(m, dict(vars(m))) for m in self.modules() if m._awaited]
         self._name_tensors()
         self._named = True
         try:
             return self(*args, **kwargs)
+        except Exception:
+            for m, before in lazy:
+                vars(m).clear()
+                vars(m).update(before)
+            raise
         finally:
             if lazy:
                 self._name_tensors()
