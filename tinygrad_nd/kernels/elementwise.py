@@ -200,7 +200,7 @@ def exp(x: Any) -> Any:
     """e ** x: of many numbers compiled, where that does what NumPy does with each of them."""
     loops = engines.compiled("activations") if type(x) is ndarray and x.dtype == np.float32 and x.size >= COMPILED else None
     found = _looped(x, loops.exp, (), True) if loops is not None else []
-    return apply(np.exp, x) if not found or found[1].any() else found[0]
+    return apply(np.exp, x) if not found or any(found[1].tolist()) else found[0]
 
 
 # Activations.

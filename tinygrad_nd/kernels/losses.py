@@ -53,7 +53,7 @@ def summed(name: str, x: Array, t: Array, parameters: tuple[float, ...], scale: 
     sums, *slopes = _both(x.astype(dtype, copy=False), t.astype(dtype, copy=False), name, parameters, scale, wanted)
     for slope in slopes:
         memory.freeze(slope)
-    return memory.rounded(float(np.add.reduce(sums)) * scale, dtype), slopes[0] if wanted else None
+    return memory.rounded(sum(sums.tolist()) * scale, dtype), slopes[0] if wanted else None
 
 
 @engines.recalled

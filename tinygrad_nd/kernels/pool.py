@@ -86,6 +86,13 @@ def window_sum_adjoint(g: Array, spec: PoolSpec, factor: float = 1) -> Array:
 
 
 @memory.remembered(256)
+def window_share(spec: PoolSpec, count_include_pad: bool) -> Array | float:
+    """1 / `window_count`, and 1 for a window of nothing but padding; one number where it is the same for all."""
+    share = 1 / np.maximum(window_count(spec, count_include_pad), 1)
+    return float(share.flat[0]) if share.size and share.min() == share.max() else memory.table(share)
+
+
+@memory.remembered(256)
 def window_count(spec: PoolSpec, count_include_pad: bool) -> Array:
     """How many positions each window divides by, (*o): all but ceil_mode's overhang; without count_include_pad, those of the input."""
     counts = []

@@ -141,8 +141,7 @@ def avg_pool_nd(
         if divisor_override == 0:
             raise ValueError("avg_pool_nd: divisor_override must not be 0")
         return restore(_window_sum(x, spec=spec, factor=1 / float(divisor_override)))
-    count = np.maximum(kernel.window_count(spec, count_include_pad), 1)  # a window of nothing but padding sums to 0
-    return restore(_weighted(x, spec, 1 / count))
+    return restore(_weighted(x, spec, kernel.window_share(spec, count_include_pad)))
 
 
 def lp_pool_nd(
@@ -168,7 +167,7 @@ def lp_pool_nd(
     x = floating(x)
     if norm_type == np.inf:
         return restore(_max_pooled(absolute(x), spec, False)[0])
-    share = prod(spec.kernel) / np.maximum(kernel.window_count(spec, True), 1)
+    share = np.asarray(prod(spec.kernel) * kernel.window_share(spec, True))
     wide = x.astype(np.float32) if x.dtype == np.float16 else x  # powers of halves leave their range
     return restore(_lp_pool(wide, spec=spec, p=float(norm_type), share=share.astype(wide.dtype)).astype(x.dtype))
 
@@ -182,10 +181,10 @@ def _max_pooled(x: Tensor, spec: PoolSpec | Parted, with_indices: bool) -> tuple
     return _max_pool(x, winner, best, spec=spec), astensor(kernel.flat_index(winner, spec)) if with_indices else None
 
 
-def _weighted(x: Tensor, spec: PoolSpec, weight: np.ndarray[Any, Any]) -> Tensor:
+def _weighted(x: Tensor, spec: PoolSpec, weight: np.ndarray[Any, Any] | float) -> Tensor:
     """Window sums, each times its weight."""
-    if weight.size and weight.min() == weight.max():
-        return _window_sum(x, spec=spec, factor=float(weight.flat[0]))
+    if isinstance(weight, float):
+        return _window_sum(x, spec=spec, factor=weight)
     if x.dtype == np.float16:  # a sum may leave the range that its mean is in
         return _weighted(x.astype(np.float32), spec, weight).astype(x.dtype)
     return _window_sum(x, spec=spec, factor=1.0) * astensor(weight.astype(x.data.real.dtype))

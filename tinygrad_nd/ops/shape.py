@@ -36,6 +36,8 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     """Axes as a tuple of non-negative ints; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     try:
         if isinstance(axis, bool):  # mostly meant for keepdims
             raise TypeError
@@ -86,9 +88,9 @@ def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 @bare_rules
-@primitive(x=lambda g, axes: either(_transpose, g, axes=tuple(np.argsort(axes).tolist())))
+@primitive(x=lambda g, axes: either(_transpose, g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))))
 def _transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return np.transpose(x, axes)
+    return x.transpose(axes)
 
 
 @bare_rules

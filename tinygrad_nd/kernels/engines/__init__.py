@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from .. import memory, parallel
 
 F = TypeVar("F", bound=Callable[..., Any])
-ALONE = 1 << 15  # elements; with fewer a compiled loop is through about when another thread has begun
+ALONE = 1 << 16  # elements; with fewer a compiled loop is through about when another thread has begun
 LEAST = 1 << 8  # elements from which a compiled loop takes less time than a few steps in NumPy
 ENGINES = ("auto", "jit", "numpy")
 

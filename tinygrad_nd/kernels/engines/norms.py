@@ -66,12 +66,14 @@ def _add_four(g, x, m, s, dweight, dbias):
 @summing
 def sum_parts(total, parts):
     kinds, count, n = parts.shape
+    found = np.empty(n)
     for i in range(kinds):
+        found[:] = 0
+        for j in range(count):
+            for k in range(n):
+                found[k] += parts[i, j, k]
         for k in range(n):
-            found = 0.0
-            for j in range(count):
-                found += parts[i, j, k]
-            total[i, k] = found
+            total[i, k] = found[k]
 
 
 @summing
