@@ -43,15 +43,14 @@ def even(classes: int, smoothing: float, dtype: np.dtype[Any]) -> Array:
 
 def loss(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float | None) -> tuple[Any, Array]:
     """w[l] (log(sum(exp(x))) - x[l]) for every row, or, with a scale, their sum times that; and the slope in x, found in the same pass."""
-    slope, rows = _slope_and_rows(x, labels, weights, axis, ignore, 1.0 if scale is None else scale)
+    slope, rows = _slope_and_rows(x, labels, weights, _factor(1.0 if scale is None else scale, _wide(x)), axis, ignore)
     memory.freeze(slope)
     return reduced(rows, axis, scale), slope
 
 
 @engines.recalled
-def _slope_and_rows(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float) -> list[Array]:
-    constants = *_constants(x, weights, ignore), _factor(scale, _wide(x))
-    return several(_loss, axis, (None, 1), labels, x, constants=constants, loops="labels")
+def _slope_and_rows(x: Array, labels: Array, weights: Array, scale: Array, axis: int, ignore: int) -> list[Array]:
+    return several(_loss, axis, (None, 1), labels, x, constants=(weights.astype(_wide(x), copy=False), ignore, scale), loops="labels")
 
 
 def reduced(rows: Array, axis: int, scale: float | None) -> Any:
@@ -104,10 +103,6 @@ def _zeros(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
 def _compiled(x: Array) -> bool:
     """Whether there are compiled loops for x; else its numbers at labels are found one by one."""
     return x.size >= engines.LEAST and x.dtype == np.float32 and engines.engine() == "jit"
-
-
-def _constants(x: Array, weights: Array, ignore: int) -> tuple[Array, int]:
-    return weights.astype(_wide(x), copy=False), ignore
 
 
 @lru_cache(64)

@@ -57,20 +57,22 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Tasks]) ->
 def recall(f: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """f(*arguments), of a kernel that returns new arrays, one or several, and all that it does with numbers is to `run` programs.
 
-    What these are follows from the layout of the arrays among the arguments, and from the other arguments: f is called the first time.
+    What these are follows from the layout of the arrays among the arguments, and from the other arguments: f is called twice. The first
+    time says only that there is such a layout: many never come again.
     """
     key = f, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) if type(a) is np.ndarray else a for a in arguments]
     known: Any = _known.get(key)
-    if known is None or _learning and threading.get_ident() in _learning:
-        return _learn(key, f, arguments)
-    return known.again(arguments) if known.programs else f(*arguments)
+    if _learning and threading.get_ident() in _learning or known is NOTHING:
+        return f(*arguments)
+    if known is None:
+        _keep(key, Recalled())
+        return f(*arguments)
+    return known.again(arguments) if known.programs else _learn(key, f, arguments)
 
 
 def _learn(key: Hashable, f: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """f(*arguments). It is recalled if its programs alone do the same to memory full of NaN; nothing is told by results that have some."""
     me = threading.get_ident()
-    if me in _learning:
-        return f(*arguments)
     found = _learning[me] = []
     try:
         with memory.noted_scratch() as noted:
@@ -90,9 +92,8 @@ def _learn(key: Hashable, f: Callable[..., Any], arguments: tuple[Any, ...]) -> 
         else:
             again = recalled.again(arguments, np.nan)
             if not all(map(np.array_equal, results, again if results is result else [again])):
-                recalled = Recalled()
-    recalled.nbytes = memory.held(key) + sum(p.nbytes for p in recalled.programs)
-    _keep(key, recalled)
+                recalled = NOTHING
+    _keep(key, recalled if recalled.programs else NOTHING)
     return result
 
 
@@ -157,15 +158,16 @@ class Program:
 
 
 class Recalled:
-    """What a kernel does: programs, into new memory, of which its results are parts. No programs: it is to be called."""
+    """What a kernel does: programs, into new memory, of which its results are parts. No programs: it has been called once."""
 
     def __init__(self) -> None:
         self.programs: Sequence[Program] = ()
-        self.nbytes = 0
+        self.nbytes = 1 << 10  # or so: as an object, and its key
 
     def learn(self, programs: Sequence[Program], result: Any, made: Sequence[Array]) -> None:
         """That the programs make the result, in this memory."""
         self.programs, self.several = programs, isinstance(result, (tuple, list))
+        self.nbytes += sum(p.nbytes for p in programs)
         self.make = [memory.maker(a) for a in made]
         self.parts = []  # of each result: which memory it is in, and where, if it is not all of it
         for a in result if self.several else [result]:
@@ -194,3 +196,6 @@ class Recalled:
                 a = np.ndarray(part[0], part[1], a, part[2], part[3])
             found.append(a)
         return found if self.several else found[0]
+
+
+NOTHING = Recalled()  # of a kernel that is to be called
