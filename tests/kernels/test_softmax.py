@@ -53,7 +53,7 @@ def test_logsumexp_and_its_gradient(shape, axes, factor, engine):
     np.testing.assert_allclose(found, y.astype(float), rtol=2e-6, atol=1e-6)
     g = sample(y.shape)
     expected = np.expand_dims(g, axes) * np.exp(x - np.expand_dims(y.astype(float), axes))
-    np.testing.assert_allclose(softmax.exp_less(g, x, found, axes), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(softmax.exp_less(x, g, found, axes), expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype, top", [("f2", 1e4), ("f4", 1e8), ("f8", 1e17)])

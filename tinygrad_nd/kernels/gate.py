@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import COMPILED, one_plus_power, scratch, share
+from .activation import one_plus_power, scratch, share
 from .memory import Array
 
 
+@engines.recalled
 def glu(x: Array, axis: int) -> Array:
     """a sigmoid(b), half as long along the axis as x."""
     return _along(_glu, axis, 1, x)
 
 
+@engines.recalled
 def glu_grad(g: Array, x: Array, axis: int) -> Array:
     """What g brings back to a and b: g s and g a s (1 - s), s the logistic of b."""
     return _along(_glu_grad, axis, 2, g, x)
@@ -43,7 +45,7 @@ def _spread(tile: Callable[..., None], arrays: list[Array]) -> None:
     """tile(*arrays) of arrays (outer, halves, half) on all threads, or the compiled loop of its name."""
     outer, _, half = arrays[0].shape
     size = outer * half
-    loops = engines.compiled("activations") if arrays[0].dtype == np.float32 and size >= COMPILED else None
+    loops = engines.compiled("activations") if arrays[0].dtype == np.float32 and size >= engines.LEAST else None
     if loops is not None:
         step = engines.share(size)
         loop = getattr(loops, tile.__name__[1:])

@@ -41,6 +41,7 @@ def log_softmax_grad(g: Array, y: Array, axis: int) -> Array:
     return along(_log_softmax_grad, axis, None, g, y, columns=False)
 
 
+@recalled
 def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
     """log(sum(exp(x))) over axes, without overflow; -inf where all of it is -inf. Of complex numbers the principal logarithm."""
     x = _merged(x, axes)
@@ -50,7 +51,8 @@ def logsumexp(x: Array, axes: tuple[int, ...]) -> Any:
         return along(_logsumexp, -1, 1, x)[..., 0][()]
 
 
-def exp_less(g: Array, x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+@recalled
+def exp_less(x: Array, g: Array, y: Array, axes: tuple[int, ...]) -> Array:
     """g exp(x - y), where g and y have not the axes of x, and y is the logarithm of the sum of exp(x)."""
     kept = [a for a in range(x.ndim) if a not in axes]
     found = along(_exp_less, -1, None, g[..., None], y[..., None], _merged(x, axes))

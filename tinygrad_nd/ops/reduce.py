@@ -73,9 +73,9 @@ def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
 def _exp_less(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     """g exp(x - y), where g and y have not the axes of x; 0 where x is -inf."""
     if np.isfinite(y).all():
-        return softmax.exp_less(g, x, y, axes)
+        return softmax.exp_less(x, g, y, axes)
     with np.errstate(invalid="ignore"):
-        found = softmax.exp_less(g, x, np.where(np.equal(y, -np.inf), 0, y).astype(x.dtype), axes)
+        found = softmax.exp_less(x, g, np.where(np.equal(y, -np.inf), 0, y).astype(x.dtype), axes)
     return np.where(np.equal(x, -np.inf), 0, found)
 
 
