@@ -74,7 +74,8 @@ def test_results_in_tuples_lists_and_dicts():
         return {"a": (x * scale, nd.sin(x)), "b": [x, 3.0, nd.tensor(1.0)], "c": np.ones(2)}
 
     x, s = leaf(A), leaf(2.0)
-    out = nd.checkpoint(f)(x, scale=s)
+    with nd.debug.sources():
+        out = nd.checkpoint(f)(x, scale=s)
     assert out["b"][1] == 3.0 and out["b"][0].is_leaf and out["b"][0].requires_grad and not out["b"][2].requires_grad
     first, second = out["a"]
     (nd.sum(first) * 5 + nd.sum(second) + nd.sum(out["b"][0])).backward()
