@@ -473,13 +473,15 @@ def test_the_file_of_another_training_is_refused(tmp_path):
     assert values(model) == before and path.read_bytes() == content
 
 
-def test_progress_is_a_line_per_epoch_where_nobody_watches(capsys):
+def test_progress_is_a_line_per_epoch_where_nobody_watches(capsys, tmp_path):
     fit(None, batches(8), 2, metrics=[nd.accuracy], validation=batches(8, None), progress=True)
     first, second = capsys.readouterr().out.splitlines()
     numbers = r"loss [\d.]+  accuracy [\d.]+  val_loss [\d.]+  val_accuracy [\d.]+  \d+ examples/s"
     assert re.fullmatch(rf"epoch 1/2  {numbers}  0:\d\d left", first) and re.fullmatch(rf"epoch 2/2  {numbers}", second)
-    fit()
+    fit(epochs=1, checkpoint=tmp_path / "run.npz")
     assert capsys.readouterr().out == ""
+    fit(checkpoint=tmp_path / "run.npz", progress=True)
+    assert capsys.readouterr().out.startswith("going on after 1 epochs and ")
 
 
 def test_progress_is_a_bar_in_a_terminal(capsys, monkeypatch):
