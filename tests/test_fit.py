@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,8 @@ def test_validation_data_that_do_not_fit_are_refused_before_the_first_step():
     assert values(model) == before and "validation" in caught.value.__notes__[-1]
     with pytest.raises(ValueError, match="cross_entropy"):
         fit(model, validation=[(X, Y.reshape(-1, 1, 1))])
+    with pytest.raises(ValueError, match="accuracy"):
+        fit(model, validation=[(X, nd.data.one_hot(Y))], metrics=[nd.accuracy])
     assert values(model) == before
 
 
@@ -180,7 +183,7 @@ def test_early_stopping_waits_and_puts_back_the_best(monitor):
 def test_the_best_is_what_was_better_by_more_than_min_delta():
     assert nd.EarlyStopping(min_delta=0.1).best([1, 0.95, 0.85, 0.8]) == 2
     assert nd.EarlyStopping(mode="max").best([np.nan, 0.5, 0.7, 0.7]) == 2
-    assert nd.EarlyStopping().best([np.nan]) == -1
+    assert nd.EarlyStopping().best([np.nan]) == nd.EarlyStopping().best([np.inf]) == -1
 
 
 def test_callbacks_see_the_run_join_the_history_and_stop():
@@ -387,6 +390,16 @@ def test_bad_input_is_refused_before_anything_changes(name, tmp_path, monkeypatc
     assert values(model) == before and all(p.grad is None for p in model.parameters()) and not seen and not any(tmp_path.iterdir())
 
 
+def test_data_that_give_nothing_are_refused():
+    class Nothing:
+        def __iter__(self):
+            return iter(())
+
+    for options, what in (({"data": Nothing()}, "data"), ({"validation": Nothing()}, "validation")):
+        with pytest.raises(ValueError, match=f"fit: {what} gave no batches"):
+            fit(**options)
+
+
 class Killed(Exception):
     pass
 
@@ -439,8 +452,9 @@ def test_after_ctrl_c_it_goes_on_too(tmp_path):
     model, history = everything()
     path = tmp_path / "run.npz"
     assert everything(path, stop=CtrlC(7))[1].stopped == "interrupted"
-    resumed, after = everything(path)
-    assert values(resumed) == values(model) and after.steps == history.steps
+    steps = []
+    resumed, after = everything(path, stop=SimpleNamespace(on_step_end=lambda run: steps.append(run.step)))
+    assert values(resumed) == values(model) and after.steps == history.steps and steps[0] == 8
 
 
 def test_after_the_last_step_of_an_epoch_the_place_in_the_data_is_its_end(tmp_path):
@@ -499,7 +513,7 @@ def test_history_is_a_mapping_a_table_and_a_state():
         history.add({"loss": 1 / (i + 1)} | ({"late": i} if i > 20 else {}))
     assert len(history["late"]) == 30 and np.isnan(history["late"][0]) and dict(history).keys() == {"loss", "late"}
     lines = repr(history).splitlines()
-    assert lines[0] == "History: 30 epochs, 0 steps" and len(lines) < 25 and lines[2].split() == ["1", "1", "nan"]
+    assert lines[0] == "History: 30 epochs, 0 steps" and len(lines) == 22 and lines[2].split() == ["1", "1", "nan"]
     again = nd.History()
     again.load_state_dict(history.state_dict())
     assert repr(again) == repr(history)
