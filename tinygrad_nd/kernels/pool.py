@@ -23,7 +23,6 @@ from .taps import Taps, part
 WIDE = 128  # numbers in a row; passes over strided rows of fewer are slower than one that brings them together
 
 
-@engines.recalled
 def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
     """The maximum of every window, (*lead, *o), and its winner if wanted. The first of equals wins, NaN wins over all; padding is -inf."""
     fast = engine(x)
@@ -31,7 +30,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
         at = places.largest(x, spec.rank)
         return places.take(x, at, spec.rank), at if want_index else None
     if fast:
-        return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
+        return _maxima(x, fast, spec, want_index)
     if few.seen(x, spec) <= few.MOST:
         return few.max_pool(x, spec, _lowest(x.dtype), want_index)
     lowest, axes = _lowest(x.dtype), seen_by(spec)
@@ -52,6 +51,11 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
 
     parallel.run(parts(source, spec), work)
     return layout.restore(values, spec.out), None if winner is None else layout.restore(winner, spec.out)
+
+
+@engines.recalled
+def _maxima(x: Array, fast: Any, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array, Array | None]:
+    return fast.max_pool(x, spec, want_index)  # type: ignore[no-any-return]
 
 
 def flat_index(winner: Array, spec: PoolSpec | Parted) -> Array:

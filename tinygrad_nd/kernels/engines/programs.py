@@ -58,7 +58,8 @@ def recall(f: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """f(*arguments), of a kernel that returns new arrays, one or several, and all that it does with numbers is to `run` programs.
 
     What these are follows from the layout of the arrays among the arguments, and from the other arguments: f is called twice. The first
-    time says only that there is such a layout: many never come again.
+    time says only that there is such a layout: many never come again. Integers that f returns are found by programs (NaN is not among
+    them, so it would not be seen that they are not).
     """
     key = f, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) if type(a) is np.ndarray else a for a in arguments]
     known: Any = _known.get(key)
