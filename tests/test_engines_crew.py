@@ -12,9 +12,12 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from tinygrad_nd.kernels import memory, parallel
+import tinygrad_nd as nd
+from tinygrad_nd.kernels import engines, losses, memory, parallel
 from tinygrad_nd.kernels.engines import crew, loops, plain, programs, tiles
 from tinygrad_nd.kernels.engines.products import moved
+
+RNG = np.random.default_rng(0)
 
 
 def add_one(a):
@@ -200,3 +203,47 @@ def test_programs_keep_no_more_than_they_may(monkeypatch):
 def test_a_table_that_could_change_is_refused():
     with pytest.raises(AssertionError, match="tables only"):
         programs.run("writable", (np.zeros(8),), lambda: [[moved(np.zeros(8), np.zeros(8))]])
+
+
+LABELS = RNG.integers(0, 8, (6, 5, 9))
+SHAPE = (6, 8, 5, 9)
+RECALLED = {  # of x (6, 8, 5, 9), another like it, and a weight and a bias (8,)
+    "softmax": lambda x, *_: nd.softmax(x, 1),
+    "log_softmax": lambda x, *_: nd.log_softmax(x, 1),
+    "logsumexp": lambda x, *_: nd.logsumexp(x, 1),
+    "layer_norm": lambda x, t, w, b: nd.layer_norm(nd.moveaxis(x, 1, -1), 8, w, b),
+    "rms_norm": lambda x, t, w, b: nd.rms_norm(nd.moveaxis(x, 1, -1), 8, w),
+    "batch_norm": lambda x, t, w, b: nd.batch_norm(x, np.zeros(8), np.ones(8), w, b, True),
+    "group_norm": lambda x, t, w, b: nd.group_norm(x, 2, w, b),
+    "instance_norm": lambda x, t, w, b: nd.instance_norm(x, weight=w, bias=b),
+    "cross_entropy": lambda x, *_: nd.cross_entropy(x, LABELS, ignore_index=3),
+    "nll_loss": lambda x, *_: nd.nll_loss(x, LABELS),
+    "glu": lambda x, *_: nd.glu(x, 1),
+    "exp": lambda x, *_: nd.exp(nd.concatenate([x] * 8)),
+    "max_pool_nd": lambda x, *_: nd.max_pool_nd(x, (2, 3)),
+    "avg_pool_nd": lambda x, *_: nd.avg_pool_nd(x, 2, padding=1),
+    **{name: lambda x, *_, f=getattr(nd, name): f(x) for name in ("gelu", "silu", "erf", "mish", "elu")},
+    **{name: lambda x, t, *_, f=getattr(nd, name): f(x, nd.sigmoid(t)) for name in losses.LOSSES if name != "binary_cross_entropy"},
+}
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels second", "channels last"])
+@pytest.mark.parametrize("name", RECALLED)
+def test_what_is_recalled_is_what_numpy_computes(monkeypatch, name, last):
+    monkeypatch.setattr(programs, "_known", {})
+    monkeypatch.setattr(programs, "_kept", 0)
+    for _ in range(4):  # from the third call on it is
+        arrays = [RNG.standard_normal(shape).astype(np.float32) for shape in (SHAPE, SHAPE, (8,), (8,))]
+        found = {}
+        for engine in ("jit", "numpy"):
+            monkeypatch.setattr(engines, "_setting", engine)
+            given = [np.ascontiguousarray(np.moveaxis(a, 1, -1)) if last and a.ndim > 1 else a for a in arrays]
+            leaves = [nd.tensor(a, requires_grad=True) for a in given]
+            x, t, *rest = [nd.moveaxis(a, -1, 1) if last and a.ndim > 1 else a for a in leaves]
+            y = RECALLED[name](x, t, *rest)
+            nd.sum(y * np.cos(np.arange(y.size, dtype=np.float32)).reshape(y.shape)).backward()
+            found[engine] = [y, *[a.grad for a in leaves if a.grad is not None]]
+        for ours, numpys in zip(found["jit"], found["numpy"], strict=True):
+            np.testing.assert_allclose(ours.data, numpys.data, rtol=1e-4, atol=2e-5)
+    copied = name in ("logsumexp", "layer_norm", "rms_norm") and not last  # what is normalised is to lie last
+    assert any(getattr(known, "programs", ()) for known in programs._known.values()) or copied
