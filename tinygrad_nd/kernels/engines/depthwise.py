@@ -169,7 +169,7 @@ def _along(kernel: Kernel, *arguments: Any) -> None:
     whole: columns cut no vector off. long: there are more terms than rows, so that x is fetched ahead along these.
     """
     x, rows, m, offsets, k, w, terms, n, out, to, add, height, vectors, whole, long = arguments
-    b = kernel.b
+    b, kernel.level = kernel.b, 1
 
     def found(a: Any, table: Any, i: Any, end: Any) -> Any:
         return kernel.at(a, b.load(kernel.at(table, kernel.least(i, b.sub(end, integer(1))))))  # past the end: the last again

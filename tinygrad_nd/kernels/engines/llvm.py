@@ -97,7 +97,7 @@ class Kernel:
                 argument.add_attribute("noalias")
         self.b = ir.IRBuilder(self.f.append_basic_block())
         self.constants: dict[float, Any] = {}
-        self.level, self.vectors = 1, False  # how hard LLVM tries, and whether it makes vectors: kernels are written as they are to run
+        self.level, self.vectors = 0, False  # how hard LLVM tries (0: kernels are written as they are to run), and whether it makes vectors
 
     def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Sequence[Any] | None], *carried: Any) -> list[Any]:
         """for i in range(start, stop, step): carried = body(i, *carried). Returns what is carried at the end."""
@@ -244,7 +244,13 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     options.loop_vectorization = kernel.vectors
     options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
     passes = binding.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
+    if kernel.level:
+        manager = passes.getModulePassManager()
+    else:
+        manager = binding.create_new_module_pass_manager()
+        manager.add_instruction_combine_pass()
+        manager.add_simplify_cfg_pass()
+    manager.run(module, passes)
     compiled: bytes = machine.emit_object(module)
     return compiled
 
