@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from orders import lying
 
-from tinygrad_nd.kernels import blas, choose, engines, fft, memory, reference, tilings, toom_cook
+from tinygrad_nd.kernels import blas, choose, col2im, engines, fft, memory, reference, tilings, toom_cook
 from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
 
 HARD = {
@@ -259,6 +259,21 @@ def test_inputs_of_any_strides_are_taken(row):
     np.testing.assert_allclose(choose.correlate(x, w, spec, row), reference.correlate(x, w, spec), atol=1e-12)
     np.testing.assert_allclose(choose.input_grad(g, w, spec, row), reference.input_grad(g, w, spec), atol=1e-12)
     np.testing.assert_allclose(choose.weight_grad(x, g, spec, row), reference.weight_grad(x, g, spec), atol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, col2im.COLUMNS])
+def test_columns_are_added_in_rows_of_points(columns, monkeypatch):
+    monkeypatch.setattr(col2im, "ROW", 1)
+    monkeypatch.setattr(col2im, "COLUMNS", columns)
+    by_points = 0
+    for name, spec in HARD.items():
+        col2im._plan.cache_clear()
+        _, w, g = operands(name, spec, "float64")
+        expected = reference.input_grad(g, w, spec)
+        assert_close(col2im.input_grad(g, w, spec), expected, "float64", name)
+        by_points += col2im._plan(2, expected.shape[1], w.shape[0], spec, g.dtype)[1]
+    col2im._plan.cache_clear()
+    assert by_points > 5
 
 
 def test_numpys_transform_serves_where_scipy_is_missing(monkeypatch):

@@ -1,11 +1,13 @@
 """The input gradient by columns: what each output sends to its window is one product, and windows are added where they lie (col2im).
 
 The correlation of `phases` makes every input point from a whole kernel, though where outputs are few most taps see nothing but padding.
-Here a tap is multiplied once per output. Images are the last axis, so that sums run along rows even where channels are few.
+Here a tap is multiplied once per output. Sums run along rows: of points and their channels where these lie side by side, else of images,
+which are made the last axis.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -15,12 +17,14 @@ from numpy.typing import NDArray
 
 from . import blas, memory, parallel
 from .geometry import ConvSpec
-from .phases import wide_dtype
+from .phases import channels_last, wide_dtype
+from .slabs import dense
 
 Array = NDArray[Any]
 
 TILE = 1 << 19  # bytes of sums that columns are added to
 COLUMNS = 1 << 21  # bytes of columns
+ROW = 64  # numbers side by side; with fewer, rows are of images
 ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
@@ -30,10 +34,29 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
     dx = memory.channels_last((n, groups * c, *spec.size), dtype)
-    rows = w.reshape(groups, m // groups, c, -1).transpose(0, 2, 3, 1).astype(wide, order="C")  # (G, C/G, taps, M/G)
     taps = list(product(*(range(k) for k in spec.kernel)))
+    points = dtype == wide and _plan(n, groups * c, m, spec, wide)[1]
+    rows: Array
+    if points:
+        rows = w.reshape(m, c, -1).transpose(2, 0, 1).astype(wide, order="C")  # (taps, M, C)
+    else:
+        rows = w.reshape(groups, m // groups, c, -1).transpose(0, 2, 3, 1).astype(wide, order="C")  # (G, C/G, taps, M/G)
 
-    def work(cut: tuple[slice, slice]) -> None:
+    def by_points(cut: tuple[slice, slice]) -> None:
+        images, channels = cut
+        given, sums, kernels = dense(channels_last(g)[images], wide), channels_last(dx)[images][..., channels], rows[..., channels]
+        sums[...] = 0
+        step = max(1, COLUMNS // (given.size // m * kernels[0, :1].nbytes))
+        for first in range(0, len(taps), step):
+            some = kernels[first : first + step]
+            columns = memory.scratch("columns", (len(some), given.size // m, some.shape[2]), wide)
+            np.matmul(given.reshape(-1, m), some, out=columns)
+            for tap, column in zip(taps[first:], columns.reshape(len(some), *given.shape[:-1], -1)):
+                (_, _, *to), (_, _, *source) = _seen(spec, tap)
+                place = sums[(slice(None), *to)]
+                np.add(place, column[(slice(None), *source)], out=place)
+
+    def by_images(cut: tuple[slice, slice]) -> None:
         images, channels = cut
         given = np.ascontiguousarray(np.moveaxis(g[images], 0, -1), wide)  # (M, *o, n)
         *points, count = given.shape[1:]
@@ -54,19 +77,29 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
         into[...] = np.moveaxis(sums, -1, 0)
 
     with blas.single_blas():
-        parallel.run(_cuts(n, groups, c, m, spec, wide), work)
+        parallel.run(_cuts(n, groups, c, m, spec, wide), by_points if points else by_images)
     return dx
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: products, what they make added up, and a copy of what goes in and out."""
-    points, taps = n * prod(spec.out), prod(spec.kernel)
-    products = blas.product_seconds(points * taps * c * m / spec.groups, points, m / spec.groups, dtype)
-    calls = taps * len(_cuts(n, spec.groups, c // spec.groups, m, spec, dtype))
+    """Seconds and workspace bytes of one thread."""
+    return _plan(n, c, m, spec, dtype)[0], COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
+
+
+@lru_cache(1024)
+def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, bool]:
+    """Seconds of one thread, and whether rows are of points: products, what they make added up, and a copy of what goes in and out."""
+    points, taps, cuts = n * prod(spec.out), prod(spec.kernel), _cuts(n, spec.groups, c // spec.groups, m, spec, dtype)
+    rows, calls, macs = taps * prod(spec.out[:-1]), taps * len(cuts), points * taps * c * m / spec.groups
     moved = 0.5 * points * taps * c + 5.3 * n * c * prod(spec.size) + 2.4 * points * m
-    rows = calls * c * prod(spec.out[:-1])
-    seconds = 1e-4 + 1.05 * products + 1.6e-5 * calls + 1e-8 * rows + 1e-10 * moved * dtype.itemsize
-    return seconds, COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
+    products = 1.05 * blas.product_seconds(macs, points, m / spec.groups, dtype) + 1.6e-5 * calls
+    by_images = 1e-4 + products + 1e-8 * rows * len(cuts) * c + 1e-10 * moved * dtype.itemsize
+    lie_side_by_side = spec.rank > 0 and spec.groups == spec.stride[-1] == 1 and cuts[0][1] == slice(0, c)
+    if not lie_side_by_side or c * spec.out[-1] < ROW:
+        return by_images, False
+    products = 1.05 * blas.product_seconds(macs, c, m, dtype) + 8e-6 * calls
+    moved = points * taps * c + 1.2 * n * c * prod(spec.size)
+    return 1e-4 + products + 2e-8 * rows * n + 1e-10 * moved * dtype.itemsize, True
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:
