@@ -235,7 +235,7 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
             rows, columns = sides.pop(0)
             while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
                 rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
-            numbers += each * (1.2e-10 * (1 + rows / columns) + 1.6e-11 * rows)
+            numbers += each * (2e-10 * (1 + rows / columns) + 2.6e-11 * rows)
             each *= rows / columns
     return 1.5e-4 + 1.2e-4 * batches + products + 2.7e-9 * pieces * (size + prod(outputs)) + numbers * dtype.itemsize / 4
 
