@@ -70,12 +70,10 @@ def normalise_rows(out, x, weight, bias, found, eps, begin, end):
     for s in range(begin, end):
         total, squares = 0.0, 0.0
         for a in range(outer):
-            for b in range(cells):
-                total += _total(x[a, s, b])
+            total += _total(x[a, s].reshape(cells * inner))
         mean = x.dtype.type(total / count)
         for a in range(outer):
-            for b in range(cells):
-                squares += _squares(x[a, s, b], mean)
+            squares += _squares(x[a, s].reshape(cells * inner), mean)
         rest = total / count - mean  # what rounding took from the mean
         rstd = x.dtype.type(1 / np.sqrt(squares / count - rest * rest + eps[0]))
         found[0, s, 0], found[1, s, 0] = mean, rstd
