@@ -30,6 +30,7 @@ RATE = tuple(
         -1.252555043548222e-7, 1.5672260012230419e-9,
     )
 )  # fmt: skip
+GELU_RATE = [-2 * c for c in RATE]
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function" (1969): erf below 0.46875, exp(x²) erfc(x) above.
 _NEAR = 0.46875
@@ -188,32 +189,35 @@ def _erf_double(out: Array, x: Array) -> None:
 def _gelu(out: Array, x: Array) -> None:
     """x Φ(x)."""
     if out.dtype == np.float32:
-        _erf_single(out, x)
-    else:
-        _erf_double(out, x * 0.5**0.5)
-    _gated(out, x)
-
-
-def _gelu_tanh(out: Array, x: Array) -> None:
-    """x (1 + tanh u) / 2, u = √(2/π) (x + 0.044715 x³)."""
-    np.multiply(x, x, out=out)
-    np.multiply(out, ROOT * CUBIC, out=out)
-    np.add(out, ROOT, out=out)
-    np.multiply(out, x, out=out)
-    np.tanh(out, out=out)
-    _gated(out, x)
-
-
-def _gated(out: Array, x: Array) -> None:
-    """out = x (1 + out) / 2."""
+        t = np.multiply(x, x, out=scratch("t", x))
+        _polynomial(out, GELU_RATE, t)
+        np.multiply(out, x, out=out)
+        _gated(out, x)
+        return
+    _erf_double(out, x * 0.5**0.5)
     np.multiply(out, 0.5, out=out)
     np.add(out, 0.5, out=out)
     np.multiply(out, x, out=out)
 
 
-def _silu(out: Array, x: Array) -> None:
-    one_plus_power(out, x)
+def _gelu_tanh(out: Array, x: Array) -> None:
+    """x (1 + tanh u) / 2, u = √(2/π) (x + 0.044715 x³)."""
+    np.multiply(x, x, out=out)
+    np.multiply(out, -2 * ROOT * CUBIC, out=out)
+    np.add(out, -2 * ROOT, out=out)
+    np.multiply(out, x, out=out)
+    _gated(out, x)
+
+
+def _gated(out: Array, x: Array) -> None:
+    """out = x / (1 + exp(out)), which is x (1 + tanh u) / 2 for out = -2 u: NumPy's exp takes half the time of its tanh."""
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
     np.divide(x, out, out=out)
+
+
+def _silu(out: Array, x: Array) -> None:
+    _gated(np.negative(x, out=out), x)
 
 
 def one_plus_power(out: Array, x: Array) -> None:
