@@ -94,9 +94,17 @@ def jax():
 
 
 @pytest.fixture(params=["numpy", "jit"])
-def engine(request, monkeypatch):
-    """Once with each engine for single precision."""
-    if request.param == "jit":
+def engine(request):
+    """Once with each engine."""
+    with chosen(request.param):
+        yield request.param
+
+
+@contextmanager
+def chosen(engine):
+    if engine == "jit":
         pytest.importorskip("llvmlite")
-    monkeypatch.setattr(engines, "_setting", request.param)
-    return request.param
+    before = engines._setting
+    engines.set_engine(engine)
+    yield
+    engines.set_engine(before)

@@ -5,10 +5,11 @@ from functools import cache
 import loops
 import numpy as np
 import pytest
+from conftest import chosen
 from orders import lying
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import engines, few, pool, pool_parts, winners
+from tinygrad_nd.kernels import few, pool, pool_parts, winners
 from tinygrad_nd.kernels.adaptive import Parted
 from tinygrad_nd.kernels.geometry import pool_spec
 
@@ -48,13 +49,12 @@ HARD = [
 
 @pytest.fixture(params=["slabs", "tables", "jit"], autouse=True)
 def engine(request, monkeypatch):
-    if request.param == "jit":
-        pytest.importorskip("llvmlite")
     if request.param == "slabs":
         monkeypatch.setattr(few, "MOST", -1)
         monkeypatch.setattr(few, "SUMMED", -1)
     monkeypatch.setattr(pool_parts, "COMPILED", 0)
-    monkeypatch.setattr(engines, "_setting", "jit" if request.param == "jit" else "numpy")
+    with chosen("jit" if request.param == "jit" else "numpy"):
+        yield
 
 
 def random_case(rank, seed, most=9):

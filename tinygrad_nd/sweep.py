@@ -143,8 +143,7 @@ def sweep(
                 for i, parent in enumerate(node.parents):
                     if parent in swept:
                         pulled = True
-                        if op.add and parent in owned and not overseen:
-                            op.add(pending[parent], g, **node.params)
+                        if op.add and parent in owned and not overseen and op.add(pending[parent], g, node, i):
                             continue
                         if direct:  # as op.pull does
                             h = op.direct[i](g, node)

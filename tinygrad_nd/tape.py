@@ -67,8 +67,8 @@ def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callab
 class Op:
     """A declared operation: its kernel, its rules, and which values each rule reads.
 
-    `bare`: where nothing is recorded, below so many elements of g its rules are given arrays in the place of tensors. `add`, of one that
-    takes a part of its operand: adds g to that part of an array, which is cheaper than what its rule does, to make zeros around it.
+    `bare`: where nothing is recorded, below so many elements of g its rules are given arrays in the place of tensors. `add(total, g, node,
+    i)` adds to an array what the rule of argument i makes of g, where that is cheaper; it returns False if it did not.
     """
 
     __slots__ = (
@@ -97,7 +97,7 @@ class Op:
                 raise TypeError(f"primitive {name}: the rule for {arg!r} takes no argument; the first is the cotangent g of the result")
         self.rules = [rules.get(a) for a in self.args]
         self.keywords, self.bare = bool(keywords), 0.0
-        self.add: Callable[..., None] | None = None
+        self.add: Callable[..., bool] | None = None
         self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
     def _plan(self, read: list[list[str]], keywords: set[str]) -> None:

@@ -333,14 +333,14 @@ def test_recycling_under_threads():
 def test_an_array_that_was_kept_is_used_for_the_next_one_like_it():
     a, like = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
     place = a.ctypes.data
-    assert spare.like(like) is None
+    assert spare.kind(like).take() is None
     dropped = (a, like)
     del a
     spare.keep(dropped)
     del dropped
-    assert spare.like(np.ones((50, 40), np.float32)) is None
-    again = spare.like(like)
-    assert again.ctypes.data == place and again.flags.writeable and spare.like(like) is None
+    assert spare.kind(np.ones((50, 40), np.float32)).take() is None
+    again = spare.kind(like).take()
+    assert again.ctypes.data == place and again.flags.writeable and spare.kind(like).take() is None
 
 
 def kept():
@@ -350,21 +350,21 @@ def kept():
 def test_no_more_are_kept_than_were_missed():
     like = np.ones((40, 50), np.float32)
     spare.keep((np.ones((40, 50), np.float32),))
-    assert spare.like(like) is spare.like(like) is None
+    assert spare.kind(like).take() is spare.kind(like).take() is None
     spare.keep(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
     assert kept() == 2 * like.nbytes
 
 
 def test_what_is_missed_is_not_remembered_for_every_shape_there_ever_was():
     for n in range(2 * spare.KINDS):
-        spare.like(np.empty(spare.PAGE + n, np.uint8))
+        spare.kind(np.empty(spare.PAGE + n, np.uint8)).take()
     assert len(spare._kinds) <= spare.KINDS
 
 
 def test_what_is_kept_in_all_has_a_limit():
     a = np.empty(spare.MOST - 8, np.uint8)
     for n in range(3 * spare.LIMIT // a.nbytes):
-        spare.like(a[n % 5 :])
+        spare.kind(a[n % 5 :]).take()
     spare.keep([np.empty(spare.MOST - 8 - n % 5, np.uint8) for n in range(2 * spare.LIMIT // a.nbytes)])
     assert 0 < kept() <= spare.LIMIT
     memory.clear_cache()
@@ -374,7 +374,7 @@ def test_what_is_kept_in_all_has_a_limit():
 @pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
 def test_what_somebody_still_holds_is_not_kept(holder):
     a = np.ones((40, 50), np.float32)
-    assert spare.like(a) is None
+    assert spare.kind(a).take() is None
     held, dropped = holder(a), (a, 1.0, None)
     del a
     spare.keep(dropped)
@@ -386,7 +386,7 @@ def test_threads_may_take_and_keep_at_once():
 
     def work(value):
         for _ in range(300):
-            mine = [spare.like(like) for _ in range(5)]
+            mine = [spare.kind(like).take() for _ in range(5)]
             mine = [np.empty_like(like) if a is None else a for a in mine]
             for a in mine:
                 a[...] = value

@@ -6,6 +6,7 @@ gelu and silu are x p(x), where p rises from 0 to 1 and is ½ at 0. Their slopes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,13 @@ def _prelu(out: Array, x: Array, of: Array, weight: Array) -> None:
 
 def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, ...] = (), loop: str = "") -> Any:
     """tile(out, *operands, *parameters) over all tiles, or the compiled loop "module.name". float16 is computed in float32."""
+    place = loop or f"activations.{tile.__name__[1:]}"
+    x = operands[-1]
+    if type(x) is np.ndarray and engines.LEAST <= x.size <= engines.ALONE and x.dtype == np.float32:
+        f = _few(place, len(operands) + 1, len(parameters))[x.dtype]
+        out = memory.empty_like(x)
+        if f is not None and f(out, *operands, *map(float, parameters)) is out:
+            return out
     arrays = [np.asarray(a) for a in operands]
     x, dtype = arrays[-1], np.result_type(*arrays)
     if not x.ndim:
@@ -110,13 +118,16 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
         found = curve(tile, *[a.astype(np.float32) for a in arrays], parameters=parameters, loop=loop)
         with np.errstate(over="ignore"):
             return found.astype(dtype)
-    f = _loop(loop or f"activations.{tile.__name__[1:]}") if dtype == np.float32 and x.size >= engines.LEAST else None
+    f = _loop(place) if dtype == np.float32 and x.size >= engines.LEAST else None
     if f is not None:
         alike = all([a.dtype == dtype and memory.alike(a, x) for a in arrays])
         found = loop_over(f, *arrays, parameters=parameters) if alike else None
         return loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters) if found is None else found
     with np.errstate(all="ignore"):
         return fused(tile, *arrays, *parameters, dtype=dtype, tile=share(x.size))
+
+
+_few = cache(engines.Builtins)
 
 
 def share(size: int) -> int:

@@ -6,7 +6,6 @@ Every array is seen in the order of its memory (channels-last arrays are common)
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
 SMALL = 1 << 10  # elements; with fewer, one call of NumPy is all there is to be done
-COMPILED = 1 << 13  # elements; below, a compiled loop saves nothing
+COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
 STEPS = 1 << 17  # elements in a tile of many steps: what lies between them stays in cache, and threads seldom wait for one another
@@ -34,7 +33,7 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if type(y) is ndarray and y.size > size:
         size = y.size
     if size < LARGE:
-        out = warm_like(x) if size >= SMALL and _alike(ufunc, x, y) else None
+        out = _warm(ufunc, x, y) if size >= SMALL and type(x) is ndarray else None
         if y is None:
             return ufunc(x) if out is None else ufunc(x, out=out)
         return ufunc(x, y) if out is None else ufunc(x, y, out=out)
@@ -47,24 +46,23 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
 
 
-def warm_like(a: Array) -> Array | None:
-    """An array like `a` in memory that is recycled; None where there is none, or malloc's is as good."""
-    if a.nbytes >= memory.SMALL:
-        return memory.empty_like(a)
-    return spare.like(a) if a.nbytes >= spare.PAGE else None
+def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
+    """An array for the result in memory that is recycled, if it lies as x does; None where there is none, or malloc's is as good."""
+    other = (y.shape, y.strides, y.dtype) if type(y) is ndarray else type(y)
+    key = ufunc, x.shape, x.strides, x.dtype, other
+    try:
+        kind = spare.plans[key]
+    except KeyError:
+        if len(spare.plans) >= spare.KINDS:
+            spare.plans.clear()
+        alike = other == key[1:4] if type(y) is ndarray else other in _NUMBERS
+        alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, x.dtype, y.dtype if type(y) is ndarray else other)
+        kind = spare.plans[key] = spare.kind(x) if alike else None
+    if kind is None:
+        return None
+    return kind.take() if kind.nbytes < memory.SMALL else memory.empty_like(x)
 
 
-def _alike(ufunc: np.ufunc, x: Any, y: Any) -> bool:
-    """Whether the result lies in memory as x does, and has its dtype."""
-    if type(x) is not ndarray:
-        return False
-    if type(y) is ndarray:
-        return x.shape == y.shape and x.strides == y.strides and _keeps_dtype(ufunc, x.dtype, y.dtype)
-    kind: Any = type(y)
-    return kind in _NUMBERS and _keeps_dtype(ufunc, x.dtype, kind)
-
-
-@cache
 def _keeps_dtype(ufunc: np.ufunc, x: np.dtype[Any], y: Any) -> bool:
     """Whether the result has the dtype of x; y is a dtype, the type of a Python number, or that of None."""
     if ufunc.nout != 1 or ufunc.signature is not None or x.kind not in _KINDS:
@@ -117,11 +115,28 @@ def tiled(f: Callable[..., Any], *operands: Any) -> Array:
     return fused(lambda out, *parts: np.copyto(out, f(*parts)), *operands, dtype=dtype, tile=STEPS)
 
 
-def looped(name: str, x: Any, *others: Any, module: str = "loops") -> Array | None:
-    """What the compiled loop of this name makes of arrays that lie alike in memory, without gaps; None where one is missing or does not."""
-    if type(x) is not ndarray or x.size < COMPILED or x.dtype.char not in "fd":
-        return None
-    loops = engines.compiled(module)
+def looped(place: str, operands: int = 1) -> Callable[..., Array | None]:
+    """What the compiled loop `module.name` makes of one or two arrays that lie alike in memory, without gaps; None where there is none."""
+    few = engines.Builtins(place, operands + 1)
+
+    def run(x: Any, y: Any = None) -> Array | None:
+        if type(x) is not ndarray or x.size < COMPILED:
+            return None
+        if x.size > engines.ALONE:
+            return _by_all(place, x) if y is None else _by_all(place, x, y)
+        f = few[x.dtype]
+        if f is None:
+            return None
+        out: Array = np.empty_like(x) if x.nbytes < memory.SMALL else memory.empty_like(x)
+        return out if (f(out, x) if y is None else f(out, x, y)) is out else None
+
+    return run
+
+
+def _by_all(place: str, x: Array, *others: Any) -> Array | None:
+    """The same, on all threads."""
+    module, name = place.split(".")
+    loops = engines.compiled(module) if x.dtype.char in "fd" else None
     if loops is None:
         return None
     for a in others:
@@ -205,16 +220,19 @@ def exp(x: Any) -> Any:
 
 # Activations.
 
+_relu, _relu_grad = looped("loops.relu"), looped("loops.relu_grad", 2)
+_tanh, _sigmoid = looped("activations.tanh"), looped("activations.sigmoid")
+
 
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
-    fast = looped("tanh", x, module="activations") if type(x) is ndarray and x.dtype == np.float32 else None
+    fast = _tanh(x) if type(x) is ndarray and x.dtype == np.float32 else None
     return apply(np.tanh, x) if fast is None else fast
 
 
 def relu(x: Any) -> Any:
     """max(x, 0); NaN flows."""
-    fast = looped("relu", x)
+    fast = _relu(x)
     if fast is not None:
         return fast
     if not isinstance(x, ndarray) or x.size < COMPILED or x.dtype.kind != "f":
@@ -224,7 +242,7 @@ def relu(x: Any) -> Any:
 
 def relu_grad(g: Any, of: Any) -> Any:
     """g where of > 0, else 0."""
-    fast = looped("relu_grad", g, of)
+    fast = _relu_grad(g, of)
     if fast is not None:
         return fast
     g = np.asarray(g)
@@ -250,7 +268,7 @@ def sigmoid(x: Any) -> Any:
         e = np.exp(np.where(low, x, -x))
         y = np.where(low, e, 1) / (1 + e)
         return y.astype(np.float16) if half else y
-    fast = looped("sigmoid", x, module="activations") if x.dtype == np.float32 else None
+    fast = _sigmoid(x) if x.dtype == np.float32 else None
     if fast is not None:
         return fast
     if x.size < TILE:

@@ -9,7 +9,10 @@ import numpy as np
 
 from . import memory
 from .elementwise import COMPILED, LARGE, PASSES, fused, looped
+from .engines import ALONE, Builtins
 
+_scale, _over, _tanh_grad, _sigmoid_grad = (looped(f"loops.{name}", 2) for name in ("scale", "over", "tanh_grad", "sigmoid_grad"))
+_add_product = Builtins("loops.add_product", 3)
 DOT = 10_000  # elements; up to here a dot product is the quicker
 
 
@@ -17,30 +20,38 @@ def scale(g: Any, d: Any) -> Any:
     """g * d, but 0 wherever g is 0, whatever d is."""
     if type(g) is not np.ndarray or g.size < COMPILED:
         return _mended(g * d, g)
-    if (fast := looped("scale", g, d)) is not None:
+    if (fast := _scale(g, d)) is not None:
         return fast
     return _in_tiles(np.multiply, g, d) if _large(g) or _large(d) else _mended(g * d, g)
+
+
+def add_product(total: np.ndarray, g: Any, d: Any) -> bool:
+    """total += scale(g, d), if there is a compiled loop for it, and arrays are few and lie alike."""
+    if not COMPILED <= total.size <= ALONE:
+        return False
+    add = _add_product[total.dtype]
+    return add is not None and add(total, g, d) is total
 
 
 def over(g: Any, d: Any) -> Any:
     """g / d, but 0 wherever g is 0, whatever d is."""
     if type(g) is not np.ndarray or g.size < COMPILED:
         return _mended(g / d, g)
-    if (fast := looped("over", g, d)) is not None:
+    if (fast := _over(g, d)) is not None:
         return fast
     return _in_tiles(np.divide, g, d) if _large(g) or _large(d) else _mended(g / d, g)
 
 
 def tanh_grad(g: Any, y: Any) -> Any:
     """g (1 - y²), for y = tanh x."""
-    if (fast := looped("tanh_grad", g, y)) is not None:
+    if (fast := _tanh_grad(g, y)) is not None:
         return fast
     return _slope(_tanh_slope, g, y)
 
 
 def sigmoid_grad(g: Any, y: Any) -> Any:
     """g y (1 - y), for y = sigmoid x."""
-    if (fast := looped("sigmoid_grad", g, y)) is not None:
+    if (fast := _sigmoid_grad(g, y)) is not None:
         return fast
     return _slope(_sigmoid_slope, g, y)
 

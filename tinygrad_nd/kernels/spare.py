@@ -19,55 +19,59 @@ LIMIT = 1 << 26  # bytes that are kept in all
 KINDS = 1 << 12
 
 
-class _Kind:
+class Kind:
     """Arrays of one shape and dtype that lie alike in memory: those that are kept, and how often there was none."""
 
-    __slots__ = ("kept", "missed")
+    __slots__ = ("nbytes", "kept", "missed")
 
-    def __init__(self) -> None:
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes, self.missed = nbytes, 0
         self.kept: list[ndarray] = []
-        self.missed = 0
+
+    def take(self) -> ndarray | None:
+        """One of undefined contents; None if there is none."""
+        global _missed
+        try:
+            return self.kept.pop()
+        except IndexError:
+            if _missed + self.nbytes > LIMIT:
+                clear()
+            _missed += self.nbytes
+            self.missed += 1
+            return None
 
 
-_kinds: dict[Hashable, _Kind] = {}
+_kinds: dict[Hashable, Kind] = {}
+plans: dict[Hashable, Kind | None] = {}  # of what kind a result is, by what it is made of
 _missed = 0  # bytes, in all: no more can be kept
 
 
-def like(a: ndarray) -> ndarray | None:
-    """An array like `a`, of undefined contents; None if there is none."""
+def kind(a: ndarray) -> Kind:
+    """That of the arrays like `a`."""
     key = a.shape, a.dtype, a.strides
-    kind = _kinds.get(key)
-    if kind is not None and kind.kept:
-        try:
-            return kind.kept.pop()
-        except IndexError:  # another thread was quicker
-            pass
-    _miss(key, a.nbytes)
-    return None
-
-
-def _miss(key: Hashable, nbytes: int) -> None:
-    global _missed
-    if _missed + nbytes > LIMIT or len(_kinds) >= KINDS:
+    if key not in _kinds and len(_kinds) >= KINDS:
         clear()
-    _missed += nbytes
-    _kinds.setdefault(key, _Kind()).missed += 1
+        _kinds.clear()
+        plans.clear()
+    return _kinds.setdefault(key, Kind(a.nbytes))
 
 
 def keep(arrays: Sequence[Any]) -> None:
     """Keeps those of the arrays that nobody else refers to: they are about to be dropped."""
     for a in arrays:
-        if type(a) is ndarray and sys.getrefcount(a) == _ALONE and (kind := _kinds.get((a.shape, a.dtype, a.strides))):
-            if kind.missed and a.flags.owndata and not getweakrefcount(a):
-                kind.missed -= 1
+        if type(a) is ndarray and sys.getrefcount(a) == _ALONE and (of := _kinds.get((a.shape, a.dtype, a.strides))):
+            if of.missed and a.flags.owndata and not getweakrefcount(a):
+                of.missed -= 1
                 a.setflags(write=True)
-                kind.kept.append(a)
+                of.kept.append(a)
 
 
 def clear() -> None:
     """Gives them all back."""
     global _missed
-    _kinds.clear()
+    for of in [*_kinds.values()]:
+        of.kept.clear()
+        of.missed = 0
     _missed = 0
 
 

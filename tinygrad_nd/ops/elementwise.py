@@ -31,6 +31,7 @@ __all__ = [
 add = elementwise(np.add, "x + y.", x=lambda g: g, y=lambda g: g)
 subtract = elementwise(np.subtract, "x - y.", x=lambda g: g, y=lambda g: -g)
 multiply = elementwise(np.multiply, "x * y.", one_pass=True, x=lambda g, y: along(g, y), y=lambda g, x: along(g, x))
+multiply.op.add = lambda total, g, node, i: guarded.add_product(total, g, node.saved[i])  # type: ignore[attr-defined]
 divide = elementwise(np.divide, "x / y.", x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: along(-g, out / y))
 negative = elementwise(np.negative, "-x.", x=lambda g: -g)
 positive = elementwise(np.positive, "+x.", x=lambda g: g)

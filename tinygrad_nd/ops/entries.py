@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..kernels import indexing as kernel
+from ..node import Node
 from ..tape import primitive
 
 Index = tuple[Any, ...]
@@ -15,7 +18,12 @@ def entries(x: Any, *, index: Index) -> Any:
     return x[index]
 
 
-entries.op.add = kernel.add_at  # type: ignore[attr-defined]
+def _add_at(total: np.ndarray, g: Any, node: Node, _: int) -> bool:
+    kernel.add_at(total, g, **node.params)
+    return True
+
+
+entries.op.add = _add_at  # type: ignore[attr-defined]
 
 
 @primitive(g=lambda h, index: entries(h, index=index))

@@ -16,6 +16,7 @@ from ..arguments import dtype_of, option
 from ..kernels import sums
 from ..kernels.indexing import scatter_along
 from ..kernels.padding import several
+from ..node import Node
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .entries import entries
@@ -121,8 +122,9 @@ def _crop(x: Any, *, widths: Widths) -> Any:
     return x[tuple([slice(a, n - b) for (a, b), n in zip(widths, x.shape)])]
 
 
-def _add_part(total: np.ndarray, g: Any, widths: Widths) -> None:
-    total[tuple([slice(a, n - b) for (a, b), n in zip(widths, total.shape)])] += g
+def _add_part(total: np.ndarray, g: Any, node: Node, _: int) -> bool:
+    total[tuple([slice(a, n - b) for (a, b), n in zip(node.params["widths"], total.shape)])] += g
+    return True
 
 
 _crop.op.add = _add_part  # type: ignore[attr-defined]

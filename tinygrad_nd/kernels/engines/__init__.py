@@ -34,6 +34,8 @@ def set_engine(name: str) -> None:
     """
     global _setting
     _setting = _checked(name, "set_engine")
+    for known in Builtins.all:
+        known.clear()
 
 
 def compiled(name: str) -> ModuleType | None:
@@ -52,6 +54,24 @@ def run(f: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
 def repeat(f: Callable[..., object], operands: Sequence[Any], tasks: Callable[[], Sequence[tuple[Any, ...]]], key: Any = None) -> None:
     """`run` for a compiled f, written down once: its tasks follow from the layout of the operands and `key`."""
     _load("plain").repeat(f, operands, tasks, key)
+
+
+class Builtins(dict[Any, "Callable[..., Any] | None"]):
+    """The compiled loop `module.name` of so many arrays and numbers, as built-in functions for few elements (see `builtins`), by dtype:
+    made when first asked for; None where there is none.
+    """
+
+    all: list[Builtins] = []
+
+    def __init__(self, place: str, arrays: int, numbers: int = 0) -> None:
+        self.place, self.counts = place.split("."), (arrays, numbers)
+        self.all.append(self)
+
+    def __missing__(self, dtype: Any) -> Callable[..., Any] | None:
+        module, name = self.place
+        f = getattr(compiled(module), name, None) if dtype.char in "fd" else None
+        self[dtype] = None if f is None else _load("builtins").builtin(f, dtype, *self.counts)
+        return self[dtype]
 
 
 def share(size: int) -> int:

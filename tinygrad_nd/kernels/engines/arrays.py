@@ -16,7 +16,8 @@ from . import llvm
 from .arithmetic import BOOL, FUNCTIONS, INTEGER, Arithmetic, Number, common, held, stored
 
 _ALLOCATE, _FREE = "PyMem_RawMalloc", "PyMem_RawFree"  # which need no GIL
-for _name in (_ALLOCATE, _FREE):
+SHARE = "Py_IncRef"  # which does
+for _name in (_ALLOCATE, _FREE, SHARE):
     binding.add_symbol(_name, ctypes.cast(getattr(ctypes.pythonapi, _name), ctypes.c_void_p).value)
 
 

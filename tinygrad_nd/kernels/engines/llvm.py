@@ -54,11 +54,11 @@ class First(NamedTuple):
     signs: Any
 
 
-def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], *parameters: Any) -> Any:
+def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., Any], *parameters: Any) -> Any:
     """The compiled function that body(kernel, *its arguments, *parameters) writes; it runs without the GIL.
 
-    arguments: one letter each, "p" a pointer to numbers, "r" a pointer to int64, "i" an int64. Pointers are passed as addresses.
-    Its own address is f.address.
+    arguments: one letter each, "p" a pointer to numbers, "r" a pointer to int64, "i" an int64; after ">" that of what `body` returns, if
+    anything. Pointers are passed as addresses. Its own address is f.address.
     """
     key = name, dtype, parameters
     if key not in _loaded:
@@ -91,7 +91,8 @@ class Kernel:
         self.zero = ir.Constant(self.vector, None)
         types = {"p": self.number.as_pointer(), "r": INT.as_pointer(), "i": INT}
         self.module = ir.Module(name)
-        self.f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [types[a] for a in arguments]), name)
+        arguments, _, result = arguments.partition(">")
+        self.f = ir.Function(self.module, ir.FunctionType(types.get(result, ir.VoidType()), [types[a] for a in arguments]), name)
         for argument in self.f.args:
             if argument.type == types["p"]:
                 argument.add_attribute("noalias")
@@ -212,7 +213,7 @@ def integer(n: int) -> Any:
     return ir.Constant(INT, n)
 
 
-def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> Any:
+def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., Any], parameters: tuple[Any, ...]) -> Any:
     key = repr((name, arguments, dtype.name, body.__module__, body.__qualname__, parameters, lanes(dtype), registers(), masks(), _host()))
     compiled = objects.load(key)
     if compiled is None:
@@ -226,18 +227,19 @@ def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., N
     engine.add_object_file(binding.ObjectFileRef.from_data(compiled))
     engine.finalize_object()
     _keep.append(engine)
-    types = {"p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
+    types: dict[str, Any] = {"": None, "p": ctypes.c_void_p, "r": ctypes.c_void_p, "i": ctypes.c_int64}
     address = engine.get_function_address(name)
-    f: Any = ctypes.CFUNCTYPE(None, *(types[a] for a in arguments))(address)
+    arguments, _, result = arguments.partition(">")
+    f: Any = ctypes.CFUNCTYPE(types[result], *(types[a] for a in arguments))(address)
     f.address = address
     return f
 
 
-def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., None], parameters: tuple[Any, ...]) -> bytes:
+def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., Any], parameters: tuple[Any, ...]) -> bytes:
     """The object file of the function that `body` writes."""
     kernel = Kernel(name, arguments, dtype)
-    body(kernel, *kernel.f.args, *parameters)
-    kernel.b.ret_void()
+    result: Any = body(kernel, *kernel.f.args, *parameters)
+    kernel.b.ret(result) if result else kernel.b.ret_void()
     module, machine = binding.parse_assembly(str(kernel.module)), _machine()
     module.verify()
     options = binding.create_pipeline_tuning_options(speed_level=kernel.level)

@@ -12,6 +12,13 @@ def scale(out, g, d):
 
 
 @Loop
+def add_product(total, g, d):
+    for i in range(total.size):
+        product = g[i] * d[i]
+        total[i] += 0 if g[i] == 0 else product
+
+
+@Loop
 def over(out, g, d):
     for i in range(out.size):
         quotient = g[i] / d[i]
