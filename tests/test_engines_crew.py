@@ -222,7 +222,6 @@ RECALLED = {  # of x (6, 8, 5, 9), another like it, and a weight and a bias (8,)
     "exp": lambda x, *_: nd.exp(nd.concatenate([x] * 8)),
     "max_pool_nd": lambda x, *_: nd.max_pool_nd(x, (2, 3)),
     "avg_pool_nd": lambda x, *_: nd.avg_pool_nd(x, 2, padding=1),
-    **{name: lambda x, *_, f=getattr(nd, name): f(x) for name in ("gelu", "silu", "erf", "mish", "elu")},
     **{name: lambda x, t, *_, f=getattr(nd, name): f(x, nd.sigmoid(t)) for name in losses.LOSSES if name != "binary_cross_entropy"},
 }
 
