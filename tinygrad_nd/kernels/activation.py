@@ -107,8 +107,7 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
     x = operands[-1]
     if type(x) is np.ndarray and engines.LEAST <= x.size <= engines.ALONE and x.dtype == np.float32:
         f = _few(place, len(operands) + 1, len(parameters))[x.dtype]
-        out = memory.empty_like(x)
-        if f is not None and f(out, *operands, *map(float, parameters)) is out:
+        if f is not None and f(out := memory.empty_like(x), *operands, *map(float, parameters)) is out:
             return out
     arrays = [np.asarray(a) for a in operands]
     x, dtype = arrays[-1], np.result_type(*arrays)
