@@ -1,7 +1,7 @@
 """Optional compiled engines: kernels under the same signatures as those in NumPy, imported when first needed, silent where absent.
 
 There is one, "jit" (the extra of that name): loops compiled by `plain`, and matrix products in registers, generated as LLVM IR, of which
-llvmlite makes machine code. All release the GIL and run on the library's own threads.
+llvmlite makes machine code. They release the GIL and run on the library's own threads; for few elements they are built-in functions.
 """
 
 from __future__ import annotations
