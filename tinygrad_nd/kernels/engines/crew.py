@@ -63,11 +63,10 @@ def perform(tasks: int, program: int, operands: tuple[np.ndarray, ...]) -> None:
     """Runs a program, told by the address of its head."""
     helpers = min(parallel.num_threads(), tasks) - 1 if tasks > 1 else 0
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
-        _function("perform", "rr", _perform)(program, id(operands))
+        _function()(None, 0, program, id(operands))
         return
     try:
-        lead = _function("lead", "rirr", _lead)
-        parallel.beside(int(_state[PRESENT]), helpers, lead, memory.address(_state), helpers, program, id(operands))
+        parallel.beside(int(_state[PRESENT]), helpers, _function(), memory.address(_state), helpers, program, id(operands))
     finally:
         _turn.release()
 
@@ -75,7 +74,7 @@ def perform(tasks: int, program: int, operands: tuple[np.ndarray, ...]) -> None:
 def linger() -> None:
     """What a worker does before it sleeps: helps with loops until none has come for a while, or it is asked to leave."""
     _state[LEAVE] = 0
-    _function("serve", "ri", _serve)(memory.address(_state), PATIENCE)
+    _function()(memory.address(_state), PATIENCE, None, 0)
 
 
 def dismiss() -> None:
@@ -84,16 +83,26 @@ def dismiss() -> None:
 
 
 @cache
-def _function(name: str, arguments: str, body: Any) -> Any:
-    return llvm.function(name, arguments, _ANY, body)
+def _function() -> Any:
+    """f(state, count, program, operands): the program with `count` helpers, alone where there is no state; without one, a helper."""
+    return llvm.function("crew", "rirr", _ANY, _crew)
 
 
 # What is compiled.
 
 
-def _perform(kernel: Kernel, program: Any, operands: Any) -> None:
-    tasks, *rest = _read(kernel, program, operands)
-    kernel.loop(integer(0), tasks, 1, lambda i: _task(kernel, i, *rest))
+def _crew(kernel: Kernel, state: Any, count: Any, program: Any, operands: Any) -> None:
+    b = kernel.b
+    with b.if_else(b.icmp_unsigned("==", program, ir.Constant(program.type, None))) as (helper, caller):
+        with helper:
+            _serve(kernel, state, count)
+        with caller:
+            tasks, *rest = _read(kernel, program, operands)
+            with b.if_else(b.icmp_unsigned("==", state, ir.Constant(state.type, None))) as (alone, together):
+                with alone:
+                    kernel.loop(integer(0), tasks, 1, lambda i: kernel.part("task", _task, i, *rest))
+                with together:
+                    _lead(kernel, state, count, tasks, *rest)
 
 
 def _read(kernel: Kernel, program: Any, operands: Any) -> list[Any]:
@@ -114,16 +123,15 @@ def _read(kernel: Kernel, program: Any, operands: Any) -> list[Any]:
     return [tasks, *(b.inttoptr(c, INT.as_pointer()) for c in columns), bases]
 
 
-def _lead(kernel: Kernel, state: Any, helpers: Any, program: Any, operands: Any) -> None:
+def _lead(kernel: Kernel, state: Any, helpers: Any, tasks: Any, *rest: Any) -> None:
     b = kernel.b
-    tasks, *rest = _read(kernel, program, operands)
     turn = b.add(b.load(kernel.at(state, integer(JOB))), integer(1))
     for i, word in enumerate((turn, tasks, *(b.ptrtoint(p, INT) for p in rest))):
         b.store(word, kernel.at(state, integer(JOB + i)))
     _set(kernel, state, NEXT, integer(0))
     _set(kernel, state, SEATS, helpers)
     _set(kernel, state, OPEN, turn)
-    _work(kernel, state)
+    kernel.part("work", _work, state)
     _set(kernel, state, OPEN, integer(0))
 
     def wait(_: Any) -> tuple[Any, Any]:
@@ -148,7 +156,7 @@ def _serve(kernel: Kernel, state: Any, patience: Any) -> None:
                 _add(kernel, state, INSIDE, 1)
                 with b.if_then(b.icmp_signed("==", _get(kernel, state, OPEN), turn)):
                     with b.if_then(b.icmp_signed(">", _add(kernel, state, SEATS, -1), integer(0))):
-                        _work(kernel, state)
+                        kernel.part("work", _work, state)
                 _add(kernel, state, INSIDE, -1)
                 b.store(turn, done)
             with otherwise:
@@ -171,7 +179,7 @@ def _work(kernel: Kernel, state: Any) -> None:
         i = _add(kernel, state, NEXT, 1)
         more = b.icmp_signed("<", i, tasks)
         with b.if_then(more):
-            _task(kernel, i, *program)
+            kernel.part("task", _task, i, *program)
         return more, i
 
     _repeat(kernel, step, integer(0))

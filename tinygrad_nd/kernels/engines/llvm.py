@@ -118,6 +118,19 @@ class Kernel:
         self.b.position_at_end(after)
         return phis[1:]
 
+    def part(self, name: str, body: Callable[..., None], *values: Any) -> None:
+        """Calls what body(kernel, *values) writes, a function of its own that is written once."""
+        f = self.module.globals.get(name)
+        if f is None:
+            f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [v.type for v in values]), name)
+            f.linkage = "internal"
+            outer = self.f, self.b, self.constants
+            self.f, self.b, self.constants = f, ir.IRBuilder(f.append_basic_block()), {}
+            body(self, *f.args)
+            self.b.ret_void()
+            self.f, self.b, self.constants = outer
+        self.b.call(f, values)
+
     def call(self, address: Any, *arguments: Any) -> None:
         """Calls the function at this address."""
         kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
