@@ -167,6 +167,7 @@ def _write_panel(kernel: Kernel, *arguments: Any) -> None:
 def _transpose(kernel: Kernel, *arguments: Any) -> None:
     x, starts, out, places, count, m, n, ldx, ldo = arguments
     b, lanes = kernel.b, kernel.lanes
+    turned = b.alloca(kernel.vector, integer(lanes))
 
     def strip(i: Any) -> None:
         inside = b.sub(m, i)
@@ -176,8 +177,9 @@ def _transpose(kernel: Kernel, *arguments: Any) -> None:
             source, to = kernel.at(x, b.load(kernel.at(starts, a))), kernel.at(out, b.load(kernel.at(places, a)), i)
 
             def square(j: Any) -> None:
-                left = b.sub(n, j)
-                block = [kernel.load(kernel.at(source, row, j), kernel.first(left)) for row in own]
+                left, here = b.sub(n, j), kernel.at(to, b.mul(j, ldo))
+                some = kernel.first(left)
+                block = [kernel.load(kernel.at(source, row, j), some) for row in own]
                 step = 1
                 while step < lanes:  # swap the off-diagonal blocks of size `step`
                     for r in range(lanes):
@@ -187,9 +189,19 @@ def _transpose(kernel: Kernel, *arguments: Any) -> None:
                             upper, lower = block[r], block[r + step]
                             block[r], block[r + step] = kernel.shuffle(upper, lower, low), kernel.shuffle(upper, lower, high)
                     step *= 2
-                for c, column in enumerate(block):
-                    here = kernel.first(b.select(b.icmp_signed("<", integer(c), left), inside, integer(0)))
-                    kernel.store(column, kernel.at(to, b.mul(b.add(j, integer(c)), ldo)), here)
+                with b.if_else(b.icmp_signed(">=", kernel.least(left, inside), integer(lanes))) as (whole, edge):
+                    with whole:
+                        for c, column in enumerate(block):
+                            kernel.store(column, kernel.at(here, b.mul(integer(c), ldo)))
+                    with edge:
+                        for c, column in enumerate(block):
+                            b.store(column, kernel.at(turned, integer(c)))
+                        part = kernel.first(inside)
+
+                        def put(c: Any) -> None:
+                            kernel.store(b.load(kernel.at(turned, c)), kernel.at(here, b.mul(c, ldo)), part)
+
+                        kernel.loop(integer(0), kernel.least(left, integer(lanes)), 1, put)
 
             kernel.loop(integer(0), n, lanes, square)
 

@@ -205,13 +205,15 @@ def _along(kernel: Kernel, matrix: Matrix, outer: int, inner: int, read: Callabl
     def each(count: int, f: Callable[[Any], None]) -> None:
         if unrolled:
             for i in range(count):
-                f(integer(i))
+                f(i)
         else:
             kernel.loop(integer(0), integer(count), 1, f)
 
     def line(o: Any, i: Any) -> None:
         def place(count: int, q: int) -> Any:
-            return b.add(b.mul(b.add(b.mul(o, integer(count)), integer(q)), integer(inner)), i)
+            if unrolled:
+                return integer((o * count + q) * inner + i)
+            return b.add(b.add(b.mul(o, integer(count * inner)), i), integer(q * inner))
 
         values = [read(place(columns, q)) for q in range(columns)]
         for q, row in enumerate(matrix):
