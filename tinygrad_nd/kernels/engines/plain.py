@@ -80,7 +80,7 @@ def _words(arguments: Sequence[Any]) -> list[Any]:
 def _enter(kernel: Kernel, *arguments: Any) -> None:
     """From words to the arguments they stand for."""
     *words, f, kinds = arguments
-    kernel.level, kernel.vectors = 3, f.vectors
+    kernel.level, kernel.vectors = 2, f.vectors
     b, rest = kernel.b, iter(words)
     values: list[Number | Block] = []
     for kind in kinds:

@@ -38,6 +38,7 @@ def call(module: Any, b: Any, f: Source, values: Sequence[Any]) -> None:
     if function is None:
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [part.type for part in flat]), name)
         function.linkage = "internal"
+        function.attributes.add("noinline")  # once it is known by itself, the loops around it are not looked through for its own
         rest = iter(function.args)
         own: list[Any] = []
         for v in values:
