@@ -315,3 +315,20 @@ def test_numpys_function_on_tensors_is_ours(name):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 same(getattr(np, name)(*given, **kwargs), getattr(np, name)(*args, **kwargs), f"{name}{args}{kwargs}"[:400])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8"])
+def test_many_numbers_are_reshaped_from_any_memory(dtype):
+    """A view where NumPy gives one, else a copy."""
+    a = rng.integers(-9, 9, (8, 33, 40, 17)).astype(dtype)
+    for view in (a.transpose(0, 2, 3, 1), a[:, ::-1], a[::2, :, ::-3], np.broadcast_to(a[:1], a.shape), a.swapaxes(2, 3)):
+        x = nd.tensor(view)
+        assert np.array_equal(nd.reshape(x, (len(view), -1)).data, view.reshape(len(view), -1))
+        assert np.array_equal(nd.ravel(x).data, view.ravel())
+    x = nd.tensor(a.astype("f4" if dtype == "f4" else "f8"), requires_grad=True).transpose(0, 2, 3, 1)
+    assert np.shares_memory(nd.reshape(x, (8, 40, 17, 3, 11)).data, x.data)
+    part = nd.reshape(x[1], (-1,))
+    grad = nd.gradients(nd.sum(part * part), x)
+    expected = np.zeros(x.shape)
+    expected[1] = 2 * x.data[1]
+    assert np.array_equal(grad.data, expected)

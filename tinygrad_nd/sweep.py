@@ -155,6 +155,8 @@ def sweep(
                             _receive(pending, owned, parent, h)
                         else:
                             pending[parent] = h
+                            if op.fresh and direct:
+                                owned.add(parent)
                 if pulled and not retain_graph:
                     if g.nbytes >= spare.PAGE:
                         spare.keep(node.saved)

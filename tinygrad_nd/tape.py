@@ -68,12 +68,13 @@ class Op:
     """A declared operation: its kernel, its rules, and which values each rule reads.
 
     `bare`: where nothing is recorded, below so many elements of g its rules are given arrays in the place of tensors. `add(total, g, node,
-    i)` adds to an array what the rule of argument i makes of g, where that is cheaper; it returns False if it did not.
+    i)` adds to an array what the rule of argument i makes of g, where that is cheaper; it returns False if it did not. `fresh`: what its
+    rules make of arrays is nobody else's, and is added into from the first.
     """
 
     __slots__ = (
         "name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "direct", "barred", "keywords", "bare",
-        "add",
+        "add", "fresh",
     )  # fmt: skip
 
     def __init__(self, name: str, kernel: Callable[..., Any], rules: dict[str, Rule | None]) -> None:
@@ -98,6 +99,7 @@ class Op:
         self.rules = [rules.get(a) for a in self.args]
         self.keywords, self.bare = bool(keywords), 0.0
         self.add: Callable[..., bool] | None = None
+        self.fresh = False
         self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
     def _plan(self, read: list[list[str]], keywords: set[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import engines, memory, parallel
+from . import elementwise, engines, memory, parallel
 from .cells import TILE, numpy_tiles
 from .memory import Array
 
@@ -90,7 +90,7 @@ def _seen(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> tuple[tu
 def dense(a: Array, order: tuple[int, ...]) -> Array:
     """`a`, its axes in this order, without gaps."""
     a = a.transpose(order) if order else a
-    return a if a.flags.c_contiguous else _turned(a)
+    return a if a.flags.c_contiguous else elementwise.in_c_order(a)
 
 
 def _matrices(arrays: Sequence[Array], outer: int, inner: int) -> list[Array]:
@@ -140,14 +140,3 @@ def _spread_compiled(loops: Any, name: str, outer: int, n: int, inner: int, arra
 
     tables = [c for c in constants if isinstance(c, np.ndarray)]
     engines.repeat(f, [*arrays, *tables], tasks, (outer, n, *[c for c in constants if not isinstance(c, np.ndarray)]))
-
-
-def _turned(a: Array) -> Array:
-    """A copy of `a` in C order, made by the compiled engine where there is one."""
-    out = memory.empty(a.shape, a.dtype)
-    products = engines.compiled("products") if a.dtype == np.float32 and a.size >= COMPILED else None
-    if products is None:
-        np.copyto(out, a)
-    else:
-        products.copy(a, out)
-    return out

@@ -5,7 +5,7 @@ Every array is seen in the order of its memory (channels-last arrays are common)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -197,6 +197,29 @@ def copied(a: Array) -> Array:
     if a.size < LARGE:
         return a.copy(order="K")
     return fused(np.copyto, a, dtype=a.dtype, tile=max(LARGE, -(-a.size // parallel.num_threads())))
+
+
+def in_c_order(a: Array) -> Array:
+    """A copy in C order, by squares where there is a compiled loop for that."""
+    out = memory.empty(a.shape, a.dtype)
+    products = engines.compiled("products") if a.dtype == np.float32 and a.size >= COMPILED else None
+    if products is not None:
+        products.copy(a, out)
+    else:
+        np.copyto(out, a)
+    return out
+
+
+def reshaped(a: Array, shape: Sequence[int]) -> Array:
+    """a.reshape(shape); where that is a copy of many numbers, in recycled memory."""
+    if a.flags.c_contiguous or a.nbytes < memory.SMALL:
+        return np.reshape(a, shape)
+    try:
+        return np.reshape(a, shape, copy=False)
+    except ValueError:
+        return in_c_order(a).reshape(shape)
+    except TypeError:  # NumPy 2.0
+        return np.reshape(a, shape)
 
 
 def add_into(a: Array, b: Any) -> None:

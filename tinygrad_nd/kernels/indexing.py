@@ -31,7 +31,7 @@ def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np
     """Zeros of `shape`, plus g at `index` (NumPy's meaning), as often as an entry is named."""
     arrays = [i for i in index if isinstance(i, np.ndarray) and i.dtype.kind in "iu"]
     if not arrays:
-        out = np.zeros(shape, g.dtype)
+        out = memory.zeros(shape, g.dtype)
         out[index] = g
         return out
     if len(index) == 1 and shape:

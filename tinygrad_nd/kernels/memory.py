@@ -108,6 +108,15 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return _leased(shape, dtype, None)
 
 
+def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """np.zeros(shape, dtype), likewise."""
+    if prod(shape) * np.dtype(dtype).itemsize < SMALL:
+        return np.zeros(shape, dtype)
+    out = empty(shape, dtype)
+    out.fill(0)
+    return out
+
+
 def maker(a: Array) -> Callable[[], Array]:
     """What makes an empty array that lies in memory as `a`, which has no gaps."""
     if a.nbytes >= SMALL:

@@ -9,11 +9,13 @@ import numpy as np
 from ..kernels import indexing as kernel
 from ..node import Node
 from ..tape import primitive
+from .ufunc import bare_rules, either
 
 Index = tuple[Any, ...]
 
 
-@primitive("getitem", x=lambda g, x_shape, index: scatter(g, index=index, shape=x_shape))
+@bare_rules
+@primitive("getitem", x=lambda g, x_shape, index: either(scatter, g, index=index, shape=x_shape))
 def entries(x: Any, *, index: Index) -> Any:
     return x[index]
 
@@ -23,7 +25,7 @@ def _add_at(total: np.ndarray, g: Any, node: Node, _: int) -> bool:
     return True
 
 
-entries.op.add = _add_at  # type: ignore[attr-defined]
+entries.op.add, entries.op.fresh = _add_at, True  # type: ignore[attr-defined]
 
 
 @primitive(g=lambda h, index: entries(h, index=index))

@@ -13,7 +13,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..arguments import dtype_of, option
-from ..kernels import sums
+from ..kernels import elementwise, memory, sums
 from ..kernels.indexing import scatter_along
 from ..kernels.padding import several
 from ..node import Node
@@ -85,7 +85,7 @@ def part_of(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
 @bare_rules
 @primitive(x=lambda g, x_shape: either(_reshape, g, shape=x_shape))
 def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
-    return np.reshape(x, shape)
+    return elementwise.reshaped(x, shape)
 
 
 @bare_rules
@@ -107,17 +107,20 @@ def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return sums.sum_to(x, shape)
 
 
-@primitive(x=lambda g, x_shape, widths: _crop(g, widths=widths))
+@bare_rules
+@primitive(x=lambda g, widths: either(_crop, g, widths=widths))
 def _zero_pad(x: Any, *, widths: Widths, value: Any = None) -> Any:
     """x with a constant around it: zeros, or numbers as np.pad takes them."""
     if value is not None:
         return np.pad(x, widths, constant_values=value)
-    out = np.zeros_like(x, shape=[a + n + b for (a, b), n in zip(widths, x.shape)])
+    out = memory.empty_like(x, shape=[a + n + b for (a, b), n in zip(widths, x.shape)])
+    out.fill(0)
     out[tuple([slice(a, a + n) for (a, _), n in zip(widths, x.shape)])] = x
     return out
 
 
-@primitive(x=lambda g, widths: _zero_pad(g, widths=widths))
+@bare_rules
+@primitive(x=lambda g, widths: either(_zero_pad, g, widths=widths))
 def _crop(x: Any, *, widths: Widths) -> Any:
     return x[tuple([slice(a, n - b) for (a, b), n in zip(widths, x.shape)])]
 
@@ -127,7 +130,7 @@ def _add_part(total: np.ndarray, g: Any, node: Node, _: int) -> bool:
     return True
 
 
-_crop.op.add = _add_part  # type: ignore[attr-defined]
+_crop.op.add, _crop.op.fresh = _add_part, True  # type: ignore[attr-defined]
 
 
 @primitive(xs=lambda g, i, axis, cuts: _crop(g, widths=widths_at(g.ndim, axis, cuts[i], cuts[-1] - cuts[i + 1])))
