@@ -26,28 +26,32 @@ def taps(n, k, stride, padding, dilation):
 
 
 def conv(x, w, stride, padding, dilation, groups=1):
-    """y[b, m, o] = sum over c, t of x[b, c, o s + t d - p] w[m, c, t]."""
+    """y[b, m, o] = sum over c, t of x[b, c, o s + t d - p] w[m, c, t], all images and channels of a group at once."""
     n, k = x.shape[2:], w.shape[2:]
     y = np.zeros((x.shape[0], w.shape[0], *out_size(n, k, stride, padding, dilation)), x.dtype)
-    for b, m, c in indices(x.shape[0], w.shape[0], w.shape[1]):
-        channel = m // (w.shape[0] // groups) * w.shape[1] + c
-        for o, t, i in taps(n, k, stride, padding, dilation):
-            y[(b, m, *o)] += x[(b, channel, *i)] * w[(m, c, *t)]
+    for o, t, i in taps(n, k, stride, padding, dilation):
+        for c, m in channels(x, w, groups):
+            y[(slice(None), m, *o)] += x[(slice(None), c, *i)] @ w[(m, slice(None), *t)].T
     return y
 
 
 def conv_backward(g, x, w, stride, padding, dilation, groups=1):
     """(dx, dw, dbias): every product of the forward sum hands g on to both of its factors."""
     dx, dw = np.zeros_like(x), np.zeros_like(w)
-    for b, m, c in indices(x.shape[0], w.shape[0], w.shape[1]):
-        channel = m // (w.shape[0] // groups) * w.shape[1] + c
-        for o, t, i in taps(x.shape[2:], w.shape[2:], stride, padding, dilation):
-            dx[(b, channel, *i)] += g[(b, m, *o)] * w[(m, c, *t)]
-            dw[(m, c, *t)] += g[(b, m, *o)] * x[(b, channel, *i)]
+    for o, t, i in taps(x.shape[2:], w.shape[2:], stride, padding, dilation):
+        for c, m in channels(x, w, groups):
+            dx[(slice(None), c, *i)] += g[(slice(None), m, *o)] @ w[(m, slice(None), *t)]
+            dw[(m, slice(None), *t)] += g[(slice(None), m, *o)].T @ x[(slice(None), c, *i)]
     db = np.zeros(w.shape[0], x.dtype)
     for at in indices(*g.shape):
         db[at[1]] += g[at]
     return dx, dw, db
+
+
+def channels(x, w, groups):
+    """The channels of x, and those of the result, that belong to each group."""
+    into, out = x.shape[1] // groups, w.shape[0] // groups
+    return [(slice(j * into, (j + 1) * into), slice(j * out, (j + 1) * out)) for j in range(groups)]
 
 
 def windows(n, k, stride, padding, dilation, ceil_mode=False):

@@ -116,7 +116,7 @@ def die_in_call(name, count):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_run_killed_at_any_moment_ends_as_if_it_had_not_been(tmp_path):
-    kills = 30  # `python tests/test_checkpoint_files.py FOLDER 1000` does it more often
+    kills = 16  # `python tests/test_checkpoint_files.py FOLDER 1000` does it more often
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # a process with threads cannot be forked safely
     done = subprocess.run([sys.executable, __file__, tmp_path, str(kills)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

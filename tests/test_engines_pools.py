@@ -96,39 +96,48 @@ def known(number, dtype, hard):
     spec, rng = pool_spec("test", *how, ceil), np.random.default_rng(number)
     x, g = draw(rng, (*lead, *spec.size), dtype, hard), draw(rng, (*lead, *spec.out), dtype, False)
     found = list(loops.windows(spec.size, spec.kernel, spec.stride, spec.padding, spec.dilation, ceil))
-    sums = None if hard else loops.over_windows(lambda v, *_: (v.sum(1),), x, spec.size, found)
-    return spec, x, g, loops.max_pool(x, spec.size, found), sums, transposed(found, g, spec)
+    maxima = loops.max_pool(x, spec.size, found)
+    if hard or np.dtype(dtype).kind != "f":
+        return spec, x, g, maxima, None
+    sums = loops.over_windows(lambda v, *_: (v.sum(1),), x, spec.size, found)
+    return spec, x, g, maxima, (loops.max_pool_backward(g, maxima[2], spec.size), sums, transposed(found, g, spec))
 
 
 def laid(numbers, dtype, hard=False, layouts=LAYOUTS):
-    """Those of some cases: the hard ones in all layouts, random ones in one each."""
+    """Those of some cases: the hard ones in all layouts in float32, all others in one each."""
     for number in numbers:
-        for layout in layouts if number < len(HARD) else (layouts[number % len(layouts)],):
+        for layout in layouts if number < len(HARD) and dtype == "f4" else (layouts[number % len(layouts)],):
             spec, x, g, *expected = known(number, dtype, hard)
             yield spec, *(lying(a, layout, a.ndim - spec.rank - 1) for a in (x, g)), *expected
 
 
-def agree(spec, x, g, maxima, sums, back):
+def same(found, expected):
+    if not np.array_equal(found, expected):  # much quicker than what follows, which takes NaN as equal, and tells the difference
+        np.testing.assert_array_equal(found, expected)
+
+
+def agree(spec, x, g, maxima, sent):
     """Every kernel does as the loops."""
     expected, numbers, places = maxima
     y, winner = pool.max_pool(x, spec, True)
-    np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(winner, numbers)
-    np.testing.assert_array_equal(pool.flat_index(winner, spec), places)
+    same(y, expected)
+    same(winner, numbers)
+    same(pool.flat_index(winner, spec), places)
     assert y.dtype == x.dtype and winner.dtype.kind == "u"
     alone, none = pool.max_pool(x, spec, False)
-    np.testing.assert_array_equal(alone, expected)
+    same(alone, expected)
     assert none is None
     if x.dtype.kind == "f":
-        np.testing.assert_array_equal(winners.gather(x, winner, spec), np.where(places < 0, 0, expected))
-    if x.dtype.kind == "f" and sums is not None:
+        same(winners.gather(x, winner, spec), np.where(places < 0, 0, expected))
+    if sent:
+        to_winners, sums, back = sent
         dx = winners.scatter(g, winner, spec)
-        np.testing.assert_array_equal(dx, loops.max_pool_backward(g, places, spec.size))
+        same(dx, to_winners)
         for scale in (1, 0.5):
             how = () if scale == 1 else (scale,)
             y, dy = pool.window_sum(x, spec, *how), pool.window_sum_adjoint(g, spec, *how)
-            np.testing.assert_array_equal(y, sums * scale)
-            np.testing.assert_array_equal(dy, back * scale)
+            same(y, sums * scale)
+            same(dy, back * scale)
             assert dx.dtype == y.dtype == dy.dtype == x.dtype
 
 
@@ -142,7 +151,7 @@ def test_maxima_winners_sums_and_their_transposes(dtype, some):
 @pytest.mark.parametrize("part", [1, 2000, 20000])
 def test_parts_of_any_size_give_the_same(part, monkeypatch):
     monkeypatch.setattr(pool_parts, "PART", part)
-    for each in laid(range(len(CASES)), "f8", layouts=("first", "last")):
+    for each in laid(range(len(CASES)), "f4", layouts=("first", "last")):
         agree(*each)
 
 

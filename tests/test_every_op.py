@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from samples import SAMPLES, Sample
+from samples import SAMPLES, Sample, for_each
 
 import tinygrad_nd as nd
 from tinygrad_nd.tape import OPS
@@ -15,10 +15,6 @@ REAL = [s for s in DIFFERENTIABLE if s.keeps_dtype and all(a.dtype.kind == "f" f
 COMPLEX = [s for s in DIFFERENTIABLE if s.keeps_dtype and any(a.dtype.kind == "c" for a in s.args)]
 MIXED = [s for s in REAL if len(s.args) > 1]
 SINGLE = {"f": np.float32, "c": np.complex64}
-
-
-def named(samples: list[Sample]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("sample", samples, ids=[f"{i}-{s.op}" for i, s in enumerate(samples)])
 
 
 def leaves(sample: Sample, dtype: type | None = None) -> list[nd.Tensor]:
@@ -35,7 +31,7 @@ def test_every_operation_has_a_sample() -> None:
     assert set(OPS) == {s.op for s in SAMPLES}
 
 
-@named(SAMPLES)
+@for_each(SAMPLES)
 def test_sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
     seen, stack = set(), [sample.f(*leaves(sample))._node] if sample.differentiable else []
     while stack:
@@ -49,12 +45,12 @@ def test_sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
 # ---- derivatives
 
 
-@named(DIFFERENTIABLE)
+@for_each(DIFFERENTIABLE)
 def test_derivatives_agree_with_differences(sample: Sample) -> None:
     check_grads(sample.f, list(sample.args), order=sample.order)
 
 
-@named([s for s in SAMPLES if s.linear])
+@for_each([s for s in SAMPLES if s.linear])
 def test_linear_operation_equals_the_transpose_of_its_vjp(sample: Sample) -> None:
     y, pull = nd.vjp(sample.f, *sample.args)
     g = like(y.data, 1)
@@ -62,7 +58,7 @@ def test_linear_operation_equals_the_transpose_of_its_vjp(sample: Sample) -> Non
     assert np.vdot(g, y.data) == pytest.approx(sum(np.vdot(b.data, a) for a, b in zip(sample.args, back)), rel=1e-9, abs=1e-9)
 
 
-@named(DIFFERENTIABLE)
+@for_each(DIFFERENTIABLE)
 def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) -> None:
     y, pull = nd.vjp(sample.f, *sample.args)
     g, h = like(y.data, 1), like(y.data, 2)
@@ -75,7 +71,7 @@ def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) ->
     assert np.vdot(g, moved.data).real == pytest.approx(inner, rel=1e-8, abs=1e-8)
 
 
-@named([s for s in DIFFERENTIABLE if not s.op.endswith("_grad") and all(a.dtype.kind == "f" for a in s.args)])
+@for_each([s for s in DIFFERENTIABLE if not s.op.endswith("_grad") and all(a.dtype.kind == "f" for a in s.args)])
 def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) -> None:
     args = [a + 0.3j * np.roll(a, 1) if a.ndim else a + 0.2j for a in sample.args]
     with warnings.catch_warnings():
@@ -92,7 +88,7 @@ def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) 
 # ---- dtypes: explicit ones stay, NumPy's promotion, and a gradient has the dtype of its tensor
 
 
-@named(REAL)
+@for_each(REAL)
 def test_dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample) -> None:
     for dtype in (np.float32, np.float16):
         xs = leaves(sample, dtype)
@@ -108,7 +104,7 @@ def test_dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample
             assert [g.dtype for g in second] == [dtype] * len(xs)
 
 
-@named(COMPLEX)
+@for_each(COMPLEX)
 def test_complex64_stays_single_forward_and_back(sample: Sample) -> None:
     xs = [nd.tensor(a, SINGLE[a.dtype.kind], requires_grad=True) for a in sample.args]
     y = sample.f(*xs)
@@ -117,7 +113,7 @@ def test_complex64_stays_single_forward_and_back(sample: Sample) -> None:
     assert [x.grad.dtype for x in xs] == [x.dtype for x in xs]
 
 
-@named(MIXED)
+@for_each(MIXED)
 def test_mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) -> None:
     kinds = [np.float32, *[np.float64] * (len(sample.args) - 1)]
     xs = [nd.tensor(a, kind, requires_grad=True) for a, kind in zip(sample.args, kinds)]
@@ -127,7 +123,7 @@ def test_mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) 
     assert [x.grad.dtype for x in xs] == kinds
 
 
-@named(REAL)
+@for_each(REAL)
 def test_float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
     exact = sample.f(*sample_tensors(sample, np.float64)).data
     np.testing.assert_allclose(sample.f(*sample_tensors(sample, np.float32)).data, exact, rtol=2e-5, atol=2e-5)
@@ -136,7 +132,7 @@ def test_float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
 # ---- memory
 
 
-@named(DIFFERENTIABLE)
+@for_each(DIFFERENTIABLE)
 def test_memory_order_of_operands_does_not_matter(sample: Sample) -> None:
     exact, expected = sample.f(*leaves(sample)), leaves(sample)
     sample.f(*expected).backward(np.ones(exact.shape, exact.dtype))
@@ -149,7 +145,7 @@ def test_memory_order_of_operands_does_not_matter(sample: Sample) -> None:
         np.testing.assert_allclose(x.grad.data[(slice(None, None, -1),) * x.ndim], e.grad.data, rtol=1e-10, atol=1e-10)
 
 
-@named(DIFFERENTIABLE)
+@for_each(DIFFERENTIABLE)
 def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) -> None:
     xs = leaves(sample)
     before = [x.data.copy() for x in xs]
@@ -159,7 +155,7 @@ def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) ->
     assert not y.data.flags.writeable
 
 
-@named([s for s in SAMPLES if not s.differentiable])
+@for_each([s for s in SAMPLES if not s.differentiable])
 def test_operation_without_gradient_gives_a_constant(sample: Sample) -> None:
     assert not sample.f(*leaves(sample)).requires_grad
 

@@ -180,12 +180,12 @@ def test_bfloat16_becomes_the_float32_of_the_same_value(tmp_path):
 
 
 def test_a_changed_byte_is_found_or_carries_no_data(path):
-    """Each byte of a file in turn, with one bit changed, all bits, or cleared; and the file cut off before it."""
+    """Each byte of a file in turn, with one bit changed, and with all of them or cleared; and the file cut off before it."""
     arrays = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "ü": np.arange(3)}
     raw = nd.save(path, arrays).read_bytes()
     harmless = 0
     for i in range(len(raw)):
-        for other in {raw[i] ^ 1 << i % 8, raw[i] ^ 0xFF, 0} - {raw[i]}:
+        for other in {raw[i] ^ 1 << i % 8, (raw[i] ^ 0xFF, 0)[i % 2]} - {raw[i]}:
             path.write_bytes(raw[:i] + bytes([other]) + raw[i + 1 :])
             try:
                 found = nd.load(path)
@@ -199,7 +199,7 @@ def test_a_changed_byte_is_found_or_carries_no_data(path):
         path.write_bytes(raw[:i])
         with pytest.raises(ValueError, match="nothing was loaded"):
             nd.load(path)
-    assert harmless < len(raw)  # of three each: dates, permissions and the like, which zip says twice
+    assert harmless < len(raw)  # of two each: dates, permissions and the like, which zip says twice
     path.write_bytes(raw + b"more")
     with pytest.raises(ValueError, match="nothing was loaded"):
         nd.load(path)

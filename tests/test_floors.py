@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,9 @@ def module_of(path):
     return parts[:-1] if parts[-1] == "__init__" else parts
 
 
+@cache
 def imports(path):
-    """(dotted names imported, whether inside a function, whether for types only, line) for every import of a file."""
+    """[(dotted names imported, whether inside a function, whether for types only, line)] for every import of a file."""
     package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
 
     def walk(node, inside, types):
@@ -58,7 +60,7 @@ def imports(path):
         for child in ast.iter_child_nodes(node):
             yield from walk(child, inside, types)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False, False)
+    return list(walk(ast.parse(path.read_text(encoding="utf-8")), False, False))
 
 
 def floor_of(dotted):

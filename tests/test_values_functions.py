@@ -283,6 +283,7 @@ def test_diagonal_indices_of_an_array_are_another_function():
 
 
 LARGE = rng.standard_normal((1200, 500))  # so large that gradients are computed tile by tile, on all threads
+POSITIVE = 0.2 + LARGE % 1, 0.2 + LARGE[::-1] % 1
 OF_ONE = "abs arctan arcsinh cbrt cos expm1 fabs log1p reciprocal sin sinc sqrt square tan".split()
 OF_TWO = "arctan2 copysign divide float_power fmax fmod hypot logaddexp maximum minimum multiply power remainder".split()
 ELEMENTWISE = {n: getattr(nd, n) for n in OF_ONE + OF_TWO} | {"clip": lambda x: nd.clip(x, 0.3, 0.6), "x³": lambda x: x**3}
@@ -291,7 +292,7 @@ ELEMENTWISE = {n: getattr(nd, n) for n in OF_ONE + OF_TWO} | {"clip": lambda x: 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("kind", ["plain", "row", "columns"])
 def test_gradients_of_large_arrays_are_those_of_their_parts(name, kind):
-    f, x, y = ELEMENTWISE[name], 0.2 + LARGE % 1, 0.2 + LARGE[::-1] % 1
+    f, (x, y) = ELEMENTWISE[name], POSITIVE
     operands = [x, y] if name in OF_TWO else [x]
     if kind == "row":
         operands = [x, y[:1]][: len(operands)]

@@ -249,9 +249,9 @@ def converted(x, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.int64, np.uint8, bool])
 def test_other_dtypes_give_numpys_values_or_are_refused_where_numpy_refuses(dtype):
-    for name, given, kwargs in CASES:
+    for number, (name, given, kwargs) in enumerate(CASES):
         args = [converted(a, dtype) for a in given]
-        what = f"{name}{args}{kwargs}"[:400]
+        what = f"{name} number {number}, {kwargs}"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

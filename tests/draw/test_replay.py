@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from samples import SAMPLES, Sample
+from samples import SAMPLES, Sample, for_each
 
 import tinygrad_nd as nd
 
@@ -32,7 +32,7 @@ def test_several_outputs_and_integers_and_halves_are_replayed():
     assert norms(graph)["x"] == pytest.approx((2 * (1 + 4)) ** 0.5, rel=1e-3)
 
 
-@pytest.mark.parametrize("sample", DIFFERENTIABLE, ids=[f"{i}-{s.op}" for i, s in enumerate(DIFFERENTIABLE)])
+@for_each(DIFFERENTIABLE)
 def test_every_operation_is_replayed(sample: Sample):
     leaves = [nd.tensor(a, requires_grad=True, name=f"leaf{i}") for i, a in enumerate(sample.args)]
     y = sample.f(*leaves)

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def operands(name, spec, dtype, n=2, c=3, m=4):
     return tuple(np.asarray(draw(s)).astype(dtype) for s in shapes)
 
 
+@cache
+def known(name, spec, dtype, *sizes):
+    """[(contraction, operands, what the reference makes of them)], the same for every row, engine and order of memory."""
+    x, w, g = operands(name, spec, dtype, *sizes)
+    called = ("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))
+    return [(contraction, given, getattr(reference, contraction)(*given, spec)) for contraction, given in called]
+
+
+def laid(given, contraction, order):
+    """The images among the operands in another order of memory."""
+    a, b = given
+    return lying(a, order), lying(b, order) if contraction == "weight_grad" else b
+
+
 def cases():
     for name, spec in (HARD | DEPTHWISE).items():
         groups = 5 if name.startswith("depthwise") else spec.groups
@@ -89,15 +104,14 @@ INEXACT = [(name, "float64") for name in ("kernel = input", "dilated and strided
 @pytest.mark.parametrize("name, spec", list(cases()), ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_meets_the_reference(row, name, spec, dtype):
-    x, w, g = operands(name, spec, dtype)
+    x, w, _ = operands(name, spec, dtype)
     ran = 0
-    for order in ("C", "last"):
-        a, b = lying(x, order), lying(g, order)
-        for contraction, arguments in (("correlate", (a, w)), ("input_grad", (b, w)), ("weight_grad", (a, b))):
-            if not refused(row, contraction, spec, x, w):
-                expected = getattr(reference, contraction)(*arguments, spec)
-                assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, dtype, f"{row} {contraction} {spec}")
-                ran += 1
+    for contraction, given, expected in known(name, spec, dtype):
+        if not refused(row, contraction, spec, x, w):
+            for order in ("C", "last"):
+                actual = getattr(choose, contraction)(*laid(given, contraction, order), spec, row)
+                assert_close(actual, expected, dtype, f"{row} {contraction} {spec}")
+            ran += 1
     of_reals, tiled = row in ("igemm", "winograd"), row != "winograd" or name not in UNTILED and (name, dtype) not in INEXACT
     assert bool(ran) == (tiled and not (of_reals and dtype == "complex128"))
 
@@ -140,13 +154,10 @@ def test_nothing_in_gives_zeros_out(row, n, c):
 def test_work_on_many_tiles_and_threads_meets_the_reference(row):
     strided = ConvSpec((50, 40), (5, 4), (2, 2), ((1, 2), (3, 0)), (1, 1))
     for spec, c, m in ((ConvSpec((70, 61), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), 12, 10), (strided, 8, 16)):
-        rng = np.random.default_rng(0)
-        x, w, g = (rng.standard_normal(s) for s in ((7, c, *spec.size), (m, c, *spec.kernel), (7, m, *spec.out)))
-        for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
-            if refused(row, contraction, spec, x, w):
-                continue
-            expected = getattr(reference, contraction)(*arguments, spec)
-            assert_close(getattr(choose, contraction)(*arguments, spec, row), expected, "float64", f"{row} {contraction}")
+        x, w, _ = operands("tiles", spec, "float64", 7, c, m)
+        for contraction, given, expected in known("tiles", spec, "float64", 7, c, m):
+            if not refused(row, contraction, spec, x, w):
+                assert_close(getattr(choose, contraction)(*given, spec, row), expected, "float64", f"{row} {contraction}")
 
 
 BORDERS = {
@@ -170,22 +181,16 @@ BORDERS = {
 @pytest.mark.parametrize("groups, c, m", [(1, 1, 1), (3, 1, 1), (16, 1, 1), (19, 1, 2), (40, 1, 1), (64, 1, 1), (200, 1, 1), (24, 2, 1)])
 def test_depthwise_kernels_meet_the_reference_at_every_border(name, groups, c, m, dtype):
     spec = replace(BORDERS[name], groups=groups)
-    x, w, g = operands(name, spec, dtype, 3, c, m)
-    for order in ("C", "last"):
-        a, b = lying(x, order), lying(g, order)
-        for contraction, arguments in (("correlate", (a, w)), ("input_grad", (b, w)), ("weight_grad", (a, b))):
-            expected = getattr(reference, contraction)(*arguments, spec)
-            assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, dtype, contraction)
+    for contraction, given, expected in known(name, spec, dtype, 3, c, m):
+        for order in ("C", "last"):
+            assert_close(getattr(choose, contraction)(*laid(given, contraction, order), spec, "direct"), expected, dtype, contraction)
 
 
 @pytest.mark.parametrize("name", ["3x3", "1-D", "strided"])
 def test_depthwise_work_on_one_large_image_is_shared_by_threads(name):
     spec = replace(BORDERS[name], size={1: (60_000,), 2: (310, 190)}[BORDERS[name].rank], groups=24)
-    x, w, g = operands(name, spec, "float64", 1, 1, 1)
-    x, g = lying(x, "last"), lying(g, "last")
-    for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
-        expected = getattr(reference, contraction)(*arguments, spec)
-        assert_close(getattr(choose, contraction)(*arguments, spec, "direct"), expected, "float64", contraction)
+    for contraction, given, expected in known(name, spec, "float64", 1, 1, 1):
+        assert_close(getattr(choose, contraction)(*laid(given, contraction, "last"), spec, "direct"), expected, "float64", contraction)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,35 @@ that are not `differentiable` must give constants; `keeps_dtype=False` marks fun
 that keep their first operand's, as NumPy does where it fills a result made like it.
 """
 
+from collections.abc import Callable
+
+import pytest
+
 from . import composed, convolutions, core, fourier, functions, linear_algebra, networks, order, shapes, windows
 from .rows import Sample
 
-__all__ = ["SAMPLES", "Sample"]
+__all__ = ["SAMPLES", "Sample", "for_each"]
 
 _FAMILIES = (core, convolutions, functions, linear_algebra, fourier, order, shapes, windows, networks, composed)
 SAMPLES: list[Sample] = [sample for family in _FAMILIES for sample in family.SAMPLES]
+
+
+def for_each(samples: list[Sample]) -> Callable[[Callable[[Sample], None]], Callable[[str], None]]:
+    """Makes of a fact about one sample a test for every operation among `samples`: each of its rows in turn."""
+    rows: dict[str, list[Sample]] = {}
+    for sample in samples:
+        rows.setdefault(sample.op, []).append(sample)
+
+    def tested(fact: Callable[[Sample], None]) -> Callable[[str], None]:
+        @pytest.mark.parametrize("op", rows)
+        def test(op: str) -> None:
+            for number, sample in enumerate(rows[op]):
+                try:
+                    fact(sample)
+                except Exception as error:
+                    error.add_note(f"row {number} of {op}")
+                    raise
+
+        return test
+
+    return tested
