@@ -93,18 +93,22 @@ def jax():
         yield jax
 
 
-@pytest.fixture(params=["numpy", "jit"])
-def engine(request):
-    """Once with each engine."""
-    with chosen(request.param):
-        yield request.param
-
-
-@contextmanager
-def chosen(engine):
-    if engine == "jit":
-        pytest.importorskip("llvmlite")
+@pytest.fixture
+def choose_engine():
+    """A function that chooses the engine until the test ends."""
     before = engines._setting
-    engines.set_engine(engine)
-    yield
+
+    def choose(name):
+        if name == "jit":
+            pytest.importorskip("llvmlite")
+        engines.set_engine(name)
+
+    yield choose
     engines.set_engine(before)
+
+
+@pytest.fixture(params=["numpy", "jit"])
+def engine(request, choose_engine):
+    """Once with each engine."""
+    choose_engine(request.param)
+    return request.param

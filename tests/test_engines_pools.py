@@ -5,7 +5,6 @@ from functools import cache
 import loops
 import numpy as np
 import pytest
-from conftest import chosen
 from orders import lying
 
 import tinygrad_nd as nd
@@ -48,13 +47,12 @@ HARD = [
 
 
 @pytest.fixture(params=["slabs", "tables", "jit"], autouse=True)
-def engine(request, monkeypatch):
+def engine(request, monkeypatch, choose_engine):
     if request.param == "slabs":
         monkeypatch.setattr(few, "MOST", -1)
         monkeypatch.setattr(few, "SUMMED", -1)
     monkeypatch.setattr(pool_parts, "COMPILED", 0)
-    with chosen("jit" if request.param == "jit" else "numpy"):
-        yield
+    choose_engine("jit" if request.param == "jit" else "numpy")
 
 
 def random_case(rank, seed, most=9):
