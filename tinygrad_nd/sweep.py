@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from .kernels import elementwise as kernel
-from .kernels import spare, sums
+from .kernels import sums
 from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
@@ -158,8 +158,6 @@ def sweep(
                             if op.fresh and direct:
                                 owned.add(parent)
                 if pulled and not retain_graph:
-                    if g.nbytes >= spare.PAGE:
-                        spare.keep(node.saved)
                     node.saved = FREED
     finally:
         recording.set(before)
