@@ -120,12 +120,12 @@ def loop_over(f: Callable[..., object], *arrays: Array, parameters: tuple[float,
 
     None where there are gaps in memory.
     """
-    found = _looped(*arrays, f, parameters, False)
+    found = _in_parts(*arrays, f, parameters, False)
     return found[0] if found else None
 
 
 @engines.recalled
-def _looped(*operands: Any) -> list[Array]:
+def _in_parts(*operands: Any) -> list[Array]:
     """The same of (*arrays, f, parameters, counting); if `counting`, also what f writes for each part into a last argument."""
     *arrays, f, parameters, counting = operands
     x = arrays[0]
@@ -207,7 +207,7 @@ def add_into(a: Array, b: Any) -> None:
 def exp(x: Any) -> Any:
     """e ** x: of many numbers compiled, where that does what NumPy does with each of them."""
     loops = engines.compiled("activations") if type(x) is ndarray and x.dtype == np.float32 and x.size >= COMPILED else None
-    found = _looped(x, loops.exp, (), True) if loops is not None else []
+    found = _in_parts(x, loops.exp, (), True) if loops is not None else []
     return apply(np.exp, x) if not found or any(found[1].tolist()) else found[0]
 
 
