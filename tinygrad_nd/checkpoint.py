@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, current_scope, enable_grad, now, recording, replaced, setting
+from .node import Node, current_scope, enable_grad, new_node, now, recording, replaced, setting
 from .ops.sampling import Drawn, drawn_from, generator
 from .sweep import sweep
 from .tape import Op
@@ -54,12 +54,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         call.keep(made, parents)
         nodes, values = [t._node for t in results], [t._data for t in results]
         if len(made) == 1:
-            nodes[made[0]] = Node(_CALL, parents, (call,), call.params, values[made[0]])
+            nodes[made[0]] = new_node(_CALL, parents, (call,), call.params, values[made[0]])
         else:
-            together = Node(_CALL, parents, (call,), call.params, np.zeros(()))
+            together = new_node(_CALL, parents, (call,), call.params, np.zeros(()))
             together.extra = None  # nobody holds it, so its cotangent is between it and its parts
             for k, i in enumerate(made):
-                nodes[i] = Node(_PART, (together,), (), {"part": k}, values[i])
+                nodes[i] = new_node(_PART, (together,), (), {"part": k}, values[i])
         fresh = map(handle, values, nodes)
         return mapped(lambda t: next(fresh) if isinstance(t, Tensor) else t, out)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import asarray, ndarray, number
 
 from .kernels.memory import freeze
-from .node import Node, recording, watched, watching
+from .node import Node, new_node, recording, watched, watching
 from .tensor import Tensor
 from .values import immutable, native, numeric
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .tape import Op
 
 _MISSING = object()
+_NONE: dict[str, Any] = {}  # the keywords of a node without any
 _REFUSALS = (ValueError, TypeError, OverflowError, ZeroDivisionError)  # what a kernel raises for arguments that mean nothing
 _NUMBERS = frozenset({int, float, complex, bool})  # operands that a kernel takes as they are
 
@@ -77,7 +79,7 @@ def _result(op: Op) -> Callable[..., Tensor]:
         t._node = None
         mask, bit = 0, 1  # which arguments are tracked: bit i of mask for argument i
         for node in nodes:
-            if node is not None and node.tracked:
+            if type(node) is Node:
                 mask |= bit
             bit += bit
         if mask and differentiable and record() and out.dtype.kind in "fc":
@@ -95,7 +97,7 @@ def _result(op: Op) -> Callable[..., Tensor]:
                     saved.append(np.shape(arrays[i]))
                 else:
                     saved.append([immutable(a) if kind == "inputs" else np.shape(a) for a in arrays])
-            t._node = Node(op, tuple(nodes), tuple(saved), params, out)
+            t._node = new_node(op, tuple(nodes), tuple(saved), params, out)
         if watched and (watch := watching.get()):
             watch.made(t, op, arrays, nodes, params)
         return t
@@ -109,14 +111,14 @@ def _pair(op: Op) -> Callable[..., Tensor]:
     call, result, kernel, name, record, new = _call(op), _result(op), op.kernel, op.name, recording.get, object.__new__
     barred, differentiable = op.barred, any(op.rules)
     setflags: Any = ndarray.setflags
-    # What is saved of (x, y, out, None), for each mask of tracked operands.
-    plans = [[(i if kind == "input" else 2) if mask & readers else 3 for kind, i, readers in op.slots] for mask in range(4)]
+    keep = [_keeping([(i if kind == "input" else 2) if mask & readers else 3 for kind, i, readers in op.slots]) for mask in range(4)]
 
     def long(*args: Any, **params: Any) -> Tensor:
         return call(*[a for a in args if a is not _MISSING], **params)
 
     def of_two(x: Any = _MISSING, y: Any = _MISSING, /, *rest: Any, **params: Any) -> Tensor:
-        m = n = None
+        m: Any = None
+        n: Any = None
         if isinstance(x, Tensor):
             a, m = x._data, x._node
         elif type(a := x) not in _NUMBERS:
@@ -127,31 +129,44 @@ def _pair(op: Op) -> Callable[..., Tensor]:
             return long(x, y, *rest, **params)
         if rest or params:
             return long(x, y, *rest, **params)
+        mask = 1 if type(m) is Node else 0
+        if type(n) is Node:
+            mask += 2
+        # Who needs a gradient is no integer, and so neither is the result.
+        scalar = op.scalar if mask and not watched and not (type(a) is ndarray and a.ndim) and not (type(b) is ndarray and b.ndim) else None
         try:
-            out: Any = kernel(a, b)
+            if scalar is None:
+                out: Any = kernel(a, b)
+            else:
+                a = a[()] if type(a) is ndarray else a
+                b = b[()] if type(b) is ndarray else b
+                out = scalar(a, b)
         except _REFUSALS as error:
             raise _named(error, name, (a, b)) from error
-        if isinstance(out, number):
-            out = asarray(out)
-        mask = 1 if m is not None and m.tracked else 0
-        if n is not None and n.tracked:
-            mask += 2
-        if watched or mask & barred or type(out) is not ndarray or out.base is not None or out is a or out is b:
-            return result(out, (a, b), (m, n), params)
-        setflags(out, False)
+        data = asarray(out) if isinstance(out, number) else out
+        if watched or mask & barred or type(data) is not ndarray or data.base is not None or data is a or data is b:
+            return result(data, (a, b), (m, n), params)
+        setflags(data, False)
         t: Tensor = new(Tensor)
-        t._data = out
+        t._data = data
         t._node = None
-        if mask and differentiable and record() and out.dtype.kind in "fc":
-            operands = a, b, out, None
-            saved = []
-            for i in plans[mask]:
-                v = operands[i]
-                saved.append(v if type(v) is ndarray and v.base is None and not v.flags.writeable else immutable(v))
-            t._node = Node(op, (m, n), tuple(saved), params, out)
+        if mask and differentiable and record() and data.dtype.kind in "fc":
+            saved = keep[mask]((a, b, out, None))
+            if scalar is None:
+                for v in saved:
+                    if type(v) is ndarray and v.base is not None:  # a tensor's array that is no view is read-only
+                        saved = tuple([immutable(v) for v in saved])
+            t._node = new_node(op, (m, n), saved, _NONE, data)
         return t
 
     return of_two
+
+
+def _keeping(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """What makes a tuple of the values at these places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return (lambda values: (values[places[0]],)) if places else lambda values: ()
 
 
 def _bind(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

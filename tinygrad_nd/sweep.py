@@ -119,12 +119,12 @@ def sweep(
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             for root, t in zip(roots, cotangents):
                 if root in swept:
-                    _receive(pending, owned, root, t if create_graph else _number(t._data))
+                    given = t if create_graph else _number(t._data)
+                    pending[root] = _sum(pending[root], given, root, owned) if root in pending else given
             for node in order:
                 g: Any = pending.pop(node, None)
                 if g is None:
                     continue
-                owned.discard(node)
                 extra = node.extra
                 if extra or (targets is not None and node in targets):
                     t = g if create_graph else handle(frozen(g), None)
@@ -138,25 +138,27 @@ def sweep(
                         arrived[node] = t
                     g = t if create_graph else t._data
                 op: Any = node.op
+                if op is None:
+                    continue
                 pulled = False
-                direct = plain and op is not None and op.bare and g.size < op.bare
+                direct = op.direct if plain and op.bare and g.size < op.bare else None
                 for i, parent in enumerate(node.parents):
                     if parent in swept:
                         pulled = True
                         if op.add and parent in owned and not overseen and op.add(pending[parent], g, node, i):
                             continue
                         if direct:  # as op.pull does
-                            h = op.direct[i](g, node)
+                            h = direct[i](g, node)
                         else:
                             h = overseen(op, node, i, g, create_graph) if overseen else op.pull(node, i, g, create_graph)
-                        if h.shape != parent.shape or h.dtype != parent.dtype:
+                        if h.shape != parent.shape or h.dtype is not parent.dtype:
                             h = fit(h, node, i)
-                        if parent in pending:
-                            _receive(pending, owned, parent, h)
-                        else:
-                            pending[parent] = h
-                            if op.fresh and direct:
-                                owned.add(parent)
+                        earlier = pending.get(parent)
+                        if earlier is not None:
+                            h = _sum(earlier, h, parent, owned)
+                        elif op.fresh and direct:
+                            owned.add(parent)
+                        pending[parent] = h
                 if pulled and not retain_graph:
                     node.saved = FREED
     finally:
@@ -179,12 +181,12 @@ def _reachable(roots: Iterable[Any], barred: Iterable[Node] = ()) -> dict[Node, 
     seen: dict[Node, None] = dict.fromkeys(barred)
     stack: list[Node] = []
     for n in roots:
-        if n is not None and n not in seen and n.tracked:
+        if n not in seen and type(n) is Node:
             seen[n] = None
             stack.append(n)
     while stack:
         for p in stack.pop().parents:
-            if p is not None and p not in seen and p.tracked:
+            if p not in seen and type(p) is Node:
                 seen[p] = None
                 stack.append(p)
     for n in barred:
@@ -201,17 +203,17 @@ def _leading_to(targets: set[Node], nodes: set[Node]) -> set[Node]:
     return leading
 
 
-def _receive(pending: dict[Node, Any], owned: set[Node], node: Node, g: Any) -> None:
-    """Adds g to the node's cotangent. The first is borrowed; a sum of arrays made here is the sweep's own and is added into."""
-    earlier = pending.get(node)
-    if earlier is None:
-        pending[node] = g
-    elif node in owned:
+def _sum(earlier: Any, g: Any, node: Node, owned: set[Node]) -> Any:
+    """The node's cotangent and g. The first is borrowed; a sum of arrays made here is the sweep's own and is added into."""
+    if type(g) is not ndarray:
+        return earlier + g
+    if node in owned:
         kernel.add_into(earlier, g)
-    else:
-        total = pending[node] = kernel.apply(np.add, earlier, g) if type(g) is ndarray else earlier + g
-        if type(total) is ndarray:
-            owned.add(node)
+        return earlier
+    total = kernel.apply(np.add, earlier, g)
+    if type(total) is ndarray:
+        owned.add(node)
+    return total
 
 
 def _number(a: ndarray) -> Any:
@@ -266,7 +268,7 @@ def _hooked(hooks: dict[object, Any], g: Tensor) -> Tensor:
 
 def _own_handle(g: Tensor | None, x: Tensor) -> Tensor:
     """A gradient for one owner (tensors change their value by handle), or zeros where none arrived."""
-    return handle(np.zeros(x.shape, x.dtype), None) if g is None else handle(g._data, g._node)
+    return handle(frozen(np.zeros(x.shape, x.dtype)), None) if g is None else handle(g._data, g._node)
 
 
 def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
@@ -282,7 +284,7 @@ def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
                 f"{where}: the output has shape {output.shape}; only a scalar has a gradient by itself. "
                 "Reduce it (.sum(), .mean()) or pass the cotangent of that shape"
             )
-        return handle(np.ones(output.shape, output.dtype), None)
+        return handle(frozen(np.ones(output.shape, output.dtype)), None)
     g = gradient if isinstance(gradient, Tensor) else astensor(numeric(gradient, None, where))
     g = handle(immutable(g._data), g._node)
     if g.shape != output.shape:

@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numpy import ndarray
+from numpy import asarray, generic, ndarray
 
 from .node import Node
 from .operation import operation
@@ -69,12 +69,13 @@ class Op:
 
     `bare`: where nothing is recorded, below so many elements of g its rules are given arrays in the place of tensors. `add(total, g, node,
     i)` adds to an array what the rule of argument i makes of g, where that is cheaper; it returns False if it did not. `fresh`: what its
-    rules make of arrays is nobody else's, and is added into from the first.
+    rules make of arrays is nobody else's, and is added into from the first. `scalar`, if there is one, does with two of NumPy's floats what
+    the kernel does with arrays without axes.
     """
 
     __slots__ = (
         "name", "kernel", "rules", "args", "variadic", "defaults", "optional", "slots", "finds", "direct", "barred", "keywords", "bare",
-        "add", "fresh",
+        "add", "fresh", "scalar",
     )  # fmt: skip
 
     def __init__(self, name: str, kernel: Callable[..., Any], rules: dict[str, Rule | None]) -> None:
@@ -100,6 +101,7 @@ class Op:
         self.keywords, self.bare = bool(keywords), 0.0
         self.add: Callable[..., bool] | None = None
         self.fresh = False
+        self.scalar: Callable[[Any, Any], Any] | None = None
         self._plan([read.get(a, [])[1:] for a in self.args], {p.name for p in keywords})
 
     def _plan(self, read: list[list[str]], keywords: set[str]) -> None:
@@ -154,7 +156,7 @@ class Op:
             if kind == "input":
                 values.append(_as_tensor(saved[where], node.parents[arg] if recorded else None))
             elif kind == "out":
-                values.append(handle(saved[where], node if recorded else None))
+                values.append(_as_tensor(saved[where], node if recorded else None))
             elif kind == "param":
                 values.append(node.params[where])
             elif kind == "inputs":
@@ -194,6 +196,7 @@ class Op:
 
 def _direct(rule: Any, finds: Sequence[tuple[str, Any, int]]) -> Callable[[Any, Node], Any]:
     """The rule as a function of g and the node, on bare arrays: handles would cost more than the arithmetic."""
+    rule = getattr(rule, "bare", rule)
 
     def pull(g: Any, node: Node) -> Any:
         values = [node.params[where] if kind == "param" else node.saved[where] for kind, where, _ in finds]
@@ -205,12 +208,19 @@ def _direct(rule: Any, finds: Sequence[tuple[str, Any, int]]) -> Callable[[Any, 
     def pull_one(g: Any, node: Node) -> Any:
         """The same, written out for one value."""
         a = node.saved[first]
-        if not g.ndim and type(a) is ndarray:
+        if type(a) is ndarray and not g.ndim:
             a = a[()]
         result = rule(g, a)
         return result._data if isinstance(result, Tensor) else result
 
-    if len(finds) != 1 or finds[0][0] == "param":
+    def pull_alone(g: Any, node: Node) -> Any:
+        """For none."""
+        result = rule(g)
+        return result._data if isinstance(result, Tensor) else result
+
+    if not finds:
+        return pull_alone
+    if len(finds) > 1 or finds[0][0] == "param":
         return pull
     first = finds[0][1]
     return pull_one
@@ -225,10 +235,10 @@ def saved_operands(node: Node) -> dict[int, Any]:
         if kind == "inputs" and value is not None:
             kept |= enumerate(value)
         elif kind in ("input", "out") and value is not None:
-            kept[i if kind == "input" else -1] = value
+            kept[i if kind == "input" else -1] = asarray(value) if isinstance(value, generic) else value
     return kept
 
 
 def _as_tensor(a: Any, node: Any) -> Any:
     """A saved operand as its rule sees it: numbers stay numbers, so that they stay weak in promotion."""
-    return handle(a, node) if type(a) is ndarray else a
+    return handle(a, node) if type(a) is ndarray else handle(frozen(a), node) if isinstance(a, generic) else a

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .arguments import answering, dtype_of
 from .elsewhere import tensor_hint
-from .node import Constant, Node, replaced
+from .node import Constant, Node, new_node, replaced
 from .values import immutable, native, numeric
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _leaf(t: Tensor, name: str | None) -> Node:
     if t._data.dtype.kind not in "fc":
         raise TypeError(f"requires_grad: only floating and complex tensors have gradients, but this is {t._data.dtype}; use .astype(float)")
     _check_name(name)
-    node = Node(None, (), (), {}, t._data)
+    node = new_node(None, (), (), {}, t._data)
     t._grad = None
     node.note(handle=weakref.ref(t))
     if name is not None:

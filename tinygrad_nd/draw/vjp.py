@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.geometry import ConvSpec, Pairs, input_grad_spec, weight_grad_spec
-from ..node import Constant, Node, enable_grad
+from ..node import Constant, Node, enable_grad, new_node
 from ..tape import FREED, Op
 from ..tensor import Tensor, handle, tensor
 from . import labels
@@ -198,4 +198,4 @@ def _recorded(node: Node, op: Op) -> Graph:
 
 def _stand_in(node: Node) -> Node:
     """A leaf of the same shape and dtype."""
-    return Node(None, (), None, {}, np.broadcast_to(np.zeros((), node.dtype), node.shape))
+    return new_node(None, (), None, {}, np.broadcast_to(np.zeros((), node.dtype), node.shape))

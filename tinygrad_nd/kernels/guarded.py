@@ -18,11 +18,19 @@ DOT = 10_000  # elements; up to here a dot product is the quicker
 
 def scale(g: Any, d: Any) -> Any:
     """g * d, but 0 wherever g is 0, whatever d is."""
-    if type(g) is not np.ndarray or g.size < COMPILED:
+    if type(g) is not np.ndarray:
+        out = g * d
+        return out if out.ndim == 0 and (out == out or g != 0) else _mended(out, g)
+    if g.size < COMPILED:
         return _mended(g * d, g)
     if (fast := _scale(g, d)) is not None:
         return fast
     return _in_tiles(np.multiply, g, d) if _large(g) or _large(d) else _mended(g * d, g)
+
+
+def along(g: Any, d: Any) -> Any:
+    """scale(g, conj(d))."""
+    return scale(g, np.conjugate(d) if g.dtype.kind == "c" else d)
 
 
 def add_product(total: np.ndarray, g: Any, d: Any) -> bool:

@@ -24,11 +24,17 @@ Function = Callable[..., Tensor]
 
 
 def elementwise(
-    ufunc: np.ufunc, doc: str, *, one_pass: bool = False, by: Callable[[Any], Any] | None = None, **rules: Callable[..., Any]
+    ufunc: np.ufunc,
+    doc: str,
+    *,
+    one_pass: bool = False,
+    by: Callable[[Any], Any] | None = None,
+    scalar: Callable[[Any, Any], Any] | None = None,
+    **rules: Callable[..., Any],
 ) -> Function:
     """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull` and `in_tiles`).
 
-    `one_pass` says that each rule is a single kernel, which does its own tiling; `by` is called instead of the ufunc.
+    `one_pass` says that each rule is a single kernel, which does its own tiling; `by` is called instead of the ufunc; `scalar`: see `Op`.
     """
 
     def one(x: Any) -> Any:
@@ -45,7 +51,7 @@ def elementwise(
     run.__doc__ = f"{doc} Operands broadcast." if ufunc.nin == 2 else doc
     run.__annotations__ = {**dict.fromkeys("x" if ufunc.nin == 1 else "xy", "Any"), "return": "Tensor"}
     f: Any = primitive(None, **(rules if one_pass else {a: in_tiles(r) for a, r in rules.items()}))(run)
-    f.op.bare = kernel.LARGE
+    f.op.bare, f.op.scalar = kernel.LARGE, scalar
     return f  # type: ignore[no-any-return]
 
 
@@ -60,6 +66,7 @@ def in_tiles(rule: Callable[..., Any]) -> Callable[..., Any]:
             return rule(g, *values)
         return handle(frozen(kernel.tiled(lambda *parts: bare(rule(*parts)), *map(bare, (g, *values)))), None)
 
+    pull.bare = rule  # type: ignore[attr-defined]
     return pull
 
 
@@ -112,7 +119,7 @@ def along(g: Any, d: Any) -> Any:
     """scale(g, conj(d)), with which the rule of a holomorphic function ends: its g is complex wherever its slope is."""
     if isinstance(g, Tensor) or isinstance(d, Tensor):
         return _scale(g, conj(d))
-    return guarded.scale(g, np.conjugate(d) if g.dtype.kind == "c" else d)
+    return guarded.along(g, d)
 
 
 @primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
