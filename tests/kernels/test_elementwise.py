@@ -110,10 +110,11 @@ def test_long_sums_keep_their_digits():
 @pytest.mark.parametrize("order", ["C", "last"])
 def test_add_into_adds_in_place(order):
     for shape in SHAPES:
-        a, b = sample(shape, order=order).copy("K"), sample(shape)
-        expected = a + b
-        elementwise.add_into(a, b)
-        np.testing.assert_array_equal(a, expected)
+        for given in (shape, shape[-1:]):  # the second broadcasts
+            a, b = sample(shape, order=order).copy("K"), sample(given)
+            expected = a + b
+            elementwise.add_into(a, b)
+            np.testing.assert_array_equal(a, expected)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():

@@ -193,12 +193,12 @@ def reshaped(a: Array, shape: Sequence[int]) -> Array:
 
 
 def add_into(a: Array, b: Any) -> None:
-    """a += b, over the threads; a is dense in memory."""
-    if a.size < LARGE or a.shape != np.shape(b):
+    """a += b, which broadcasts, over the threads; a is dense in memory."""
+    if a.size < LARGE:
         np.add(a, b, out=a)
         return
     order = memory.memory_order(a)
-    a, b = a.transpose(order), b.transpose(order)
+    a, b = a.transpose(order), np.broadcast_to(b, a.shape).transpose(order)
     if a.flags.c_contiguous and b.flags.c_contiguous:
         a, b = a.reshape(-1), b.reshape(-1)
     parallel.run(parallel.boxes(a.shape, TILE), lambda box: np.add(a[box], b[box], out=a[box]))

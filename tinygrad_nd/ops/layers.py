@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..kernels import blas
+from ..kernels import blas, elementwise
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -29,7 +29,10 @@ __all__ = ["bilinear", "embedding", "linear"]
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     y = blas.matmul(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
     if bias is not None:
-        y = np.add(y, bias, out=y) if np.result_type(y, bias) == y.dtype else y + bias
+        if np.result_type(y, bias) == y.dtype:
+            elementwise.add_into(y, bias)
+        else:
+            y = y + bias
     return y.reshape(*x.shape[:-1], len(weight))
 
 
