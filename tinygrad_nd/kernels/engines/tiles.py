@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ Compiled = Any  # see llvm.function
 DEPTH = 256  # terms of a sum between two visits to its place in memory: as many rows of w as a core's first cache holds
 FIRST = 1 << 15  # bytes of that cache
 CLASH = 1 << 8  # bytes between rows of which caches hold few at a time
+PART = 512  # points of all channels that are turned before the next: what is written by halves of lines is still in cache
 OUTSIDE = -(1 << 61)  # an entry of a table: nowhere in the array
 
 
@@ -169,42 +170,46 @@ def _transpose(kernel: Kernel, *arguments: Any) -> None:
     b, lanes = kernel.b, kernel.lanes
     turned = b.alloca(kernel.vector, integer(lanes))
 
-    def strip(i: Any) -> None:
-        inside = b.sub(m, i)
-        own = [b.mul(kernel.least(b.add(i, integer(a)), b.sub(m, integer(1))), ldx) for a in range(lanes)]
+    def piece(a: Any) -> None:
+        source, to = kernel.at(x, b.load(kernel.at(starts, a))), kernel.at(out, b.load(kernel.at(places, a)))
 
-        def piece(a: Any) -> None:
-            source, to = kernel.at(x, b.load(kernel.at(starts, a))), kernel.at(out, b.load(kernel.at(places, a)), i)
+        def part(first: Any) -> None:
+            last = kernel.least(b.add(first, integer(PART)), n)
 
-            def square(j: Any) -> None:
-                left, here = b.sub(n, j), kernel.at(to, b.mul(j, ldo))
-                some = kernel.first(left)
-                block = [kernel.load(kernel.at(source, row, j), some) for row in own]
-                step = 1
-                while step < lanes:  # swap the off-diagonal blocks of size `step`
-                    for r in range(lanes):
-                        if not r & step:
-                            low = [c if not c & step else lanes + c - step for c in range(lanes)]
-                            high = [c + step if not c & step else lanes + c for c in range(lanes)]
-                            upper, lower = block[r], block[r + step]
-                            block[r], block[r + step] = kernel.shuffle(upper, lower, low), kernel.shuffle(upper, lower, high)
-                    step *= 2
-                with b.if_else(b.icmp_signed(">=", kernel.least(left, inside), integer(lanes))) as (whole, edge):
-                    with whole:
-                        for c, column in enumerate(block):
-                            kernel.store(column, kernel.at(here, b.mul(integer(c), ldo)))
-                    with edge:
-                        for c, column in enumerate(block):
-                            b.store(column, kernel.at(turned, integer(c)))
-                        part = kernel.first(inside)
+            def strip(i: Any) -> None:
+                inside = b.sub(m, i)
+                own = [b.mul(kernel.least(b.add(i, integer(a)), b.sub(m, integer(1))), ldx) for a in range(lanes)]
+                kernel.loop(first, last, lanes, partial(square, own, kernel.at(to, i), inside))
 
-                        def put(c: Any) -> None:
-                            kernel.store(b.load(kernel.at(turned, c)), kernel.at(here, b.mul(c, ldo)), part)
+            kernel.loop(integer(0), m, lanes, strip)
 
-                        kernel.loop(integer(0), kernel.least(left, integer(lanes)), 1, put)
+        def square(own: list[Any], to: Any, inside: Any, j: Any) -> None:
+            left, here = b.sub(n, j), kernel.at(to, b.mul(j, ldo))
+            some = kernel.first(left)
+            block = [kernel.load(kernel.at(source, row, j), some) for row in own]
+            step = 1
+            while step < lanes:  # swap the off-diagonal blocks of size `step`
+                for r in range(lanes):
+                    if not r & step:
+                        low = [c if not c & step else lanes + c - step for c in range(lanes)]
+                        high = [c + step if not c & step else lanes + c for c in range(lanes)]
+                        upper, lower = block[r], block[r + step]
+                        block[r], block[r + step] = kernel.shuffle(upper, lower, low), kernel.shuffle(upper, lower, high)
+                step *= 2
+            with b.if_else(b.icmp_signed(">=", kernel.least(left, inside), integer(lanes))) as (whole, edge):
+                with whole:
+                    for c, column in enumerate(block):
+                        kernel.store(column, kernel.at(here, b.mul(integer(c), ldo)))
+                with edge:
+                    for c, column in enumerate(block):
+                        b.store(column, kernel.at(turned, integer(c)))
+                    part = kernel.first(inside)
 
-            kernel.loop(integer(0), n, lanes, square)
+                    def put(c: Any) -> None:
+                        kernel.store(b.load(kernel.at(turned, c)), kernel.at(here, b.mul(c, ldo)), part)
 
-        kernel.loop(integer(0), count, 1, piece)
+                    kernel.loop(integer(0), kernel.least(left, integer(lanes)), 1, put)
 
-    kernel.loop(integer(0), m, lanes, strip)
+        kernel.loop(integer(0), n, PART, part)
+
+    kernel.loop(integer(0), count, 1, piece)
