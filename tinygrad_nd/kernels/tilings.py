@@ -27,7 +27,7 @@ from .geometry import ConvSpec
 from .slabs import Box, boxes
 from .toom_cook import most_points, real_bytes
 
-BATCH = 1 << 22  # bytes of tiles one thread works on at a time
+BATCH = 1 << 23  # bytes of tiles one thread works on at a time
 KRONECKER = 25  # points of the largest transform of several axes made as one matrix
 OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real number
 
