@@ -114,6 +114,13 @@ def test_embedding_is_torchs(shape, padding):
     peers.equal_torch(ours, lambda w: torch.nn.functional.embedding(hold, w, padding_idx=padding), [w])
 
 
+def test_one_row_of_an_embedding_of_numbers():
+    w = nd.tensor([3.0, 4.0], requires_grad=True)
+    y = nd.embedding(1, w, padding_idx=1) + nd.embedding(0, w, padding_idx=1)
+    assert y.item() == 7
+    np.testing.assert_array_equal(nd.gradients(y, w).data, [1, 0])
+
+
 def test_an_embedding_layer_learns_all_but_its_padding():
     layer = nd.nn.Embedding(6, 4, padding_idx=2, rng=0)
     assert not layer.weight.data[2].any() and layer.weight.data[3].all()

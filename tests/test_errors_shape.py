@@ -14,7 +14,7 @@ CALLS = {
     "swapaxes": [(M, 0, 2)],
     "moveaxis": [(M, 0, 5), (M, (0, 1), 0), (M, (0, 0), (0, 1))],
     "rollaxis": [(M, 3), (M, 0, 4)],
-    "expand_dims": [(M, 4), (M, (0, 0))],
+    "expand_dims": [(M, 4), (M, (0, 0)), (M, "")],
     "squeeze": [(M, 0), (M, 3)],
     "broadcast_to": [(M, (2, 3)), (M, (-1, 4))],
     "broadcast_arrays": [(M, V)],

@@ -179,6 +179,7 @@ def test_categorical_draws_in_proportion():
         (lambda: nd.random.poisson(-1.0), ValueError, ["random.poisson"]),
         (lambda: nd.random.bernoulli(1.5), ValueError, ["random.bernoulli", "1.5"]),
         (lambda: nd.random.categorical([-1.0, 2.0]), ValueError, ["random.categorical"]),
+        (lambda: nd.random.categorical(np.ones((2, 0))), ValueError, ["random.categorical", "(2, 0)", "axis -1"]),
         (lambda: nd.random.weibull(), TypeError, ["random.weibull", "a"]),
         (lambda: nd.random.normal(["a"]), TypeError, ["needs numbers"]),
     ],

@@ -344,6 +344,8 @@ def test_tangents_and_cotangents_must_fit():
         nd.hvp(f, [V], [V, V])
     with pytest.raises(ValueError, match=r"hvp.*\(3,\).*\(2,\)"):
         nd.hvp(f, [V], [np.ones(2)])
+    with pytest.raises(ValueError, match="hvp: 2 primals need as many vectors, but got 1"):
+        nd.hvp(lambda x, y: x * y, [1.0, 2.0], object())
 
 
 # ---- ties and kinks

@@ -140,6 +140,8 @@ def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
 def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) -> Tensor:
     """Places along an axis of p, with probabilities in proportion to its entries. Carries no gradient."""
     weights = np.moveaxis(numeric(bare(p), None, "categorical").astype(float), axis_of(axis, np.ndim(p), "random.categorical"), -1)
+    if not weights.shape[-1]:
+        raise ValueError(f"random.categorical: p {np.shape(bare(p))} has no entries along axis {axis}")
     reached = np.cumsum(weights, -1)
     if (weights < 0).any() or not (reached[..., -1] > 0).all():
         raise ValueError("random.categorical: p must not be negative, and not all 0")

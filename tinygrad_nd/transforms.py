@@ -137,7 +137,7 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     """
     single = not isinstance(primals, (list, tuple))
     points: Sequence[Any] = [primals] if single else primals
-    vectors = [vector] if single or (len(points) == 1 and not isinstance(vector, (list, tuple))) else list(vector)
+    vectors = list(vector) if not single and isinstance(vector, (list, tuple)) else [vector]
     if len(points) != len(vectors):
         raise ValueError(f"hvp: {len(points)} primals need as many vectors, but got {len(vectors)}")
     every = tuple(range(len(points)))

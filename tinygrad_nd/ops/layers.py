@@ -93,6 +93,6 @@ def embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> T
         return take(weight, index, 0)
     if not -rows <= whole("embedding", "padding_idx", padding_idx, -inf) < rows:
         raise ValueError(f"embedding: weight {weight.shape} has {rows} rows, but padding_idx is {padding_idx}")
-    padded = (index == padding_idx % rows).reshape(*index.shape, *[1] * (weight.ndim - 1))
+    padded = np.equal(index, padding_idx % rows).reshape((*index.shape, *[1] * (weight.ndim - 1)))
     found = take(weight, index, 0)
     return where(padded, found.detach(), found) if padded.any() else found

@@ -40,7 +40,7 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
     try:
-        if isinstance(axis, bool):  # mostly meant for keepdims
+        if isinstance(axis, (bool, str)):  # mostly meant for keepdims; and "" is no axis rather than none
             raise TypeError
         return normalize_axis_tuple(axis, ndim)
     except (ValueError, OverflowError) as error:
