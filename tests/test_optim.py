@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 import tracemalloc
 
@@ -10,6 +11,7 @@ import pytest
 
 import tinygrad_nd as nd
 from tinygrad_nd import optim
+from tinygrad_nd.optim.line_search import Point, strong_wolfe
 from tinygrad_nd.tensor import Parameter, astensor, tensor
 
 SHAPES = [(3, 4), (5,), ()]
@@ -425,6 +427,33 @@ def test_lbfgs_finds_the_valley_and_goes_on_where_it_was():
         optim.LBFGS([Parameter([1.0])]).load_state_dict(opt.state_dict())
 
 
+SEARCHED = {  # a function of one number and its slope: {first step: (points looked at, the last of them)}, as PyTorch finds them
+    "valley": (lambda t: t**4 - 3 * t**3 - t, lambda t: 4 * t**3 - 9 * t**2 - 1, {0.001: (9, 2.26670022051), 30.0: (5, 2.33522288236)}),
+    "bumps": (
+        lambda t: math.cos(5 * t) - 0.3 * t + 0.05 * t * t,
+        lambda t: -5 * math.sin(5 * t) - 0.3 + 0.1 * t,
+        {0.001: (7, 0.6423258702186457), 1.0: (4, 0.6442813886594817), 30.0: (7, 5.633982171872383)},
+    ),
+    "far": (lambda t: (t - 400) ** 2, lambda t: 2 * (t - 400), {0.001: (6, 55.05), 30.0: (2, 300.0)}),
+    "kink": (lambda t: abs(t - 0.37), lambda t: math.copysign(1, t - 0.37), {0.001: (22, 0.37), 30.0: (20, 0.37)}),
+    "straight, then steep": (
+        lambda t: 1000 * max(0, t - 0.01) ** 2 - t,
+        lambda t: 2000 * max(0, t - 0.01) - 1,
+        {0.001: (4, 0.0105), 1.0: (7, 0.010561566179077485)},
+    ),
+    "straight": (lambda t: -t, lambda t: -1.0, {0.5: (26, 5e24)}),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_a_line_search_looks_at_the_points_of_pytorchs(name):
+    f, slope, searches = SEARCHED[name]
+    at = lambda t: Point(t, float(f(t)), np.array([slope(t)]), float(slope(t)))
+    for first, (looks, last) in searches.items():
+        found, looked = strong_wolfe(at, at(0.0), first, 1.0, 1e-9)
+        assert looked == looks and found.t == pytest.approx(last, rel=1e-8)
+
+
 def test_clipping_passes_over_what_has_no_gradient_and_changes_no_array():
     a, b, none = Parameter([0.0, 0.0]), Parameter(0.0), Parameter([1.0])
     held = np.float32([3.0, 0.0])
@@ -437,6 +466,9 @@ def test_clipping_passes_over_what_has_no_gradient_and_changes_no_array():
     assert optim.clip_grad_norm_(a, np.inf) == pytest.approx(5e30)
     optim.clip_grad_value_([a, none], 2.0)
     assert a.grad.tolist() == [2, 2]
+    a.grad = astensor(np.float32([np.inf, 1]))
+    with np.errstate(invalid="ignore"):
+        assert optim.clip_grad_norm_([a], 1.0) == np.inf
     a.grad = astensor(np.float32([np.nan, 1]))
     with pytest.raises(ValueError, match="the norm of the gradients is nan"):
         optim.clip_grad_norm_([a], 1.0, error_if_nonfinite=True)

@@ -141,6 +141,7 @@ def test_a_step_past_the_last_changes_nothing():
     with pytest.raises(ValueError, match="step 6 lies past the last of total_steps=5"):
         schedule.step(6)
     assert opt.param_groups[0] == before and schedule.last_epoch == 4
+    schedule.step(5)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,8 @@ def test_a_step_past_the_last_changes_nothing():
     [
         (lambda o: optim.StepLR(o, 0), ValueError, "step_size=0"),
         (lambda o: optim.StepLR([0.1], 3), TypeError, "takes an optimiser first, but got list"),
+        (lambda o: optim.StepLR(o, 3, -0.1), ValueError, "StepLR: gamma=-0.1 must be at least 0"),
+        (lambda o: optim.ConstantLR(o, 2.0), ValueError, "ConstantLR: factor=2.0 must be at least 0 and at most 1"),
         (lambda o: optim.LinearLR(o, 0.0), ValueError, "start_factor=0.0 must be above 0"),
         (lambda o: optim.LambdaLR(o, [lambda t: t] * 3), ValueError, "1 groups, but there are 3"),
         (lambda o: optim.OneCycleLR(o, 0.1), ValueError, "total_steps, or epochs"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import inf, isfinite
+from math import isfinite
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def _norm(arrays: list[np.ndarray], order: float) -> float:
             return float(squares**0.5)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         norms = np.array([np.linalg.norm(np.abs(a).astype(np.float64, copy=False).ravel(), order) for a in arrays])
-        return float(np.linalg.norm(norms, order if order != inf or norms.size else None)) if norms.size else 0.0
+        return float(np.linalg.norm(norms, order)) if norms.size else 0.0
 
 
 def _square(a: np.ndarray) -> float:

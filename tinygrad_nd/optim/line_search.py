@@ -84,4 +84,6 @@ def _minimum(a: Point, b: Point, least: float, most: float) -> float:
     if not square >= 0:
         return (least + most) / 2
     d2 = sqrt(square)
-    return min(max(b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)), least), most)
+    if not (bend := b.slope - a.slope + 2 * d2):  # a straight line, downhill
+        return most if b.slope < 0 else least
+    return min(max(b.t - (b.t - a.t) * ((b.slope + d2 - d1) / bend), least), most)
