@@ -32,6 +32,7 @@ Array = NDArray[Any]
 
 SLAB = 1 << 20  # bytes of input worked on at a time
 HEIGHT = 9  # rows of a tile, at most: their sums stay in registers
+NEAR = 5  # of rows that are outputs, where the addresses of more have no place in registers beside one vector of each
 DEPTH = 64  # terms of a sum between two visits to its place in memory: what they read stays in a core's first cache
 AHEAD = 24  # terms after which what is fetched is used
 PIECE = 1 << 16  # numbers that a thread brings into order at a time
@@ -154,10 +155,11 @@ def _alike(part: slice, n: int, k: int, s: int, padding: tuple[int, int], d: int
     ]
 
 
-def _multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool, height: int = HEIGHT) -> Call:
+def _multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool, height: int | None = None) -> Call:
     """A call for out[i] = sum over q of x.flat[rows[i] + offsets[q] :] w[q], or out + that, all of them channels that lie side by side."""
     (terms, to), n, dtype = (places(a.shape[:-1], a.strides[:-1], a.itemsize) for a in (w, out)), out.shape[-1], out.dtype
     vectors = 2 if llvm.registers() == 32 and -(-n // llvm.lanes(dtype)) % 2 == 0 else 1
+    height = height or (HEIGHT if vectors == 2 else NEAR)
     whole, long = n % (vectors * llvm.lanes(dtype)) == 0, len(offsets) > len(rows)
     f = llvm.function("along", "priripripri", dtype, _along, height, vectors, whole, long)
     return f.address, x, rows, len(rows), offsets, len(offsets), w, terms, n, out, to, add
