@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import linecache
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
 from types import FunctionType
@@ -246,11 +246,15 @@ def _named(f: Any) -> str:
     return f"{f.__module__}.{f.__qualname__}"
 
 
-@cache
 def _text(f: Callable[..., Any]) -> ast.FunctionDef:
-    found = ast.parse(textwrap.dedent(inspect.getsource(f))).body[0]
-    assert isinstance(found, ast.FunctionDef)
-    return found
+    return _functions(f.__code__.co_filename)[f.__code__.co_firstlineno]
+
+
+@cache
+def _functions(file: str) -> dict[int, ast.FunctionDef]:
+    """All functions of a file by their first line, that of a decorator if they have one."""
+    found = (node for node in ast.walk(ast.parse("".join(linecache.getlines(file)))) if isinstance(node, ast.FunctionDef))
+    return {node.decorator_list[0].lineno if node.decorator_list else node.lineno: node for node in found}
 
 
 _outside = cache(inspect.getclosurevars)
