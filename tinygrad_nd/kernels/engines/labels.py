@@ -20,25 +20,26 @@ def loss_rows(out, rows, labels, x, weights, ignore, scale):
             rows[r, 0], out[r] = 0, 0
             continue
         top = x[r, label]
-        total = _powers_of(out[r], x[r], top)
-        if _lost(total):
-            top = _largest(x[r])
+        for again in range(2):
             total = _powers_of(out[r], x[r], top)
+            if again == 1 or not _lost(total):
+                break
+            top = _largest(x[r])
         rest = np.log(total)
         rows[r, 0] = ((top - x[r, label]) + rest) * weights[0, label]
         _multiply(out[r], k * (weights[0, label] + everywhere) / total)
         if everywhere != 0:
-            rows[r, 0] += _everywhere(x[r], weights[1], top, rest)
+            rows[r, 0] += _everywhere(x[r], weights[1], top) + everywhere * rest
             _less(out[r], weights[1], k)
         out[r, label] -= k * weights[0, label]
 
 
 @summing
-def _everywhere(x, w, top, rest):
+def _everywhere(x, w, top):
     value = x.dtype.type(0)
     for c in range(x.size):
         value += w[c] * (top - x[c])
-    return value + _total(w) * rest
+    return value
 
 
 @exact

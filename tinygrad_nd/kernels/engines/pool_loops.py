@@ -146,13 +146,12 @@ def winner_windows(
                     y[o + i] = -np.inf
                     codes[o + i] = 0
                 continue
-            if n < FOUR:
-                _first(inner, y, codes, o, x, places, labels)
-            else:
-                _first_four(inner, y, codes, o, x, places, labels)
-            done = ONE if n < FOUR else FOUR
-            fours = n - (n - done) % FOUR
-            for t in range(done, fours, FOUR):
+            for t in range(n, FOUR):  # a tap once more changes nothing
+                places[t], labels[t] = places[0], labels[0]
+            _first_four(inner, y, codes, o, x, places, labels)
+            n = max(n, FOUR)
+            fours = n - n % FOUR
+            for t in range(FOUR, fours, FOUR):
                 _four_more(inner, y, codes, o, x, places[t:], labels[t:])
             for t in range(fours, n):
                 _one_more(inner, y, codes, o, x, places[t:], labels[t:])
@@ -177,10 +176,10 @@ def _among(count, fresh):
 
 
 def _started(i, x, at, tap):
-    return _best(x[at[0] + i], tap[0], i, x, at[1:], tap[1:]) if len(at) > 1 else (x[at[0] + i], tap[0])
+    return _best(x[at[0] + i], tap[0], i, x, at[1:], tap[1:])
 
 
-_first, _first_four, _one_more, _four_more = _among(1, True), _among(4, True), _among(1, False), _among(4, False)
+_first_four, _one_more, _four_more = _among(4, True), _among(1, False), _among(4, False)
 
 
 # Maxima alone.
