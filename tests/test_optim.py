@@ -454,6 +454,14 @@ def test_a_line_search_looks_at_the_points_of_pytorchs(name):
         assert looked == looks and found.t == pytest.approx(last, rel=1e-8)
 
 
+def test_plain_descent_keeps_nothing_per_parameter():
+    x = Parameter([1.0, 2.0])
+    opt = optim.SGD([x], 0.1)
+    x.grad = tensor(np.ones(2, np.float32))
+    opt.step()
+    assert not any(opt.state_dict()["state"].values())
+
+
 def test_clipping_passes_over_what_has_no_gradient_and_changes_no_array():
     a, b, none = Parameter([0.0, 0.0]), Parameter(0.0), Parameter([1.0])
     held = np.float32([3.0, 0.0])
@@ -539,6 +547,9 @@ def sgd():
         (lambda: optim.EMA(P), TypeError, "tensors or a model"),
         (lambda: optim.EMA([P], 1.5), ValueError, "decay=1.5"),
         (lambda: optim.clip_grad_norm_(nd.nn.Linear(1, 1), 1.0), TypeError, r"model\.parameters\(\)"),
+        (lambda: optim.clip_grad_norm_([np.ones(1)], 1.0), TypeError, "clip_grad_norm_: takes tensors, but got a ndarray"),
+        (lambda: optim.LBFGS([P]).step(5), TypeError, "LBFGS.step: takes a function"),
+        (lambda: optim.ReduceLROnPlateau([0.1]), TypeError, "ReduceLROnPlateau: takes an optimiser first"),
         (lambda: optim.clip_grad_norm_([P], -1.0), ValueError, "max_norm=-1"),
         (lambda: optim.clip_grad_value_([P], -1.0), ValueError, "clip_value=-1"),
         (lambda: optim.Adam([P], betas=0.9), TypeError, r"pair of numbers such as \(0.9, 0.999\), but is 0.9"),
