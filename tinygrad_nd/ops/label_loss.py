@@ -110,10 +110,10 @@ def cross_entropy(
     input, axis, w = scores(where, input, weight)
     check_reduction(reduction, where)
     number("cross_entropy", "label_smoothing", label_smoothing, least=0, most=1)
-    t = astensor(target)
-    if t.dtype.kind in "fc":
-        return _against_probabilities(input, t, axis, w, label_smoothing, reduction)
-    place, ignore, scale, divisor = _rows(where, t.data, input, axis, w, ignore_index, reduction)
+    labels = _labels(target)
+    if labels.dtype.kind in "fc":
+        return _against_probabilities(input, astensor(target), axis, w, label_smoothing, reduction)
+    place, ignore, scale, divisor = _rows(where, labels, input, axis, w, ignore_index, reduction)
     weights = _weights(w, input, axis, label_smoothing)
     found, slope = kernel.loss(input.data, place, weights.data if isinstance(weights, Tensor) else weights, axis, ignore, scale)
     loss = _label_loss(input, place, weights, found, slope, axis=axis, ignore=ignore, scale=scale)
@@ -127,9 +127,15 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     """
     input, axis, w = scores("nll_loss", input, weight)
     check_reduction(reduction, "nll_loss")
-    place, ignore, scale, divisor = _rows("nll_loss", astensor(target).data, input, axis, w, ignore_index, reduction)
+    place, ignore, scale, divisor = _rows("nll_loss", _labels(target), input, axis, w, ignore_index, reduction)
     loss = _nll(input, place, _weights(w, input, axis, 0.0), axis=axis, ignore=ignore, scale=scale)
     return loss if divisor is None else loss / divisor
+
+
+def _labels(target: Any) -> np.ndarray:
+    """The array of `target`, itself if it is one of integers: a tensor of it takes a twentieth of the time of a small loss."""
+    plain = type(target) is np.ndarray and target.dtype.kind in "iu" and target.dtype.isnative
+    return target if plain else astensor(target).data
 
 
 def _rows(
