@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from .kernels import elementwise as kernel
-from .kernels import sums
+from .kernels import spare, sums
 from .node import Node, recording, watching
 from .ops.parts import cast, real
 from .ops.shape import sum_to
@@ -160,6 +160,8 @@ def sweep(
                             owned.add(parent)
                         pending[parent] = h
                 if pulled and not retain_graph:
+                    if g.nbytes >= spare.PAGE:
+                        spare.keep(node.saved)
                     node.saved = FREED
     finally:
         recording.set(before)

@@ -2,15 +2,15 @@
 
 import gc
 import os
-import platform
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
-from tinygrad_nd.kernels import blas, memory, parallel
+from tinygrad_nd.kernels import blas, memory, parallel, spare
 
 BIG = (600, 1000)  # float32: above memory.SMALL
 
@@ -165,7 +165,7 @@ def test_a_section_keeps_nothing_alive():
 def test_the_pool_survives_fork():
     code = """
 import os
-from tinygrad_nd.kernels import blas, memory, parallel
+from tinygrad_nd.kernels import blas, memory, parallel, spare
 parallel.set_num_threads(3)
 done = []
 parallel.run(range(5), done.append)
@@ -331,20 +331,76 @@ def test_recycling_under_threads():
     assert not wrong and memory._free_bytes <= memory.FREE_LIMIT
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the malloc of glibc")
-def test_malloc_keeps_the_pages_of_small_arrays():
-    code = """
-import resource
-import numpy as np
-from tinygrad_nd.kernels import memory
-def faults(arrays=200):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    made = [np.ones(memory.SMALL - 64, np.uint8) for _ in range(arrays)]
-    while made:
-        made.pop()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / arrays
-first, second = faults(), faults()
-assert second < 1, (first, second)
-"""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=clean)
+# ---- arrays that a sweep hands over
+
+
+def test_an_array_that_was_kept_is_used_for_the_next_one_like_it():
+    a, like = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
+    place = a.ctypes.data
+    assert spare.kind(like).take() is None
+    dropped = (a, like)
+    del a
+    spare.keep(dropped)
+    del dropped
+    assert spare.kind(np.ones((50, 40), np.float32)).take() is None
+    again = spare.kind(like).take()
+    assert again.ctypes.data == place and again.flags.writeable and spare.kind(like).take() is None
+
+
+def kept():
+    return sum(a.nbytes for kind in spare._kinds.values() for a in kind.kept)
+
+
+def test_no_more_are_kept_than_were_missed():
+    like = np.ones((40, 50), np.float32)
+    spare.keep((np.ones((40, 50), np.float32),))
+    assert spare.kind(like).take() is spare.kind(like).take() is None
+    spare.keep(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
+    assert kept() == 2 * like.nbytes
+
+
+def test_what_is_missed_is_not_remembered_for_every_shape_there_ever_was():
+    for n in range(2 * spare.KINDS):
+        spare.kind(np.empty(spare.PAGE + n, np.uint8)).take()
+    assert len(spare._kinds) <= spare.KINDS
+
+
+def test_what_is_kept_in_all_has_a_limit():
+    a = np.empty(spare.MOST - 8, np.uint8)
+    for n in range(3 * spare.LIMIT // a.nbytes):
+        spare.kind(a[n % 5 :]).take()
+    spare.keep([np.empty(spare.MOST - 8 - n % 5, np.uint8) for n in range(2 * spare.LIMIT // a.nbytes)])
+    assert 0 < kept() <= spare.LIMIT
+    memory.clear_cache()
+    assert kept() == 0
+
+
+@pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
+def test_what_somebody_still_holds_is_not_kept(holder):
+    a = np.ones((40, 50), np.float32)
+    assert spare.kind(a).take() is None
+    held, dropped = holder(a), (a, 1.0, None)
+    del a
+    spare.keep(dropped)
+    assert kept() == 0 and held is not None
+
+
+def test_threads_may_take_and_keep_at_once():
+    wrong, like = [], np.ones((40, 50), np.float32)
+
+    def work(value):
+        for _ in range(300):
+            mine = [spare.kind(like).take() for _ in range(5)]
+            mine = [np.empty_like(like) if a is None else a for a in mine]
+            for a in mine:
+                a[...] = value
+            wrong.extend(a for a in mine if not (a == value).all())
+            del a
+            spare.keep(mine)
+
+    users = [threading.Thread(target=work, args=(v,)) for v in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong and kept() <= spare.LIMIT

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from . import bits, engines, memory, parallel
+from . import bits, engines, memory, parallel, spare
 from .memory import Array
 
 LARGE = 1 << 19  # elements; below, one call of NumPy costs less than the threads
-SMALL = 1 << 10  # elements; with fewer, a selection by bits saves nothing
+SMALL = 1 << 10  # elements; with fewer, one call of NumPy is all there is to be done
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WAKE = 1 << 20  # elements; below, a pass over memory is done before a second thread is awake
 TILE = 1 << 16  # elements: a few float32 operands stay in the second-level cache
@@ -33,7 +33,10 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if type(y) is ndarray and y.size > size:
         size = y.size
     if size < LARGE:
-        return ufunc(x) if y is None else ufunc(x, y)
+        out = _warm(ufunc, x, y) if size >= SMALL and type(x) is ndarray else None
+        if y is None:
+            return ufunc(x) if out is None else ufunc(x, out=out)
+        return ufunc(x, y) if out is None else ufunc(x, y, out=out)
     operands = (x,) if y is None else (x, y)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
@@ -41,6 +44,33 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     dtype = ufunc.resolve_dtypes((*kinds, None))[-1]
     share = size if ufunc in _CHEAP and size <= WAKE else max(size // (4 * parallel.num_threads()), TILE)
     return fused(lambda out, *parts: ufunc(*parts, out=out), *operands, dtype=dtype, tile=share)
+
+
+def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
+    """An array for the result in memory that is recycled, if it lies as x does; None where there is none, or malloc's is as good."""
+    other = (y.shape, y.strides, y.dtype) if type(y) is ndarray else type(y)
+    key = ufunc, x.shape, x.strides, x.dtype, other
+    try:
+        kind = spare.plans[key]
+    except KeyError:
+        if len(spare.plans) >= spare.KINDS:
+            spare.plans.clear()
+        alike = other == key[1:4] if type(y) is ndarray else other in _NUMBERS
+        alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, x.dtype, y.dtype if type(y) is ndarray else other)
+        kind = spare.plans[key] = spare.kind(x) if alike else None
+    if kind is None:
+        return None
+    return kind.take() if kind.nbytes < memory.SMALL else memory.empty_like(x)
+
+
+def _keeps_dtype(ufunc: np.ufunc, x: np.dtype[Any], y: Any) -> bool:
+    """Whether the result has the dtype of x; y is a dtype, the type of a Python number, or that of None."""
+    if ufunc.nout != 1 or ufunc.signature is not None or x.kind not in _KINDS:
+        return False
+    try:
+        return ufunc.resolve_dtypes((x, None) if ufunc.nin == 1 else (x, y, None))[-1] == x
+    except TypeError:
+        return False  # the ufunc itself says why
 
 
 def fused(f: Callable[..., object], *operands: Any, dtype: Any, tile: int = TILE) -> Array:

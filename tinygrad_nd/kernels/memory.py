@@ -2,7 +2,7 @@
 
 A fresh array is paid for page by page when it is first written, which costs ten times more than writing warm memory. So large arrays
 come from `empty`: when the last view of one dies its memory goes to a free list, and the next request of about that size takes it over.
-Smaller ones are left to malloc, which has been taught to keep their pages.
+Smaller ones are left to malloc; see spare.py.
 """
 
 from __future__ import annotations
@@ -22,19 +22,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from . import spare
+
 Array = NDArray[Any]
 T = TypeVar("T")
 
-SMALL = 1 << 18  # bytes; below this malloc reuses its own warm memory
+SMALL = spare.MOST  # bytes; below this malloc reuses its own warm memory
 FREE_LIMIT = 1 << 28  # bytes of freed memory kept for reuse
 TABLES = 1 << 28  # bytes that tables may take
 SCRATCH_LIMIT = 1 << 25  # bytes; a larger scratch array is not kept
 HALVES = 1 << 15  # numbers below have a place in every dtype
 ALIGN = 64  # bytes: a cache line, a vector register
-
-# The malloc of glibc gives pages back to the system at once, until it sees how large the arrays are that a program frees. This one, which
-# nobody writes to, is the largest it learns from: what is smaller than these 32 MiB it keeps from here on, up to twice as much in all.
-np.empty((1 << 25) - (1 << 13), np.uint8)
 
 _local = threading.local()
 
@@ -234,6 +232,7 @@ def freeze(array: Array) -> None:
 
 def clear_cache() -> None:
     """Give all free memory back to the system."""
+    spare.clear()
     with _free_lock:
         _shrink(0)
 

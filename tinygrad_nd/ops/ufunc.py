@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from ..kernels import elementwise as kernel
 from ..kernels import guarded
-from ..kernels.elementwise import LARGE, apply
+from ..kernels.elementwise import SMALL, apply
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor, handle
@@ -41,7 +41,7 @@ def elementwise(
         return apply(ufunc, x) if by is None else by(x)
 
     def two(x: Any, y: Any) -> Any:
-        if type(x) is ndarray and type(y) is ndarray and x.size < LARGE and y.size < LARGE:
+        if type(x) is ndarray and type(y) is ndarray and x.size < SMALL and y.size < SMALL:
             return ufunc(x, y)
         return apply(ufunc, x, y)
 
