@@ -203,16 +203,14 @@ OF_ANYTHING = set(
 
 
 @pytest.mark.parametrize("name", [n for n, f in NAMED.items() if inspect.isroutine(f) and n.rpartition(".")[2] not in OF_ANYTHING])
-@pytest.mark.parametrize(
-    "bad", ["text", np.array([object(), None]), np.array(["a", "b"]), {"a": 1}], ids=["str", "objects", "strings", "dict"]
-)
-def test_what_is_no_number_is_refused_by_every_function(name, bad):
+def test_what_is_no_number_is_refused_by_every_function(name):
     f = NAMED[name]
     rest = len([p for p in inspect.signature(f).parameters.values() if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]) - 1
-    for args in [(bad, *[X] * rest), (X, *[bad] * rest)][: 2 if rest > 0 else 1]:
-        with pytest.raises((TypeError, ValueError, IndexError)) as caught:
-            f(*args)
-        assert "astensor" not in str(caught.value)
+    for bad in ("text", np.array([object(), None]), np.array(["a", "b"]), {"a": 1}):
+        for args in [(bad, *[X] * rest), (X, *[bad] * rest)][: 2 if rest > 0 else 1]:
+            with pytest.raises((TypeError, ValueError, IndexError)) as caught:
+                f(*args)
+            assert "astensor" not in str(caught.value), args
 
 
 # ---- ndarray's attributes
