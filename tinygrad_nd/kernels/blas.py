@@ -23,6 +23,7 @@ Array = NDArray[Any]
 SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 HANDED = 1 << 19  # the same where threads are handed their parts without the GIL
+PASS = 1 << 17  # columns that are transformed to see how fast that is: more than a core's own cache holds
 LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 
@@ -79,6 +80,15 @@ def _flops_per_second() -> float:
     out = np.empty_like(a)
     with single_blas():
         return rate(2 * 256**3, lambda: np.matmul(a, a, out=out))
+
+
+@cache
+def pass_seconds(threads: int) -> float:
+    """Per float32 number that a thread transforms by a matrix of 6 x 6, while all are at it: memory that they share sets the pace."""
+    matrix, a = np.ones((6, 6), np.float32), np.ones((threads, 6, PASS), np.float32)
+    out = np.empty_like(a)
+    with single_blas():
+        return 1 / rate(a[0].size, lambda: parallel.run(range(threads), lambda i: np.matmul(matrix, a[i], out=out[i])))
 
 
 def rate(flops: int, work: Callable[[], object]) -> float:

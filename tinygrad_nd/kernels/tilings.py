@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .blas import product_seconds
+from .blas import pass_seconds, product_seconds
 from .fourier import lengths as circle_lengths
 from .fourier import points
 from .geometry import ConvSpec
@@ -229,15 +229,16 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
     entries, weights = pieces * line * size * spec.groups, size * spec.groups * c * m * taps
     batches = 2 * kinds + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
     products = 1.4 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 3.5e-7 * batches * size * spec.groups * taps
-    numbers = 4e-10 * batches * weights
+    weighed, numbers = 4e-10 * batches * weights, 0.0
     for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), entries * m)):
         while sides:
             rows, columns = sides.pop(0)
             while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
                 rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
-            numbers += each * (2e-10 * (1 + rows / columns) + 2.6e-11 * rows)
+            numbers += each * (0.36 * (1 + rows / columns) + 0.047 * rows)
             each *= rows / columns
-    return 1.5e-4 + 1.2e-4 * batches + products + 2.7e-9 * pieces * (size + prod(outputs)) + numbers * dtype.itemsize / 4
+    moved = 2.7e-9 * pieces * (size + prod(outputs)) + (weighed + numbers * pass_seconds(parallel.num_threads())) * dtype.itemsize / 4
+    return 1.5e-4 + 2.4e-4 * batches + products + moved
 
 
 def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
