@@ -138,17 +138,6 @@ _FUNCTIONS = tuple(_LIBRARY + name for name in ("ops" + os.sep, "linalg", "fft",
 
 
 @contextmanager
-def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
-    """`variable` has `value` inside."""
-    before = variable.get()
-    try:  # from before it is set: Ctrl-C may come right after, and must not leave it so
-        variable.set(value)
-        yield
-    finally:
-        variable.set(before)
-
-
-@contextmanager
 def watch(by: Watch) -> Iterator[None]:
     """`by` looks on at what this thread computes inside; an outer watch does not."""
     watched.append(by)
@@ -200,6 +189,29 @@ class Inside:
         return between if isgeneratorfunction(f) else inside
 
 
+class setting(Inside):
+    """`variable` has `value` inside."""
+
+    def __init__(self, variable: Any, value: Any) -> None:
+        self.make, self.args, self.entered = setting, (variable, value), []
+
+    def __enter__(self) -> None:
+        variable, value = self.args
+        self.entered.append(variable.get())
+        try:
+            variable.set(value)
+        except BaseException:  # Ctrl-C may come right after it is set, and must not leave it so
+            self.__exit__()
+            raise
+
+    def __exit__(self, *error: Any) -> None:
+        self.args[0].set(self.entered.pop())
+
+    def __del__(self) -> None:
+        while self.entered:  # Ctrl-C came right before the end
+            self.__exit__()
+
+
 def no_grad() -> Any:
     """Context manager (and decorator): operations inside are not recorded.
 
@@ -210,12 +222,12 @@ def no_grad() -> Any:
     >>> y.requires_grad
     False
     """
-    return Inside(setting, recording, False)
+    return setting(recording, False)
 
 
 def enable_grad() -> Any:
     """Context manager (and decorator): operations inside are recorded, also within `no_grad`."""
-    return Inside(setting, recording, True)
+    return setting(recording, True)
 
 
 def scope(name: str) -> Any:
