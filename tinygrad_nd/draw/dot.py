@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from operator import attrgetter
 
 from .card import BESIDE, SCOPES, SLOT_SIDES, card, escaped, look, quoted, tooltip
 from .graph import Edge, Graph, Vertex
@@ -75,8 +76,9 @@ def _clusters(graph: Graph, cards: Sequence[str], beside: Beside, below: set[str
 def _titled_below(graph: Graph) -> set[str]:
     """Scopes that several arrows enter and fewer leave: there are fewer to cross a title at the lower end."""
     entering, leaving = Counter[str](), Counter[str]()
-    for e in graph.edges:
-        tail, head = (set(_around(graph.vertices[i].scope)) for i in (e.tail, e.head))
+    scopes = [v.scope for v in graph.vertices]
+    for ends in [(scopes[e.tail], scopes[e.head]) for e in graph.edges if scopes[e.tail] != scopes[e.head]]:
+        tail, head = (set(_around(scope)) for scope in ends)
         entering.update(head - tail)
         leaving.update(tail - head)
     return {scope for scope, n in entering.items() if n > max(1, leaving[scope])}
@@ -95,7 +97,7 @@ def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
     written: dict[Hashable, str] = {}
     cards = []
     for i, v in enumerate(graph.vertices):
-        fill, near = heat.fill(v), tuple((slot, after) for slot, (_, after) in beside.get(i, {}).items())
+        fill, near = heat.fill(v), tuple([(slot, after) for slot, (_, after) in beside[i].items()]) if i in beside else ()
         key = look(v), fill, near, i in told
         if key not in written:
             sides = {slot: BESIDE[rankdir][after] for slot, after in near}
@@ -112,51 +114,54 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     Inside a scope, what is computed from weights stands above the operation that reads it. Where the stream enters the scope it leaves that
     much room, or the box would reach up beside the one before it and be pushed aside: a long network would become a staircase.
     """
-    room = _side_depths(graph)
+    room, first, side = _side_depths(graph), _first_readers(graph), SLOT_SIDES[rankdir]
     above = [0] * len(graph.vertices)
-    first = _first_readers(graph)
+    scopes, slotted = [v.scope for v in graph.vertices], [bool(v.operands) for v in graph.vertices]
+    leaves = [_is_leaf(v) for v in graph.vertices]
     for e in graph.edges:
-        if room[e.tail] and e.head not in beside and graph.vertices[e.tail].scope == graph.vertices[e.head].scope:
+        if room[e.tail] and e.head not in beside and scopes[e.tail] == scopes[e.head]:
             above[e.head] = max(above[e.head], room[e.tail])
     for e in graph.edges:
-        near = beside[e.head].get(e.slot) if e.head in beside else None
+        tail, head, slot = e[:3]
+        near = beside[head].get(slot) if head in beside else None
         attributes = edge_style(e, silent=near is not None) if e.label or e.value or e.grad else []
-        if _is_leaf(graph.vertices[e.tail]) and e.head != first[e.tail]:
+        if leaves[tail] and head != first[tail]:
             attributes.append("weight=0")
-        elif room[e.tail]:
+        elif room[tail]:
             attributes.append("weight=1")
-        if above[e.head] and not f"{graph.vertices[e.tail].scope}/".startswith(f"{graph.vertices[e.head].scope}/"):
-            attributes.append(f"minlen={min(1 + above[e.head], 6)}")
-        side = SLOT_SIDES[rankdir]
-        if near:  # its card tells what flows
-            side = BESIDE[rankdir][near[1]]
-            attributes += ["constraint=false"] if near[1] else []  # it stands on the far side, against the order
-        port = f":s{e.slot}:{side}" if e.slot is not None and graph.vertices[e.head].operands else ""
+        if above[head] and not f"{scopes[tail]}/".startswith(f"{scopes[head]}/"):
+            attributes.append(f"minlen={min(1 + above[head], 6)}")
+        if near and near[1]:
+            attributes.append("constraint=false")  # it stands on the far side, against the order
+        stands = BESIDE[rankdir][near[1]] if near else side  # its card tells what flows
+        port = f":s{slot}:{stands}" if slot is not None and slotted[head] else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""
-        yield f"  n{e.tail} -> n{e.head}{port}{options};"
+        yield f"  n{tail} -> n{head}{port}{options};"
 
 
 def _first_readers(graph: Graph) -> dict[int, int]:
-    """Of what each vertex is read by, what fewest operations lie above."""
+    """Of what each leaf is read by, what fewest operations lie above."""
     depths = [0] * len(graph.vertices)
-    for e in sorted(graph.edges, key=lambda e: e.head):
-        depths[e.head] = max(depths[e.head], depths[e.tail] + 1)
-    return {e.tail: e.head for e in sorted(graph.edges, key=lambda e: (depths[e.head], e.head), reverse=True)}
+    for tail, head, *_ in sorted(graph.edges, key=attrgetter("head")):
+        depths[head] = max(depths[head], depths[tail] + 1)
+    first: dict[int, int] = {}
+    for tail, head, *_ in graph.edges:
+        if _is_leaf(graph.vertices[tail]) and (tail not in first or (depths[head], head) < (depths[first[tail]], first[tail])):
+            first[tail] = head
+    return first
 
 
 def _beside(graph: Graph) -> Beside:
     """Where the weights of an operation stand to its sides instead of above it: only so can the main
     stream enter their box from above."""
-    readers = [0] * len(graph.vertices)
+    readers = Counter([e.tail for e in graph.edges])
     operands: dict[int, list[Edge]] = {}
     for e in graph.edges:
-        readers[e.tail] += 1
-        operands.setdefault(e.head, []).append(e)
+        if graph.vertices[e.head].scope:
+            operands.setdefault(e.head, []).append(e)
     found: Beside = {}
     for head, edges in operands.items():
         scope = graph.vertices[head].scope
-        if not scope:
-            continue
         near = [e for e in edges if _is_leaf(graph.vertices[e.tail]) and graph.vertices[e.tail].scope == scope and readers[e.tail] == 1]
         if near and len(near) == len(edges) - 1 and all(e.slot is not None for e in edges):
             half = (len(near) + 1) // 2
@@ -175,7 +180,9 @@ def _side_depths(graph: Graph) -> list[int]:
         operands[e.head].append(e.tail)
     depths: list[int] = []
     for i, v in enumerate(graph.vertices):
-        inside = [depths[t] if t < i and graph.vertices[t].scope == v.scope else 0 for t in operands[i]]
-        side = all(inside) if v.kind == "op" else _is_leaf(v) and bool(v.scope)
-        depths.append(1 + max(inside, default=0) if side else 0)
+        if v.kind == "op":
+            side = all([t < i and depths[t] and graph.vertices[t].scope == v.scope for t in operands[i]])
+        else:
+            side = _is_leaf(v) and bool(v.scope)
+        depths.append(1 + max([depths[t] for t in operands[i]], default=0) if side else 0)
     return depths

@@ -89,7 +89,7 @@ class Graph:
     @property
     def tangled(self) -> bool:
         """Whether edges pass by so many vertices that Graphviz takes its time: a second for these, minutes for ten times as many."""
-        return sum(e.head - e.tail for e in self.edges) > 5_000
+        return sum([e.head - e.tail for e in self.edges]) > 5_000
 
 
 def held(v: Vertex) -> int:
