@@ -18,6 +18,7 @@ Array = NDArray[Any]
 Refuses = Callable[[ConvSpec, np.dtype[Any]], str | None]
 Cost = Callable[[int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
 
+PIECE = 7e-9  # seconds for numbers side by side to go to their place in an input gradient: what phases make for a group, or all first ones
 CONTRACTIONS = ("correlate", "input_grad", "weight_grad")
 
 
@@ -122,11 +123,12 @@ def _pick(setting: tuple[str, str], contraction: str, n: int, c: int, m: int, sp
 
 def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> dict[str, tuple[float, int] | str]:
     """Per row: predicted seconds and bytes of workspace, or why it cannot."""
-    run, taken, made = spec, c, m
+    run, taken, made, points = spec, c, m, 0
     dtype = phases.wide_dtype(np.dtype(dtype))
     if contraction == "input_grad":
         run, count = phases.lowered(spec)
         taken, made = m, c * count
+        points = n * prod(spec.size) if count > 1 and spec.groups > 1 else 0
         if min(run.out, default=1) < 1:  # no tap reaches any point: nothing runs, and any row will do
             run, made = spec, c
     offers: dict[str, tuple[float, int] | str] = {}
@@ -139,7 +141,8 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
             offers[row.name] = why
         else:
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
-            offers[row.name] = seconds / threads, nbytes * threads
+            pieces = {"direct": c if c > spec.groups else 0, "col2im": 0}.get(row.name, spec.groups)
+            offers[row.name] = (seconds + PIECE * points * pieces) / threads, nbytes * threads
     return offers
 
 

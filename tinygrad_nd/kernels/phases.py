@@ -33,7 +33,7 @@ class Target:
 
     channels: int
     dtype: np.dtype[Any]
-    parts: Parts  # (place, part of the tile that belongs there) for all parts
+    parts: Parts  # (place, part of the tile that belongs there) for all parts; without y a tile may have its channels as (G, P)
     place: Array  # (N, ...), of which the places are parts
     y: Array | None = None  # what tiles may be written into directly
     bias: Array | None = None
@@ -109,7 +109,7 @@ def input_grad(engine: Engine, g: Array, w: Array, spec: ConvSpec) -> Array:
     grouped = last.reshape(*last.shape[:-1], groups, c)
 
     def spread(box: Box, tile: Array) -> list[tuple[Array, Array]]:
-        tile, parts = tile.reshape(*tile.shape[:-1], groups, *counts, c), []
+        tile, parts = tile.reshape(*lengths(box), groups, *counts, c), []
         for e in product(*(range(count) for count in counts)):
             pairs = [axis.slices(part, i) for axis, part, i in zip(axes, box[1:], e)]
             to: tuple[Any, ...] = (box[0], *(to for to, _ in pairs))

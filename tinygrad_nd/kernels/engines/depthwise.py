@@ -40,11 +40,11 @@ ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
 def takes(groups: int, p: int, dtype: np.dtype[Any]) -> bool:
-    """Whether a vector holds more of the groups (read twice as often) than of one group's p results."""
+    """Whether a vector holds no fewer of the groups than of one group's p results."""
     if dtype.char not in "fd":
         return False
     lanes = llvm.lanes(dtype)
-    return groups / -(-groups // lanes) > 2 * p / -(-p // lanes)
+    return groups / -(-groups // lanes) >= p / -(-p // lanes)
 
 
 @by_images
@@ -59,16 +59,20 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         calls: list[Call] = []
         for box in boxes:
             windows = list(_windows(x, spec, box))
-            tile = target.tile(box[:-1], part, dense=False)
-            made = tile[None] if p == 1 else memory.scratch(("made", part), (p, *tile.shape[:-1], groups), dtype)
+            if p == 1:
+                made = (tile := target.tile(box[:-1], part, dense=False))[None]
+            else:
+                made = memory.scratch(("made", part), (p, *lengths(box[:-1]), groups), dtype)
+                tile = np.moveaxis(made, 0, -1)  # (..., G, P)
             for sums, kernel, *added in zip(made[..., None, :], weights, *bias):
                 for seen, starts, offsets, outputs, taps in windows:
                     out = sums[outputs]
                     if added or not len(offsets):
                         calls.append(moved(np.broadcast_to(added[0], out.shape) if added else None, out))
                     calls.append(_multiply(seen, starts, offsets, kernel[taps], out, bool(added)))
-            if p > 1:
-                calls.append(brought(np.moveaxis(made, 0, -1), tile.reshape(*tile.shape[:-1], groups, p)))
+            if p > 1 and target.y is not None:
+                given, tile = tile, target.tile(box[:-1], part, dense=False)
+                calls.append(brought(given, tile.reshape(given.shape)))
             if target.y is None or not np.may_share_memory(tile, target.y):
                 calls += [moved(source, place) for place, source in target.parts(box[:-1], tile)]
         return calls
@@ -103,7 +107,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     points, lanes = n * prod(spec.out), llvm.lanes(dtype)
     filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products, where taps share none
     macs = points * prod(spec.kernel) * (c // spec.groups) * m
-    moved = (n * c * prod(spec.size) + points * m * (1 if m == spec.groups else 5)) * dtype.itemsize  # several results are turned round
+    moved = (n * c * prod(spec.size) + points * m * (1 if m == spec.groups else 3)) * dtype.itemsize  # several results are turned round
     return 6e-5 + 2.4 * macs / filled / products.flops_per_second(dtype) + 3e-11 * moved, 3 * SLAB
 
 
