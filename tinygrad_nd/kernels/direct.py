@@ -37,12 +37,14 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
     def work(slab: Box) -> None:
         view = _taps(fetch(x, spec, slab, dtype), spec, slab, c)
-        tile = target.tile(slab)
-        sums = tile if p == 1 else memory.scratch("sums", (*tile.shape[:-1], groups), dtype)
-        for j in range(p):
-            total(view, weights[j][..., : view.shape[-2] if repeated else 1, :], sums)
+        sums = target.tile(slab)[None] if p == 1 else memory.scratch("sums", (p, *lengths(slab), groups), dtype)
+        for made, w in zip(sums, weights):
+            total(view, w[..., : view.shape[-2] if repeated else 1, :], made)
+        tile = np.moveaxis(sums, 0, -1)  # (..., G, P)
+        if target.form is None:
+            given, tile = tile, sums[0] if p == 1 else target.tile(slab)
             if p > 1:
-                tile.reshape(*sums.shape, p)[..., j] = sums
+                tile.reshape(given.shape)[...] = given
         target.put(slab, tile)
 
     parallel.run(boxes, work)
