@@ -82,8 +82,10 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: all rows in NumPy take longer than is told, by half at least; compiled ones do not."""
-    longer = 1.5 if engines.engine() == "jit" else 1
+    """Seconds and workspace bytes of one thread: all rows in NumPy take longer than is told, by half at least; compiled ones do not. Many
+    groups, whose products are too small for BLAS, take some three times as long.
+    """
+    longer = (1.5 if engines.engine() == "jit" else 1) * (3 if spec.groups > 8 else 1)
     return longer * _plan(n, c, m, spec, dtype)[0], COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 
