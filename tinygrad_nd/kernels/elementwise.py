@@ -35,8 +35,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if size < LARGE:
         out = _warm(ufunc, x, y) if size >= SMALL and type(x) is ndarray else None
         if y is None:
-            return ufunc(x) if out is None else ufunc(x, out=out)
-        return ufunc(x, y) if out is None else ufunc(x, y, out=out)
+            return ufunc(x) if out is None else ufunc(x, out)
+        return ufunc(x, y) if out is None else ufunc(x, y, out)
     operands = (x,) if y is None else (x, y)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
@@ -48,15 +48,17 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
 
 def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
     """An array for the result in memory that is recycled, if it lies as x does; None where there is none, or malloc's is as good."""
-    other = (y.shape, y.strides, y.dtype) if type(y) is ndarray else type(y)
-    key = ufunc, x.shape, x.strides, x.dtype, other
+    shape, strides, dtype, other = x.shape, x.strides, x.dtype, type(y)
+    if other is ndarray and (y.shape != shape or y.strides != strides or y.dtype is not dtype):
+        return None
+    key = ufunc, shape, strides, dtype, other
     try:
         kind = spare.plans[key]
     except KeyError:
         if len(spare.plans) >= spare.KINDS:
             spare.plans.clear()
-        alike = other == key[1:4] if type(y) is ndarray else other in _NUMBERS
-        alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, x.dtype, y.dtype if type(y) is ndarray else other)
+        alike = other is ndarray or other in _NUMBERS
+        alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, dtype, dtype if other is ndarray else other)
         kind = spare.plans[key] = spare.kind(x) if alike else None
     if kind is None:
         return None

@@ -48,7 +48,7 @@ def builtin(f: Loop, dtype: np.dtype[Any], arrays: int, numbers: int) -> Callabl
 
 
 def _enter(kernel: Kernel, _self: Any, arguments: Any, _count: Any, f: Loop, dtype: np.dtype[Any], arrays: int, numbers: int) -> Any:
-    kernel.level, kernel.vectors = 3, f.vectors
+    kernel.level, kernel.vectors = 2, f.vectors
     b = kernel.b
     things = [_pointer(kernel, arguments, i) for i in range(arrays + numbers)]
     out, *others = things[:arrays]
