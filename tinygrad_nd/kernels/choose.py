@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Refuses = Callable[[ConvSpec, np.dtype[Any]], str | None]
 Cost = Callable[[int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
 
-PIECE = 7e-9  # seconds for numbers side by side to go to their place in an input gradient: what phases make for a group, or all first ones
+PIECE = 7e-9  # seconds to bring to its place what lies side by side in an input gradient over phases: a group's channels, or one number
 CONTRACTIONS = ("correlate", "input_grad", "weight_grad")
 
 

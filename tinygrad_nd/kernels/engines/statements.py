@@ -247,6 +247,7 @@ def _named(f: Any) -> str:
 
 
 def _text(f: Callable[..., Any]) -> ast.FunctionDef:
+    linecache.lazycache(f.__code__.co_filename, f.__globals__)  # as a file inside an archive must be
     return _functions(f.__code__.co_filename)[f.__code__.co_firstlineno]
 
 
