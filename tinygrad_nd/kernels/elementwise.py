@@ -35,8 +35,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
     if size < LARGE:
         out = _warm(ufunc, x, y) if size >= SMALL and type(x) is ndarray else None
         if y is None:
-            return ufunc(x) if out is None else ufunc(x, out)
-        return ufunc(x, y) if out is None else ufunc(x, y, out)
+            return ufunc(x) if out is None else ufunc(x, out=out)
+        return ufunc(x, y) if out is None else ufunc(x, y, out=out)
     operands = (x,) if y is None else (x, y)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
