@@ -246,6 +246,7 @@ def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any
     entries, scale = n * tiling.tiles * tiling.line, dtype.itemsize / 4
     weights = tiling.size * tiling.reach * tiling.abreast * c * m
     rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
+    written = pass_seconds(parallel.num_threads()) * scale * entries
     macs = entries * weights / tiling.abreast
     seconds = 1.4 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
     inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
@@ -253,12 +254,10 @@ def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any
         waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2
         there, back = inner * prod(tiling.length[i + 1 : len(circles)]) * c, inner * prod(made[i + 1 :]) * m
         macs = waves * forms * parts * (tiling.length[i] * there + made[i] * back) * entries
-        seconds += 1.2 * product_seconds(macs, 64, parts * f, dtype) + 6e-10 * scale * entries * (
-            waves * forms * there + parts * made[i] * back
-        )
+        seconds += 1.2 * product_seconds(macs, 64, parts * f, dtype) + 1.1 * written * (waves * forms * there + parts * made[i] * back)
         inner *= waves
     cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
-    moved = 1.2e-9 * scale * entries * cuts + 2.7e-9 * entries / tiling.line * cuts / max(c, m) + 4e-10 * scale * rounds * weights
+    moved = 2.1 * written * cuts + 2.7e-9 * entries / tiling.line * cuts / max(c, m) + 4e-10 * scale * rounds * weights
     return 4e-4 + 1e-4 * rounds + 1.25 * (seconds + moved)
 
 
