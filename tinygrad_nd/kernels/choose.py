@@ -29,6 +29,7 @@ class Algorithm:
     refuses(spec, dtype) is None, or why not. cost(n, c, m, spec, dtype) is (seconds of one thread, bytes of workspace of one thread).
     Both are asked about the correlation that is run: for input_grad the one over phases, see phases.lowered. A contraction that is computed
     in its own way has its own cost, asked about the spec itself; without another cost the row is a choice for these contractions only.
+    by_phase: an input gradient's phases come to their places one after another, not side by side within groups.
 
     Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus bytes moved at
     rates fitted to measured times: they need to rank the rows, not to tell the time.
@@ -41,13 +42,14 @@ class Algorithm:
     refuses: Refuses
     cost: Cost | None
     own: Mapping[str, Cost] = field(default_factory=dict)
+    by_phase: bool = False
 
 
 def _never(spec: ConvSpec, dtype: np.dtype[Any]) -> None:
     return None
 
 
-def _by_engine(name: str, module: Callable[[], Any]) -> Algorithm:
+def _by_engine(name: str, module: Callable[[], Any], by_phase: bool = False) -> Algorithm:
     """The row of a module with an engine, None while that is not in use: two contractions are the engine's correlation, see phases."""
 
     def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
@@ -63,6 +65,7 @@ def _by_engine(name: str, module: Callable[[], Any]) -> Algorithm:
         refuses,
         lambda *about: module().cost(*about),
         {"weight_grad": lambda *about: getattr(module(), "weight_cost", module().cost)(*about)},
+        by_phase,
     )
 
 
@@ -90,7 +93,7 @@ ROWS: dict[str, Algorithm] = {
         ),
         _by_engine("fft", lambda: fft),
         _by_engine("winograd", lambda: winograd),
-        _by_engine("direct", lambda: direct),
+        _by_engine("direct", lambda: direct, by_phase=True),
         _by_engine("igemm", lambda: engines.compiled("igemm")),
         Algorithm("reference", reference.correlate, reference.input_grad, reference.weight_grad, _never, _plain_cost),
     )
@@ -141,7 +144,8 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
             offers[row.name] = why
         else:
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
-            pieces = {"direct": c if c > spec.groups else 0, "col2im": 0}.get(row.name, spec.groups)
+            apart = c if c > spec.groups else 0  # a group's one channel lies beside those of other groups
+            pieces = 0 if contraction in row.own else apart if row.by_phase else spec.groups
             offers[row.name] = (seconds + PIECE * points * pieces) / threads, nbytes * threads
     return offers
 
