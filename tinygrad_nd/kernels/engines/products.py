@@ -23,6 +23,8 @@ LONG = 1 << 13  # places in a table; fewer of such are remembered
 SMALL = 1 << 15  # bytes that NumPy copies before a loop is written down
 ALONE = 1 << 17  # bytes that one thread copies as fast
 ROWS = 6  # of a tile of the widest panel
+AHEAD = 1.3  # times the rate of BLAS, which it keeps up when matrices are large: our own falls by a seventh there
+ACROSS = 1.8  # the same where rows of the left operand are not dense: it reads that as it lies, and BLAS packs it
 
 
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> Call:
@@ -91,7 +93,9 @@ def brought(a: Array, out: Array) -> Call:
 def takes(a: Array, b: Array, rate: float) -> bool:
     """Whether `matmul` can multiply these, and does so faster than something that makes `rate` float32 operations per second and thread."""
     able = a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and a.flags.aligned and b.flags.aligned
-    return able and b.shape[-1] >= llvm.lanes(a.dtype) and flops_per_second(np.dtype(np.float32)) > rate
+    if not able or b.shape[-1] < llvm.lanes(a.dtype):
+        return False
+    return flops_per_second(np.dtype(np.float32)) > rate * (AHEAD if is_dense(a, a.dtype) else ACROSS)
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:
