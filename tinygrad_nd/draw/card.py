@@ -125,4 +125,4 @@ def escaped(text: str, most: int = _MOST_CHARACTERS) -> str:
 def quoted(text: str, before: str = "") -> str:
     """Text inside a double-quoted DOT string, with something `before` each line. Programs disagree on how to escape a backslash there, so
     it becomes a look-alike."""
-    return "\\n".join(before + clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n"))
+    return "\\n".join([before + clean(line).replace("\\", "⧵").replace('"', '\\"') for line in text.split("\n")])

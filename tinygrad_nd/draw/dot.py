@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from operator import attrgetter
 
 from .card import BESIDE, SCOPES, SLOT_SIDES, card, escaped, look, quoted, tooltip
 from .graph import Edge, Graph, Vertex
@@ -97,12 +96,13 @@ def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
     written: dict[Hashable, str] = {}
     cards = []
     for i, v in enumerate(graph.vertices):
-        fill, near = heat.fill(v), tuple([(slot, after) for slot, (_, after) in beside[i].items()]) if i in beside else ()
+        fill = heat.fill(v) if v.cost else ""
+        near = tuple([(slot, after) for slot, (_, after) in beside[i].items()]) if i in beside else ()
         key = look(v), fill, near, i in told
-        if key not in written:
+        if (text := written.get(key)) is None:
             sides = {slot: BESIDE[rankdir][after] for slot, after in near}
-            written[key] = f'[label=<{card(v, rankdir, fill, i in told, sides)}> tooltip="{quoted(tooltip(v))}"]'
-        cards.append(written[key])
+            text = written[key] = f'[label=<{card(v, rankdir, fill, i in told, sides)}> tooltip="{quoted(tooltip(v))}"]'
+        cards.append(text)
     return cards
 
 
@@ -114,18 +114,22 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     Inside a scope, what is computed from weights stands above the operation that reads it. Where the stream enters the scope it leaves that
     much room, or the box would reach up beside the one before it and be pushed aside: a long network would become a staircase.
     """
-    room, first, side = _side_depths(graph), _first_readers(graph), SLOT_SIDES[rankdir]
-    above = [0] * len(graph.vertices)
     scopes, slotted = [v.scope for v in graph.vertices], [bool(v.operands) for v in graph.vertices]
-    leaves = [_is_leaf(v) for v in graph.vertices]
+    reads: list[list[int]] = [[] for _ in scopes]
     for e in graph.edges:
-        if room[e.tail] and e.head not in beside and scopes[e.tail] == scopes[e.head]:
-            above[e.head] = max(above[e.head], room[e.tail])
+        reads[e[1]].append(e[0])
+    room, first, side = _side_depths(graph, scopes, reads), _first_readers(graph, reads), SLOT_SIDES[rankdir]
+    above = [0] * len(scopes)
+    for head, tails in enumerate(reads):
+        if head not in beside:
+            for tail in tails:
+                if room[tail] > above[head] and scopes[tail] == scopes[head]:
+                    above[head] = room[tail]
     for e in graph.edges:
-        tail, head, slot = e[:3]
+        tail, head, slot, label, value, grad = e
         near = beside[head].get(slot) if head in beside else None
-        attributes = edge_style(e, silent=near is not None) if e.label or e.value or e.grad else []
-        if leaves[tail] and head != first[tail]:
+        attributes = edge_style(e, silent=near is not None) if label or value or grad else []
+        if first.get(tail, head) != head:
             attributes.append("weight=0")
         elif room[tail]:
             attributes.append("weight=1")
@@ -139,26 +143,33 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
         yield f"  n{tail} -> n{head}{port}{options};"
 
 
-def _first_readers(graph: Graph) -> dict[int, int]:
-    """Of what each leaf is read by, what fewest operations lie above."""
-    depths = [0] * len(graph.vertices)
-    for tail, head, *_ in sorted(graph.edges, key=attrgetter("head")):
-        depths[head] = max(depths[head], depths[tail] + 1)
+def _first_readers(graph: Graph, reads: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Of each leaf that several read the reader that fewest operations lie above."""
+    shared = {i for i, n in Counter([e[0] for e in graph.edges]).items() if n > 1 and _is_leaf(graph.vertices[i])}
+    depths = [0] * len(reads)
     first: dict[int, int] = {}
-    for tail, head, *_ in graph.edges:
-        if _is_leaf(graph.vertices[tail]) and (tail not in first or (depths[head], head) < (depths[first[tail]], first[tail])):
-            first[tail] = head
+    for head, tails in enumerate(reads) if shared else ():
+        above = -1
+        for tail in tails:
+            if depths[tail] > above:
+                above = depths[tail]
+        depths[head] = above + 1
+        for tail in tails:
+            if tail in shared and (tail not in first or above < depths[first[tail]] - 1):
+                first[tail] = head
     return first
 
 
 def _beside(graph: Graph) -> Beside:
     """Where the weights of an operation stand to its sides instead of above it: only so can the main
     stream enter their box from above."""
-    readers = Counter([e.tail for e in graph.edges])
     operands: dict[int, list[Edge]] = {}
     for e in graph.edges:
         if graph.vertices[e.head].scope:
             operands.setdefault(e.head, []).append(e)
+    if not operands:
+        return {}
+    readers = Counter([e.tail for e in graph.edges])
     found: Beside = {}
     for head, edges in operands.items():
         scope = graph.vertices[head].scope
@@ -173,16 +184,15 @@ def _is_leaf(v: Vertex) -> bool:
     return v.kind in ("leaf", "constant")
 
 
-def _side_depths(graph: Graph) -> list[int]:
+def _side_depths(graph: Graph, scopes: Sequence[str], reads: Sequence[Sequence[int]]) -> list[int]:
     """For what is computed from leaves of its own scope alone: how many rows it and they take. 0 for the main stream."""
-    operands: list[list[int]] = [[] for _ in graph.vertices]
-    for e in graph.edges:
-        operands[e.head].append(e.tail)
     depths: list[int] = []
-    for i, v in enumerate(graph.vertices):
-        if v.kind == "op":
-            side = all([t < i and depths[t] and graph.vertices[t].scope == v.scope for t in operands[i]])
-        else:
-            side = _is_leaf(v) and bool(v.scope)
-        depths.append(1 + max([depths[t] for t in operands[i]], default=0) if side else 0)
+    for i, (v, scope, tails) in enumerate(zip(graph.vertices, scopes, reads)):
+        depth = 1 if v.kind == "op" or (scope and _is_leaf(v)) else 0
+        for tail in tails:
+            if tail >= i or not depths[tail] or scopes[tail] != scope:
+                depth = 0
+                break
+            depth = max(depth, depths[tail] + 1)
+        depths.append(depth)
     return depths

@@ -111,16 +111,15 @@ def histogram(array: np.ndarray, stats: Stats) -> tuple[int, ...]:
 def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
     """What is computed, read and written; moving values about is for free."""
     assert node.op is not None
-    if labels.family(node.op) == "movement":
+    family = labels.family(node.op)
+    if family == "movement":
         return Cost(0, 0)
     moved = prod(node.shape) + sum(prod(s) for s in operands if s is not None)
-    return Cost(flops(node, operands), moved * node.dtype.itemsize)
+    return Cost(flops(node, family, operands), moved * node.dtype.itemsize)
 
 
-def flops(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int:
+def flops(node: Node, family: str, operands: Sequence[tuple[int, ...] | None]) -> int:
     """Products count two operations per multiply-add, reductions and pools one per value read, the rest one per value made."""
-    assert node.op is not None
-    family = labels.family(node.op)
     if family == "movement":
         return 0
     if family == "product":

@@ -51,7 +51,7 @@ FAMILIES = {
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot"}
 SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
-_MOST_SLOTS = 8  # a concatenation of more operands would be a strip of numbers
+MOST_SLOTS = 8  # a concatenation of more operands would be a strip of numbers
 
 
 def family(op: Op) -> str:
@@ -59,12 +59,16 @@ def family(op: Op) -> str:
     return _FAMILY.get(op.kind, "elementwise")
 
 
-def order_matters(op: Op, operands: int) -> bool:
-    return op.kind not in COMMUTATIVE and operands <= _MOST_SLOTS
+class Kind:
+    """What calls of an operation with so many operands have in common: whether their order matters, and whether their shapes tell how much
+    it computes (`sums`)."""
 
+    __slots__ = ("op", "name", "title", "family", "sums", "ordered", "args")
 
-def operand_names(op: Op, count: int) -> Sequence[str]:
-    return [str(i) for i in range(count)] if op.variadic else op.args
+    def __init__(self, op: Op, operands: int) -> None:
+        self.op, self.name, self.title, self.family = op, op.kind, op.title, family(op)
+        self.sums, self.ordered = self.family in ("product", "reduction"), self.name not in COMMUTATIVE
+        self.args: Sequence[str] = [str(i) for i in range(operands)] if op.variadic else op.args
 
 
 def details(node: Node) -> Iterator[str]:
@@ -137,16 +141,16 @@ def operand_value(name: str, value: Any) -> Iterator[str]:
         yield f"{name} = {value.__name__}"
 
 
-def constants(op: Op, args: Sequence[str], values: dict[int, Any], unknown: Sequence[int]) -> Iterator[str]:
+def constants(kind: Kind, values: dict[int, Any], unknown: Sequence[int]) -> Iterator[str]:
     """Operands that are drawn as no vertex: numbers, and what an operation did not need to keep."""
-    written = [("constant" if i in unknown else _number(values[i])) if i in unknown or i in values else a for i, a in enumerate(args)]
-    if op.kind in SIGNS and (values or unknown):
-        yield f" {SIGNS[op.kind]} ".join(written)
+    written = [("constant" if i in unknown else _number(values[i])) if i in unknown or i in values else a for i, a in enumerate(kind.args)]
+    if kind.name in SIGNS and (values or unknown):
+        yield f" {SIGNS[kind.name]} ".join(written)
         return
     for i, value in values.items():
-        yield from operand_value(args[i], value)
+        yield from operand_value(kind.args[i], value)
     for i in unknown:
-        yield f"{args[i]} constant"
+        yield f"{kind.args[i]} constant"
 
 
 def operand_shape(node: Node, i: int) -> tuple[int, ...] | None:

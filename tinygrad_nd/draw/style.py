@@ -101,13 +101,13 @@ def _shades(heat: Heat) -> list[str]:
 def reading(graph: Graph) -> list[str]:
     """How to read the edges."""
     said = []
-    if any(e.value for e in graph.edges):
+    values, grads = [e.value for e in graph.edges if e.value], [e.grad for e in graph.edges if e.grad]
+    if values:
         said.append("on an edge: mean ± deviation of the value")
-    grads = [e.grad for e in graph.edges if e.grad]
     if any(g.norm is not None for g in grads):
         said += ["grad: norm of the gradient, which flows against the arrow", "every step in width is a factor of 100"]
     if any(g.norm is None for g in grads):
         said.append("grey dashes: no gradient")
-    if any(f and f.bad for e in graph.edges for f in (e.value, e.grad)):
+    if any(s.bad for s in values) or any(g.bad for g in grads):
         said.append("red double line: nan or inf")
     return said

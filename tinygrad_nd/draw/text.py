@@ -136,4 +136,6 @@ def cut(text: str, most: int) -> str:
 
 def clean(text: str) -> str:
     """One line, without what XML forbids."""
+    if text.isprintable() and "  " not in text:
+        return text
     return re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "�", re.sub(r"\s+", " ", text))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import repeat
 from math import prod
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from ..node import Constant, Node
 from ..replay import reachable
-from ..tape import saved_operands
+from ..tape import Op, saved_operands
 from ..tensor import Parameter, Tensor
 from . import facts, labels
 from .graph import Edge, Graph, Shape, Vertex
 from .measure import measure
 from .names import Names
+
+_edge = partial(tuple.__new__, Edge)  # a third of the time that Edge() takes
 
 
 def trace(
@@ -58,43 +61,50 @@ class Builder:
         self.names = names
         self.places: dict[Node | Constant, int] = {}
         self.arrays: dict[int, tuple[Any, int]] = {}
+        self.kinds: dict[tuple[Op | None, int], labels.Kind] = {}
         self.calls: list[tuple[Node, list[int | None]]] = []  # every operation, and for each operand the vertex that it is drawn as
 
     def operation(self, node: Node) -> None:
-        op = node.op
+        key = op, count = node.op, len(node.parents)
         assert op is not None
-        family, scope = labels.family(op), tidy(node.scope)
-        args = labels.operand_names(op, len(node.parents))
-        kept = saved_operands(node) if None in node.parents else {}
-        reads: list[int | None] = []
+        kind = self.kinds.get(key) or self.kinds.setdefault(key, labels.Kind(op, count))
+        dtype, scope = _spelled(node.dtype), tidy(node.scope)
         numbers: dict[int, Any] = {}
         unknown: list[int] = []
+        reads: list[int | None] = [*map(self.places.get, node.parents)]
+        drawn = reads
+        if None in reads:
+            reads = [*self.operands_of(node, kind, scope, numbers, unknown)]
+            drawn = [at for at in reads if at is not None]
+        details: tuple[str, ...] = ()
+        if node.params or numbers or unknown or kind.name in labels.FORMULAS:
+            details = (*labels.details(node), *labels.constants(kind, numbers, unknown))
+        slots = range(len(drawn)) if kind.ordered and 1 < len(drawn) <= labels.MOST_SLOTS else ()
+        names = tuple([arg for arg, at in zip(kind.args, reads) if at is not None]) if slots else ()
+        vertex = Vertex("op", kind.title, self.names.of(node), node.shape, dtype, scope, kind.family, details, names, False, 1)
+        vertex.flops = facts.flops(node, kind.family, self.shapes(reads) if kind.sums else ())
+        position = self.places[node] = self.graph.add(vertex)
+        self.graph.edges += [_edge((at, position, slot, "", None, None)) for at, slot in zip(drawn, slots or repeat(None))]
+        self.calls.append((node, reads))
+
+    def operands_of(self, node: Node, kind: labels.Kind, scope: str, numbers: dict[int, Any], unknown: list[int]) -> Iterator[int | None]:
+        """The vertex of every operand; None of those that are drawn as none: `numbers`, and what is `unknown` as it was not kept."""
+        kept = saved_operands(node) if None in node.parents else {}
         for i, parent in enumerate(node.parents):
             at: int | None = None
             if parent is not None:
                 at = self.place(parent)
-            elif args[i] in labels.OWN:
+            elif kind.args[i] in labels.OWN:
                 pass
             elif isinstance(kept.get(i), np.ndarray) and kept[i].ndim:
-                at = self.array(kept[i], _home(family, i, scope))
+                at = self.array(kept[i], _home(kind.family, i, scope))
             elif i in kept:
                 numbers[i] = kept[i]
             elif (shape := labels.operand_shape(node, i)) is not None:
-                at = self.graph.add(Vertex("constant", "constant", None, shape, _spelled(node.dtype), _home(family, i, scope)))
-            elif args[i] not in op.optional:
+                at = self.graph.add(Vertex("constant", "constant", None, shape, _spelled(node.dtype), _home(kind.family, i, scope)))
+            elif kind.args[i] not in kind.op.optional:
                 unknown.append(i)
-            reads.append(at)
-        drawn = [i for i, at in enumerate(reads) if at is not None]
-        ordered = len(drawn) > 1 and labels.order_matters(op, len(drawn))
-        vertex = Vertex("op", op.title, self.names.of(node), node.shape, _spelled(node.dtype), scope, family)
-        vertex.operations, vertex.flops = 1, facts.flops(node, self.shapes(reads))
-        if node.params or numbers or unknown or op.kind in labels.FORMULAS:
-            vertex.details = (*labels.details(node), *labels.constants(op, args, numbers, unknown))
-        if ordered:
-            vertex.operands = tuple([args[i] for i in drawn])
-        position = self.places[node] = self.graph.add(vertex)
-        self.graph.edges += [Edge(at, position, slot if ordered else None) for slot, i in enumerate(drawn) if (at := reads[i]) is not None]
-        self.calls.append((node, reads))
+            yield at
 
     def place(self, node: Node | Constant) -> int:
         """The vertex of a node; a new one for a leaf or constant that is read for the first time."""
@@ -147,7 +157,10 @@ def tidy(scope: str) -> str:
 def _settle(graph: Graph) -> None:
     """Gives leaves made outside all scopes a home: the scope their dotted name spells, or what the readers of a parameter share."""
     spelled: dict[str, list[str]] = {}
-    for scope in graph.scopes:
+    scopes = graph.scopes
+    if not scopes:
+        return
+    for scope in scopes:
         parts = scope.split("/")
         for i in range(len(parts)):
             spelled.setdefault(".".join(parts[i:]), []).append(scope)

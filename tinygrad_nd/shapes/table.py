@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..arguments import dtype_of, whole
 from ..debug.words import table
 from ..draw.facts import Cost, cost
-from ..draw.labels import OWN, operand_names, operand_shape
+from ..draw.labels import OWN, Kind, operand_shape
 from ..nn.module import Module, attributes, watching
 from ..node import Node, current_scope, enable_grad, now, setting
 from ..replay import reachable
@@ -139,7 +139,7 @@ def _rows(nodes: Sequence[Any], calls: list[_Call], counted: set[int]) -> Iterat
 def _operands(node: Node) -> list[Shape | None]:
     """The shape of each operand that somebody passed, as far as the graph tells."""
     assert node.op is not None
-    kept, names = saved_operands(node), operand_names(node.op, len(node.parents))
+    kept, names = saved_operands(node), Kind(node.op, len(node.parents)).args
     known = [p.shape if p is not None else np.shape(kept[i]) if i in kept else None for i, p in enumerate(node.parents)]
     known = [None if name in OWN else shape for name, shape in zip(names, known)]
     return [operand_shape(node, i) if shape is None and i < 2 else shape for i, shape in enumerate(known)]
