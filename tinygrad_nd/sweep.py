@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -286,9 +287,14 @@ def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
                 f"{where}: the output has shape {output.shape}; only a scalar has a gradient by itself. "
                 "Reduce it (.sum(), .mean()) or pass the cotangent of that shape"
             )
-        return handle(frozen(np.ones(output.shape, output.dtype)), None)
+        return handle(_one(output.shape, output.dtype), None)
     g = gradient if isinstance(gradient, Tensor) else astensor(numeric(gradient, None, where))
     g = handle(immutable(g._data), g._node)
     if g.shape != output.shape:
         raise ValueError(f"{where}: the output has shape {output.shape}, but the gradient given has {g.shape}")
     return _fitted(g, _node(output))
+
+
+@lru_cache(64)
+def _one(shape: tuple[int, ...], dtype: np.dtype[Any]) -> ndarray:
+    return frozen(np.ones(shape, dtype))
