@@ -32,6 +32,8 @@ def test_losses_of_labels(shape, order, engine):
         (labels.loss(x, at, weights, 1, 999, 0.5)[1], 0.5 * slope),
         (labels.picked(x, at, weights, 1, 999), -(hot * weights[0].reshape(along) * wide).sum(1, keepdims=True)),
         (labels.put(g, x, at, weights, 1, 999), hot * -weights[0].reshape(along) * g),
+        (labels.picked_and_slope(x, at, weights, 1, 999, 0.5)[0], -0.5 * (hot * weights[0].reshape(along) * wide).sum()),
+        (labels.picked_and_slope(x, at, weights, 1, 999, 0.5)[1], hot * -weights[0].reshape(along) * np.float32(0.5)),
     ):
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, expected, rtol=3e-5, atol=3e-5)

@@ -19,14 +19,19 @@ from .memory import Array
 from .softmax import total
 
 NONE = -(1 << 62)  # no label
+FEW = 1 << 6  # numbers; Python looks at so many in less time than NumPy takes to begin
 
 
 def check(labels: Array, classes: int, ignore: int) -> tuple[bool, Any]:
     """Whether every label counts; and one that is wrong, or None."""
     if not labels.size:
         return True, None
-    high = np.maximum.reduce(labels.view(f"u{labels.itemsize}"), None)  # where what is negative is the largest of all
-    if high < classes and not 0 <= ignore <= high:
+    if labels.size <= FEW:
+        values = labels.reshape(-1).tolist()
+        low, high = min(values), max(values)
+    else:
+        low, high = 0, np.maximum.reduce(labels.view(f"u{labels.itemsize}"), None)  # where what is negative is the largest of all
+    if 0 <= low and high < classes and not 0 <= ignore <= high:
         return True, None
     counted = labels != ignore
     wrong = labels[counted & ((labels < 0) | (labels >= classes))]
@@ -55,7 +60,20 @@ def _slope_and_rows(x: Array, labels: Array, weights: Array, scale: Array, axis:
 
 def reduced(rows: Array, axis: int, scale: float | None) -> Any:
     """A number for every row, or their sum times the scale."""
-    return rows.squeeze(axis) if scale is None else memory.rounded(float(np.add.reduce(rows, None, np.float64)) * scale, rows.dtype)
+    if scale is None:
+        return rows.squeeze(axis)
+    total = sum(rows.reshape(-1).tolist()) if rows.size <= FEW else float(np.add.reduce(rows, None, np.float64))
+    return memory.rounded(total * scale, rows.dtype)
+
+
+def picked_and_slope(x: Array, labels: Array, weights: Array, axis: int, ignore: int, scale: float) -> tuple[Any, Array]:
+    """The sum of `picked` times the scale; and its slope in x."""
+    if _compiled(x):
+        slope, rows = _put_and_picked(x, labels, weights, _factor(scale, x.dtype), axis, ignore)
+    else:
+        rows, slope = picked(x, labels, weights, axis, ignore), put(_factor(scale, x.dtype), x, labels, weights, axis, ignore)
+    memory.freeze(slope)
+    return reduced(rows, axis, scale), slope
 
 
 def picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
@@ -83,6 +101,11 @@ def put(g: Array, x: Array, labels: Array, weights: Array, axis: int, ignore: in
 @engines.recalled
 def _picked(x: Array, labels: Array, weights: Array, axis: int, ignore: int) -> Array:
     return along("picked", axis, 1, labels, x, constants=(weights, ignore), loops="labels")
+
+
+@engines.recalled
+def _put_and_picked(x: Array, labels: Array, weights: Array, scale: Array, axis: int, ignore: int) -> list[Array]:
+    return several("put_and_picked", axis, (None, 1), labels, x, constants=(weights, ignore, scale), loops="labels")
 
 
 @engines.recalled

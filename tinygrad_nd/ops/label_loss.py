@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from ..arguments import answering, number
 from ..arguments import whole as whole_number
 from ..kernels import labels as kernel
 from ..kernels.losses import times
-from ..kernels.memory import freeze
+from ..kernels.memory import freeze, table
+from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .activation import log_softmax, softmax
@@ -24,6 +25,7 @@ from .shape import expand_dims, reshape, stack
 from .ufunc import bare_rules, cut, either
 
 __all__ = ["cross_entropy", "nll_loss"]
+_LONG = np.dtype(np.int64)
 
 
 @bare_rules
@@ -38,17 +40,30 @@ def _label_loss(x: Any, labels: Any, weights: Any, found: Any, slope: Any, *, ax
 
 @bare_rules
 @primitive(
-    x=lambda g, x, labels, weights, axis, ignore, scale: either(
-        _nll_transposed, g, cut(x), labels, weights, axis=axis, ignore=ignore, scale=scale
+    x=lambda g, x, labels, weights, slope, axis, ignore, scale: (
+        either(_nll_transposed, g, cut(x), labels, weights, axis=axis, ignore=ignore, scale=scale)
+        if slope is None or isinstance(g, Tensor) or not isfinite(g)
+        else times(slope, g)
     ),
     weights=lambda g, x, labels, axis, ignore, scale: _to_weights(g, -astensor(x), labels, axis, ignore, scale),
 )
-def _nll(x: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
-    return kernel.reduced(kernel.picked(x, labels, weights, axis, ignore), axis, scale)
+def _nll(x: Any, labels: Any, weights: Any, found: Any, slope: Any = None, *, axis: int, ignore: int, scale: float | None) -> Any:
+    """-w[l] x[l] for every row, or their sum times `scale`: `found` beforehand, a sum in one pass with its slope, where that is wanted."""
+    return found
+
+
+def _negative_log(x: Tensor, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Tensor:
+    l, w = (a.data if isinstance(a, Tensor) else a for a in (labels, weights))
+    slope = None
+    if scale is not None and x.requires_grad and recording.get():
+        found, slope = kernel.picked_and_slope(x.data, l, w, axis, ignore, scale)
+    else:
+        found = kernel.reduced(kernel.picked(x.data, l, w, axis, ignore), axis, scale)
+    return _nll(x, labels, weights, found, slope, axis=axis, ignore=ignore, scale=scale)
 
 
 @primitive(
-    g=lambda h, labels, weights, axis, ignore, scale: _nll(h, labels, weights, axis=axis, ignore=ignore, scale=scale),
+    g=lambda h, labels, weights, axis, ignore, scale: _negative_log(h, labels, weights, axis=axis, ignore=ignore, scale=scale),
     weights=lambda h, g, labels, axis, ignore, scale: _to_weights(g, -h, labels, axis, ignore, scale),
 )
 def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
@@ -109,7 +124,8 @@ def cross_entropy(
     where = "cross_entropy"
     input, axis, w = scores(where, input, weight)
     check_reduction(reduction, where)
-    number("cross_entropy", "label_smoothing", label_smoothing, least=0, most=1)
+    if type(label_smoothing) is not float or label_smoothing:
+        number("cross_entropy", "label_smoothing", label_smoothing, least=0, most=1)
     labels = _labels(target)
     if labels.dtype.kind in "fc":
         return _against_probabilities(input, astensor(target), axis, w, label_smoothing, reduction)
@@ -128,7 +144,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, *, ignore_index: int =
     input, axis, w = scores("nll_loss", input, weight)
     check_reduction(reduction, "nll_loss")
     place, ignore, scale, divisor = _rows("nll_loss", _labels(target), input, axis, w, ignore_index, reduction)
-    loss = _nll(input, place, _weights(w, input, axis, 0.0), axis=axis, ignore=ignore, scale=scale)
+    loss = _negative_log(input, place, _weights(w, input, axis, 0.0), axis=axis, ignore=ignore, scale=scale)
     return loss if divisor is None else loss / divisor
 
 
@@ -145,7 +161,8 @@ def _rows(
 
     The mean divides by the weights met, a tensor if these need a gradient.
     """
-    whole_number(where, "ignore_index", ignore, -inf)
+    if type(ignore) is not int:
+        whole_number(where, "ignore_index", ignore, -inf)
     place, every = checked(where, labels, input, axis, ignore)
     if reduction == "none":
         return place, ignore if not every else kernel.NONE, None, None
@@ -162,14 +179,17 @@ def _rows(
 
 def checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: int) -> tuple[np.ndarray, bool]:
     """The labels with an axis for the classes, and whether all count."""
-    shape, classes = input.shape[:axis] + input.shape[axis + 1 :], input.shape[axis]
+    given = input.shape
+    before, classes, after = given[:axis], given[axis], given[axis + 1 :]
     whole(where, labels)
-    if labels.shape != shape:
-        raise ValueError(f"{where}: input {input.shape} needs a target of shape {shape}, but got {labels.shape}")
+    if labels.shape != before + after:
+        raise ValueError(f"{where}: input {given} needs a target of shape {before + after}, but got {labels.shape}")
     every, wrong = kernel.check(labels, classes, ignore)
     if wrong is not None:
-        raise ValueError(f"{where}: target holds class {wrong}, but input {input.shape} has classes 0 to {classes - 1}")
-    place = labels.astype(np.int64, copy=False).reshape(*shape[:axis], 1, *shape[axis:])
+        raise ValueError(f"{where}: target holds class {wrong}, but input {given} has classes 0 to {classes - 1}")
+    if labels.dtype != _LONG:
+        labels = table(labels.astype(_LONG))
+    place = labels.reshape(*before, 1, *after)
     freeze(place)
     return place, every
 

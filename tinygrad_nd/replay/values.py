@@ -154,6 +154,13 @@ def _label_loss(of: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(("found", "slope"), found))
 
 
+def _nll(of: dict[str, Any]) -> dict[str, Any]:
+    x, at, weights, axis, ignore, scale = (of[name] for name in ("x", "labels", "weights", "axis", "ignore", "scale"))
+    if of["slope"] is None:
+        return {"found": labels.reduced(labels.picked(x, at, weights, axis, ignore), axis, scale)}
+    return dict(zip(("found", "slope"), labels.picked_and_slope(x, at, weights, axis, ignore, scale)))
+
+
 def _margin_loss(of: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(("found", "slope"), margins.loss(of["x"], of["places"], of["margin"], of["p"], of["scale"])))
 
@@ -179,6 +186,7 @@ _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "silu_grad": lambda of: {"found": activation.silu(of["x"])},
     "label_loss": _label_loss,
     "margin_loss": _margin_loss,
+    "nll": _nll,
     "unit": lambda of: dict(zip(("found", "rstd"), norm.unit(of["x"], of["axis"], of["eps"]))),
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }

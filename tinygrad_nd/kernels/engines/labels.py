@@ -75,6 +75,17 @@ def put_rows(out, g, labels, x, weights, ignore):
             out[r, label] = -weights[0, label] * g[r, 0]
 
 
+@exact
+def put_and_picked_rows(out, rows, labels, x, weights, ignore, scale):
+    out[:] = 0
+    for r in range(x.shape[0]):
+        label = labels[r, 0]
+        rows[r, 0] = 0
+        if label != ignore:
+            rows[r, 0] = -weights[0, label] * x[r, label]
+            out[r, label] = -weights[0, label] * scale[()]
+
+
 # Lanes.
 
 
@@ -143,3 +154,17 @@ def put_lanes(out, g, labels, x, weights, ignore, begin, end):
             label = labels[p, 0, i]
             if label != ignore:
                 out[p, label, i] = -weights[0, label] * g[p, 0, i]
+
+
+@exact
+def put_and_picked_lanes(out, rows, labels, x, weights, ignore, scale, begin, end):
+    for b in range(begin, end):
+        p, low, high = block(b, x.shape[2])
+        for c in range(x.shape[1]):
+            out[p, c, low:high] = 0
+        for i in range(low, high):
+            label = labels[p, 0, i]
+            rows[p, 0, i] = 0
+            if label != ignore:
+                rows[p, 0, i] = -weights[0, label] * x[p, label, i]
+                out[p, label, i] = -weights[0, label] * scale[()]
