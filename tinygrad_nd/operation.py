@@ -47,9 +47,10 @@ def _call(op: Op) -> Callable[..., Tensor]:
             if isinstance(a, Tensor):
                 arrays.append(a._data)
                 nodes.append(a._node)
-            else:
-                arrays.append(a if type(a) in plain else _as_operand(a, name))
-                nodes.append(None)
+                continue
+            ready = type(a) in plain or type(a) is ndarray and a.dtype.isnative and a.dtype.kind in "biufc"
+            arrays.append(a if ready else _as_operand(a, name))
+            nodes.append(None)
         try:
             out = kernel(*arrays, **params)
         except _REFUSALS as error:

@@ -18,14 +18,15 @@ STRETCH = 512  # terms added one after the other, without the error of a long ru
 WIDE = 128  # elements of a row that is added as one vector after the other; of a matrix whose longer rows BLAS takes one by one
 SHORT = 1024  # terms of a dot product in the dtype of its terms
 FEW = 8  # terms; fewer are added turn by turn
+_reduce: Any = np.add.reduce
 
 
 def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
     """x.sum(axes, keepdims=keepdims), as accurate; leading axes are summed by products with a row of ones. Halves are summed in float32."""
-    if x.dtype == np.float16:  # a sum of ones would stop at 2048
+    if x.dtype.char == "e":  # a sum of ones would stop at 2048
         return x.sum(axes, keepdims=keepdims, dtype=np.float32).astype(np.float16)
-    if x.size < SUMMED or x.dtype not in (np.float32, np.float64) or not axes:
-        return x.sum(axes, keepdims=keepdims)
+    if x.size < SUMMED or x.dtype.char not in "fd" or not axes:
+        return _reduce(x, axes, None, None, keepdims)  # which x.sum calls by way of Python
     plan = plan_of(x, axes)
     dense = x.transpose(plan.order)
     if not dense.flags.c_contiguous:

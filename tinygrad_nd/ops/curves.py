@@ -66,6 +66,8 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
 
 def real(x: Any, where: str, like: Tensor | None = None) -> Tensor:
     """x as a tensor of real floating numbers; Python's take the dtype of `like`."""
+    if isinstance(x, Tensor) and x._data.dtype.kind == "f":
+        return x
     weak = like.dtype if like is not None and type(x) in (int, float) else None
     t = floating(x if isinstance(x, Tensor) else numeric(x, weak, where))
     if t.dtype.kind == "c":

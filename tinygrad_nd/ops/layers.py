@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..kernels import blas, elementwise
+from ..kernels import blas, elementwise, sums
+from ..node import recording, watched
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -24,16 +25,16 @@ __all__ = ["bilinear", "embedding", "linear"]
 @primitive(
     x=lambda g, weight: _product(g, conj(weight)),
     weight=lambda g, x: _product(_rows(g).T, conj(_rows(x))),
-    bias=lambda g: g,
+    bias=lambda g: g if isinstance(g, Tensor) else sums.sum_to(g, g.shape[-1:]),
 )
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    y = blas.matmul(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
+    y = blas.matmul(_rows(x), weight.T)
     if bias is not None:
-        if np.result_type(y, bias) == y.dtype:
+        if bias.dtype == y.dtype or np.result_type(y, bias) == y.dtype:
             elementwise.add_into(y, bias)
         else:
             y = y + bias
-    return y.reshape(*x.shape[:-1], len(weight))
+    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -47,13 +48,14 @@ def _rows(x: Any) -> Any:
 def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     """x @ weight.T + bias. Shapes: x (*lead, in), weight (out, in), bias (out,) -> (*lead, out)."""
     x, weight, bias = astensor(x), astensor(weight), None if bias is None else astensor(bias)
-    if weight.ndim != 2:
-        raise ValueError(f"linear: weight needs shape (out, in), but has {weight.shape}")
-    if not x.ndim or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"linear: weight {weight.shape} takes {weight.shape[1]} features, but x has shape {x.shape}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias needs shape {weight.shape[:1]}, but has {bias.shape}")
-    if bias is not None and bias._node is None:
+    given, shape = x.shape, weight.shape
+    if len(shape) != 2:
+        raise ValueError(f"linear: weight needs shape (out, in), but has {shape}")
+    if not given or given[-1] != shape[1]:
+        raise ValueError(f"linear: weight {shape} takes {shape[1]} features, but x has shape {given}")
+    if bias is not None and bias.shape != shape[:1]:
+        raise ValueError(f"linear: bias needs shape {shape[:1]}, but has {bias.shape}")
+    if bias is not None and bias._node is None and (recording.get() or watched):
         bias = astensor(bias, name="bias")  # nothing else remembers a constant one; so it is drawn
     return _linear(x, weight, bias)
 
