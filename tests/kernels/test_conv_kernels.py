@@ -9,7 +9,7 @@ import pytest
 from orders import lying
 
 from tinygrad_nd.kernels import blas, choose, col2im, engines, fft, memory, reference, tilings, toom_cook
-from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec
+from tinygrad_nd.kernels.geometry import ALGORITHMS, ConvSpec, conv_spec
 
 HARD = {
     "plain": ConvSpec((9, 8), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
@@ -218,6 +218,17 @@ def test_auto_takes_the_transform_for_long_kernels_and_the_product_for_a_point()
     for contraction in choose.CONTRACTIONS:
         assert choose.pick(contraction, 4, 1, 16, long, np.float32) == "fft"
         assert choose.pick(contraction, 16, 256, 64, point, np.float32) in ("gemm", "igemm")
+
+
+def test_how_images_lie_is_told_for_the_product_of_a_point_alone():
+    x = np.zeros((16, 256, 56, 56), np.float32)
+    last = np.zeros((16, 56, 56, 256), np.float32).transpose(0, 3, 1, 2)
+    for kernel in (1, 3):
+        spec = conv_spec("test", x.shape, (64, 256, kernel, kernel))
+        of_first, of_last, of_both = (choose.explain(x.shape, (64, 256), spec, np.float32, *a) for a in ((x,), (last,), ()))
+        assert of_last == of_both and (of_first != of_last) == (kernel == 1)
+        gemm = [line for line in of_first.splitlines() if "gemm" in line]
+        assert [line.split()[-4:] for line in gemm] == [line.split()[-4:] for line in of_last.splitlines() if "gemm" in line]
 
 
 def test_a_row_that_cannot_says_why_and_which_can():

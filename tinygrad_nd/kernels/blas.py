@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from math import ceil, log2, prod
 from pathlib import Path
-from time import perf_counter
+from time import get_clock_info, perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay
 HANDED = 1 << 19  # the same where threads are handed their parts without the GIL
 PASS = 1 << 17  # columns that are transformed to see how fast that is: more than a core's own cache holds
+TRIES = 8  # to be faster, before a rate is taken to be known
 LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 
@@ -42,7 +43,7 @@ def matmul(a: Array, b: Array) -> Array:
         a, b = (np.broadcast_to(t, (*batch, *t.shape[-2:])) for t in (a, b))
     out = memory.empty((*a.shape[:-1], b.shape[-1]), dtype)
     products = engines.compiled("products")
-    if products is not None and prod(batch) * LARGE <= a.size * b.shape[-1] and products.takes(a, b, _flops_per_second()):
+    if products is not None and prod(batch) * LARGE <= a.size * b.shape[-1] and products.takes(a, b, flops_per_second()):
         products.matmul(a, b, out)
         return out
     if products is not None and not batch and a.size * b.shape[-1] >= HANDED and parallel.num_threads() > 1:
@@ -70,35 +71,55 @@ def product_seconds(macs: float, columns: float, inner: float, dtype: np.dtype[A
     slow = 1 if dtype.char in "fdFD" else 100
     n = ceil(columns)
     eights = (n >> 3) + 0.9 * (n >> 2 & 1) + 0.6 * (n >> 1 & 1) + 0.6 * (n & 1) + 0.45
-    return 2 * macs * real * width * slow * (7.5 * eights / n) * (1 + 3 / inner) / _flops_per_second()
+    return 2 * macs * real * width * slow * (7.5 * eights / n) * (1 + 3 / inner) / flops_per_second()
 
 
 @cache
-def _flops_per_second() -> float:
+def flops_per_second() -> float:
     """Of one thread in float32."""
-    a = np.ones((256, 256), np.float32)
-    out = np.empty_like(a)
+    a, b, out = np.ones((512, 256), np.float32), np.ones((256, 128), np.float32), np.empty((512, 128), np.float32)
     with single_blas():
-        return rate(2 * 256**3, lambda: np.matmul(a, a, out=out))
+        return rate(2 * 512 * 256 * 128, lambda: np.matmul(a, b, out=out))
 
 
 @cache
 def pass_seconds(threads: int) -> float:
-    """Per float32 number that a thread transforms by a matrix of 6 x 6, while all are at it: memory that they share sets the pace."""
-    matrix, a = np.ones((6, 6), np.float32), np.ones((threads, 6, PASS), np.float32)
+    """Per float32 number that a thread transforms by a matrix of 6 x 6, while all are at it: memory that they share sets the pace.
+
+    It is what other moves from one place in memory to another are measured by.
+    """
+    matrix, a, spent = np.ones((6, 6), np.float32), np.ones((threads, 6, PASS), np.float32), [0.0] * threads
     out = np.empty_like(a)
+
+    def work(i: int) -> None:
+        start = _own_time()
+        np.matmul(matrix, a[i], out=out[i])
+        spent[i] = _own_time() - start
+
+    def all_work() -> float:
+        parallel.run(range(threads), work)
+        return max(spent)
+
     with single_blas():
-        return 1 / rate(a[0].size, lambda: parallel.run(range(threads), lambda i: np.matmul(matrix, a[i], out=out[i])))
+        return 1 / rate(a[0].size, all_work)
 
 
 def rate(flops: int, work: Callable[[], object]) -> float:
-    """Per second, measured in a millisecond or two; a power of the root of two, so that choices do not flicker."""
-    best = 1.0
-    for _ in range(5):
+    """Per second, measured in some milliseconds; a power of the fourth root of two, so that choices seldom flicker. Work may tell the
+    seconds it took."""
+    best, tries = 1.0, 0
+    while tries < TRIES:  # since the best
         start = perf_counter()
-        work()
-        best = min(best, perf_counter() - start)
-    return float(2.0 ** (round(2 * log2(flops / best)) / 2))
+        told = work()
+        seconds = told if isinstance(told, float) else perf_counter() - start
+        if seconds < 0.98 * best:
+            tries = 0
+        best, tries = min(best, seconds), tries + 1
+    return float(2.0 ** (round(4 * log2(flops / best)) / 4))
+
+
+# Of a thread, without those that wait for the same processor, as they do at first; where that is told by the millisecond, of the clock.
+_own_time = thread_time if get_clock_info("thread_time").resolution < 1e-5 else perf_counter
 
 
 class single_blas:

@@ -19,6 +19,7 @@ Refuses = Callable[[ConvSpec, np.dtype[Any]], str | None]
 Cost = Callable[[int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
 
 PIECE = 7e-9  # seconds to bring to its place what lies side by side in an input gradient over phases: a group's channels, or one number
+TURN = 2  # passes of memory that it takes to turn a number round
 CONTRACTIONS = ("correlate", "input_grad", "weight_grad")
 
 
@@ -31,8 +32,8 @@ class Algorithm:
     in its own way has its own cost, asked about the spec itself; without another cost the row is a choice for these contractions only.
     by_phase: an input gradient's phases come to their places one after another, not side by side within groups.
 
-    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus bytes moved at
-    rates fitted to measured times: they need to rank the rows, not to tell the time.
+    Seconds are those of the calls, plus multiply-adds at the rate measured on this machine (blas.product_seconds), plus numbers moved at
+    that of its memory (blas.pass_seconds), with factors fitted to measured times: they need to rank the rows, not to tell the time.
     """
 
     name: str
@@ -100,18 +101,19 @@ ROWS: dict[str, Algorithm] = {
 }
 
 
-def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
+def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, *read: Array) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 
-    n images, c channels of x and m of y. Raises ValueError if the row asked for cannot do this convolution; one that can does all three
-    contractions.
+    n images, c channels of x and m of y; the images that are read may be shown, for how they lie may matter. Raises ValueError if the row
+    asked for cannot do this convolution; one that can does all three contractions.
     """
-    return _pick((engines.engine(), toom_cook.conv_precision()), contraction, n, c, m, spec, dtype)
+    setting = engines.engine(), toom_cook.conv_precision(), parallel.num_threads()
+    return _pick(setting, contraction, n, c, m, spec, dtype, _channels_first(spec, read))
 
 
 @lru_cache(4096)
-def _pick(setting: tuple[str, str], contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> str:
-    """The choice under one engine and precision."""
+def _pick(setting: tuple[Any, ...], contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, turned: int) -> str:
+    """The choice under one engine, precision and number of threads."""
     if spec.algorithm != "auto":
         wide = phases.wide_dtype(np.dtype(dtype))
         why = ROWS[spec.algorithm].refuses(spec, wide)
@@ -119,13 +121,21 @@ def _pick(setting: tuple[str, str], contraction: str, n: int, c: int, m: int, sp
             able = ", ".join(row.name for row in ROWS.values() if row.refuses(spec, wide) is None)
             raise ValueError(f"algorithm={spec.algorithm!r} {why}; use 'auto', or one of {able}")
         return spec.algorithm
-    offers = estimate(contraction, n, c, m, spec, dtype)
+    offers = estimate(contraction, n, c, m, spec, dtype, turned)
     costs = {name: offer[0] for name, offer in offers.items() if not isinstance(offer, str)}
     return min(costs, key=costs.__getitem__)
 
 
-def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike) -> dict[str, tuple[float, int] | str]:
-    """Per row: predicted seconds and bytes of workspace, or why it cannot."""
+def _channels_first(spec: ConvSpec, read: Sequence[Array]) -> int:
+    """Numbers of images (N, C, *n) that all rows turn round but the product of a point: BLAS takes its matrix either way. Elsewhere it is
+    the same for all."""
+    return sum(a.size for a in read if a.strides[1] != a.itemsize and a.shape[1] > 1) if gemm.is_product(spec) else 0
+
+
+def estimate(
+    contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DTypeLike, turned: int = 0
+) -> dict[str, tuple[float, int] | str]:
+    """Per row: predicted seconds and bytes of workspace, or why it cannot. turned: numbers that all but gemm turn round first."""
     run, taken, made, points = spec, c, m, 0
     dtype = phases.wide_dtype(np.dtype(dtype))
     if contraction == "input_grad":
@@ -146,18 +156,23 @@ def estimate(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: DT
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
             apart = c if c > spec.groups else 0  # a group's one channel lies beside those of other groups
             pieces = 0 if contraction in row.own else apart if row.by_phase else spec.groups
+            seconds += turned * TURN * blas.pass_seconds(threads) if turned and row.name != "gemm" else 0
             offers[row.name] = (seconds + PIECE * points * pieces) / threads, nbytes * threads
     return offers
 
 
-def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: Any = np.float32) -> str:
-    """A table: for each contraction every row with its predicted time and a bound of its workspace, and a star at the one that runs."""
+def explain(x_shape: Sequence[int], w_shape: Sequence[int], spec: ConvSpec, dtype: Any = np.float32, *x: Array) -> str:
+    """A table: for each contraction every row with its predicted time and a bound of its workspace, and a star at the one that runs.
+
+    x may be shown; what is not lies channels-last, as results do.
+    """
     n, c, m = x_shape[0], x_shape[1], w_shape[0]
     lines = [f"{'':12}{'row':12}{'predicted':>14}{'workspace, at most':>22}"]
     for contraction in CONTRACTIONS:
-        chosen = pick(contraction, n, c, m, spec, dtype)
+        read = x if contraction != "input_grad" else ()
+        chosen = pick(contraction, n, c, m, spec, dtype, *read)
         title = contraction
-        for name, offer in estimate(contraction, n, c, m, spec, dtype).items():
+        for name, offer in estimate(contraction, n, c, m, spec, dtype, _channels_first(spec, read)).items():
             if name == "reference" and name != chosen:  # never a choice where it is large
                 continue
             mark = "* " if name == chosen else "  "

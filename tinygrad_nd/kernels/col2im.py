@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, engines, memory, parallel
+from . import blas, memory, parallel
 from .geometry import ConvSpec
 from .phases import channels_last, wide_dtype
 from .slabs import dense
@@ -82,11 +82,8 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: all rows in NumPy take longer than is told, by half at least; compiled ones do not. Many
-    groups, whose products are too small for BLAS, take some three times as long.
-    """
-    longer = (1.5 if engines.engine() == "jit" else 1) * (3 if spec.groups > 8 else 1)
-    return longer * _plan(n, c, m, spec, dtype)[0], COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
+    """Seconds and workspace bytes of one thread: those of many groups, whose products are too small for BLAS, take three times as long."""
+    return (3 if spec.groups > 8 else 1.1) * _plan(n, c, m, spec, dtype)[0], COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 
 @lru_cache(1024)
@@ -94,15 +91,16 @@ def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple
     """Seconds of one thread, and whether rows are of points: products, what they make added up, and a copy of what goes in and out."""
     points, taps, cuts = n * prod(spec.out), prod(spec.kernel), _cuts(n, spec.groups, c // spec.groups, m, spec, dtype)
     rows, calls, macs = taps * prod(spec.out[:-1]), taps * len(cuts), points * taps * c * m / spec.groups
-    moved = 0.5 * points * taps * c + 5.3 * n * c * prod(spec.size) + 2.4 * points * m
-    products = 1.05 * blas.product_seconds(macs, points, m / spec.groups, dtype) + 1.6e-5 * calls
-    by_images = 1e-4 + products + 1e-8 * rows * len(cuts) * c + 1e-10 * moved * dtype.itemsize
+    scale = blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    moved = 1.5 * points * taps * c + 2.2 * n * c * prod(spec.size) + 5 * points * m
+    products = 0.8 * blas.product_seconds(macs, points, m / spec.groups, dtype) + 5e-5 * calls
+    by_images = 8e-4 + products + 6e-8 * rows * len(cuts) * c + moved * scale
     lie_side_by_side = spec.rank > 0 and spec.groups == spec.stride[-1] == 1 and cuts[0][1] == slice(0, c)
     if not lie_side_by_side or c * spec.out[-1] < ROW:
         return by_images, False
-    products = 1.05 * blas.product_seconds(macs, c, m, dtype) + 8e-6 * calls
-    moved = points * taps * c + 1.2 * n * c * prod(spec.size)
-    return 1e-4 + products + 2e-8 * rows * n + 1e-10 * moved * dtype.itemsize, True
+    products = 0.9 * blas.product_seconds(macs, c, m, dtype) + 5.8e-5 * calls
+    moved = points * taps * (0.5 * c + 0.18 * m) + n * c * prod(spec.size)
+    return 8e-4 + products + 7.5e-8 * rows * n + moved * scale, True
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import engines, memory, parallel
+from . import blas, engines, memory, parallel
 from .geometry import ConvSpec
 from .phases import Target
 from .slabs import Box, dense, fetch, lengths, split, windows
@@ -95,10 +95,9 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
         return told
     points, calls = n * prod(spec.out), prod(spec.kernel) * (c // spec.groups) * (m // spec.groups)
     rows = _by_rows(spec, c // spec.groups)
-    per_call, short = (6e-7, 3e-11) if rows else (7e-6, 7e-10)
-    rate = (1.1e-10 if spec.groups < c else 2.5e-11 if rows else 4.5e-11) + short / spec.groups
-    scattered = 5e-10 * points * m if spec.groups < m else 0
-    return 2.5e-4 + per_call * calls + (2 * rate * points * spec.groups * calls + scattered) * dtype.itemsize, 3 * SLAB
+    passes = (1.2 if spec.groups < c else 0.38 if rows else 0.6) + (0.3 if rows else 6) / spec.groups
+    moved = 2 * passes * points * spec.groups * calls + (4.5 * points * m if spec.groups < m else 0)
+    return 4e-4 + 7e-6 * calls + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4, 3 * SLAB
 
 
 def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:

@@ -34,7 +34,7 @@ PIECE = 1 << 20  # bytes of spectra transformed at a time
 LINE = 16  # channels side by side that are worth reading together
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 RATED = 9  # taps along an axis from which the library may well be taken: its rate is measured, for which it is loaded
-SLOW = 1.5e9  # bytes per second, with shorter kernels
+PASSES = 2  # of memory that a number transformed takes, with shorter kernels
 LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is the more underestimated of the two
 
 
@@ -271,14 +271,14 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     count = tuple(-(-o // step) for o, step in zip(spec.out, points))
     cut = ConvSpec(spec.size, length, tuple(o * s for o, s in zip(points, spec.stride)), spec.padding, (1,) * spec.rank)
     f, total, kernels, per_group = prod(length), n * prod(count), c * m // spec.groups, min(c, m) / spec.groups
-    transformed = f * (total * (c + m) + kernels) * dtype.itemsize
+    transformed = f * (total * (c + m) + 0.6 * kernels) * dtype.itemsize / 4
     complexes = f * total * kernels / (1 if dtype.kind == "c" else 2)
     narrow = per_group <= 2
-    products = complexes * 2e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
+    products = complexes * 2.6e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    rate = _bytes_per_second() if max(spec.kernel, default=1) >= RATED else SLOW
-    transforms = (0.16 + 0.84 * spec.rank) * transformed / rate
-    seconds = 4e-4 + transforms + 1.2 * products + 0.4e-9 * spectra + (1e3 if spectra > SPECTRA else 0)
+    each = 4 / _bytes_per_second() if max(spec.kernel, default=1) >= RATED else PASSES * blas.pass_seconds(parallel.num_threads())
+    transforms = 2.2 * (0.16 + 0.84 * spec.rank) * transformed * each
+    seconds = 2.8e-3 + transforms + 1.9 * products + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 
 

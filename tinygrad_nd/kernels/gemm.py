@@ -121,11 +121,16 @@ def _abreast(c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[int,
     return min(runs, key=lambda run: _seconds(1, c, run[0] * m, run[1], dtype))
 
 
+def is_product(spec: ConvSpec) -> bool:
+    """Whether it is one of matrices as they lie, at every point that of its channels."""
+    return all(k == s == 1 and a == b == 0 for k, s, (a, b) in zip(spec.kernel, spec.stride, spec.padding))
+
+
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
     q, run = _abreast(c // spec.groups, m // spec.groups, spec, dtype)
     taps = prod(run.kernel) * c // run.groups
-    return 1.5e-4 + _seconds(n, c, q * m, run, dtype), 3 * max(TILE, min(2 * taps * q * m * dtype.itemsize, 8 * TILE))
+    return 1.2e-3 + _seconds(n, c, q * m, run, dtype), 3 * max(TILE, min(2 * taps * q * m * dtype.itemsize, 8 * TILE))
 
 
 def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
@@ -133,10 +138,9 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> fl
     points, taps, per_group = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, m / spec.groups
     seconds = blas.product_seconds(points * taps * m, per_group, taps, dtype)
     piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.groups == spec.dilation[-1] == 1 else 1) * dtype.itemsize
-    whole = prod(spec.kernel) == max(spec.stride, default=1) == spec.groups == 1 and not any(a or b for a, b in spec.padding)
-    copied = 0 if whole else points * taps * spec.groups
-    moved = (0.05 + 0.8 / piece) * copied + 0.07 * points * m + 0.06 * n * c * prod(spec.size) + 0.6 * taps * m
-    return 1.2 * seconds + 1e-9 * moved * dtype.itemsize
+    copied = 0 if is_product(spec) and spec.groups == 1 else points * taps * spec.groups
+    moved = (0.85 + 14 / piece) * copied + points * m + n * c * prod(spec.size) + 10 * taps * m
+    return 0.9 * seconds + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
 
 
 def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array, q: int) -> Iterator[tuple[Box, Array]]:
@@ -146,7 +150,7 @@ def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array, q: int) -> Iter
     Those of a 1 x 1 kernel are, channels-first too: BLAS transposes.
     """
     groups, taps, dtype = spec.groups, matrix.shape[1], matrix.dtype
-    if x.dtype == dtype and all(k == s == 1 and a == b == 0 for k, s, (a, b) in zip(spec.kernel, spec.stride, spec.padding)):
+    if x.dtype == dtype and is_product(spec):
         yield slab, _for_blas(x[slab].reshape(lengths(slab)[0], -1, groups, taps).swapaxes(1, 2))
         return
     view = windows(fetch(x, spec, slab, dtype), spec, lengths(slab)[1:])

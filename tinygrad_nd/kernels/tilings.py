@@ -228,17 +228,17 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
     size, kinds = float(prod(lengths)), prod(map(len, axes))
     entries, weights = pieces * line * size * spec.groups, size * spec.groups * c * m * taps
     batches = 2 * kinds + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
-    products = 1.4 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 3.5e-7 * batches * size * spec.groups * taps
-    weighed, numbers = 4e-10 * batches * weights, 0.0
+    products = 1.2 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 1.4e-6 * batches * size * spec.groups * taps
+    numbers = 2 * batches * weights
     for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), entries * m)):
         while sides:
             rows, columns = sides.pop(0)
             while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
                 rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
-            numbers += each * (0.36 * (1 + rows / columns) + 0.047 * rows)
+            numbers += each * (0.7 * (1 + rows / columns) + 0.038 * rows)
             each *= rows / columns
-    moved = 2.7e-9 * pieces * (size + prod(outputs)) + (weighed + numbers * pass_seconds(parallel.num_threads())) * dtype.itemsize / 4
-    return 1.5e-4 + 2.4e-4 * batches + products + moved
+    moved = 8e-9 * pieces * (size + prod(outputs)) + numbers * pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    return 1.5e-3 + 4.1e-4 * batches + products + moved
 
 
 def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
@@ -248,17 +248,17 @@ def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any
     rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
     written = pass_seconds(parallel.num_threads()) * scale * entries
     macs = entries * weights / tiling.abreast
-    seconds = 1.4 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
+    seconds = 1.2 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
     inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
     for i, f in enumerate(circles):
         waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2
         there, back = inner * prod(tiling.length[i + 1 : len(circles)]) * c, inner * prod(made[i + 1 :]) * m
         macs = waves * forms * parts * (tiling.length[i] * there + made[i] * back) * entries
-        seconds += 1.2 * product_seconds(macs, 64, parts * f, dtype) + 1.1 * written * (waves * forms * there + parts * made[i] * back)
+        seconds += 2.1 * product_seconds(macs, 64, parts * f, dtype) + 0.75 * written * (waves * forms * there + parts * made[i] * back)
         inner *= waves
     cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
-    moved = 2.1 * written * cuts + 2.7e-9 * entries / tiling.line * cuts / max(c, m) + 4e-10 * scale * rounds * weights
-    return 4e-4 + 1e-4 * rounds + 1.25 * (seconds + moved)
+    moved = 2.9 * cuts * entries + 4.2 * weights
+    return 3.4e-3 + 3.2e-4 * rounds * tiling.frequencies + seconds + moved * pass_seconds(parallel.num_threads()) * scale
 
 
 def _most_tiles(size: float, channels: int, weights: float, itemsize: int) -> int:

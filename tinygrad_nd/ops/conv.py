@@ -47,19 +47,19 @@ def _weight_grad(x: Any, g: Any, *, spec: ConvSpec, algorithm: str) -> Any:
 
 def correlate(x: Tensor, w: Tensor, bias: Tensor | None, spec: ConvSpec) -> Tensor:
     """y (N, M, *o) of x (N, C, *n) and w (M, C/groups, *k), by the row that suits."""
-    row = choose.pick("correlate", x.shape[0], x.shape[1], w.shape[0], spec, x.dtype)
+    row = choose.pick("correlate", x.shape[0], x.shape[1], w.shape[0], spec, x.dtype, x._data)
     return _correlate(x, w, bias, spec=spec, algorithm=row)
 
 
 def input_grad(g: Tensor, w: Tensor, spec: ConvSpec) -> Tensor:
     """dx (N, C, *n) of g (N, M, *o) and w: the transpose of `correlate` in x."""
-    row = choose.pick("input_grad", g.shape[0], w.shape[1] * spec.groups, w.shape[0], spec, g.dtype)
+    row = choose.pick("input_grad", g.shape[0], w.shape[1] * spec.groups, w.shape[0], spec, g.dtype, g._data)
     return _input_grad(g, w, spec=spec, algorithm=row)
 
 
 def weight_grad(x: Tensor, g: Tensor, spec: ConvSpec) -> Tensor:
     """dw (M, C/groups, *k) of x (N, C, *n) and g (N, M, *o): the transpose of `correlate` in w."""
-    row = choose.pick("weight_grad", x.shape[0], x.shape[1], g.shape[1], spec, x.dtype)
+    row = choose.pick("weight_grad", x.shape[0], x.shape[1], g.shape[1], spec, x.dtype, x._data, g._data)
     return _weight_grad(x, g, spec=spec, algorithm=row)
 
 
@@ -154,14 +154,16 @@ def explain_conv(
 ) -> str:
     """Prints every algorithm for this convolution and its two gradients: predicted time, a bound of its workspace, and the one that runs.
 
-    Shapes: those of x (N, C, *n) and of the weight (M, C/groups, *k), or what has them. Returns the table as text, too, which an
-    interpreter does not show a second time.
+    Shapes: those of x (N, C, *n) and of the weight (M, C/groups, *k), or what has them. What is not shown lies channels-last in memory, as
+    results do. Returns the table as text, too, which an interpreter does not show a second time.
     """
+    x = getattr(x_shape, "_data", x_shape)
     x_shape, w_shape = (tuple(getattr(shape, "shape", shape)) for shape in (x_shape, w_shape))
     if len(x_shape) == len(w_shape) - 1:  # one image
         x_shape = (1, *x_shape)
     spec = conv_spec("explain_conv", x_shape, w_shape, stride, padding, dilation, groups, algorithm)
-    table = choose.explain(x_shape, w_shape, spec, dtype_of("explain_conv", dtype))
+    shown = (x.reshape(x_shape),) if isinstance(x, np.ndarray) else ()
+    table = choose.explain(x_shape, w_shape, spec, dtype_of("explain_conv", dtype), *shown)
     print(table)
     return Printed(table)
 

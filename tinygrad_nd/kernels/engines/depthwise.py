@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel
+from .. import blas, memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
 from ..slabs import Box, lengths, split
@@ -103,12 +103,15 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
-    """Seconds and workspace bytes of one thread: the products, and a pass over what goes in and out."""
+    """Seconds and workspace bytes of one thread: the products, and a pass over what goes in and out, longer where it is turned round."""
     points, lanes = n * prod(spec.out), llvm.lanes(dtype)
     filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products, where taps share none
     macs = points * prod(spec.kernel) * (c // spec.groups) * m
-    moved = (n * c * prod(spec.size) + points * m * (1 if m == spec.groups else 3)) * dtype.itemsize  # several results are turned round
-    return 6e-5 + 2.4 * macs / filled / products.flops_per_second(dtype) + 3e-11 * moved, 3 * SLAB
+    moved = n * c * prod(spec.size) * (0.4 if c == spec.groups else 2.5) + points * m * (0.4 if m == spec.groups else 1.4)
+    seconds = (
+        1.5 * macs / filled / products.flops_per_second(dtype) + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    )
+    return 2e-4 + seconds, 3 * SLAB
 
 
 def _grouped(a: Array, groups: int) -> Array:

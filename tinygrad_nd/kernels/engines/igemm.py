@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel
+from .. import blas, memory, parallel
 from ..gemm import abreast, side_by_side
 from ..geometry import ConvSpec
 from ..phases import Target
@@ -33,6 +33,7 @@ from .products import dense, moved, multiply
 Array = NDArray[Any]
 
 SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
+CACHED = 1 << 18  # numbers of images that caches hold
 CLEARED = 1 << 18  # bytes of a slab that is cleared as a whole, and not border by border
 ALONE = 1 << 22  # multiply-adds below which a second thread does not pay
 
@@ -103,20 +104,24 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
-    return _seconds(n, c, m, spec, dtype, _side_by_side(m // spec.groups, spec, dtype)[1]), 2 * SLAB
+    return _seconds(n, c, m, spec, dtype, _side_by_side(m // spec.groups, spec, dtype)[1], 1), 2 * SLAB
 
 
 def weight_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """The same of the weight gradient, for which no outputs are made side by side."""
-    return _seconds(n, c, m, spec, dtype, -(-m // spec.groups // llvm.lanes(dtype))), 2 * SLAB
+    return _seconds(n, c, m, spec, dtype, -(-m // spec.groups // llvm.lanes(dtype)), 1.15), 2 * SLAB
 
 
-def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vectors: float) -> float:
-    """The products at their measured rate (a tile of one vector loads more than it multiplies), what every point and the weights take."""
-    points, window = n * prod(spec.out) * spec.groups, prod(spec.kernel) * c // spec.groups
-    macs = points * window * vectors * llvm.lanes(dtype)
-    seconds = (1.3 if vectors <= 1 else 0.9) * 2 * macs / products.flops_per_second(dtype)
-    return 4.4e-5 + seconds + 1.2e-9 * points * vectors + 1.1e-10 * window * m * dtype.itemsize
+def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vectors: float, longer: float) -> float:
+    """The products at their measured rate (a tile of one vector loads more than it multiplies), a few steps of that for every vector of
+    results, the weights, once per slab again, and what images of other sizes than caches' take from afar."""
+    points, window, lanes = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, llvm.lanes(dtype)
+    step, rows = 2 * lanes / products.flops_per_second(dtype), points * spec.groups * vectors
+    slabs = n * c * prod(_reach(spec)) * dtype.itemsize / SLAB
+    far = max(0, n * c * prod(spec.size) + points * m - CACHED)
+    moved = window * m * (5 + 0.8 * slabs) + 0.4 * far
+    products_and_rows = step * rows * ((1.3 if vectors <= 1 else 0.9) * longer * window + 6)
+    return 2e-4 + products_and_rows + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
 
 
 def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> Array:
@@ -190,7 +195,11 @@ def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point
     """Boxes of (N, *o), as many for each thread."""
     n, c = shape[0], shape[-1]
     parts = threads if n * prod(spec.out) * per_point > ALONE else 1
-    seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel))
-    image = prod(seen) * c * dtype.itemsize
+    image = prod(_reach(spec)) * c * dtype.itemsize
     count = parts * -(-n * image // (parts * SLAB))
     return split(spec, n, c, dtype.itemsize, 1, image * -(-n // count) if count <= n else -(-n * image // count))
+
+
+def _reach(spec: ConvSpec) -> list[int]:
+    """Points along each axis that all outputs together see."""
+    return [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel)]

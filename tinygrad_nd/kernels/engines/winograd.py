@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import memory, parallel
+from .. import blas, memory, parallel
 from ..geometry import ConvSpec
 from ..phases import Target
 from ..tilings import Tiling, plan
@@ -122,15 +122,15 @@ def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: in
 
 
 def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
-    """Of one thread: products at their measured rate, a few steps of that for every vector that is transformed or is a row of a product,
-    and the bytes of weights, and of images that come from afar."""
+    """Of one thread: products at their measured rate, some steps of that for every vector that is transformed or is a row of a product,
+    and weights, and images that come from afar."""
     tiles, size, lanes, groups = n * tiling.tiles, tiling.size, llvm.lanes(dtype), spec.groups
     step = 4 * lanes / products.flops_per_second(dtype)
     inputs, rows = tiles * size * -(-groups * c // lanes), tiles * size * groups * -(-m // lanes)  # vectors
-    spilled = 2.5 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
+    spilled = 2 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
     far = max(0, n * groups * (c * prod(spec.size) + m * prod(spec.out)) - CACHED)
-    moved = (2.1e-10 * size * groups * c * m + 9e-11 * far) * dtype.itemsize
-    return 1e-5 * (3 + spec.rank) + step * (0.42 * rows * c + 8 * spilled * inputs + 7 * rows) + moved
+    moved = (4.2 * size * groups * c * m + 0.5 * far) * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    return 2e-4 + step * (0.53 * rows * c + 10 * spilled * inputs + 9 * rows) + moved
 
 
 def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, int]]:
