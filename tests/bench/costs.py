@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -37,10 +38,14 @@ def run(worker: Callable[..., Any], engines: Iterable[str]) -> dict[str, Any]:
 
     peaks = {e: ask(e, "peak", workload=STEP) for e in engines if e not in ("jax", "autograd")}
     tell(f"peak memory, four steps of {STEP}: MB", "memory", peaks)
-    tell("import: ms", "import", {e: {"ms": imported(MODULES.get(e, e))} for e in plain if e != "nd-numpy"})
-    with tempfile.TemporaryDirectory() as folder:
-        for cache in ("empty", "filled"):
-            told = {e: ask(e, "first", {"TINYGRAD_ND_CACHE_DIR": folder}, workload=STEP) for e in ours}
+    with tempfile.TemporaryDirectory() as bytecode, tempfile.TemporaryDirectory() as before, tempfile.TemporaryDirectory() as folder:
+        installed = {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}  # a checkout may have none; peers are installed
+        imports = {e: imported(MODULES.get(e, e), installed if e in ours else {}) for e in plain if e != "nd-numpy"}
+        tell("import: ms", "import", {e: {"ms": ms} for e, ms in imports.items()})
+        for cache, place in (("", before), ("empty", folder), ("filled", folder)):
+            told = {e: ask(e, "first", {"TINYGRAD_ND_CACHE_DIR": place, **installed}, workload=STEP) for e in ours}
+            if not cache:  # this one wrote the bytecode
+                continue
             tell(f"first use with the cache of compiled loops {cache}, {STEP}: s", f"first use, cache {cache}", told)
     for n in (10**3, 10**4, 10**5, 10**6):
         lengths = {e: ask(e, "length", n=n) for e in tapes if n <= DEEPEST.get(e, n)}
@@ -49,8 +54,9 @@ def run(worker: Callable[..., Any], engines: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def imported(module: str) -> float:
-    """Milliseconds of `import module` in a fresh process, the least of five."""
+def imported(module: str, variables: Mapping[str, str]) -> float:
+    """Milliseconds of `import module` in a fresh process, the least of six, of which the first may write bytecode."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-    told = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(5)]
+    command, environment = [sys.executable, "-c", code], os.environ | variables
+    told = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(6)]
     return min(map(float, told)) * 1e3
