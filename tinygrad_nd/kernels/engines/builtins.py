@@ -79,7 +79,7 @@ def _size(kernel: Kernel, rank: Any, arrays: Sequence[Any]) -> tuple[Any, Any]:
     (shape, *shapes), (strides, *others) = ([_pointer(kernel, a, place) for a in arrays] for place in (SHAPE, STRIDES))
 
     def axis(k: Any, size: Any, alike: Any) -> tuple[Any, Any]:
-        n, stride = (b.load(kernel.at(p, k)) for p in (shape, strides))
+        n, stride = (b.load_atomic(kernel.at(p, k), "unordered", 8) for p in (shape, strides))  # of these, LLVM makes no vectors
         alike = _all(b, [alike, *[b.icmp_signed("==", n, b.load(kernel.at(p, k))) for p in shapes]])
         lie = _all(b, [b.icmp_signed("==", stride, b.load(kernel.at(p, k))) for p in others])
         return b.mul(size, n), b.and_(alike, b.or_(lie, b.icmp_signed("==", n, integer(1))))

@@ -98,6 +98,7 @@ class Kernel:
                 argument.add_attribute("noalias")
         self.b = ir.IRBuilder(self.f.append_basic_block())
         self.constants: dict[float, Any] = {}
+        self.turned = False  # whether loops are to ask at their end if they go on
         self.level, self.vectors = 0, False  # how hard LLVM tries (0: kernels are written as they are to run), and whether it makes vectors
 
     def loop(self, start: Any, stop: Any, step: Any, body: Callable[..., Sequence[Any] | None], *carried: Any) -> list[Any]:
@@ -263,6 +264,8 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
         manager = passes.getModulePassManager()
     else:
         manager = binding.create_new_module_pass_manager()
+        if kernel.turned:
+            manager.add_loop_rotate_pass()
         manager.add_instruction_combine_pass()
         manager.add_simplify_cfg_pass()
     manager.run(module, passes)

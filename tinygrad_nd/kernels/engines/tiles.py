@@ -104,7 +104,7 @@ def write_panels(
 
 def _write_panel(kernel: Kernel, *arguments: Any) -> None:
     x, rows, m, offsets, k, w, ldw, n, out, ldo, add, depth, vectors, cut = arguments
-    b, lanes, kernel.level = kernel.b, kernel.lanes, 1
+    b, lanes, kernel.turned = kernel.b, kernel.lanes, True
     height = min(9, (llvm.registers() - vectors - 1) // vectors)  # more rows would want more addresses than there are registers for
     ending = kernel.first(n) if cut else None
     columns = [integer(lanes * j) for j in range(vectors - 1)]
