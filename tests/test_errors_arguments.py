@@ -52,6 +52,7 @@ NUMBERS = {  # an option that is a number: a call with it, and a value out of it
     "group_norm: num_groups": (lambda p: nd.group_norm(M, p), 0),
     "celu: alpha": (lambda p: nd.celu(V, p), float("nan")),
     "normal: std": (lambda p: nd.init.normal((2, 2), std=p), -1),
+    "multi_margin_loss: p": (lambda p: nd.multi_margin_loss(M, [0, 1, 2, 3], p=p), 3),
     "embedding: padding_idx": (lambda p: nd.embedding([0], M, padding_idx=p), 9),
 }
 
@@ -75,6 +76,8 @@ def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
     ("max_pool_nd: return_indices", lambda f: nd.max_pool_nd(X, 2, return_indices=f)),
     ("avg_pool_nd: count_include_pad", lambda f: nd.avg_pool_nd(X, 2, count_include_pad=f)),
     ("adaptive_max_pool_nd: return_indices", lambda f: nd.adaptive_max_pool_nd(X, 2, f)),
+    ("tensor: requires_grad", lambda f: nd.tensor(V, requires_grad=f)),
+    ("Tensor: requires_grad", lambda f: setattr(nd.tensor(V), "requires_grad", f)),
 ])  # fmt: skip
 def test_what_merely_counts_as_true_is_no_flag(what, call):
     call(np.True_)

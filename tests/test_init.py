@@ -88,6 +88,7 @@ def test_an_empty_fan_is_no_division_by_zero(name):
     [
         (lambda: init.he_normal((5,)), ValueError, r"he_normal: .*\(5,\) has 1 axes"),
         (lambda: init.he_normal((5, -1)), ValueError, "negative"),
+        (lambda: init.he_normal((2**40, 2**40)), ValueError, "he_normal: no memory has a place"),
         (lambda: init.he_normal((5, 2), dtype=int), TypeError, "int64"),
         (lambda: init.he_normal((5, 2), dtype=complex), TypeError, "complex128"),
         (lambda: init.he_normal((5, 2), rng="x"), TypeError, "Generator"),

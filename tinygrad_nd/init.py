@@ -20,6 +20,7 @@ from .elsewhere import hinting
 from .tensor import default_dtype
 
 Shape = int | Sequence[int]
+MOST = np.iinfo(np.intp).max // 16  # numbers of the largest dtype that one array can have
 
 __all__ = [
     "constant", "dirac", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform",
@@ -177,6 +178,8 @@ def _shape(name: str, shape: Shape, at_least: int = 0) -> tuple[int, ...]:
     shape = tuple(whole(name, "a size in shape", n, -inf) for n in (shape if several else (shape,)))  # type: ignore[union-attr]
     if any(n < 0 for n in shape):
         raise ValueError(f"{name}: shape {shape} has a negative size")
+    if prod(shape) > MOST:
+        raise ValueError(f"{name}: no memory has a place for shape {shape}, of {prod(shape):.3g} numbers")
     if len(shape) < at_least:
         raise ValueError(f"{name}: needs a weight (M, C/groups, *k) or (out, in), but shape {shape} has {len(shape)} axes")
     return shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import answering, dtype_of
+from .arguments import answering, dtype_of, flag
 from .elsewhere import tensor_hint
 from .node import Constant, Node, new_node, replaced
 from .values import immutable, native, numeric
@@ -86,7 +86,8 @@ class Tensor(ArrayMethods):
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
-        if bool(on) == self.requires_grad:
+        flag("Tensor", "requires_grad", on)
+        if on == self.requires_grad:
             return
         if not on and not self.is_leaf:
             raise ValueError(f"requires_grad: this tensor is the result of {made_by(self)}; use x.detach() to cut it from its graph")
@@ -215,7 +216,7 @@ def astensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: boo
     Another dtype is a recorded conversion; `requires_grad` or `name` make a new leaf.
     Later writes into the caller's array show in the tensor, but not in graphs recorded before: what they need is copied then.
     """
-    if isinstance(obj, Tensor) and not requires_grad and name is None:
+    if isinstance(obj, Tensor) and name is None and (requires_grad is False or requires_grad is np.False_):
         return obj if dtype is None or dtype_of("astensor", dtype) == obj.dtype else obj.astype(dtype)
     array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
     array.flags.writeable = False
@@ -252,6 +253,8 @@ def _frozen_copy(obj: Any, dtype: npt.DTypeLike | None, where: str) -> np.ndarra
 
 
 def _finish(t: Tensor, requires_grad: bool, name: str | None) -> Tensor:
+    if requires_grad is not False:
+        flag("tensor", "requires_grad", requires_grad)
     if requires_grad:
         t._node = _leaf(t, name)
     elif name is not None:

@@ -63,6 +63,7 @@ def multi_margin_loss(input: Any, target: Any, weight: Any = None, *, p: int = 1
     """
     where = "multi_margin_loss"
     number(where, "margin", margin)
+    number(where, "p", p)
     input, axis, w = scores(where, input, weight)
     if input.ndim > 2:
         raise ValueError(f"{where}: input needs shape (N, C) or (C,), but has {input.shape}")
