@@ -216,7 +216,9 @@ def astensor(obj: Any, dtype: npt.DTypeLike | None = None, *, requires_grad: boo
     Another dtype is a recorded conversion; `requires_grad` or `name` make a new leaf.
     Later writes into the caller's array show in the tensor, but not in graphs recorded before: what they need is copied then.
     """
-    if isinstance(obj, Tensor) and name is None and (requires_grad is False or requires_grad is np.False_):
+    if requires_grad is not False:
+        flag("astensor", "requires_grad", requires_grad)
+    if isinstance(obj, Tensor) and not requires_grad and name is None:
         return obj if dtype is None or dtype_of("astensor", dtype) == obj.dtype else obj.astype(dtype)
     array = numeric(obj._data if isinstance(obj, Tensor) else obj, dtype, "astensor").view()
     array.flags.writeable = False
