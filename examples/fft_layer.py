@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     worst = fft_against_direct()
     numbers = {f"difference_{dtype}": d for dtype, d in worst.items()}
     for dim in (1, 2, 3):
-        losses = train(dim, 60 if args.quick else 300)
+        losses = train(dim, 30 if args.quick else 300)
         numbers[f"loss_ratio_{dim}"] = losses[-1] / losses[0]
         print(f"training in {dim}-D: loss {losses[0]:.3f} -> {losses[-1]:.4f} in {len(losses)} steps")
     pictures, drawn = stamps(args.out)
