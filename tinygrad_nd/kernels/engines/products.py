@@ -25,6 +25,9 @@ ALONE = 1 << 17  # bytes that one thread copies as fast
 ROWS = 6  # of a tile of the widest panel
 AHEAD = 1.3  # times the rate of BLAS, which it keeps up when matrices are large: our own falls by a seventh there
 ACROSS = 1.8  # the same where rows of the left operand are not dense: it reads that as it lies, and BLAS packs it
+BEHIND = 0.5  # the same for small products, for which BLAS prepares as long as it works
+STRETCH = 1 << 10  # terms added one after the other, where BLAS adds the sums of some hundred each
+_FLOAT = np.dtype(np.float32)
 
 
 def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: bool = False) -> Call:
@@ -92,10 +95,20 @@ def brought(a: Array, out: Array) -> Call:
 
 def takes(a: Array, b: Array, rate: float) -> bool:
     """Whether `matmul` can multiply these, and does so faster than something that makes `rate` float32 operations per second and thread."""
-    able = a.dtype == b.dtype and a.dtype in (np.float32, np.float64) and a.flags.aligned and b.flags.aligned
-    if not able or b.shape[-1] < llvm.lanes(a.dtype):
+    return _able(a, b) and flops_per_second(_FLOAT) > rate * (AHEAD if is_dense(a, a.dtype) else ACROSS)
+
+
+def begins_sooner(a: Array, b: Array, rate: float) -> bool:
+    """Whether `matmul` multiplies these matrices as they lie, at a rate not far behind, and with sums as accurate."""
+    if a.shape[-1] > STRETCH or not _able(a, b):
         return False
-    return flops_per_second(np.dtype(np.float32)) > rate * (AHEAD if is_dense(a, a.dtype) else ACROSS)
+    lie = is_dense(b, b.dtype) or (len(a) < b.shape[-1] and is_dense(a, a.dtype) and is_dense(b.T, b.dtype))
+    return lie and flops_per_second(_FLOAT) > rate * BEHIND
+
+
+def _able(a: Array, b: Array) -> bool:
+    able = a.dtype == b.dtype and a.dtype.char in "fd" and a.flags.aligned and b.flags.aligned
+    return able and b.shape[-1] >= llvm.lanes(a.dtype)
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:
