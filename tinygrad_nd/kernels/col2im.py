@@ -99,7 +99,7 @@ def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple
     if not lie_side_by_side or c * spec.out[-1] < ROW:
         return by_images, False
     products = 0.9 * blas.product_seconds(macs, c, m, dtype) + 5.8e-5 * calls
-    moved = points * taps * (0.5 * c + 0.18 * m) + n * c * prod(spec.size)
+    moved = points * taps * (0.55 * c + 0.18 * m) + n * c * prod(spec.size)
     return 8e-4 + products + 7.5e-8 * rows * n + moved * scale, True
 
 

@@ -277,7 +277,7 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     products = complexes * 2.6e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
     each = 4 / _bytes_per_second() if max(spec.kernel, default=1) >= RATED else PASSES * blas.pass_seconds(parallel.num_threads())
-    transforms = 2.2 * (0.16 + 0.84 * spec.rank) * transformed * each
+    transforms = 2.2 * (0.4 + 0.75 * spec.rank) * transformed * each
     seconds = 2.8e-3 + transforms + 1.9 * products + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
 

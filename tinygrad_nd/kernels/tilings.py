@@ -228,7 +228,7 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
     size, kinds = float(prod(lengths)), prod(map(len, axes))
     entries, weights = pieces * line * size * spec.groups, size * spec.groups * c * m * taps
     batches = 2 * kinds + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
-    products = 1.2 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 1.4e-6 * batches * size * spec.groups * taps
+    products = 1.3 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 1.4e-6 * batches * size * spec.groups * taps
     numbers = 2 * batches * weights
     for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), entries * m)):
         while sides:
@@ -248,13 +248,13 @@ def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any
     rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
     written = pass_seconds(parallel.num_threads()) * scale * entries
     macs = entries * weights / tiling.abreast
-    seconds = 1.2 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
+    seconds = 1.3 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
     inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
     for i, f in enumerate(circles):
         waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2
         there, back = inner * prod(tiling.length[i + 1 : len(circles)]) * c, inner * prod(made[i + 1 :]) * m
         macs = waves * forms * parts * (tiling.length[i] * there + made[i] * back) * entries
-        seconds += 2.1 * product_seconds(macs, 64, parts * f, dtype) + 0.75 * written * (waves * forms * there + parts * made[i] * back)
+        seconds += 2.4 * product_seconds(macs, 64, parts * f, dtype) + 0.75 * written * (waves * forms * there + parts * made[i] * back)
         inner *= waves
     cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
     moved = 2.9 * cuts * entries + 4.2 * weights

@@ -120,7 +120,7 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vecto
     slabs = n * c * prod(_reach(spec)) * dtype.itemsize / SLAB
     far = max(0, n * c * prod(spec.size) + points * m - CACHED)
     moved = window * m * (5 + 0.8 * slabs) + 0.4 * far
-    products_and_rows = step * rows * ((1.3 if vectors <= 1 else 0.9) * longer * window + 6)
+    products_and_rows = step * rows * ((1.4 if vectors <= 1 else 1) * longer * window + 6)
     return 2e-4 + products_and_rows + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
 
 

@@ -130,7 +130,7 @@ def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.d
     spilled = 2 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
     far = max(0, n * groups * (c * prod(spec.size) + m * prod(spec.out)) - CACHED)
     moved = (4.2 * size * groups * c * m + 0.5 * far) * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
-    return 2e-4 + step * (0.53 * rows * c + 10 * spilled * inputs + 9 * rows) + moved
+    return 2e-4 + step * (0.53 * rows * c + (1 + min(spec.rank, 2)) * (3.3 * spilled * inputs + 3 * rows)) + moved
 
 
 def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, int]]:
