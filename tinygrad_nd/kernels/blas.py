@@ -69,6 +69,17 @@ def matmul(a: Array, b: Array) -> Array:
     return out
 
 
+def product_and_row(a: Array, b: Array, row: Array) -> Array | None:
+    """a @ b + row, of large matrices whose sums may begin with the row; None of others."""
+    products, steps = engines.compiled("products"), a.size * b.shape[-1]
+    alike = a.dtype == b.dtype == row.dtype and a.dtype.char in "fd" and row.flags.c_contiguous and row.flags.aligned
+    if products is None or not alike or steps < BRIEF or parallel.num_threads() < 2 or products.takes(a, b, flops_per_second()):
+        return None
+    out = memory.empty((len(a), b.shape[1]), a.dtype)
+    with single_blas():
+        return out if products.by_blas(gemm(a.dtype), a, b, out, row) else None
+
+
 def product_seconds(macs: float, columns: float, inner: float, dtype: np.dtype[Any]) -> float:
     """What multiply-adds of many rows cost one thread: columns are taken by eights, and a last four, two or one cost nearly as much."""
     real = 4 if dtype.kind == "c" else 1

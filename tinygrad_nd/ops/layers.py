@@ -28,13 +28,20 @@ __all__ = ["bilinear", "embedding", "linear"]
     bias=lambda g: g if isinstance(g, Tensor) else sums.sum_to(g, g.shape[-1:]),
 )
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    y = blas.matmul(_rows(x), weight.T)
-    if bias is not None:
-        if bias.dtype == y.dtype or np.result_type(y, bias) == y.dtype:
-            elementwise.add_into(y, bias)
-        else:
-            y = y + bias
+    rows = _rows(x)
+    y = None if bias is None else blas.product_and_row(rows, weight.T, bias)
+    if y is None:
+        y = _plus(blas.matmul(rows, weight.T), bias)
     return y if x.ndim == 2 else y.reshape(*x.shape[:-1], len(weight))
+
+
+def _plus(y: Any, bias: Any) -> Any:
+    if bias is None:
+        return y
+    if bias.dtype != y.dtype and np.result_type(y, bias) != y.dtype:
+        return y + bias
+    elementwise.add_into(y, bias)
+    return y
 
 
 def _product(a: Any, b: Any) -> Any:

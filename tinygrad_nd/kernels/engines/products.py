@@ -157,24 +157,28 @@ def _other_way_round(a: Array, b: Array, out: Array) -> list[list[Call]]:
     return tasks
 
 
-def by_blas(gemm: int | None, a: Array, b: Array, out: Array) -> bool:
-    """out[...] = a @ b, matrices, by BLAS's function at this address, on our threads; False where it does not take them."""
+def by_blas(gemm: int | None, a: Array, b: Array, out: Array, row: Array | None = None) -> bool:
+    """out[...] = a @ b, matrices, by BLAS's function at this address, on our threads; False where it does not take them.
+
+    With a row its sums begin there, which takes no time: BLAS would set them to 0.
+    """
     left, right = _lies(a), _lies(b)
     if gemm is None or not (a.dtype == b.dtype == out.dtype and left and right):
         return False
     (m, n), k, parts, (ta, lda), (tb, ldb) = out.shape, a.shape[1], parallel.num_threads(), left, right
 
-    def call(a: Array, b: Array, out: Array) -> Call:
-        trampoline = llvm.function("gemm", "iiiiiipipipi", out.dtype, _gemm)
-        return trampoline.address, gemm, ta, tb, *out.shape, k, a, lda, b, ldb, out, n
+    def calls(a: Array, b: Array, out: Array, row: Array | None) -> list[Call]:
+        trampoline = llvm.function("gemm", "iiiiiiipipipi", out.dtype, _gemm)
+        product = trampoline.address, gemm, ta, tb, row is not None, *out.shape, k, a, lda, b, ldb, out, n
+        return [product] if row is None else [moved(np.broadcast_to(row, out.shape), out), product]
 
     def written() -> list[list[Call]]:
         cuts = [max(m, n) * i // parts for i in range(parts + 1)]
         if m >= n:
-            return [[call(a[i:j], b, out[i:j])] for i, j in pairwise(cuts)]
-        return [[call(a, b[:, i:j], out[:, i:j])] for i, j in pairwise(cuts)]
+            return [calls(a[i:j], b, out[i:j], row) for i, j in pairwise(cuts)]
+        return [calls(a, b[:, i:j], out[:, i:j], None if row is None else row[i:j]) for i, j in pairwise(cuts)]
 
-    programs.run(("blas", gemm), (a, b, out), written)
+    programs.run(("blas", gemm), (a, b, out) if row is None else (a, b, out, row), written)
     return True
 
 
@@ -186,12 +190,12 @@ def _lies(a: Array) -> tuple[int, int] | None:
     return (111, down) if across == 1 and down >= a.shape[1] else (112, across) if down == 1 and across >= a.shape[0] else None
 
 
-def _gemm(kernel: llvm.Kernel, gemm: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, *matrices: Any) -> None:
-    """gemm(by rows, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, out, ldo)."""
+def _gemm(kernel: llvm.Kernel, gemm: Any, ta: Any, tb: Any, add: Any, m: Any, n: Any, k: Any, *matrices: Any) -> None:
+    """gemm(by rows, ta, tb, m, n, k, 1, a, lda, b, ldb, add, out, ldo)."""
     *operands, out, ldo = matrices
-    one, zero = (ir.Constant(kernel.number, v) for v in (1, 0))
     ways = [kernel.b.trunc(v, ir.IntType(32)) for v in (llvm.integer(101), ta, tb)]
-    kernel.call(gemm, *ways, m, n, k, one, *operands, zero, out, ldo)
+    one, added = ir.Constant(kernel.number, 1), kernel.b.sitofp(add, kernel.number)
+    kernel.call(gemm, *ways, m, n, k, one, *operands, added, out, ldo)
 
 
 def is_dense(x: Array, dtype: np.dtype[Any]) -> bool:
