@@ -146,7 +146,17 @@ STACKS = [((7, 5, 90, 80), (80, 900)), ((4, 140, 250), (4, 250, 160)), ((3, 1, 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("a, b, rate", [(*m, rate) for rate, some in ((np.inf, MATRICES + STACKS), (0, MATRICES)) for m in some])
+@pytest.mark.parametrize("rows, inner, columns", [(300, 200, 110), (40, 300, 500)])
+def test_a_linear_layers_sums_begin_with_its_bias(rows, inner, columns, dtype):
+    x, w, bias = draw(rows, inner, dtype=dtype), draw(columns, inner, dtype=dtype), draw(2 * columns, dtype=dtype)
+    for b in (bias[:columns], bias[columns:], bias[::2], bias[:columns].astype("float32")):
+        for _ in range(2):
+            expected = x.astype(float) @ w.T.astype(float) + b
+            assert np.abs(nd.linear(x, w, b).data - expected).max() < TOLERANCE[dtype] * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("a, b, rate", [(*m, rate) for rate, some in ((np.inf, MATRICES + STACKS), (0, MATRICES + STACKS)) for m in some])
 def test_matmul_is_numpys_however_its_operands_lie(a, b, rate, dtype, monkeypatch):
     monkeypatch.setattr(products, "flops_per_second", lambda dtype: rate)
     lie = (lambda t: t, lambda t: t.swapaxes(-1, -2).copy().swapaxes(-1, -2), lambda t: t[..., ::-1], lambda t: t[..., ::-1, :])

@@ -26,6 +26,7 @@ HANDED = 1 << 19  # the same where threads are handed their parts without the GI
 PASS = 1 << 17  # columns that are transformed to see how fast that is: more than a core's own cache holds
 TRIES = 8  # to be faster, before a rate is taken to be known
 BRIEF = 1 << 22  # multiply-adds below which it counts that BLAS packs its operands, and is told to keep to one thread
+STACK = 1 << 10  # matrices of which each is handed out
 LARGE = 1 << 21  # multiply-adds of one matrix from which a compiled product may take less time
 
 
@@ -45,13 +46,13 @@ def matmul(a: Array, b: Array) -> Array:
     out = memory.empty((*a.shape[:-1], b.shape[-1]), dtype)
     products = engines.compiled("products")
     steps = a.size * b.shape[-1]
-    handed = not batch and steps >= HANDED and parallel.num_threads() > 1
+    handed = steps >= HANDED and parallel.num_threads() > 1
     if products is not None:
-        brief = handed and steps < BRIEF and products.begins_sooner(a, b, flops_per_second())
+        brief = handed and not batch and steps < BRIEF and products.begins_sooner(a, b, flops_per_second())
         if brief or (prod(batch) * LARGE <= steps and products.takes(a, b, flops_per_second())):
             products.matmul(a, b, out)
             return out
-    if products is not None and handed:
+    if products is not None and handed and (not batch or 2 * parallel.num_threads() <= prod(batch) <= STACK):
         with single_blas():
             if products.by_blas(gemm(dtype), a, b, out):
                 return out

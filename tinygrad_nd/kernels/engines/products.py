@@ -158,14 +158,16 @@ def _other_way_round(a: Array, b: Array, out: Array) -> list[list[Call]]:
 
 
 def by_blas(gemm: int | None, a: Array, b: Array, out: Array, row: Array | None = None) -> bool:
-    """out[...] = a @ b, matrices, by BLAS's function at this address, on our threads; False where it does not take them.
+    """out[...] = a @ b, matrices or stacks of them, by BLAS's function at this address, on our threads; False where it does not take them.
 
-    With a row its sums begin there, which takes no time: BLAS would set them to 0.
+    With a row the sums of a matrix begin there, which takes no time: BLAS would set them to 0.
     """
-    left, right = _lies(a), _lies(b)
+    *batch, m, n = out.shape
+    first = (0,) * len(batch)
+    left, right = _lies(a[first]), _lies(b[first])
     if gemm is None or not (a.dtype == b.dtype == out.dtype and left and right):
         return False
-    (m, n), k, parts, (ta, lda), (tb, ldb) = out.shape, a.shape[1], parallel.num_threads(), left, right
+    k, parts, (ta, lda), (tb, ldb) = a.shape[-1], parallel.num_threads(), left, right
 
     def calls(a: Array, b: Array, out: Array, row: Array | None) -> list[Call]:
         trampoline = llvm.function("gemm", "iiiiiiipipipi", out.dtype, _gemm)
@@ -173,6 +175,8 @@ def by_blas(gemm: int | None, a: Array, b: Array, out: Array, row: Array | None 
         return [product] if row is None else [moved(np.broadcast_to(row, out.shape), out), product]
 
     def written() -> list[list[Call]]:
+        if batch:
+            return [calls(a[at], b[at], out[at], None) for at in np.ndindex(*batch)]
         cuts = [max(m, n) * i // parts for i in range(parts + 1)]
         if m >= n:
             return [calls(a[i:j], b, out[i:j], row) for i, j in pairwise(cuts)]
