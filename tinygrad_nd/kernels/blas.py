@@ -52,10 +52,10 @@ def matmul(a: Array, b: Array) -> Array:
         if brief or (prod(batch) * LARGE <= steps and products.takes(a, b, flops_per_second())):
             products.matmul(a, b, out)
             return out
-    if products is not None and handed and (not batch or 2 * parallel.num_threads() <= prod(batch) <= STACK):
-        with single_blas():
-            if products.by_blas(gemm(dtype), a, b, out):
-                return out
+        if handed and (not batch or 2 * parallel.num_threads() <= prod(batch) <= STACK):
+            with single_blas():
+                if products.by_blas(gemm(dtype), a, b, out):
+                    return out
     parts = parallel.num_threads() if a.size * b.shape[-1] > ALONE else 1
     axis = next((i for i, n in enumerate(batch) if n >= 2 * parts), out.ndim - 2 if out.shape[-2] >= out.shape[-1] else out.ndim - 1)
     cuts = [out.shape[axis] * i // parts for i in range(parts + 1)]
@@ -119,6 +119,11 @@ def pass_seconds(threads: int) -> float:
 
     with single_blas():
         return 1 / rate(a[0].size, all_work)
+
+
+def moved_seconds(numbers: float, dtype: np.dtype[Any]) -> float:
+    """What it costs one thread to move numbers from one place in memory to another."""
+    return numbers * pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
 
 
 def rate(flops: int, work: Callable[[], object]) -> float:

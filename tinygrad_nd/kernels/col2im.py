@@ -91,16 +91,15 @@ def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple
     """Seconds of one thread, and whether rows are of points: products, what they make added up, and a copy of what goes in and out."""
     points, taps, cuts = n * prod(spec.out), prod(spec.kernel), _cuts(n, spec.groups, c // spec.groups, m, spec, dtype)
     rows, calls, macs = taps * prod(spec.out[:-1]), taps * len(cuts), points * taps * c * m / spec.groups
-    scale = blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
     moved = 1.5 * points * taps * c + 2.2 * n * c * prod(spec.size) + 5 * points * m
     products = 0.8 * blas.product_seconds(macs, points, m / spec.groups, dtype) + 5e-5 * calls
-    by_images = 8e-4 + products + 6e-8 * rows * len(cuts) * c + moved * scale
+    by_images = 8e-4 + products + 6e-8 * rows * len(cuts) * c + blas.moved_seconds(moved, dtype)
     lie_side_by_side = spec.rank > 0 and spec.groups == spec.stride[-1] == 1 and cuts[0][1] == slice(0, c)
     if not lie_side_by_side or c * spec.out[-1] < ROW:
         return by_images, False
     products = 0.9 * blas.product_seconds(macs, c, m, dtype) + 5.8e-5 * calls
     moved = points * taps * (0.55 * c + 0.18 * m) + n * c * prod(spec.size)
-    return 8e-4 + products + 7.5e-8 * rows * n + moved * scale, True
+    return 8e-4 + products + 7.5e-8 * rows * n + blas.moved_seconds(moved, dtype), True
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:

@@ -97,7 +97,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     rows = _by_rows(spec, c // spec.groups)
     passes = (1.2 if spec.groups < c else 0.38 if rows else 0.6) + (0.3 if rows else 6) / spec.groups
     moved = 2 * passes * points * spec.groups * calls + (4.5 * points * m if spec.groups < m else 0)
-    return 4e-4 + 7e-6 * calls + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4, 3 * SLAB
+    return 4e-4 + 7e-6 * calls + blas.moved_seconds(moved, dtype), 3 * SLAB
 
 
 def _compiled(groups: int, p: int, dtype: np.dtype[Any]) -> Any:

@@ -140,7 +140,7 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> fl
     piece = c // spec.groups * (spec.kernel[-1] if spec.rank and spec.groups == spec.dilation[-1] == 1 else 1) * dtype.itemsize
     copied = 0 if is_product(spec) and spec.groups == 1 else points * taps * spec.groups
     moved = (0.85 + 14 / piece) * copied + points * m + n * c * prod(spec.size) + 10 * taps * m
-    return 1.05 * seconds + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    return 1.05 * seconds + blas.moved_seconds(moved, dtype)
 
 
 def _columns(x: Array, spec: ConvSpec, slab: Box, matrix: Array, q: int) -> Iterator[tuple[Box, Array]]:

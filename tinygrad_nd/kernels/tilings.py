@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .blas import pass_seconds, product_seconds
+from .blas import moved_seconds, product_seconds
 from .fourier import lengths as circle_lengths
 from .fourier import points
 from .geometry import ConvSpec
@@ -237,16 +237,16 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
                 rows, columns = rows * sides[0][0], columns * sides.pop(0)[1]
             numbers += each * (0.7 * (1 + rows / columns) + 0.038 * rows)
             each *= rows / columns
-    moved = 8e-9 * pieces * (size + prod(outputs)) + numbers * pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    moved = 8e-9 * pieces * (size + prod(outputs)) + moved_seconds(numbers, dtype)
     return 1.5e-3 + 4.1e-4 * batches + products + moved
 
 
 def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
     """Of one thread: calls, products, the reading of weights, transforms and what they write, and cuts of x and y."""
-    entries, scale = n * tiling.tiles * tiling.line, dtype.itemsize / 4
+    entries = n * tiling.tiles * tiling.line
     weights = tiling.size * tiling.reach * tiling.abreast * c * m
     rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
-    written = pass_seconds(parallel.num_threads()) * scale * entries
+    written = moved_seconds(entries, dtype)
     macs = entries * weights / tiling.abreast
     seconds = 1.3 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
     inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
@@ -258,7 +258,7 @@ def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any
         inner *= waves
     cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
     moved = 2.9 * cuts * entries + 4.2 * weights
-    return 3.4e-3 + 3.2e-4 * rounds * tiling.frequencies + seconds + moved * pass_seconds(parallel.num_threads()) * scale
+    return 3.4e-3 + 3.2e-4 * rounds * tiling.frequencies + seconds + moved_seconds(moved, dtype)
 
 
 def _most_tiles(size: float, channels: int, weights: float, itemsize: int) -> int:

@@ -108,9 +108,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     filled = spec.groups / (-(-spec.groups // lanes) * lanes) / 3  # as many loads as products, where taps share none
     macs = points * prod(spec.kernel) * (c // spec.groups) * m
     moved = n * c * prod(spec.size) * (0.4 if c == spec.groups else 2.5) + points * m * (0.4 if m == spec.groups else 1.4)
-    seconds = (
-        1.5 * macs / filled / products.flops_per_second(dtype) + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
-    )
+    seconds = 1.5 * macs / filled / products.flops_per_second(dtype) + blas.moved_seconds(moved, dtype)
     return 2e-4 + seconds, 3 * SLAB
 
 

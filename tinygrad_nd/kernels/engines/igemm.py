@@ -114,14 +114,14 @@ def weight_cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) ->
 
 def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vectors: float, longer: float) -> float:
     """The products at their measured rate (a tile of one vector loads more than it multiplies), a few steps of that for every vector of
-    results, the weights, once per slab again, and what images of other sizes than caches' take from afar."""
+    results, the weights, once per slab again, and what images that caches do not hold take from afar."""
     points, window, lanes = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, llvm.lanes(dtype)
     step, rows = 2 * lanes / products.flops_per_second(dtype), points * spec.groups * vectors
     slabs = n * c * prod(_reach(spec)) * dtype.itemsize / SLAB
     far = max(0, n * c * prod(spec.size) + points * m - CACHED)
     moved = window * m * (5 + 0.8 * slabs) + 0.4 * far
     products_and_rows = step * rows * ((1.4 if vectors <= 1 else 1) * longer * window + 6)
-    return 2e-4 + products_and_rows + moved * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    return 2e-4 + products_and_rows + blas.moved_seconds(moved, dtype)
 
 
 def _seen(x: Array, spec: ConvSpec, box: Box, part: int, calls: list[Call]) -> Array:

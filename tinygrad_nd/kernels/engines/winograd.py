@@ -129,7 +129,7 @@ def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.d
     inputs, rows = tiles * size * -(-groups * c // lanes), tiles * size * groups * -(-m // lanes)  # vectors
     spilled = 2 if 2 * size * lanes * dtype.itemsize > FIRST else 1  # a tile goes to and fro between two buffers
     far = max(0, n * groups * (c * prod(spec.size) + m * prod(spec.out)) - CACHED)
-    moved = (4.2 * size * groups * c * m + 0.5 * far) * blas.pass_seconds(parallel.num_threads()) * dtype.itemsize / 4
+    moved = blas.moved_seconds(4.2 * size * groups * c * m + 0.5 * far, dtype)
     return 2e-4 + step * (0.53 * rows * c + (1 + min(spec.rank, 2)) * (3.3 * spilled * inputs + 3 * rows)) + moved
 
 
