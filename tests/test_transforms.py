@@ -168,6 +168,12 @@ def test_hvp_of_several_primals_mixes_them():
     close(hy, 2 * x * u)
 
 
+def test_hvp_of_complex_numbers_is_how_the_gradient_changes_along_the_vector():
+    f = lambda z: nd.sum(nd.absolute(z * z - 1j * nd.sin(z)) ** 2)
+    z, v, h = np.array([1 + 2j, -0.5 + 0.3j]), np.array([1j, 2 - 1j]), 1e-5
+    close(nd.hvp(f, z, v), (nd.grad(f)(z + h * v).data - nd.grad(f)(z - h * v).data) / (2 * h), atol=1e-6)
+
+
 def test_a_linear_function_has_zero_hessian_and_hvp():
     close(nd.hessian(lambda x: (3 * x).sum())(V), np.zeros((3, 3)))
     close(nd.hvp(lambda x: (3 * x).sum(), V, np.ones(3)), np.zeros(3))

@@ -14,7 +14,6 @@ import numpy as np
 from .node import enable_grad, recording
 from .ops.linalg import operand
 from .ops.parts import alias
-from .ops.reduce import sum
 from .ops.shape import reshape, stack
 from .sweep import depends_on_others, gradients
 from .tensor import Tensor, astensor
@@ -141,15 +140,8 @@ def hvp(f: Function, primals: Sequence[Any], vector: Any) -> Any:
     if len(points) != len(vectors):
         raise ValueError(f"hvp: {len(points)} primals need as many vectors, but got {len(vectors)}")
     every = tuple(range(len(points)))
-    slopes = _grad(f, every, "hvp")
-
-    def slope(*args: Any) -> Tensor:
-        total: Any = 0.0
-        for g, v in zip(slopes(*args), vectors):
-            total = total + sum(g * _tangent(v, g, "hvp: a vector"))
-        return total  # type: ignore[no-any-return]
-
-    found = grad(slope, every)(*points)
+    slopes, inputs = _called(_grad(f, every, "hvp"), points, {}, every, "hvp")
+    found = _pull(slopes, inputs, [_tangent(v, x, "hvp: a vector") for v, x in zip(vectors, inputs)])  # the Hessian is its own transpose
     return found[0] if single or not isinstance(vector, (list, tuple)) else found
 
 
