@@ -106,6 +106,7 @@ def test_generators_in_one_state_change_an_image_and_its_mask_alike():
         (lambda x: augment.crop(x, 0, (1, 2, 3)), "3 entries for 2 spatial axes"),
         (lambda x: augment.crop(x, 0, 3, padding=-1), r"padding \(-1, -1\)"),
         (lambda x: augment.crop(x, 0, 3, padding_mode="edge"), "replicate"),
+        (lambda x: augment.shift(x, 0, -1), "augment.shift: most=-1 must not be negative"),
         (lambda x: augment.flip(x, 0, 2), "no spatial axis 2"),
         (lambda x: augment.flip(x, 0, p=1.5), "1.5"),
         (lambda x: augment.brightness(x, 0, -1), "augment.brightness: most=-1 must be at least 0"),

@@ -180,6 +180,7 @@ class Foreign:
     (lambda: nd.tensor(V).at[0].add(1j), r"x.at\[index\]: 1j \(complex\) does not fit into dtype float64"),
     (lambda: nd.tensor([1, 2]).at[:].add(np.array([1.5, 2.5])), r"x.at\[index\]: a value of dtype float64 does not fit into dtype int64"),
     (lambda: nd.argmax(M, (0, 1)), r"argmax: works along one axis, but got axis=\(0, 1\)"),
+    (lambda: nd.roll(M, 1, 1.5), "roll: axis must be an int or a sequence of ints, but got .*1.5"),
     (lambda: nd.sum(M, True), "sum: axis must be an int or a sequence of ints, but got True"),
     (lambda: nd.interp(1j * V, V, V), "interp: complex numbers have no order"),
     (lambda: nd.arctan2(V, 1j * V), "arctan2: is not defined for float64 and complex128"),

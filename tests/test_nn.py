@@ -609,6 +609,8 @@ def test_layers_of_a_rank_refuse_others():
         (lambda: nn.ConvTranspose2d(3, 4, 3, stride=0), ValueError, r"ConvTranspose2d: stride \(0, 0\) must be at least 1"),
         (lambda: nn.Conv2d(3, 4, 3, stride=(1, 2, 3)), ValueError, "Conv2d: stride=.* has 3 entries for 2"),
         (lambda: nn.Embedding("a", 3), TypeError, "Embedding: num_embeddings must be an int"),
+        (lambda: nn.Embedding(4, 3, init=3), TypeError, "Embedding: init must be a function"),
+        (lambda: nn.Embedding(4, 3, init=lambda shape, **_: np.zeros(3)), ValueError, r"shape it is called with, \(4, 3\)"),
         (lambda: nn.BatchNorm(3, momentum=2), ValueError, "BatchNorm: momentum=2"),
         (lambda: nn.BatchNorm2d(3)(np.zeros((0, 3, 1, 1))), ValueError, "no values per channel"),
         (lambda: nn.InstanceNorm2d(3)(np.zeros((2, 4, 8, 8))), ValueError, "num_features is 3, but x .* has 4 channels"),
@@ -639,3 +641,9 @@ def test_layers_of_a_rank_refuse_others():
 def test_errors_say_what_came(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_table_given_to_an_embedding_stays_as_it_is():
+    table = np.ones((3, 2), np.float32)
+    weight = nn.Embedding(3, 2, padding_idx=-1, init=lambda shape, **_: table).weight.data
+    assert (table == 1).all() and weight.tolist() == [[1, 1], [1, 1], [0, 0]]

@@ -9,11 +9,12 @@ that are no such formula are constants, and refuse parameters that require grad 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from .arguments import Rng, option
+from .arguments import Rng, option, whole
 from .elsewhere import hinting
 from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
@@ -143,8 +144,8 @@ def categorical(p: Any, size: Any = None, *, axis: int = -1, rng: Rng = None) ->
     if not weights.shape[-1]:
         raise ValueError(f"random.categorical: p {np.shape(bare(p))} has no entries along axis {axis}")
     reached = np.cumsum(weights, -1)
-    if (weights < 0).any() or not (reached[..., -1] > 0).all():
-        raise ValueError("random.categorical: p must not be negative, and not all 0")
+    if (weights < 0).any() or not ((reached[..., -1] > 0) & (reached[..., -1] < inf)).all():
+        raise ValueError("random.categorical: p must be finite and not negative, and not all 0")
     u = generator(rng, "random.categorical").random(weights.shape[:-1] if size is None else size)
     return astensor((reached <= (u * reached[..., -1])[..., None]).sum(-1))
 
@@ -156,7 +157,7 @@ def choice(
     """Entries of a along an axis (or of the whole numbers below it), chosen with probabilities p. Gradients go to the entries chosen."""
     a, source = astensor(a), generator(rng, "random.choice")
     axis = axis_of(axis, a.ndim, "random.choice") if a.ndim else 0
-    count = a.shape[axis] if a.ndim else int(a)
+    count = a.shape[axis] if a.ndim else whole("random.choice", "a", a.item(), -inf)
     place = astensor(np.asarray(source.choice(count, size, replace, bare(p), shuffle=shuffle)))
     return take(a, place, axis) if a.ndim else place
 
@@ -166,6 +167,6 @@ def permutation(x: Any, axis: int = 0, *, rng: Rng = None) -> Tensor:
     """x with its entries along an axis in random order, gradients and all; or the whole numbers below x so."""
     x, source = astensor(x), generator(rng, "random.permutation")
     if not x.ndim:
-        return astensor(source.permutation(int(x)))
+        return astensor(source.permutation(whole("random.permutation", "x", x.item(), -inf)))
     axis = axis_of(axis, x.ndim, "random.permutation")
     return take(x, source.permutation(x.shape[axis]), axis)

@@ -68,6 +68,8 @@ def crop(x: Any, rng: Rng, size: IntN, *, padding: IntN = 0, padding_mode: str =
 def shift(x: Any, rng: Rng, most: IntN, *, padding_mode: str = "zeros", layout: str | None = None) -> np.ndarray:
     """x with every example moved by up to `most` places (an int, or one per spatial axis), either way; the edge is filled as by `crop`."""
     x, space = _checked("shift", x, layout)
+    if min(per_axis(most, len(space), "most", "augment.shift"), default=0) < 0:
+        raise ValueError(f"augment.shift: most={most} must not be negative")
     return crop(x, rng, [x.shape[a] for a in space], padding=most, padding_mode=padding_mode, layout=layout)
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import Rng, whole
+from ..node import no_grad
 from ..ops.layers import embedding
-from ..tensor import Parameter, Tensor
-from .lazy import Initialiser, check_counts
+from ..tensor import Tensor
+from .lazy import Initialiser, check_counts, recipe
 from .module import Module
 
 __all__ = ["Embedding"]
@@ -37,10 +38,10 @@ class Embedding(Module):
         if padding_idx is not None and not -num_embeddings <= whole("Embedding", "padding_idx", padding_idx, -inf) < num_embeddings:
             raise ValueError(f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows")
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
-        drawn = init((num_embeddings, embedding_dim), dtype=dtype, rng=rng)
+        self.weight = recipe(self, init, dtype, rng).weight(num_embeddings, embedding_dim)
         if padding_idx is not None:
-            drawn[padding_idx] = 0
-        self.weight = Parameter(drawn)
+            with no_grad():
+                self.weight[padding_idx] = 0
 
     def forward(self, indices: Any) -> Tensor:
         return embedding(indices, self.weight, padding_idx=self.padding_idx)

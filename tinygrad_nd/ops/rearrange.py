@@ -82,7 +82,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
     shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
     if shifts.ndim > 1 or shifts.dtype.kind not in "iu":
         raise ValueError(f"roll: shift={shift} and axis={axis} must be ints, or sequences of as many")
-    each = tuple(axes_of(int(a), x.ndim, "roll")[0] for a in axes)
+    each = tuple(axes_of(a, x.ndim, "roll")[0] for a in axes)
     return _roll(x, shift=tuple(shifts.tolist()), axes=each)
 
 
