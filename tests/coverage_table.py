@@ -28,14 +28,14 @@ from tinygrad_nd.tree import leaves  # noqa: E402
 YES, NO, NA = "yes", "no", "–"
 FAMILIES = {  # of the modules in ops/
     "elementwise": "elementwise choice parts special",
-    "steps, comparisons, bits": "steps bits",
+    "steps, comparisons, bits": "steps",
     "reductions, scans, statistics": "reduce moments scan quantile statistics sampled",
-    "shape, joining, indexing, sorting": "shape apply broadcasting join rearrange pad index select sort plain matrix create grids",
+    "shape, joining, indexing, sorting": "shape apply broadcasting join rearrange pad index sort plain matrix create",
     "linear algebra, products": "linalg einsum vectors matrix_norm",
     "Fourier transforms": "fft fourier",
     "second names": "aliases",
     "networks": "activation adaptive attention conv convolve ctc curves distance dropout label_loss layers loss margin_loss norm pool "
-    "resize window",
+    "window",
 }
 _FAMILY = {module: family for family, modules in FAMILIES.items() for module in modules.split()}
 

@@ -20,7 +20,6 @@ from .ops.adaptive import *
 from .ops.aliases import *
 from .ops.apply import *
 from .ops.attention import *
-from .ops.bits import *
 from .ops.broadcasting import *
 from .ops.choice import *
 from .ops.conv import *
@@ -32,7 +31,6 @@ from .ops.distance import *
 from .ops.dropout import *
 from .ops.einsum import *
 from .ops.elementwise import *
-from .ops.grids import *
 from .ops.index import *
 from .ops.join import *
 from .ops.label_loss import *
@@ -51,10 +49,8 @@ from .ops.pool import *
 from .ops.quantile import *
 from .ops.rearrange import *
 from .ops.reduce import *
-from .ops.resize import *
 from .ops.sampled import *
 from .ops.scan import *
-from .ops.select import *
 from .ops.shape import *
 from .ops.sort import *
 from .ops.special import *

@@ -16,9 +16,9 @@ from .tensor import Tensor, astensor
 MODULES = tuple(  # of public functions
     import_module(f".ops.{name}", __package__)
     for name in """
-        activation adaptive aliases apply attention bits broadcasting choice conv convolve create ctc curves distance dropout
-        einsum elementwise grids index join label_loss layers linalg loss margin_loss matrix matrix_norm moments norm pad parts plain pool
-        quantile rearrange reduce resize sampled scan select shape sort special statistics steps vectors window
+        activation adaptive aliases apply attention broadcasting choice conv convolve create ctc curves distance dropout einsum
+        elementwise index join label_loss layers linalg loss margin_loss matrix matrix_norm moments norm pad parts plain pool quantile
+        rearrange reduce sampled scan shape sort special statistics steps vectors window
     """.split()
 )
 PUBLIC: dict[str, Callable[..., Any]] = {name: getattr(module, name) for module in MODULES for name in module.__all__}

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..arguments import flag, number, option, whole
 from ..kernels.padding import per_axis, resolve_padding, several
+from ..ops.adaptive import MODES, RANKED
 from ..ops.conv import is_channels_last
-from ..ops.resize import MODES, RANKED
 from ..values import numeric
 
 ANY: Mapping[str, float] = {}

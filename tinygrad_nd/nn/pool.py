@@ -8,7 +8,7 @@ from typing import Any
 
 from ..arguments import option
 from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding, several
-from ..ops import adaptive, resize, window
+from ..ops import adaptive, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
 from ..ops.pool import avg_pool_nd, lp_pool_nd, max_pool_nd
@@ -34,7 +34,7 @@ GlobalAvgPool = module_of("GlobalAvgPool", adaptive.global_avg_pool)
 GlobalMaxPool = module_of("GlobalMaxPool", adaptive.global_max_pool)
 Unfold = module_of("Unfold", window.unfold_nd)
 Fold = module_of("Fold", window.fold_nd)
-Upsample = module_of("Upsample", resize.interpolate)
+Upsample = module_of("Upsample", adaptive.interpolate)
 PixelShuffle = module_of("PixelShuffle", window.pixel_shuffle_nd)
 PixelUnshuffle = module_of("PixelUnshuffle", window.pixel_unshuffle_nd)
 

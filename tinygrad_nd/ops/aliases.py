@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import bits, elementwise, parts, reduce, shape, special, steps
+from . import elementwise, parts, reduce, shape, special, steps
 
 __all__ = [
     "acos", "acosh", "amax", "amin", "around", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_invert", "bitwise_left_shift",
@@ -12,8 +12,8 @@ __all__ = [
 
 acos, acosh, asin, asinh = elementwise.arccos, elementwise.arccosh, elementwise.arcsin, elementwise.arcsinh
 atan, atan2, atanh = elementwise.arctan, elementwise.arctan2, elementwise.arctanh
-bitwise_invert = bitwise_not = bits.invert
-bitwise_left_shift, bitwise_right_shift = bits.left_shift, bits.right_shift
+bitwise_invert = bitwise_not = steps.invert
+bitwise_left_shift, bitwise_right_shift = steps.left_shift, steps.right_shift
 concat, permute_dims = shape.concatenate, shape.transpose
 conjugate, copy = parts.conj, parts.alias
 pow, mod, true_divide = elementwise.power, elementwise.remainder, elementwise.divide

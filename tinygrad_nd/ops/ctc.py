@@ -11,11 +11,11 @@ from ..arguments import whole as whole_number
 from ..tensor import Tensor, astensor
 from .choice import maximum, where
 from .curves import real
+from .index import take_along_axis
 from .label_loss import whole
 from .loss import check_reduction, reduced
 from .parts import wide
 from .reduce import logsumexp
-from .select import take_along_axis
 from .shape import concatenate, expand_dims, reshape
 
 __all__ = ["ctc_loss"]

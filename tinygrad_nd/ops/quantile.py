@@ -11,11 +11,11 @@ import numpy as np
 from ..arguments import option
 from ..tensor import Tensor, astensor
 from .choice import where
+from .index import take_along_axis
 from .moments import laid_along
 from .naming import named, titled
 from .parts import floating
 from .reduce import mean, merged
-from .select import take_along_axis
 from .shape import Axes, _reshape, axes_of, broadcast_to, expand_dims, take_along, transpose
 from .sort import order_statistics, sort
 

@@ -1,7 +1,8 @@
-"""Functions without a slope: comparisons, logic and rounding. Their results are constants, or have gradients of 0."""
+"""Functions without a slope: comparisons, logic, rounding and bits. Their results are constants, or have gradients of 0."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,15 @@ import numpy as np
 from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .naming import named
+from ..values import numeric
+from .naming import named, titled
 from .ufunc import Function, elementwise, no_slope
 
 __all__ = [
-    "allclose", "array_equal", "array_equiv", "ceil", "equal", "fix", "floor", "floor_divide", "greater", "greater_equal",
-    "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "less", "less_equal", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "nextafter", "not_equal", "rint", "round", "signbit", "spacing", "trunc",
+    "allclose", "array_equal", "array_equiv", "bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "ceil", "equal", "fix",
+    "floor", "floor_divide", "gcd", "greater", "greater_equal", "invert", "isclose", "isfinite", "isinf", "isnan", "isneginf",
+    "isposinf", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "nextafter",
+    "not_equal", "right_shift", "rint", "round", "signbit", "spacing", "trunc",
 ]  # fmt: skip
 
 # Results that carry no gradient.
@@ -104,3 +107,36 @@ def round(x: Any, decimals: int = 0) -> Tensor:
 def fix(x: Any) -> Tensor:
     """x rounded towards zero; its gradient is 0."""
     return trunc(x)
+
+
+# On the bits of integers and booleans; no gradient.
+
+
+def _on_bits(ufunc: np.ufunc, doc: str) -> Callable[..., Tensor]:
+    def one(x: Any) -> Tensor:
+        return astensor(ufunc(operand(x)))
+
+    def two(x: Any, y: Any) -> Tensor:
+        return astensor(ufunc(operand(x), operand(y)))
+
+    def operand(x: Any) -> Any:
+        if type(x) in (int, bool):
+            return x  # weak in promotion
+        array = x._data if isinstance(x, Tensor) else numeric(x, None, ufunc.__name__)
+        if array.dtype.kind not in "biu":
+            raise TypeError(f"{ufunc.__name__}: needs integers or booleans, but got {array.dtype}")
+        return array
+
+    run: Any = one if ufunc.nin == 1 else two
+    return named(titled(run, ufunc.__name__, f"{doc} of integers or booleans. No gradient."))
+
+
+bitwise_and = _on_bits(np.bitwise_and, "x & y")
+bitwise_or = _on_bits(np.bitwise_or, "x | y")
+bitwise_xor = _on_bits(np.bitwise_xor, "x ^ y")
+invert = _on_bits(np.invert, "~x")
+left_shift = _on_bits(np.left_shift, "x << y")
+right_shift = _on_bits(np.right_shift, "x >> y")
+bitwise_count = _on_bits(np.bitwise_count, "The number of bits set in |x|,")
+gcd = _on_bits(np.gcd, "The greatest common divisor")
+lcm = _on_bits(np.lcm, "The least common multiple")
