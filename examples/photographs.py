@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+from datasets import folder
 
 SIZE = 96
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retina", "china", "flower")
@@ -17,12 +18,12 @@ NAMES = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "retin
 def load() -> list[np.ndarray]:
     """The eight photographs, uint8 (rows, columns, 3), in the order of NAMES."""
     try:
-        from skimage import data
-        from sklearn.datasets import load_sample_image
+        from skimage import data, io
     except ImportError as missing:
         sys.exit(f'The photographs are inside scikit-image and scikit-learn ({missing}): pip install "tinygrad_nd[examples]"')
+    more = folder("sklearn") / "datasets/images"
     near = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.hubble_deep_field(), data.retina()]
-    return near + [load_sample_image("china.jpg"), load_sample_image("flower.jpg")]
+    return near + [io.imread(more / "china.jpg"), io.imread(more / "flower.jpg")]
 
 
 def crops(

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 Cell = tuple[str, str, int, int]  # family, against, rank, order
@@ -20,6 +21,7 @@ PEERS = {"torch": "PyTorch", "jax": "JAX"}
 ORDERS = {0: "values", 1: "first derivatives", 2: "second derivatives"}
 
 
+@cache
 def declared() -> set[Cell]:
     """Every comparison that a mark in tests/test_*.py declares."""
     found = set()
@@ -44,7 +46,7 @@ def table(cells: Iterable[Cell]) -> str:
 
 def _marks(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.peer":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "peer":
             yield node
 
 

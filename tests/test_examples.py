@@ -46,9 +46,9 @@ def loaded():
 
 @pytest.mark.parametrize("name", ["photos_cnn", "photos_cnn_modules"])
 def test_photos_cnn(run, tmp_path, name, monkeypatch):
-    pytest.importorskip("skimage")
-    pytest.importorskip("sklearn")
+    missing_is_skipped(name, "skimage", "sklearn")
     monkeypatch.setattr("photographs.load", lambda photographs=loaded(): photographs)
+    monkeypatch.setattr("photos_cnn.BATCH", 32)
     numbers, printed, files = run(name, "--out", str(tmp_path))
     losses = numbers["losses"]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
@@ -120,10 +120,14 @@ def test_large_kernels(run, tmp_path):
 
 def with_data(run, name, out, *packages):
     """Runs an example, or skips the test where a package that holds its data is missing."""
-    for package in (*packages, "matplotlib", "scipy"):
+    missing_is_skipped(name, *packages, "matplotlib", "scipy")
+    return run(name, "--out", str(out))
+
+
+def missing_is_skipped(name, *packages):
+    for package in packages:
         if find_spec(package) is None:
             pytest.skip(f"examples/{name}.py needs {package}: install tinygrad_nd[examples]")
-    return run(name, "--out", str(out))
 
 
 @pytest.mark.parametrize("load", ["japanese_vowels", "ecg", "mnist", "brain", "fmri"])

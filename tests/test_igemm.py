@@ -159,10 +159,11 @@ def test_a_linear_layers_sums_begin_with_its_bias(rows, inner, columns, dtype):
 @pytest.mark.parametrize("a, b, rate", [(*m, rate) for rate, some in ((np.inf, MATRICES + STACKS), (0, MATRICES + STACKS)) for m in some])
 def test_matmul_is_numpys_however_its_operands_lie(a, b, rate, dtype, monkeypatch):
     monkeypatch.setattr(products, "flops_per_second", lambda dtype: rate)
-    lie = (lambda t: t, lambda t: t.swapaxes(-1, -2).copy().swapaxes(-1, -2), lambda t: t[..., ::-1], lambda t: t[..., ::-1, :])
     a, b = draw(*a, dtype=dtype), draw(*b, dtype=dtype)
-    for left in lie:
-        for right in lie:
-            expected = np.matmul(left(a).astype(float), right(b).astype(float))
-            found = blas.matmul(left(a), right(b))
+    whole = {inner: np.matmul(a[..., ::inner].astype(float, "C"), b.astype(float)) for inner in (1, -1)}
+    lie = lambda t: [(t, 1, 1), (t.mT.copy().mT, 1, 1), (t[..., ::-1], 1, -1), (t[..., ::-1, :], -1, 1)]  # and which axes it turns around
+    for left, rows, last in lie(a):
+        for right, first, columns in lie(b):
+            expected = whole[last * first][..., ::rows, ::columns]
+            found = blas.matmul(left, right)
             assert found.dtype == dtype and np.abs(found - expected).max() < TOLERANCE[dtype] * np.abs(expected).max()

@@ -49,6 +49,7 @@ def cases():
     draw = np.random.randn
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setattr("onnx.backend.test.case.base.process_snippet", lambda op, name, export: (name, ""))
         patch.setattr(np.random, "randn", lambda *shape: draw(*((1, 3, 8, 8, 8) if shape == (1, 3, 32, 32, 32) else shape)))
         collected = collect_testcases(None)  # whose plain loops over all windows of those volumes would take ten seconds
     for case in collected:

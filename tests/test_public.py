@@ -8,6 +8,7 @@ from operator import attrgetter
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import elsewhere
@@ -104,7 +105,7 @@ def test_the_version_is_a_version():
     assert nd.__version__.count(".") == 2
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@in_turn("name", FUNCTIONS)
 def test_a_public_function_has_a_docstring_and_types(name):
     f = getattr(nd, name)
     assert f.__doc__ and f.__doc__.strip(), "no docstring"
@@ -136,7 +137,7 @@ def members(owner):
             yield name, value.fget if isinstance(value, property) else value
 
 
-@pytest.mark.parametrize("name", [n for n, f in members(nd.Tensor) if inspect.isroutine(f)])
+@in_turn("name", [n for n, f in members(nd.Tensor) if inspect.isroutine(f)])
 def test_a_method_of_a_tensor_has_a_docstring_or_an_obvious_name(name):
     obvious = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "tolist"}
     f = dict(members(nd.Tensor))[name]

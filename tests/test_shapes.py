@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import nn, shapes
@@ -20,7 +21,7 @@ def outcome(f):
         return type(error), str(error).split(": ", 1)[1]
 
 
-@pytest.mark.parametrize("padding", [0, 2, -1, ((1, 2),), "valid", "same", "same_lower", "full", "causal", "sane", (1, 2), 0.5])
+@in_turn("padding", [0, 2, -1, ((1, 2),), "valid", "same", "same_lower", "full", "causal", "sane", (1, 2), 0.5])
 @pytest.mark.parametrize("n, k", list(product((0, 1, 4, 9), (1, 2, 4, 5))))
 def test_conv_sizes_and_errors_are_those_of_conv(n, k, padding):
     for stride, dilation in product((1, 2, 3), (1, 2)):
@@ -28,7 +29,7 @@ def test_conv_sizes_and_errors_are_those_of_conv(n, k, padding):
         assert outcome(lambda: shapes.conv_nd(n, k, stride, padding, dilation)) == outcome(run)
 
 
-@pytest.mark.parametrize("padding", [0, 1, -1, ((0, 1),), "valid", "same", "causal", "full"])
+@in_turn("padding", [0, 1, -1, ((0, 1),), "valid", "same", "causal", "full"])
 @pytest.mark.parametrize("n, k", list(product((1, 4), (1, 2, 3))))
 def test_transposed_sizes_and_errors_are_those_of_conv_transpose(n, k, padding):
     for stride, extra, dilation in product((1, 2, 3), (0, 1, 2), (1, 2)):
@@ -38,7 +39,7 @@ def test_transposed_sizes_and_errors_are_those_of_conv_transpose(n, k, padding):
 
 
 @pytest.mark.parametrize("ceil", [False, True])
-@pytest.mark.parametrize("n, k, padding", list(product((1, 4, 9), (1, 2, 3), (0, 1, ((0, 2),), "same", -1))))
+@in_turn("n, k, padding", list(product((1, 4, 9), (1, 2, 3), (0, 1, ((0, 2),), "same", -1))))
 def test_pool_sizes_and_errors_are_those_of_the_pools(n, k, padding, ceil):
     for stride, dilation in product((None, 1, 2, 3), (1, 2)):
         run = lambda: nd.max_pool_nd(np.zeros((1, 1, n)), (k,), stride, padding, dilation, ceil).shape[2]
@@ -82,7 +83,7 @@ def test_malformed_calls_say_what_came(call, kind, words):
     assert [w for w in words if w not in str(caught.value)] == [], str(caught.value)
 
 
-@pytest.mark.parametrize("n, k, stride, dilation", list(product((1, 5, 8), (1, 2, 3, 4), (1, 2, 3), (1, 2))))
+@in_turn("n, k, stride, dilation", list(product((1, 5, 8), (1, 2, 3, 4), (1, 2, 3), (1, 2))))
 def test_solved_padding_gives_exactly_that_output_or_says_which_are_possible(n, k, stride, dilation):
     unpadded = (n - dilation * (k - 1) - 1) // stride + 1
     for out in range(1, 12):

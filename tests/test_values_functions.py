@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -78,13 +79,13 @@ BINARY = """
 """
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
+@in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", UNARY.split())
 def test_a_function_of_one_array(name, kind):
     agree(name, [ARRAYS[kind]], {})
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
+@in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", BINARY.split())
 def test_a_function_of_two_arrays(name, kind):
     a = ARRAYS[kind]
@@ -118,7 +119,7 @@ REDUCTIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
+@in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_a_reduction(name, kind):
     a = ARRAYS[kind]
@@ -132,14 +133,14 @@ def test_a_reduction(name, kind):
         agree(name, [a], {"axis": axis, "keepdims": keepdims} | options)
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
+@in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", ["argmax", "argmin", "nanargmax", "nanargmin"])
 def test_a_search(name, kind):
     for axis, keepdims in product((None, 0, -1, 1, 7), (False, True)):
         agree(name, [ARRAYS[kind]], {"axis": axis, "keepdims": keepdims})
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
+@in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "nancumsum", "nancumprod", "cumulative_sum", "cumulative_prod"])
 def test_a_scan(name, kind):
     extra = {"include_initial": True} if name.startswith("cumulative") else {"dtype": np.float64}
@@ -290,7 +291,7 @@ ELEMENTWISE = {n: getattr(nd, n) for n in OF_ONE + OF_TWO} | {"clip": lambda x: 
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
-@pytest.mark.parametrize("kind", ["plain", "row", "columns"])
+@in_turn("kind", ["plain", "row", "columns"])
 def test_gradients_of_large_arrays_are_those_of_their_parts(name, kind):
     f, (x, y) = ELEMENTWISE[name], POSITIVE
     operands = [x, y] if name in OF_TWO else [x]

@@ -8,6 +8,7 @@ that keep their first operand's, as NumPy does where it fills a result made like
 from collections.abc import Callable
 
 import pytest
+from in_turn import in_turn
 
 from . import composed, convolutions, core, fourier, functions, linear_algebra, networks, order, shapes, windows
 from .rows import Sample
@@ -19,7 +20,7 @@ SAMPLES: list[Sample] = [sample for family in _FAMILIES for sample in family.SAM
 
 
 def for_each(samples: list[Sample]) -> Callable[[Callable[[Sample], None]], Callable[[str], None]]:
-    """Makes of a fact about one sample a test for every operation among `samples`: each of its rows in turn."""
+    """Makes of a fact about one sample a test for every operation among `samples`: its rows in turn."""
     rows: dict[str, list[Sample]] = {}
     for sample in samples:
         rows.setdefault(sample.op, []).append(sample)
@@ -27,12 +28,7 @@ def for_each(samples: list[Sample]) -> Callable[[Callable[[Sample], None]], Call
     def tested(fact: Callable[[Sample], None]) -> Callable[[str], None]:
         @pytest.mark.parametrize("op", rows)
         def test(op: str) -> None:
-            for number, sample in enumerate(rows[op]):
-                try:
-                    fact(sample)
-                except Exception as error:
-                    error.add_note(f"row {number} of {op}")
-                    raise
+            in_turn("sample", rows[op])(fact)()
 
         return test
 
