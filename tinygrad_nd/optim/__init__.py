@@ -14,22 +14,19 @@ them have `state_dict` and `load_state_dict`.
 """
 
 from ..elsewhere import hinting
-from . import adam, adaptive, averages, clip, lbfgs, one_cycle, optimizer, plateau, schedule, schedules, sgd
-from .adam import *
-from .adaptive import *
+from . import averages, clip, descent, lbfgs, optimizer, plateau, schedule, schedules
 from .averages import *
 from .clip import *
+from .descent import *
 from .lbfgs import *
-from .one_cycle import *
 from .optimizer import *
 from .plateau import *
 from .schedule import *
 from .schedules import *
-from .sgd import *
 
 __all__ = [
-    *adam.__all__, *adaptive.__all__, *averages.__all__, *clip.__all__, *lbfgs.__all__, *one_cycle.__all__, *optimizer.__all__,
-    *plateau.__all__, *schedule.__all__, *schedules.__all__, *sgd.__all__,
+    *averages.__all__, *clip.__all__, *descent.__all__, *lbfgs.__all__, *optimizer.__all__, *plateau.__all__, *schedule.__all__,
+    *schedules.__all__,
 ]  # fmt: skip
 
 globals()["__getattr__"] = hinting("optim", __all__, {"swa_utils": "EMA", "AveragedModel": "EMA"})
