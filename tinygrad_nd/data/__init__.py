@@ -2,10 +2,9 @@
 
 from ..elsewhere import hinting
 from . import augment
+from .arrays import one_hot, train_test_split
 from .batches import batches
-from .labels import one_hot
 from .prefetch import prefetch
-from .split import train_test_split
 
 __all__ = ["augment", "batches", "one_hot", "prefetch", "train_test_split"]
 

@@ -6,8 +6,7 @@ from .check import Check, Report, check_nodes
 from .findings import Finding, lint
 from .missing import why_no_grad
 from .sources import sources
-from .sweeping import Step, steps
-from .timing import Cost, Profile, profile
+from .steps import Cost, Profile, Step, profile, steps
 
 __all__ = [
     "Anomaly", "Check", "Cost", "Finding", "Profile", "Report", "Step", "anomaly", "check_nodes", "lint", "profile", "sources", "steps",

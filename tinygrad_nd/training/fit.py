@@ -18,9 +18,8 @@ from .forms import count, length
 from .history import History
 from .keeping import Keeper
 from .metrics import Metric
-from .modes import training
 from .progress import Progress
-from .run import Run
+from .run import Run, training
 from .stopping import EarlyStopping, interruptible
 
 

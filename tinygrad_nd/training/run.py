@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from .checks import check
 from .forms import asks, count, pair, parameters_of, sample, shapes, takes_model
 from .history import History
 from .metrics import Means, named, number
-from .modes import evaluating
 from .stopping import EarlyStopping
 
 
@@ -175,3 +174,25 @@ class Run:
         epoch, batch, step = (int(saved[name]) for name in ("epoch", "batch", "step"))
         self.history.load_state_dict(saved["history"])
         self.epoch, self.batch, self.step, self.means.sums, self.best = epoch, batch, step, means, best
+
+
+def training(model: Any) -> AbstractContextManager[None]:
+    """In train mode inside, parts that were set to eval in a model that trains excepted; then as found."""
+    return _in_mode(model, None if getattr(model, "training", True) else True)
+
+
+def evaluating(model: Any) -> AbstractContextManager[None]:
+    """In eval mode inside, then as found."""
+    return _in_mode(model, False)
+
+
+@contextmanager
+def _in_mode(model: Any, mode: bool | None) -> Iterator[None]:
+    found = [(m, m.training) for m in model.modules()] if isinstance(model, Module) else []
+    for m, before in found:
+        m.training = before if mode is None else mode
+    try:
+        yield
+    finally:
+        for m, before in found:
+            m.training = before
