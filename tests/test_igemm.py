@@ -55,9 +55,10 @@ def test_any_number_of_groups(groups, c, m, dtype):
 
 @pytest.mark.parametrize("rank", range(6))
 @pytest.mark.parametrize("dilation", [1, 2])
-def test_any_rank(rank, dilation):
+@pytest.mark.parametrize("row", ["igemm", "col2im"])
+def test_any_rank(rank, dilation, row):
     size, kernel = (9, 6, 5, 4, 5)[:rank], (3, 2, 2, 1, 2)[:rank]
-    check(draw(2, 4, *size), draw(6, 2, *kernel), (2, 1, 1, 1, 1)[:rank], 1, dilation, 2)
+    check(draw(2, 4, *size), draw(6, 2, *kernel), (2, 1, 1, 1, 1)[:rank], 1, dilation, 2, row=row)
 
 
 @pytest.mark.parametrize("padding", [((2, 0), (0, 3)), ((-2, 1), (0, -1)), ((5, 4), (3, 6)), ((-4, 8), (9, -7))])
@@ -90,7 +91,11 @@ def test_the_same_threads_give_the_same_bits(threads):
     g = draw(4, 40, *spec.out, dtype="float32")
     with parallel.threads(threads):
         first, *others = (
-            (choose.correlate(x, w, spec, "igemm"), choose.input_grad(g, w, spec, "igemm"), choose.weight_grad(x, g, spec, "igemm"))
+            (
+                choose.correlate(x, w, spec, "igemm"),
+                *(choose.input_grad(g, w, spec, row) for row in ("igemm", "col2im")),
+                choose.weight_grad(x, g, spec, "igemm"),
+            )
             for _ in range(3)
         )
     assert all(np.array_equal(a, b) for other in others for a, b in zip(first, other))
@@ -101,6 +106,10 @@ def test_numbers_that_are_not_finite_stay_where_they_are():
     x[0, 1, 0, 0] = np.nan
     y = choose.correlate(x, w, conv_spec("test", x.shape, w.shape), "igemm")
     assert np.isnan(y[0, :, 0, 0]).all() and np.isfinite(y[0, :, 1:]).all() and np.isfinite(y[0, :, :, 1:]).all()
+    g = draw(1, 5, 4, 4)
+    g[0, 1, 0, 0] = np.inf
+    dx = choose.input_grad(g, w, conv_spec("test", x.shape, w.shape), "col2im")
+    assert np.isinf(dx[0, :, :3, :3]).all() and np.isfinite(dx[0, :, 3:]).all() and np.isfinite(dx[0, :, :, 3:]).all()
 
 
 def test_the_row_is_offered_only_while_the_engine_is_in_use(monkeypatch):
@@ -137,7 +146,7 @@ def narrow(request, monkeypatch):
 @pytest.mark.parametrize("c, m, groups", [(1, 6, 1), (5, 40, 1), (33, 17, 1), (1, 1, 24), (4, 4, 3)])
 def test_narrower_vectors_do_as_well(c, m, groups, dtype, narrow):
     x, w = draw(2, groups * c, 9, 7, dtype=dtype), draw(groups * m, c, 3, 2, dtype=dtype)
-    for row in ("igemm", "winograd", "direct"):
+    for row in ("igemm", "winograd", "direct", "col2im"):
         check(x, w, 1, 1, groups=groups, dtype=dtype, row=row)
 
 

@@ -287,9 +287,13 @@ def test_inputs_of_any_strides_are_taken(row):
 
 
 @pytest.mark.parametrize("columns", [1, col2im.COLUMNS])
-def test_columns_are_added_in_rows_of_points(columns, monkeypatch):
+def test_columns_are_added_in_rows_of_points_and_in_parts(columns, monkeypatch):
     monkeypatch.setattr(col2im, "ROW", 1)
     monkeypatch.setattr(col2im, "COLUMNS", columns)
+    if compiled := engines.compiled("col2im"):
+        monkeypatch.setattr(compiled, "COLUMNS", columns)
+        monkeypatch.setattr(compiled, "SUMS", columns)
+        monkeypatch.setattr(compiled.programs, "_known", {})
     by_points = 0
     for name, spec in HARD.items():
         col2im._plan.cache_clear()

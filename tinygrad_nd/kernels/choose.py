@@ -141,7 +141,7 @@ def estimate(
     if contraction == "input_grad":
         run, count = phases.lowered(spec)
         taken, made = m, c * count
-        points = n * prod(spec.size) if count > 1 and spec.groups > 1 else 0
+        points = n * prod(spec.size) if count > 1 else 0
         if min(run.out, default=1) < 1:  # no tap reaches any point: nothing runs, and any row will do
             run, made = spec, c
     offers: dict[str, tuple[float, int] | str] = {}
@@ -155,9 +155,11 @@ def estimate(
         else:
             seconds, nbytes = cost(max(n, 1), max(about[0], 1), max(about[1], 1), about[2], dtype)
             apart = c if c > spec.groups else 0  # a group's one channel lies beside those of other groups
-            pieces = 0 if contraction in row.own else apart if row.by_phase else spec.groups
+            pieces = apart if row.by_phase else spec.groups
             seconds += turned * TURN * blas.pass_seconds(threads) if turned and row.name != "gemm" else 0
-            offers[row.name] = (seconds + PIECE * points * pieces) / threads, nbytes * threads
+            if contraction not in row.own:
+                seconds += PIECE * points * pieces + blas.moved_seconds(points * c, dtype)
+            offers[row.name] = seconds / threads, nbytes * threads
     return offers
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel
+from . import blas, engines, memory, parallel
 from .geometry import ConvSpec
 from .phases import channels_last, wide_dtype
 from .slabs import dense
@@ -34,6 +34,10 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
     dx = memory.channels_last((n, groups * c, *spec.size), dtype)
+    if (compiled := engines.compiled("col2im")) is not None and dtype.char in "fd":
+        sent = np.ascontiguousarray(w.reshape(groups, m // groups, c, -1).swapaxes(2, 3), dtype).reshape(groups, m // groups, -1)
+        compiled.input_grad(channels_last(g), sent, spec, channels_last(dx))
+        return dx
     taps = list(product(*(range(k) for k in spec.kernel)))
     points = dtype == wide and _plan(n, groups * c, m, spec, wide)[1]
     rows: Array
@@ -83,6 +87,9 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread: those of many groups, whose products are too small for BLAS, take three times as long."""
+    if (compiled := engines.compiled("col2im")) is not None and dtype.char in "fd":
+        found: tuple[float, int] = compiled.cost(n, c, m, spec, dtype)
+        return found
     return (3 if spec.groups > 8 else 1.1) * _plan(n, c, m, spec, dtype)[0], COLUMNS + max(TILE, c * prod(spec.size) * dtype.itemsize)
 
 

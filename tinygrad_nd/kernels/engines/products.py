@@ -36,15 +36,16 @@ def multiply(x: Array, rows: Array, offsets: Array, w: Array, out: Array, add: b
     return tiles.product(dtype).address, x, rows, len(rows), offsets, len(offsets), w, ldw, n, out, ldo, add, *tiles.panels(n, dtype)
 
 
-def moved(a: Array | None, out: Array) -> Call:
-    """A call for out[...] = a, or 0 for None: arrays of one shape and dtype, in pieces as long as both are dense."""
+def moved(a: Array | None, out: Array, add: bool = False) -> Call:
+    """A call for out[...] = a, or 0 for None: arrays of one shape and dtype, in pieces as long as both are dense. Or `a` is
+    added, also where `out` names a place several times."""
     axis, n = out.ndim, 1
     while axis and (out.shape[axis - 1] == 1 or all(t is None or t.strides[axis - 1] == n * t.itemsize for t in (a, out))):
         axis -= 1
         n *= out.shape[axis]
     to = places(out.shape[:axis], out.strides[:axis], out.itemsize)
     starts = _nowhere(len(to)) if a is None else places(a.shape[:axis], a.strides[:axis], a.itemsize)
-    return tiles.move(out.dtype).address, out if a is None else a, starts, out, to, len(to), n
+    return tiles.move(out.dtype, add).address, out if a is None else a, starts, out, to, len(to), n
 
 
 @lru_cache(64)

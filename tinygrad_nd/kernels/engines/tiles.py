@@ -62,12 +62,15 @@ def transpose(dtype: np.dtype[Any]) -> Compiled:
     return llvm.function("transpose", "prpriiiii", dtype, _transpose)
 
 
-def move(dtype: np.dtype[Any]) -> Compiled:
-    """f(x, starts, out, places, count, n): out[places[a] + j] = x[starts[a] + j], or 0 where starts[a] is OUTSIDE, a < count, j < n."""
-    return llvm.function("move", "prprii", dtype, _move)
+def move(dtype: np.dtype[Any], add: bool = False) -> Compiled:
+    """f(x, starts, out, places, count, n): out[places[a] + j] = x[starts[a] + j], or 0 where starts[a] is OUTSIDE, a < count, j < n.
+
+    With `add` that is added to what was there, piece after piece: they may overlap.
+    """
+    return llvm.function("move", "prprii", dtype, _move, add)
 
 
-def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any, n: Any) -> None:
+def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any, n: Any, add: bool) -> None:
     b = kernel.b
     whole = b.mul(b.sdiv(n, integer(kernel.lanes)), integer(kernel.lanes))
     tail = kernel.first(b.sub(n, whole))
@@ -82,7 +85,12 @@ def _move(kernel: Kernel, x: Any, starts: Any, out: Any, places: Any, count: Any
         with b.if_else(b.icmp_signed("!=", start, integer(OUTSIDE))) as (inside, outside):
             with inside:
                 source = kernel.at(x, start)
-                fill(lambda j, *mask: kernel.load(kernel.at(source, j), *mask))
+
+                def value(j: Any, *mask: Any) -> Any:
+                    found = kernel.load(kernel.at(source, j), *mask)
+                    return b.fadd(found, kernel.load(kernel.at(to, j), *mask)) if add else found
+
+                fill(value)
             with outside:
                 fill(lambda j, *mask: kernel.zero)
 
