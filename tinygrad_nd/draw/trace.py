@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import repeat
 from math import prod
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..node import Constant, Node
 from ..replay import reachable
-from ..tape import Op, saved_operands
+from ..tape import saved_operands
 from ..tensor import Parameter, Tensor
 from . import facts, labels
 from .graph import Edge, Graph, Shape, Vertex
@@ -32,6 +32,7 @@ def trace(
     for node in nodes:
         if isinstance(node, Node) and node.op is not None:
             builder.operation(node)
+    builder.connect()
     for root in roots:
         builder.graph.vertices[builder.place(root)].output = True
     _settle(builder.graph)
@@ -61,31 +62,43 @@ class Builder:
         self.names = names
         self.places: dict[Node | Constant, int] = {}
         self.arrays: dict[int, tuple[Any, int]] = {}
-        self.kinds: dict[tuple[Op | None, int], labels.Kind] = {}
+        self.alike: dict[Hashable, tuple[labels.Kind, str, str, int]] = {}  # what calls of an operation on arrays of a kind share
         self.calls: list[tuple[Node, list[int | None]]] = []  # every operation, and for each operand the vertex that it is drawn as
+        self.tails: list[int | None] = []  # of the edges to come, as the next two
+        self.heads: list[int] = []
+        self.slots: list[int | None] = []
 
     def operation(self, node: Node) -> None:
-        key = op, count = node.op, len(node.parents)
+        op, parents, shape, params = node.op, node.parents, node.shape, node.params
         assert op is not None
-        kind = self.kinds.get(key) or self.kinds.setdefault(key, labels.Kind(op, count))
-        dtype, scope = _spelled(node.dtype), tidy(node.scope)
+        key = op, len(parents), shape, node.dtype, node.scope
+        if (alike := self.alike.get(key)) is None:
+            alike = self.alike[key] = labels.Kind(op, len(parents)), _spelled(node.dtype), tidy(node.scope), prod(shape)
+        kind, dtype, scope, size = alike
         numbers: dict[int, Any] = {}
         unknown: list[int] = []
-        reads: list[int | None] = [*map(self.places.get, node.parents)]
+        reads: list[int | None] = [*map(self.places.get, parents)]
         drawn = reads
         if None in reads:
             reads = [*self.operands_of(node, kind, scope, numbers, unknown)]
             drawn = [at for at in reads if at is not None]
         details: tuple[str, ...] = ()
-        if node.params or numbers or unknown or kind.name in labels.FORMULAS:
+        if params or numbers or unknown or kind.name in labels.FORMULAS:
             details = (*labels.details(node), *labels.constants(kind, numbers, unknown))
         slots = range(len(drawn)) if kind.ordered and 1 < len(drawn) <= labels.MOST_SLOTS else ()
         names = tuple([arg for arg, at in zip(kind.args, reads) if at is not None]) if slots else ()
-        vertex = Vertex("op", kind.title, self.names.of(node), node.shape, dtype, scope, kind.family, details, names, False, 1)
-        vertex.flops = facts.flops(node, kind.family, self.shapes(reads) if kind.sums else ())
+        if params or kind.family != "elementwise":
+            size = facts.flops(node, kind.family, self.shapes(reads) if kind.sums else ())
+        vertex = Vertex("op", kind.title, self.names.of(node), shape, dtype, scope, kind.family, details, names, False, 1, flops=size)
         position = self.places[node] = self.graph.add(vertex)
-        self.graph.edges += [_edge((at, position, slot, "", None, None)) for at, slot in zip(drawn, slots or repeat(None))]
+        self.tails += drawn
+        self.heads += [position] * len(drawn)
+        self.slots += slots or [None] * len(drawn)
         self.calls.append((node, reads))
+
+    def connect(self) -> None:
+        """Draws the edges, of which a large graph has so many that each is made without a step of Python."""
+        self.graph.edges += map(_edge, zip(self.tails, self.heads, self.slots, repeat(""), repeat(None), repeat(None)))
 
     def operands_of(self, node: Node, kind: labels.Kind, scope: str, numbers: dict[int, Any], unknown: list[int]) -> Iterator[int | None]:
         """The vertex of every operand; None of those that are drawn as none: `numbers`, and what is `unknown` as it was not kept."""
