@@ -14,10 +14,10 @@ from numpy.exceptions import AxisError
 
 from ..arguments import option
 from ..kernels.fft import _fft as library
-from ..kernels.padding import several
+from ..kernels.padding import integer, several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .linalg import integer, operand
+from .linalg import operand
 from .naming import named, titled
 from .rearrange import roll
 from .shape import _crop, _zero_pad
@@ -76,7 +76,7 @@ def _axes(who: str, x: Tensor, s: Sizes, axes: Axes, least: int = 0) -> tuple[in
     if s is not None and len(s) != len(axes):
         raise ValueError(f"{who}: needs a size for each axis, but got sizes {tuple(s)} and axes {tuple(axes)}")
     for i in axes:
-        if not -x.ndim <= integer(i, who) < x.ndim:
+        if not -x.ndim <= integer(i, "axes", who) < x.ndim:
             raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")
     if len(axes) < least:
         raise AxisError(f"{who}: needs at least one axis, but x has shape {x.shape} and axes={tuple(axes)}")
@@ -93,7 +93,7 @@ def _norm(who: str, norm: Norm) -> str:
 def _lengths(who: str, x: Tensor, s: Sizes, axes: tuple[int, ...]) -> list[int]:
     """So many points along each axis; -1 is all there are."""
     asked: Sequence[int | None] = [None] * len(axes) if s is None else s
-    lengths = [x.shape[i] if n is None or n == -1 else integer(n, who) for i, n in zip(axes, asked)]
+    lengths = [x.shape[i] if n is None or n == -1 else integer(n, "s", who) for i, n in zip(axes, asked)]
     for i, n in zip(axes, lengths):
         if n < 1:
             raise ValueError(f"{who}: cannot transform {n} points, along axis {i} of x {x.shape}")
@@ -146,7 +146,7 @@ def _along_one(name: str, doc: str, run: Callable[..., Tensor], *rest: Any) -> C
     """A transform along one axis; `rest` goes to `run` last."""
 
     def transform(a: Any, n: int | None = None, axis: int = -1, norm: Norm = None) -> Tensor:
-        if n is not None and integer(n, name) < 1:
+        if n is not None and integer(n, "n", name) < 1:
             raise ValueError(f"{name}: cannot transform {n} points")
         return run(name, a, None if n is None else [n], [axis], norm, *rest)
 

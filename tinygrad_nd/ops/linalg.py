@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from operator import index
-from sys import maxsize
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,17 +46,6 @@ def _sum_of_products(a: Any, b: Any, *, axes: tuple[int, ...]) -> Any:
 def operand(x: Any, who: str) -> Tensor:
     """x as a tensor. Raises TypeError, in the name of the function called, for what is not numbers."""
     return x if isinstance(x, Tensor) else astensor(numeric(x, None, who))
-
-
-def integer(n: Any, who: str) -> int:
-    """n as an int. Raises TypeError, in the name of the function called, for what is none."""
-    try:
-        found = index(n)
-    except TypeError:
-        raise TypeError(f"{who}: sizes, axes and offsets must be integers, but got {n!r}") from None
-    if abs(found) > maxsize:
-        raise ValueError(f"{who}: sizes, axes and offsets have 64 bits at most, but got {n}")
-    return found
 
 
 def matrices(x: Any, who: str, *, square: bool = False) -> Tensor:

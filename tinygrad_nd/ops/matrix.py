@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.padding import integer
 from ..tape import primitive
 from ..tensor import Tensor
 from .choice import where
-from .linalg import integer, operand
+from .linalg import operand
 from .naming import named
 from .parts import astype
 from .reduce import sum as sum_along
@@ -44,7 +45,7 @@ def _diagonal_of(who: str, a: Any, offset: int, axis1: int, axis2: int) -> Tenso
     i, j = axis_of(axis1, a.ndim, who), axis_of(axis2, a.ndim, who)
     if i == j:
         raise ValueError(f"{who}: axis1={axis1} and axis2={axis2} are the same axis of a {a.shape}")
-    return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=integer(offset, who))
+    return _diagonal(moveaxis(a, (i, j), (-2, -1)), offset=integer(offset, "offset", who))
 
 
 @named
@@ -59,7 +60,7 @@ def diag(v: Any, k: int = 0) -> Tensor:
     """The k-th diagonal of a matrix, or the matrix with a vector on its k-th diagonal."""
     v = operand(v, "diag")
     if v.ndim == 1:
-        n = v.shape[0] + abs(integer(k, "diag"))
+        n = v.shape[0] + abs(integer(k, "k", "diag"))
         return _on_diagonal(v, offset=int(k), shape=(n, n))
     if v.ndim == 2:
         return diagonal(v, k)
@@ -81,7 +82,7 @@ def tril(m: Any, k: int = 0) -> Tensor:
 @named
 def triu(m: Any, k: int = 0) -> Tensor:
     """m with zeros below the k-th diagonal of its last two axes."""
-    return _triangle(m, integer(k, "triu") - 1, False, "triu")
+    return _triangle(m, integer(k, "k", "triu") - 1, False, "triu")
 
 
 def _triangle(m: Any, k: int, lower: bool, who: str) -> Tensor:
@@ -90,5 +91,5 @@ def _triangle(m: Any, k: int, lower: bool, who: str) -> Tensor:
         raise TypeError(f"{who}: needs at least one axis, but m is a number")
     if m.ndim == 1:  # every row of a square matrix, as in NumPy
         m = broadcast_to(m, (m.shape[0], m.shape[0]))
-    found: Tensor = where(np.tri(m.shape[-2], m.shape[-1], integer(k, who), dtype=bool) == lower, m, m.dtype.type(0))
+    found: Tensor = where(np.tri(m.shape[-2], m.shape[-1], integer(k, "k", who), dtype=bool) == lower, m, m.dtype.type(0))
     return found
