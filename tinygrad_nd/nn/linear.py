@@ -96,6 +96,11 @@ class _Convolution(Lazy):
     weight: Parameter
     bias: Parameter | None
 
+    def __init_subclass__(cls, rank: int | None = None) -> None:
+        super().__init_subclass__()
+        if rank is not None:
+            cls.rank, cls.__doc__ = rank, told_by(cls.__doc__, cls.__base__)
+
     def _sizes(self, in_channels: int | None, out_channels: int, kernel_size: IntN, groups: int, layout: str | None) -> None:
         check_counts(self, in_channels=in_channels, out_channels=out_channels, groups=groups)
         self.in_channels, self.out_channels, self.groups, self.layout = in_channels, out_channels, groups, layout
@@ -165,22 +170,19 @@ class Conv(_Convolution):
         return conv_nd(x, self.weight, self.bias, *window, **how)
 
 
-class Conv1d(Conv):
+Conv.__doc__ = told_by(inspect.getdoc(Conv), conv_nd)
+
+
+class Conv1d(Conv, rank=1):
     """`Conv` over one spatial axis."""
 
-    rank = 1
 
-
-class Conv2d(Conv):
+class Conv2d(Conv, rank=2):
     """`Conv` over two spatial axes; kernel_size=3 means (3, 3)."""
 
-    rank = 2
 
-
-class Conv3d(Conv):
+class Conv3d(Conv, rank=3):
     """`Conv` over three spatial axes; kernel_size=3 means (3, 3, 3)."""
-
-    rank = 3
 
 
 class ConvTranspose(_Convolution):
@@ -235,22 +237,19 @@ class ConvTranspose(_Convolution):
         return conv_transpose_nd(x, self.weight, self.bias, *window, output_size=size, layout=self.layout, algorithm=self.algorithm)
 
 
-class ConvTranspose1d(ConvTranspose):
+ConvTranspose.__doc__ = told_by(inspect.getdoc(ConvTranspose), conv_transpose_nd)
+
+
+class ConvTranspose1d(ConvTranspose, rank=1):
     """`ConvTranspose` over one spatial axis."""
 
-    rank = 1
 
-
-class ConvTranspose2d(ConvTranspose):
+class ConvTranspose2d(ConvTranspose, rank=2):
     """`ConvTranspose` over two spatial axes; kernel_size=3 means (3, 3)."""
 
-    rank = 2
 
-
-class ConvTranspose3d(ConvTranspose):
+class ConvTranspose3d(ConvTranspose, rank=3):
     """`ConvTranspose` over three spatial axes; kernel_size=3 means (3, 3, 3)."""
-
-    rank = 3
 
 
 def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
@@ -263,9 +262,3 @@ def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
             )
         return per_axis(kernel_size, len(kernel_size), "kernel_size", who)
     return per_axis(kernel_size, layer.rank, "kernel_size", who)
-
-
-Conv.__doc__ = told_by(inspect.getdoc(Conv), conv_nd)
-ConvTranspose.__doc__ = told_by(inspect.getdoc(ConvTranspose), conv_transpose_nd)
-for _layer in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d):
-    _layer.__doc__ = told_by(_layer.__doc__, _layer.__base__)
