@@ -71,6 +71,16 @@ def misfit(who: str, error: Exception, f: Callable[..., Any]) -> TypeError | Non
     return TypeError(f"{who}: {said[1]}; its arguments are {', '.join(names)}" if names else f"{who}: {said[1]}; it takes no arguments")
 
 
+def bound(who: str, f: Callable[..., Any], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of f by name, defaults among them; a call that does not fit is answered with the arguments there are."""
+    try:
+        found = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise misfit(who, error, f) or error from None
+    found.apply_defaults()
+    return found.arguments
+
+
 def answering(f: Callable[P, R]) -> Callable[P, R]:
     """f, which answers a call that does not fit with the arguments there are."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import misfit
+from ..arguments import bound
 from ..kernels.padding import several
 from ..tensor import Tensor
 from .kept import check_kept
@@ -31,12 +31,7 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) 
     kept = inspect.Signature(list(inspect.signature(f).parameters.values())[inputs:])
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = kept.bind(*args, **kwargs)
-        except TypeError as error:
-            raise misfit(type(self).__name__, error, type(self)) or error from None
-        bound.apply_defaults()
-        vars(self).update(bound.arguments)
+        vars(self).update(bound(type(self).__name__, type(self), kept, args, kwargs))
         check_kept(self, kept.parameters, **own)
 
     def forward(self: Any, *xs: Any) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import misfit, number
+from ..arguments import bound, number
 from ..kernels import curves as kernel
 from ..tape import primitive
 from ..tensor import Tensor
@@ -50,12 +50,7 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
         if len(args) == 1 and not named and _REQUIRED not in defaults:
             x, numbers = args[0], defaults
         else:
-            try:
-                bound = signature.bind(*args, **named)
-            except TypeError as error:
-                raise misfit(name, error, function) or error from None
-            bound.apply_defaults()
-            x, *rest = bound.arguments.values()
+            x, *rest = bound(name, function, signature, args, named).values()
             for (n, _), v in zip(parameters.items(), rest):
                 number(name, n, v)
             numbers = tuple(float(v) for v in rest)

@@ -54,9 +54,7 @@ def _named(name: str, doc: str, f: Sampler, parameters: list[inspect.Parameter])
     signature = inspect.Signature(shown)
 
     def function(*args: Any, **options: Any) -> Tensor:
-        bound = signature.bind(*args, **options)
-        bound.apply_defaults()
-        return f(**bound.arguments)  # type: ignore[no-any-return]
+        return f(**arguments.bound(f"random.{name}", function, signature, args, options))  # type: ignore[no-any-return]
 
     function.__module__ = "tinygrad_nd.random"
     return named(titled(function, name, doc, shown, Tensor), "random.")

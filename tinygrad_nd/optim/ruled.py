@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import flag, misfit
+from ..arguments import bound, flag
 from ..kernels.update import Rule, Step
 from .optimizer import Optimizer, Params, State
 
@@ -37,12 +37,7 @@ class Ruled(Optimizer):
         cls.__signature__ = shown  # type: ignore[attr-defined]
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        try:
-            bound = self._options.bind(*args, **options)
-        except TypeError as error:
-            raise misfit(type(self).__name__, error, type(self)) or error from None
-        bound.apply_defaults()
-        super().__init__(**bound.arguments)
+        super().__init__(**bound(type(self).__name__, type(self), self._options, args, options))
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> Step:
         rule, states, numbers, decay = self.rule(p, state, **options)
