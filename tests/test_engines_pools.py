@@ -53,6 +53,7 @@ def engine(request, monkeypatch, choose_engine):
         monkeypatch.setattr(few, "SUMMED", -1)
     monkeypatch.setattr(pool_parts, "COMPILED", 0)
     choose_engine("jit" if request.param == "jit" else "numpy")
+    return request.param
 
 
 def random_case(rank, seed, most=9):
@@ -141,7 +142,9 @@ def agree(spec, x, g, maxima, sent):
 
 @pytest.mark.parametrize("some", range(8))
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "f4, hard", "f8, hard", "f2, hard", "i4", "i8", "u1", "?"])
-def test_maxima_winners_sums_and_their_transposes(dtype, some):
+def test_maxima_winners_sums_and_their_transposes(dtype, some, engine):
+    if engine == "jit" and dtype[:2] not in ("f4", "f8"):
+        return  # what it does not compile is as without it
     for each in laid(range(some, len(CASES), 8), *dtype.split(", ")):
         agree(*each)
 

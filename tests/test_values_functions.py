@@ -59,13 +59,14 @@ def same(found, expected, what):
     np.testing.assert_allclose(value, expected, rtol=exact, atol=exact, err_msg=what)
 
 
-def agree(name, args, options):
-    """nd's function on tensors, and NumPy's on tensors, do as NumPy's on arrays."""
+def agree(name, args, options, kind="plain"):
+    """nd's function on tensors, and NumPy's on tensors of some kinds, do as NumPy's on arrays."""
     tensors = [nd.tensor(a) if isinstance(a, np.ndarray) else a for a in args]
     expected = outcome(lambda: getattr(np, name)(*args, **options))
     what = f"{name}({', '.join(str(getattr(a, 'dtype', a)) + str(getattr(a, 'shape', '')) for a in args)}, {options})"
     same(outcome(lambda: getattr(nd, name)(*tensors, **options)), expected, what)
-    same(outcome(lambda: getattr(np, name)(*tensors, **options)), expected, f"np.{what}")
+    if kind in ("plain", "small ints", "0-d"):  # which function is called does not depend on it
+        same(outcome(lambda: getattr(np, name)(*tensors, **options)), expected, f"np.{what}")
 
 
 UNARY = """
@@ -82,7 +83,7 @@ BINARY = """
 @in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", UNARY.split())
 def test_a_function_of_one_array(name, kind):
-    agree(name, [ARRAYS[kind]], {})
+    agree(name, [ARRAYS[kind]], {}, kind)
 
 
 @in_turn("kind", ARRAYS)
@@ -90,8 +91,8 @@ def test_a_function_of_one_array(name, kind):
 def test_a_function_of_two_arrays(name, kind):
     a = ARRAYS[kind]
     for b in (a[..., ::-1] if a.ndim else a, np.float32(1.5), 2, 0.5, np.zeros((), a.dtype)):
-        agree(name, [a, b], {})
-        agree(name, [b, a], {})
+        agree(name, [a, b], {}, kind)
+        agree(name, [b, a], {}, kind)
 
 
 REDUCTIONS = {
@@ -130,14 +131,14 @@ def test_a_reduction(name, kind):
             continue  # NumPy divides by zero here, or throws imaginary parts away
         if not a.ndim and axis in (0, -1) and name in ("mean", "var", "std", "average"):
             continue  # where NumPy, unlike in sum, finds no axis
-        agree(name, [a], {"axis": axis, "keepdims": keepdims} | options)
+        agree(name, [a], {"axis": axis, "keepdims": keepdims} | options, kind)
 
 
 @in_turn("kind", ARRAYS)
 @pytest.mark.parametrize("name", ["argmax", "argmin", "nanargmax", "nanargmin"])
 def test_a_search(name, kind):
     for axis, keepdims in product((None, 0, -1, 1, 7), (False, True)):
-        agree(name, [ARRAYS[kind]], {"axis": axis, "keepdims": keepdims})
+        agree(name, [ARRAYS[kind]], {"axis": axis, "keepdims": keepdims}, kind)
 
 
 @in_turn("kind", ARRAYS)
@@ -145,7 +146,7 @@ def test_a_search(name, kind):
 def test_a_scan(name, kind):
     extra = {"include_initial": True} if name.startswith("cumulative") else {"dtype": np.float64}
     for axis, options in product((None, 0, -1, 1, 7), ({}, extra)):
-        agree(name, [ARRAYS[kind]], {"axis": axis} | options)
+        agree(name, [ARRAYS[kind]], {"axis": axis} | options, kind)
 
 
 X = np.array([0.0, 1.0, 1.5, 4.0])
