@@ -7,6 +7,7 @@ from samples import SAMPLES, Sample, for_each
 import tinygrad_nd as nd
 
 DIFFERENTIABLE = [s for s in SAMPLES if s.differentiable]
+AGAIN = {"max_pool", "mse_loss", "smooth_l1_loss", "kl_div", "unit", "gelu_grad", "silu_grad", "normalise_grad"}  # from their operands
 
 
 def norms(graph) -> dict[str, float]:
@@ -43,7 +44,7 @@ def test_every_operation_is_replayed(sample: Sample):
     assert {k: v or 0.0 for k, v in norms(graph).items()} == {k: pytest.approx(v) for k, v in expected.items()}
     nd.gradients(y, leaves, ones)
     after = norms(nd.draw(y, stats=True, grads=True, cost=True).graph)
-    assert all(v is None or v == pytest.approx(expected[k]) for k, v in after.items())
+    assert all(v is None and sample.op not in AGAIN or v == pytest.approx(expected[k]) for k, v in after.items())
     if len(graph.vertices) <= 40:
         assert nd.draw_vjp(_retained(sample)).dot
 
