@@ -40,6 +40,10 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Tasks]) ->
     learnt = _learning.get(threading.get_ident()) if _learning else None
     key = key, parallel.num_threads(), *[(a.shape, a.strides, a.dtype) for a in operands]
     program: Any = _known.get(key)
+    overlapping = program is OVERLAPPING
+    if overlapping:
+        key = *key, _distances(operands)
+        program = _known.get(key)
     if program is not None and learnt is None:
         program.run(operands)
         return
@@ -47,7 +51,10 @@ def run(key: Hashable, operands: Sequence[Array], write: Callable[[], Tasks]) ->
         tasks = write()
     if learnt is not None:
         learnt.append(tasks)
-    elif _apart(operands):  # else it cannot be told to which of them an address belongs
+    else:
+        if not overlapping and (distances := _distances(operands)):
+            _keep(key, OVERLAPPING)
+            key = *key, distances
         program = Program(tasks, operands, noted)
         program.nbytes += memory.held(key)
         _keep(key, program)
@@ -103,6 +110,20 @@ def _root(a: Array) -> Array:
     while type(a.base) is np.ndarray:
         a = a.base
     return a
+
+
+def _distances(operands: Sequence[Array]) -> tuple[tuple[int, int, int], ...]:
+    """Of operands that overlap, as the parts of one array do: (which, with which other, how far behind that one it begins).
+
+    What these say once, an address in the memory of both may be taken to belong to either.
+    """
+    found, last, end = [], 0, 0
+    for (low, high), i in sorted((byte_bounds(a), i) for i, a in enumerate(operands) if a.size):
+        if low < end:
+            found.append((i, last, memory.address(operands[i]) - memory.address(operands[last])))
+        if high > end:
+            last, end = i, high
+    return tuple(found)
 
 
 def _apart(operands: Sequence[Array]) -> bool:
@@ -200,3 +221,4 @@ class Recalled:
 
 
 NOTHING = Recalled()  # of a kernel that is to be called
+OVERLAPPING = Recalled()  # of operands that overlap: how far they are apart is told besides their layout
