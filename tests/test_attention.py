@@ -71,6 +71,35 @@ def test_a_learned_mask_has_a_gradient():
     check_grads(nd.scaled_dot_product_attention, [*operands((2,)), mask])
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("mask", [None, "keys", "both", "numbers"])
+@pytest.mark.parametrize("shape", [((4, 3), 77, 53, 12, 7), ((6,), 140, 70, 9, 16), ((2, 3), 64, 300, 5, 8)])
+def test_blocks_of_queries_give_what_whole_arrays_do(engine, shape, mask, causal):
+    """By the compiled kernel where there is one: of operands that are parts of one array, whose sequences lie outside the heads."""
+    rng, (batch, length, keys, features, values) = np.random.default_rng(5), shape
+    joint = rng.standard_normal((max(length, keys), *batch, 3 * max(features, values)))
+    parts = [(slice(n), ..., slice(i, i + w)) for i, (n, w) in enumerate([(length, features), (keys, features), (keys, values)])]
+    hidden = {"keys": np.arange(keys) > 2, "both": rng.random((length, keys)) < 0.7, "numbers": rng.random((*batch, 1, keys))}.get(mask)
+    if mask == "both":
+        hidden[3] = False
+    g = rng.standard_normal((*batch, length, values))
+
+    def run(dtype):
+        x = nd.tensor(joint, dtype, requires_grad=True)
+        added = nd.tensor(hidden, dtype) if mask == "numbers" else hidden
+        y = nd.scaled_dot_product_attention(*[nd.moveaxis(x[part], 0, -2) for part in parts], added, causal=causal)
+        y.backward(g.astype(dtype), retain_graph=True)
+        once = x.grad.data
+        y.backward(g.astype(dtype))
+        np.testing.assert_allclose(x.grad.data, 2 * once, rtol=1e-5, atol=1e-5)
+        return y.data, once
+
+    found = [run(np.float32) for _ in range(3)][-1]  # at first it is written down
+    for a, b in zip(found, run(np.float64)):
+        assert a.dtype == np.float32
+        np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
+
+
 @pytest.mark.parametrize("change", [{0: (5, 3)}, {1: (6, 4)}, {0: (4,)}])
 def test_operands_that_do_not_fit_are_named(change):
     arrays = operands(())

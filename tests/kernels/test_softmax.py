@@ -98,7 +98,7 @@ def test_gradients_along_rows(shape, axis, order, engine):
     np.put_along_axis(hot, at, 1, axis)
     rows, slope = labels.loss(x, at, labels.even(shape[axis], 0.0, x.dtype), axis, labels.NONE, None)
     for got, expected in (
-        (softmax.softmax_grad(g, y.astype(np.float32), axis), y * (g - (g * y).sum(axis, keepdims=True))),
+        (softmax.softmax_grad(g, y.astype(np.float32), axis, 1.0), y * (g - (g * y).sum(axis, keepdims=True))),
         (softmax.log_softmax_grad(g, np.log(y).astype(np.float32), axis), g - y * g.sum(axis, keepdims=True)),
         (slope, y - hot),
         (rows, -np.log((y * hot).sum(axis))),

@@ -38,12 +38,12 @@ TOLD = {"ignore", "scale"}
 
 FAMILIES = {
     "product": "correlate input_grad weight_grad matmul linear inv solve pinv lstsq det slogdet cholesky qr eigh eigvalsh eig svd svdvals "
-    "expm complement sum_of_products fft rfft irfft cross lstm gru rnn_tanh rnn_relu",
+    "expm complement sum_of_products fft rfft irfft cross attention lstm gru rnn_tanh rnn_relu",
     "reduction": "sum mean max min to_extreme order_statistics prod cumsum cumprod recurrence diff logsumexp pnorm softmax var std "
     "log_softmax sum_to max_pool lp_pool resample fold unpool_gather pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss margin_loss nll kl_div "
     "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
-    "normalise normalise_grad normalise_weight_grad normalise_bias_grad unit",
+    "normalise normalise_grad normalise_weight_grad normalise_bias_grad unit masked_softmax",
     "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate stack diagonal "
     "on_diagonal take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem cast alias real "
     "imag unwrap",

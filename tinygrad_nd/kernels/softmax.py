@@ -9,6 +9,7 @@ import numpy as np
 
 from . import memory
 from .along import COMPILED, SHORT, along, by_columns
+from .elementwise import in_c_order
 from .engines import recalled
 from .memory import Array
 
@@ -24,9 +25,30 @@ def softmax(x: Array, axis: int) -> Array:
 
 
 @recalled
-def softmax_grad(g: Array, y: Array, axis: int) -> Array:
-    """y (g - sum(g y))."""
-    return along(_softmax_grad, axis, None, g, y, columns=False)
+def masked_softmax(x: Array, mask: Array | None, scale: float) -> Array:
+    """softmax(scale x + mask) along the last axis, of a mask that broadcasts; 0 where all of a row's mask is -inf."""
+    rows, at = mask_rows(mask, x.shape, x.dtype)
+    x = x if x.flags.c_contiguous else in_c_order(x)
+    return along(_masked_softmax, -1, None, at, x, columns=False, constants=(rows, x.dtype.type(scale)))
+
+
+def mask_rows(mask: Array | None, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
+    """The rows of a mask that broadcasts to this shape, zeros for None, and which of them belongs to each row: (*shape[:-1], 1)."""
+    *lead, n = shape
+    mask = memory.table(np.zeros(n, dtype)) if mask is None else np.atleast_1d(mask)
+    rows = np.ascontiguousarray(np.broadcast_to(mask, (*mask.shape[:-1], n))).reshape(-1, n)
+    return rows, _places(mask.shape[:-1], tuple(lead))
+
+
+@memory.remembered(64)
+def _places(shape: tuple[int, ...], lead: tuple[int, ...]) -> Array:
+    return memory.table(np.ascontiguousarray(np.broadcast_to(np.arange(prod(shape)).reshape(shape), lead))[..., None])
+
+
+@recalled
+def softmax_grad(g: Array, y: Array, axis: int, scale: float) -> Array:
+    """scale y (g - sum(g y))."""
+    return along(_softmax_grad, axis, None, g, y, columns=False, constants=(y.dtype.type(scale),))
 
 
 @recalled
@@ -77,13 +99,23 @@ def _softmax(out: Array, x: Array) -> None:
     np.multiply(out, np.reciprocal(sums), out=out)
 
 
-def _softmax_grad(out: Array, g: Array, y: Array) -> None:
+def _masked_softmax(out: Array, at: Array, x: Array, rows: Array, scale: Any) -> None:
+    scores = np.multiply(x, scale, out=memory.scratch("scores", x.shape, x.dtype))
+    np.add(scores, rows[at[:, 0]] if len(rows) > 1 else rows, out=scores)
+    _softmax(out, scores)
+    lost = np.flatnonzero(np.isnan(out[:, 0]))
+    out[lost[rows[at[lost, 0]].max(1) == -np.inf]] = 0
+
+
+def _softmax_grad(out: Array, g: Array, y: Array, scale: Any) -> None:
     if y.ndim == 2:
         np.subtract(g, np.vecdot(g, y)[:, None], out=out)
     else:
         np.multiply(g, y, out=out)
         np.subtract(g, out.sum(1, keepdims=True), out=out)
     np.multiply(out, y, out=out)
+    if scale != 1:
+        np.multiply(out, scale, out=out)
 
 
 def _log_softmax(out: Array, x: Array) -> None:

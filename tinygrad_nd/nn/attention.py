@@ -105,10 +105,11 @@ class MultiHeadAttention(Module):
         sizes = q.shape[0], q.shape[1], k.shape[1]
         q, k, v = (self._heads(t) for t in self._projected(q, k, v, alone))  # (N, heads, length, features)
         mask = self._mask(key_padding_mask, attn_mask, sizes, q.dtype)
-        y, weights = attend(q, k, v, mask, is_causal, drop=lambda w: dropout(w, self.dropout, self.training, rng=self.generator))
+        dropped = partial(dropout, p=self.dropout, rng=self.generator) if self.training and self.dropout else None
+        y, weights = attend(q, k, v, mask, is_causal, drop=dropped, weights=need_weights)
         y = self.out_proj(reshape(swapaxes(y, 1, 2), (y.shape[0], y.shape[2], self.embed_dim)))
         y = squeeze(y, 0) if not batched else y if self.batch_first else swapaxes(y, 0, 1)
-        if not need_weights:
+        if weights is None or not need_weights:
             return y, None
         weights = mean(weights, 1) if average_attn_weights else weights
         return y, weights if batched else squeeze(weights, 0)

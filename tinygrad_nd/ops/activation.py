@@ -111,18 +111,28 @@ def _glu_bend(h: Tensor, g: Tensor, x: Tensor, axis: int) -> Tensor:
 
 
 @bare_rules
-@primitive(x=lambda g, out, axis: either(_softmax_grad, g, out, axis=axis))
+@primitive(x=lambda g, out, axis: either(softmax_grad, g, out, axis=axis, scale=1.0))
 def _softmax(x: Any, *, axis: int) -> Any:
     return sums.softmax(x, axis)
 
 
 @primitive(
-    g=lambda h, y, axis: _softmax_grad(h, y, axis=axis),
-    y=lambda h, g, y, axis: h * (g - sum(g * y, axis, keepdims=True)) - g * sum(h * y, axis, keepdims=True),
+    g=lambda h, y, axis, scale: softmax_grad(h, y, axis=axis, scale=scale),
+    y=lambda h, g, y, axis, scale: scale * (h * (g - sum(g * y, axis, keepdims=True)) - g * sum(h * y, axis, keepdims=True)),
 )
-def _softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
+def softmax_grad(g: Any, y: Any, *, axis: int, scale: float = 1.0) -> Any:
     """y (g - sum(g y)): softmax's Jacobian at its result y is symmetric."""
-    return sums.softmax_grad(g, y, axis)
+    return sums.softmax_grad(g, y, axis, scale)
+
+
+@bare_rules
+@primitive(
+    x=lambda g, out, scale: either(softmax_grad, g, out, axis=-1, scale=scale),
+    mask=lambda g, out: either(softmax_grad, g, out, axis=-1, scale=1.0),
+)
+def masked_softmax(x: Any, mask: Any = None, *, scale: float) -> Any:
+    """softmax(scale x + mask) along the last axis, for a mask of x's dtype that broadcasts to it; 0 where all of a row's mask is -inf."""
+    return sums.masked_softmax(x, mask, scale)
 
 
 @bare_rules

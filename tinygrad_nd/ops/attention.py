@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arguments import answering, number
-from ..kernels.memory import freeze
+from ..kernels.attention import attention
+from ..kernels.memory import freeze, remembered
+from ..node import recording
+from ..tape import primitive
 from ..tensor import Tensor, astensor
-from .activation import softmax
-from .choice import where
+from .activation import masked_softmax, softmax_grad
+from .curves import real
 from .linalg import matmul
-from .parts import astype, floating, wide
+from .parts import astype, wide
 from .shape import fits, swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
@@ -27,43 +32,90 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
     A boolean mask is True where a query may look at a key; a mask of numbers is added. With causal=True, query i looks at keys 0 to i. A
     query that may look at nothing gives zeros. Source: Vaswani et al., "Attention is all you need" (2017).
     """
-    return attend(q, k, v, mask, causal, scale)[0]
+    return attend(q, k, v, mask, causal, scale, weights=False)[0]
 
 
 def attend(
-    q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False, scale: float | None = None, drop: Any = None
-) -> tuple[Tensor, Tensor]:
-    """What `scaled_dot_product_attention` gives, and the weights (*batch, L, S) as they were before the function `drop`."""
-    if scale is not None:
-        number("scaled_dot_product_attention", "scale", scale)
-    q, k, v = floating(q), floating(k), floating(v)
+    q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False, scale: float | None = None, drop: Any = None, weights: bool = True
+) -> tuple[Tensor, Tensor | None]:
+    """What `scaled_dot_product_attention` gives, and, if asked for, the weights (*batch, L, S) as they were before the function `drop`."""
+    where = "scaled_dot_product_attention"
+    q, k, v = (real(t, where) for t in (q, k, v))
     _check(q, k, v)
+    if scale is not None:
+        number(where, "scale", scale)
+    scale = max(q.shape[-1], 1) ** -0.5 if scale is None else float(scale)
     kind = np.result_type(q.dtype, k.dtype, v.dtype)
     if kind == np.float16:
-        y, weights = attend(wide(q), wide(k), wide(v), mask, causal, scale, drop)
-        return astype(y, kind), astype(weights, kind)
-    scores = matmul(q * float(max(q.shape[-1], 1) ** -0.5 if scale is None else scale), swapaxes(k, -1, -2))
-    scores, blind = _hidden(scores, mask, causal)
-    weights = softmax(scores, -1)
-    weights = weights if blind is None else where(blind, 0, weights)
-    return matmul(weights if drop is None else drop(weights), v), weights
+        q, k, v = wide(q), wide(k), wide(v)
+    shape = (*np.broadcast_shapes(q.shape[:-2], k.shape[:-2]), q.shape[-2], k.shape[-2])
+    mask = _mask(mask, shape, np.result_type(q.dtype, k.dtype), causal)
+    q = q if mask is None else astype(q, mask.dtype)
+    if drop is None and not weights and not (mask is not None and mask.requires_grad):
+        y = _attention(q, k, v, mask, scale=scale, causal=causal, run=_Run())
+        return astype(y, kind) if kind == np.float16 else y, None
+    found = _weights(q, k, mask, scale)
+    y = matmul(found if drop is None else drop(found), v)
+    return (astype(y, kind), astype(found, kind)) if kind == np.float16 else (y, found)
 
 
-def _hidden(scores: Tensor, mask: Any, causal: bool) -> tuple[Tensor, np.ndarray | None]:
-    """Scores, -inf where a query may not look at a key; and which queries may look at nothing: their scores are 0, softmax gave NaN."""
-    later = np.tri(scores.shape[-2], scores.shape[-1]) == 0
+def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    return masked_softmax(matmul(q, swapaxes(k, -1, -2)), mask, scale=scale)
+
+
+class _Run:
+    """One call: what takes its cotangent back, and cotangents found along with one that was asked for."""
+
+    def __init__(self) -> None:
+        self.back: Any = None
+        self.of: Callable[[], Any] = lambda: None
+        self.found: dict[str, np.ndarray] = {}
+
+    def forward(self, q: Any, k: Any, v: Any, mask: Any, scale: float, causal: bool) -> Any:
+        out, self.back = attention(q, k, v, mask, scale, causal)
+        return out
+
+    def cotangent(self, of: str, g: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: float, causal: bool) -> Tensor:
+        """That of one operand."""
+        if recording.get():
+            weights = _weights(q, k, mask, scale)
+            if of == "v":
+                return matmul(swapaxes(weights, -1, -2), g)
+            slopes = softmax_grad(matmul(g, swapaxes(v, -1, -2)), weights, axis=-1, scale=scale)
+            return matmul(slopes, k) if of == "q" else matmul(swapaxes(slopes, -1, -2), q)
+        if self.of() is not g.data or of not in self.found:
+            if self.back is None:
+                self.forward(q.data, k.data, v.data, None if mask is None else mask.data, scale, causal)
+            back, self.back = self.back, None
+            self.of, self.found = weakref.ref(g.data), dict(zip("qkv", back(g.data)))
+        return astensor(self.found.pop(of))
+
+
+@primitive(
+    q=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("q", g, q, k, v, mask, scale, causal),
+    k=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("k", g, q, k, v, mask, scale, causal),
+    v=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("v", g, q, k, v, mask, scale, causal),
+    mask=None,
+)
+def _attention(q: Any, k: Any, v: Any, mask: Any = None, *, scale: float, causal: bool, run: _Run) -> Any:
+    """softmax(scale q kᵀ + mask) v; `causal` says that the mask hides all later keys."""
+    return run.forward(q, k, v, mask, scale, causal)
+
+
+def _mask(mask: Any, shape: tuple[int, ...], dtype: np.dtype[Any], causal: bool) -> Tensor | None:
+    """What is added to the scores, of their dtype or a wider one: -inf where a query may not look at a key."""
+    later = astensor(_later(*shape[-2:], dtype)) if causal else None
     if mask is None:
-        return scores + hiding(later, scores.dtype) if causal else scores, None
+        return later
     mask = astensor(mask)
-    _check_mask(mask, scores)
-    truths = mask.dtype.kind == "b"
-    hidden: np.ndarray = ~mask.data if truths else mask.data == -np.inf
-    hidden = hidden | later if causal else hidden
-    scores = scores + (hiding(hidden, scores.dtype) if truths else mask + hiding(later, mask.dtype) if causal else mask)
-    blind: Any = hidden.all(-1, keepdims=True) if hidden.ndim else hidden
-    if not blind.any():
-        return scores, None
-    return where(blind, 0, scores), blind
+    _check_mask(mask, shape)
+    mask = hiding(~mask.data, dtype) if mask.dtype.kind == "b" else astype(mask, np.result_type(mask.dtype, dtype))
+    return mask if later is None else mask + later  # type: ignore[no-any-return]
+
+
+@remembered(16)
+def _later(queries: int, keys: int, dtype: np.dtype[Any]) -> np.ndarray:
+    return hiding(np.tri(queries, keys, dtype=bool) == 0, dtype).data
 
 
 def hiding(hidden: np.ndarray, dtype: Any) -> Tensor:
@@ -85,8 +137,8 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"{where_}: k {k.shape} has {k.shape[-2]} entries, but v {v.shape} has {v.shape[-2]}")
 
 
-def _check_mask(mask: Tensor, scores: Tensor) -> None:
+def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
     if mask.dtype.kind not in "bf":
         raise TypeError(f"scaled_dot_product_attention: mask must hold booleans or floats, but is {mask.dtype}")
-    if not fits(mask.shape, scores.shape):
-        raise ValueError(f"scaled_dot_product_attention: mask {mask.shape} must broadcast to {scores.shape}, one entry per query and key")
+    if not fits(mask.shape, shape):
+        raise ValueError(f"scaled_dot_product_attention: mask {mask.shape} must broadcast to {shape}, one entry per query and key")

@@ -164,16 +164,14 @@ def by_blas(gemm: int | None, a: Array, b: Array, out: Array, row: Array | None 
     With a row the sums of a matrix begin there, which takes no time: BLAS would set them to 0.
     """
     *batch, m, n = out.shape
-    first = (0,) * len(batch)
-    left, right = _lies(a[first]), _lies(b[first])
-    if gemm is None or not (a.dtype == b.dtype == out.dtype and left and right):
+    first, parts = (0,) * len(batch), parallel.num_threads()
+    if gemm is None or not (a.dtype == b.dtype == out.dtype and lies(a[first]) and lies(b[first])):
         return False
-    k, parts, (ta, lda), (tb, ldb) = a.shape[-1], parallel.num_threads(), left, right
 
     def calls(a: Array, b: Array, out: Array, row: Array | None) -> list[Call]:
-        trampoline = llvm.function("gemm", "iiiiiiipipipi", out.dtype, _gemm)
-        product = trampoline.address, gemm, ta, tb, row is not None, *out.shape, k, a, lda, b, ldb, out, n
-        return [product] if row is None else [moved(np.broadcast_to(row, out.shape), out), product]
+        if row is None:
+            return [blas_product(gemm, a, b, out)]
+        return [moved(np.broadcast_to(row, out.shape), out), blas_product(gemm, a, b, out, True)]
 
     def written() -> list[list[Call]]:
         if batch:
@@ -187,7 +185,14 @@ def by_blas(gemm: int | None, a: Array, b: Array, out: Array, row: Array | None 
     return True
 
 
-def _lies(a: Array) -> tuple[int, int] | None:
+def blas_product(gemm: int, a: Array, b: Array, out: Array, add: bool = False) -> Call:
+    """A call for out[...] = a @ b, or out + that, of matrices that lie as `lies` tells; out has dense rows."""
+    (ta, lda), (tb, ldb) = lies(a) or (0, 0), lies(b) or (0, 0)
+    trampoline = llvm.function("gemm", "iiiiiiipipipi", out.dtype, _gemm)
+    return trampoline.address, gemm, ta, tb, add, *out.shape, a.shape[1], a, lda, b, ldb, out, out.strides[0] // out.itemsize
+
+
+def lies(a: Array) -> tuple[int, int] | None:
     """How a matrix lies, in BLAS's words: its rows dense, or its columns, and how far apart they are; None where neither is."""
     down, across = (s // a.itemsize for s in a.strides)
     if not a.flags.aligned or not a.size or a.strides[0] % a.itemsize or a.strides[1] % a.itemsize:

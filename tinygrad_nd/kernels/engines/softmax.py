@@ -58,13 +58,51 @@ def _multiply(out, factor):
 
 
 @summing
-def softmax_grad_rows(out, g, y):
+def masked_softmax_rows(out, at, x, rows, scale):
+    for r in range(x.shape[0]):
+        mask = rows[at[r, 0]]
+        total = _masked_powers(out[r], x[r], mask, scale, np.float32(0))
+        if _lost(total):
+            total = _masked_powers_from_top(out[r], x[r], mask, scale)
+        _multiply(out[r], np.float32(1) / total)
+
+
+@summing
+def _masked_powers(out, x, mask, scale, top):
+    """Their sum."""
+    total = np.float32(0)
+    for i in range(x.size):
+        power = exp((x[i] * scale + mask[i]) - top)
+        out[i] = power
+        total += power
+    return total
+
+
+@summing
+def _masked_powers_from_top(out, x, mask, scale):
+    """Likewise, from the largest on. Where the mask leaves nothing the powers are 0, and so is what they are multiplied by."""
+    _scaled(out, x, mask, scale)
+    total = _powers_of(out, out, _largest(out))
+    if _largest(mask) == -np.inf:
+        out[:] = 0
+        total = np.float32(np.inf)
+    return total
+
+
+@exact
+def _scaled(out, x, mask, scale):
+    for i in range(x.size):
+        out[i] = x[i] * scale + mask[i]
+
+
+@summing
+def softmax_grad_rows(out, g, y, scale):
     for r in range(y.shape[0]):
         total = np.float32(0)
         for i in range(y.shape[1]):
             total += g[r, i] * y[r, i]
         for i in range(y.shape[1]):
-            out[r, i] = y[r, i] * (g[r, i] - total)
+            out[r, i] = y[r, i] * (g[r, i] - total) * scale
 
 
 @summing
@@ -198,9 +236,9 @@ def _add_product(total, a, b):
 
 
 @exact
-def _pulled(out, g, y, total):
+def _pulled(out, g, y, total, scale):
     for i in range(y.size):
-        out[i] = y[i] * (g[i] - total[i])
+        out[i] = y[i] * (g[i] - total[i]) * scale
 
 
 @exact
@@ -241,7 +279,7 @@ def softmax_lanes(out, x, begin, end):
 
 
 @summing
-def softmax_grad_lanes(out, g, y, begin, end):
+def softmax_grad_lanes(out, g, y, scale, begin, end):
     total = np.empty(LANES, y.dtype)
     for b in range(begin, end):
         p, low, high = block(b, y.shape[2])
@@ -249,7 +287,7 @@ def softmax_grad_lanes(out, g, y, begin, end):
         for c in range(y.shape[1]):
             _add_product(total, g[p, c, low:high], y[p, c, low:high])
         for c in range(y.shape[1]):
-            _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total)
+            _pulled(out[p, c, low:high], g[p, c, low:high], y[p, c, low:high], total, scale)
 
 
 @summing
