@@ -289,6 +289,7 @@ def test_inputs_of_any_strides_are_taken(row):
 @pytest.mark.parametrize("columns", [1, col2im.COLUMNS])
 def test_columns_are_added_in_rows_of_points_and_in_parts(columns, monkeypatch):
     monkeypatch.setattr(col2im, "ROW", 1)
+    monkeypatch.setattr(col2im, "LINE", 0)
     monkeypatch.setattr(col2im, "COLUMNS", columns)
     if compiled := engines.compiled("col2im"):
         monkeypatch.setattr(compiled, "COLUMNS", columns)
@@ -300,9 +301,27 @@ def test_columns_are_added_in_rows_of_points_and_in_parts(columns, monkeypatch):
         _, w, g = operands(name, spec, "float64")
         expected = reference.input_grad(g, w, spec)
         assert_close(col2im.input_grad(g, w, spec), expected, "float64", name)
-        by_points += col2im._plan(2, expected.shape[1], w.shape[0], spec, g.dtype)[1]
+        by_points += col2im._plan(2, expected.shape[1], w.shape[0], spec, g.dtype)[1] == "points"
     col2im._plan.cache_clear()
     assert by_points > 5
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_lines_as_channels_give_the_same(dtype):
+    for name, spec in HARD.items():
+        if spec.rank and spec.groups == 1:
+            _, w, g = operands(name, spec, dtype)
+            assert_close(col2im._by_lines(g, w, spec), reference.input_grad(g, w, spec), dtype, name)
+
+
+def test_an_infinity_stays_where_it_is_though_lines_are_multiplied_as_a_whole(monkeypatch):
+    engines.set_engine("numpy")
+    spec = conv_spec("test", (64, 6, 14, 14), (16, 6, 5, 5))
+    monkeypatch.setattr(col2im, "_plan", lambda n, c, m, spec, dtype: (0.0, "lines" if spec.rank == 2 else "images"))
+    g, w = np.ones((64, 16, 10, 10), "f4"), np.ones((16, 6, 5, 5), "f4")
+    g[0, 3, 0, 0] = np.inf
+    dx = col2im.input_grad(g, w, spec)
+    assert np.isinf(dx[0, :, :5, :5]).all() and np.isfinite(dx).sum() == dx.size - 6 * 25
 
 
 def test_numpys_transform_serves_where_scipy_is_missing(monkeypatch):

@@ -2,7 +2,7 @@
 
 The correlation of `phases` makes every input point from a whole kernel, though where outputs are few most taps see nothing but padding.
 Here a tap is multiplied once per output. Sums run along rows: of points and their channels where these lie side by side, else of images,
-which are made the last axis.
+which are made the last axis. Where lines are short, they are the rows, and no two taps along them are added up.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ Array = NDArray[Any]
 TILE = 1 << 19  # bytes of sums that columns are added to
 COLUMNS = 1 << 21  # bytes of columns
 ROW = 64  # numbers side by side; with fewer, rows are of images
+LINE = 1 << 20  # weights from one line to another
 ALONE = 1 << 20  # multiply-adds below which a second thread does not pay
 
 
@@ -38,8 +39,10 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
         sent = np.ascontiguousarray(w.reshape(groups, m // groups, c, -1).swapaxes(2, 3), dtype).reshape(groups, m // groups, -1)
         compiled.input_grad(channels_last(g), sent, spec, channels_last(dx))
         return dx
-    taps = list(product(*(range(k) for k in spec.kernel)))
-    points = dtype == wide and _plan(n, groups * c, m, spec, wide)[1]
+    form = _plan(n, groups * c, m, spec, wide)[1] if dtype == wide else "images"
+    if form == "lines" and np.isfinite(np.add.reduce(found := _by_lines(g, w, spec), None)):  # else a kernel's zeros may have spread it
+        return found
+    taps, points = list(product(*(range(k) for k in spec.kernel))), form == "points"
     rows: Array
     if points:
         rows = w.reshape(m, c, -1).transpose(2, 0, 1).astype(wide, order="C")  # (taps, M, C)
@@ -85,6 +88,25 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
     return dx
 
 
+def _by_lines(g: Array, w: Array, spec: ConvSpec) -> Array:
+    """Points of the last axis as channels, of which each has the taps that meet: one axis less, and one sum instead of many added up."""
+    (m, c, *kernel, k), size, out = w.shape, spec.size[-1], spec.out[-1]
+    kernels = np.zeros((out, m, size, c, *kernel), np.result_type(g, w))
+    for t in range(k):
+        (*_, to), (*_, source) = _seen(spec, (*(0 for _ in kernel), t))
+        kernels[np.arange(out)[source], :, np.arange(size)[to]] = w[..., t]
+    lines = channels_last(g).reshape(len(g), *spec.out[:-1], out * m)
+    with np.errstate(over="ignore", invalid="ignore"):
+        dx = input_grad(np.moveaxis(lines, -1, 1), kernels.reshape(out * m, size * c, *kernel), _lines(spec))
+    return np.moveaxis(channels_last(dx).reshape(len(g), *spec.size, c), -1, 1)
+
+
+@lru_cache(1024)
+def _lines(spec: ConvSpec) -> ConvSpec:
+    """Without its last axis."""
+    return ConvSpec(spec.size[:-1], spec.kernel[:-1], spec.stride[:-1], spec.padding[:-1], spec.dilation[:-1])
+
+
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread: those of many groups, whose products are too small for BLAS, take three times as long."""
     if (compiled := engines.compiled("col2im")) is not None and dtype.char in "fd":
@@ -94,19 +116,24 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
 
 
 @lru_cache(1024)
-def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, bool]:
-    """Seconds of one thread, and whether rows are of points: products, what they make added up, and a copy of what goes in and out."""
+def _plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, str]:
+    """Seconds of one thread, and of what rows are: products, what they make added up, and a copy of what goes in and out."""
     points, taps, cuts = n * prod(spec.out), prod(spec.kernel), _cuts(n, spec.groups, c // spec.groups, m, spec, dtype)
     rows, calls, macs = taps * prod(spec.out[:-1]), taps * len(cuts), points * taps * c * m / spec.groups
     moved = 1.5 * points * taps * c + 2.2 * n * c * prod(spec.size) + 5 * points * m
     products = 0.8 * blas.product_seconds(macs, points, m / spec.groups, dtype) + 5e-5 * calls
-    by_images = 8e-4 + products + 6e-8 * rows * len(cuts) * c + blas.moved_seconds(moved, dtype)
-    lie_side_by_side = spec.rank > 0 and spec.groups == spec.stride[-1] == 1 and cuts[0][1] == slice(0, c)
-    if not lie_side_by_side or c * spec.out[-1] < ROW:
-        return by_images, False
-    products = 0.9 * blas.product_seconds(macs, c, m, dtype) + 5.8e-5 * calls
-    moved = points * taps * (0.55 * c + 0.18 * m) + n * c * prod(spec.size)
-    return 8e-4 + products + 7.5e-8 * rows * n + blas.moved_seconds(moved, dtype), True
+    found = 8e-4 + products + 6e-8 * rows * len(cuts) * c + blas.moved_seconds(moved, dtype), "images"
+    if spec.rank == 0 or spec.groups > 1:
+        return found
+    if spec.stride[-1] == 1 and cuts[0][1] == slice(0, c) and c * spec.out[-1] >= ROW:
+        products = 0.9 * blas.product_seconds(macs, c, m, dtype) + 5.8e-5 * calls
+        moved = points * taps * (0.55 * c + 0.18 * m) + n * c * prod(spec.size)
+        found = 8e-4 + products + 7.5e-8 * rows * n + blas.moved_seconds(moved, dtype), "points"
+    wide, deep = spec.size[-1] * c, spec.out[-1] * m
+    if wide * deep > LINE:
+        return found
+    kernels = blas.moved_seconds(8 * wide * deep * prod(spec.kernel[:-1]), dtype) * parallel.num_threads()
+    return min(found, (_plan(n, wide, deep, _lines(spec), dtype)[0] + kernels, "lines"))
 
 
 def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[slice, slice]]:
