@@ -253,6 +253,8 @@ def test_a_freed_graph_and_what_is_no_graph_are_refused(look):
         look(loss)
     with pytest.raises(ValueError, match="has no graph"):
         look(nd.tensor(1.0))
+    with pytest.raises(TypeError, match="check_nodes: rtol must be a number"):
+        nd.debug.check_nodes(leaf([1.0]).sum(), rtol="small")
     with pytest.raises(TypeError, match="got ndarray"):
         look(np.zeros(()))
 

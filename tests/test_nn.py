@@ -609,6 +609,8 @@ def test_layers_of_a_rank_refuse_others():
         (lambda: nn.ConvTranspose2d(3, 4, 3, stride=0), ValueError, r"ConvTranspose2d: stride \(0, 0\) must be at least 1"),
         (lambda: nn.Conv2d(3, 4, 3, stride=(1, 2, 3)), ValueError, "Conv2d: stride=.* has 3 entries for 2"),
         (lambda: nn.Embedding("a", 3), TypeError, "Embedding: num_embeddings must be an int"),
+        (lambda: nn.ReLU().train("eval"), TypeError, "ReLU.train: mode must be True or False"),
+        (lambda: nn.Pad("same"), TypeError, "Pad: padding must be an int.* but is 'same'"),
         (lambda: nn.Embedding(4, 3, init=3), TypeError, "Embedding: init must be a function"),
         (lambda: nn.Embedding(4, 3, init=lambda shape, **_: np.zeros(3)), ValueError, r"shape it is called with, \(4, 3\)"),
         (lambda: nn.BatchNorm(3, momentum=2), ValueError, "BatchNorm: momentum=2"),

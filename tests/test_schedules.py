@@ -188,3 +188,13 @@ def test_a_schedule_does_not_undo_what_others_did_to_the_rates():
         first.step()
     first.step(4)
     assert [group["lr"] for group in optimiser.param_groups] == [0.5**4, 1.0]
+
+
+@pytest.mark.parametrize("total, how", [(10, {"pct_start": 0.1}), (10, {"pct_start": 0.1, "three_phase": True}), (1, {"pct_start": 1.0})])
+def test_a_cycle_whose_rise_is_one_step_begins_at_its_peak(total, how):
+    opt = optim.SGD([nd.Parameter([1.0])], lr=0.1, momentum=0.9)
+    schedule = optim.OneCycleLR(opt, 2.0, total, **how)
+    assert opt.lr == 2.0 and opt.param_groups[0]["momentum"] == 0.85
+    for _ in range(total - 1):
+        schedule.step()
+    assert opt.lr == (2.0 if total == 1 else pytest.approx(2.0 / 25e4))

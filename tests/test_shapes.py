@@ -369,5 +369,7 @@ def test_what_cannot_be_followed_is_an_error():
     for y in [f(x) for f in ways]:
         with pytest.raises(ValueError, match="cannot follow"):
             shapes.receptive_field(y, x)
+    with pytest.raises(ValueError, match=r"receptive_field: axis=\[5\] does not fit a tensor of 3 axes"):
+        nd.shapes.receptive_field(nd.max_pool_nd(other := nd.ones((1, 1, 8), requires_grad=True), 2), other, axes=[5])
     with pytest.raises(ValueError, match="does not depend"):
         shapes.receptive_field(leaf(1, 1, 3) * 2, x)

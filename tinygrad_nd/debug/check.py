@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..node import Node, enable_grad
 from ..replay import Unknown, Values, consistent, operands, run, values
 from ..sweep import gradients
@@ -112,6 +114,8 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
     >>> print(nd.debug.check_nodes(third_power(x).sum()).first_wrong)
     the rule of third_power for 'x' is wrong: along a random direction it gives ..., differences give ...
     """
+    for what, value in (("rtol", rtol), ("atol", atol)):
+        number("check_nodes", what, value, least=0, below=inf)
     graph = graph_of("check_nodes", loss, kept=True)
     nodes, known = [n for n in graph if n.op is not None], values(graph, [loss])
     return Report([row for n in nodes for row in _rows(n, known, rtol, atol, np.random.default_rng([seed, len(nodes)]))])

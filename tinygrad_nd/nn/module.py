@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import answering
+from ..arguments import answering, flag
 from ..node import current_scope
 from ..tensor import Parameter, Tensor
 from .hooks import Hook, run_after, run_before
@@ -124,6 +124,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Sets `training` here and in all parts (`Dropout` looks at it). Returns self."""
+        flag(f"{type(self).__name__}.train", "mode", mode)
         for m in self.modules():
             m.training = mode
         return self

@@ -63,6 +63,8 @@ class Pad(Module):
 
     def __init__(self, padding: Padding, padding_mode: str = "zeros", value: float = 0.0, *, layout: str | None = None) -> None:
         option("Pad", "padding_mode", padding_mode, NUMPYS)
+        if isinstance(padding, str):
+            raise TypeError(f"Pad: padding must be an int, or an int or (before, after) per axis, but is {padding!r}, a word of windows")
         self.padding, self.padding_mode, self.value, self.layout = padding, padding_mode, value, layout
         check_kept(self, ("padding", "value", "layout"))
 

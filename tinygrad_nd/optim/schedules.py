@@ -254,7 +254,7 @@ class OneCycleLR(Schedule):
             raise ValueError(f"OneCycleLR: step {t} lies past the last of total_steps={self.total_steps}")
         for end, lr, momentum, last_lr, last_momentum in self._phases:
             if t <= end or end == self._phases[-1][0]:
-                part = (t - begin) / (end - begin)
+                part = (t - begin) / (end - begin) if end != begin else 1.0  # a phase of one step is at its end
                 lr, momentum = self._between(lr, last_lr, part), self._between(momentum, last_momentum, part)
                 break
             begin = end

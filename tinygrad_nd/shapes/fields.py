@@ -13,6 +13,7 @@ from math import floor, prod
 import numpy as np
 
 from ..node import Node
+from ..ops.shape import axes_of
 from ..replay import reachable
 from ..tensor import Tensor
 from .back import back, phases
@@ -59,7 +60,7 @@ def receptive_field(output: Tensor, input: Tensor, *, axes: Sequence[int] | None
     if not isinstance(input._node, Node) or not isinstance(output._node, Node):
         which = "input" if not isinstance(input._node, Node) else "output"
         raise ValueError(f"receptive_field: the {which} is in no graph; make the input with requires_grad=True and run the model again")
-    chosen = tuple(range(2, input.ndim)) if axes is None else tuple(axes)
+    chosen = tuple(range(2, input.ndim)) if axes is None else axes_of(axes, input.ndim, "receptive_field")
     seen = _sweep(output._node, input._node)
     if seen is None:
         raise ValueError("receptive_field: the output does not depend on the input")
