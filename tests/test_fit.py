@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.training.finite import all_finite
+from tinygrad_nd.training.fit import all_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 1, 6, 6)).astype(np.float32)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from math import isfinite
 from os import PathLike
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from ..arguments import answering
+from ..debug import anomaly
+from ..kernels.memory import memory_order
 from ..optim import clip_grad_norm_
-from .finite import all_finite, refuse, undone_if_broken_off
 from .forms import count, length
 from .history import History
 from .keeping import Keeper
@@ -127,19 +129,19 @@ def _train(run: Run, keeper: Keeper | None, told: Progress) -> None:
 
 def _step(run: Run, group: Sequence[Any]) -> None:
     """One move of the parameters, by the mean gradient over the examples in a group of batches."""
-    with undone_if_broken_off(run):
+    with _undone_if_broken_off(run):
         weights, losses = [count(batch) for batch in group], []
         run.optimiser.zero_grad()
         for batch, weight in zip(group, weights):
             value, prediction = run.judge(batch)
             losses.append(value.item())
             if not isfinite(losses[-1]):
-                refuse(run, f"the loss is {losses[-1]}", batch)
+                _refuse(run, f"the loss is {losses[-1]}", batch)
             value.backward(None if len(group) == 1 else np.full(value.shape, weight / sum(weights), value.dtype))
             run.measure(run.means, batch, losses[-1], prediction)
             del value, prediction  # the memory of one batch may serve the next
         if not all(all_finite(p.grad.data) for p in run.parameters if p.grad is not None):
-            refuse(run, "a gradient is not finite", group[-1])
+            _refuse(run, "a gradient is not finite", group[-1])
     if run.clip is not None:
         clip_grad_norm_(run.parameters, run.clip)
     run.optimiser.step()
@@ -159,3 +161,43 @@ def _groups(run: Run) -> Iterator[list[Any]]:
     while group := list(islice(batches, run.accumulate if total is None else min(run.accumulate, max(total - run.batch, 1)))):
         yield group
         del group
+
+
+# Numbers that are none: found before they do harm, and traced to the operation that made them.
+
+
+class NotFiniteError(FloatingPointError, ValueError):
+    """A loss or a gradient that is nan or infinite; `history` is what came before."""
+
+
+def all_finite(a: np.ndarray) -> bool:
+    """np.isfinite(a).all(), by one product: the sum of squares is finite if they all are, unless they are huge."""
+    flat = a if a.flags.c_contiguous else a.transpose(memory_order(a)).reshape(-1)
+    return isfinite(abs(np.vdot(flat, flat))) or bool(np.isfinite(a).all())
+
+
+def _refuse(run: Run, what: str, batch: Any) -> NoReturn:
+    """Raises NotFiniteError; the batch is run again to find what made the number."""
+    report = "Run the step inside `with nd.debug.anomaly():` to find the operation that made it."
+    try:
+        with anomaly():
+            run.judge(batch)[0].backward()
+    except FloatingPointError as found:
+        report = f"Inside `with nd.debug.anomaly():` the step stops where it was made:\n{found}"
+    where = f"in epoch {run.epoch + 1}, step {run.batch // run.accumulate + 1} ({run.step} steps were done)"
+    error = NotFiniteError(f"fit: {what} {where}; the parameters are as before this step.\n{report}")
+    error.history = run.history  # type: ignore[attr-defined]
+    raise error
+
+
+@contextmanager
+def _undone_if_broken_off(run: Run) -> Iterator[None]:
+    """Buffers are as before, and gradients none, if the forward and backward sweeps inside do not end."""
+    before = [(b, b.data) for b in run.buffers]
+    try:
+        yield
+    except BaseException:
+        for b, value in before:
+            b.data = value
+        run.optimiser.zero_grad()
+        raise
