@@ -110,7 +110,7 @@ def test_a_shared_generator_goes_on_too():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.pop("given"), "no given"),
+        (lambda s: s.pop("given"), "needs given, before, now, rows, but got before, now, rows"),
         (lambda s: s.update(rows=[9, 3]), "9 rows in 3s, but these are 4 batches of 10 rows in 3s"),
         (lambda s: s.update(given=5), "after 5 batches"),
         (lambda s: s.update(now=np.random.MT19937(0).state), "PCG64"),

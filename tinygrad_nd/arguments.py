@@ -169,10 +169,12 @@ def generator(where: str, rng: Rng) -> np.random.Generator:
 
 
 @contextmanager
-def reading(where: str, saved: Any) -> Iterator[None]:
-    """Inside, whatever goes wrong with saved state is a ValueError that begins with `where`."""
+def reading(where: str, saved: Any, *keys: str) -> Iterator[None]:
+    """Inside, whatever goes wrong with saved state, of just these keys if any are named, is a ValueError that begins with `where`."""
     if not isinstance(saved, Mapping):
         raise TypeError(f"{where}: takes what state_dict() gave, a dict, but got a {type(saved).__name__}")
+    if keys and set(saved) != set(keys):
+        raise ValueError(f"{where}: needs {', '.join(keys)}, but got {', '.join(map(str, saved)) or 'nothing'}")
     try:
         yield
     except Exception as error:

@@ -85,13 +85,10 @@ class Batches:
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Makes the next pass the rest of the one that `state_dict` was asked in; ValueError, and no change, for batches of other rows."""
-        with reading("batches.load_state_dict", saved):
+        with reading("batches.load_state_dict", saved, "given", "before", "now", "rows"):
             self._load(saved)
 
     def _load(self, saved: Mapping[str, Any]) -> None:
-        missing = {"given", "before", "now", "rows"} - set(saved)
-        if missing:
-            raise ValueError(f"batches.load_state_dict: there is no {', '.join(sorted(missing))} in what was given")
         (count, size), given = saved["rows"], int(saved["given"])
         if [count, size] != [self.count, self.size] or not 0 <= given <= len(self):
             raise ValueError(

@@ -85,9 +85,7 @@ class EMA:
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
         where = "EMA.load_state_dict"
-        with reading(where, saved):
-            if missing := {"decay", "updates", "averages"} ^ set(saved):
-                raise ValueError(f"{where}: missing or unknown: {', '.join(map(str, missing))}")
+        with reading(where, saved, "decay", "updates", "averages"):
             arrays = [np.asarray(a) for a in saved["averages"]]
             if [(a.shape, a.dtype.kind) for a in arrays] != [(a.shape, a.dtype.kind) for a in self.averages]:
                 told, expected = (", ".join(f"{a.shape} {a.dtype}" for a in several) for several in (arrays, self.averages))

@@ -81,9 +81,7 @@ class ReduceLROnPlateau(Rated):
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Takes back what `state_dict` gave; else raises ValueError and changes nothing."""
         where = "ReduceLROnPlateau.load_state_dict"
-        with reading(where, saved):
-            if set(saved) != set(PROGRESS):
-                raise ValueError(f"{where}: needs {', '.join(PROGRESS)}, but got {', '.join(map(str, saved)) or 'nothing'}")
+        with reading(where, saved, *PROGRESS):
             if wrong := [name for name in PROGRESS if not isinstance(saved[name], (int, float))]:
                 raise ValueError(f"{where}: {wrong[0]}={saved[wrong[0]]!r} must be a number")
         for name in PROGRESS:
