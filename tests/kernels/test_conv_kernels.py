@@ -299,6 +299,7 @@ def test_columns_are_added_in_rows_of_points_and_in_parts(columns, monkeypatch):
         monkeypatch.setattr(compiled, "COLUMNS", columns)
         monkeypatch.setattr(compiled, "SUMS", columns)
         monkeypatch.setattr(compiled.programs, "_known", {})
+        monkeypatch.setattr(compiled.programs, "_kept", 0)
     by_points = 0
     for name, spec in HARD.items():
         col2im._plan.cache_clear()
