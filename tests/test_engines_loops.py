@@ -56,3 +56,12 @@ def test_operands_of_other_shapes_and_kinds_broadcast():
     np.testing.assert_array_equal(guarded.scale(g, y), g * y)
     np.testing.assert_array_equal(guarded.scale(g, 2.0), g * 2)
     assert guarded.scale(g, y.astype(float)).dtype == np.float64
+
+
+@pytest.mark.parametrize("one", [0.0, -0.5, np.inf, np.nan])
+def test_a_number_that_repeats_scales_as_an_array_of_it_does(one):
+    d = np.random.default_rng(0).standard_normal((60, 80)).astype(np.float32)
+    d[0, :3] = np.nan, np.inf, 0
+    g = np.full(d.shape, one, np.float32)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(guarded.scale(np.broadcast_to(g[0, 0], d.shape), d), guarded.scale(g, d))

@@ -49,20 +49,28 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
 def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
     """An array for the result in memory that is recycled, if it lies as x does; None where there is none, or malloc's is as good."""
     shape, strides, dtype, other = x.shape, x.strides, x.dtype, type(y)
-    if other is ndarray and (y.shape != shape or y.strides != strides or y.dtype is not dtype):
-        return None
-    key = ufunc, shape, strides, dtype, other
+    rows = None  # the shape of what repeats along x
+    if other is ndarray:
+        if y.dtype is not dtype or y.shape == shape and y.strides != strides:
+            return None
+        rows = None if y.shape == shape else y.shape
+    key = ufunc, shape, strides, dtype, other, rows
     try:
         kind = spare.plans[key]
     except KeyError:
         if len(spare.plans) >= spare.KINDS:
             spare.plans.clear()
-        alike = other is ndarray or other in _NUMBERS
+        alike = (other is ndarray or other in _NUMBERS) and (rows is None or _repeats(rows, shape))
         alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, dtype, dtype if other is ndarray else other)
         kind = spare.plans[key] = spare.kind(x) if alike else None
     if kind is None:
         return None
     return kind.take() if kind.nbytes < memory.SMALL else memory.empty_like(x)
+
+
+def _repeats(rows: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether what has one shape repeats along another."""
+    return len(rows) <= len(shape) and all([n in (1, m) for n, m in zip(rows[::-1], shape[::-1])])
 
 
 def _keeps_dtype(ufunc: np.ufunc, x: np.dtype[Any], y: Any) -> bool:
