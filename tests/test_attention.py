@@ -1,13 +1,13 @@
-"""Attention against PyTorch."""
+"""Attention, embedding and dropout; against PyTorch where it is installed."""
 
 import numpy as np
 import peers
 import pytest
 
 import tinygrad_nd as nd
+from tinygrad_nd import replay
 from tinygrad_nd.testing import check_grads
 
-torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(3)
 
 
@@ -16,6 +16,7 @@ def operands(batch=(2, 3), length=5, keys=7, features=4, values=6):
 
 
 def agree(arrays, mask=None, causal=False):
+    torch = pytest.importorskip("torch")
     theirs = torch.nn.functional.scaled_dot_product_attention
     chosen = {"attn_mask": None if mask is None else torch.tensor(mask), "is_causal": causal}
     ours = lambda *xs: nd.scaled_dot_product_attention(*xs, mask, causal=causal)
@@ -100,6 +101,26 @@ def test_blocks_of_queries_give_what_whole_arrays_do(engine, shape, mask, causal
         np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
 
 
+def test_what_a_call_kept_is_not_what_a_replay_on_other_arrays_kept():
+    arrays = [nd.tensor(a, np.float32, requires_grad=True) for a in operands()]
+    y = nd.scaled_dot_product_attention(*arrays)
+    found = [nd.gradients(y, arrays, nd.ones(y.shape, np.float32), retain_graph=True)]
+    replay.run(y._node.op, [a.data + 1 for a in arrays] + [None], y._node.params)
+    found.append(nd.gradients(y, arrays, nd.ones(y.shape, np.float32)))
+    for a, b in zip(*found):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_what_one_operation_hides_is_told():
+    q, k, v = (nd.tensor(a, requires_grad=True) for a in operands())
+    y = nd.scaled_dot_product_attention(q, k, v, causal=True)
+    graph = nd.draw(y).graph
+    assert [vertex.flops for vertex in graph.vertices if vertex.kind == "op"] == [2 * 2 * 3 * 5 * 7 * (4 + 6)]
+    assert [nd.shapes.receptive_field(y, t).size for t in (q, k, v)] == [(1, 4), (7, 4), (7, 1)]
+    by_parts = nd.scaled_dot_product_attention(q, k, v, nd.zeros((5, 7), requires_grad=True))
+    assert nd.shapes.receptive_field(by_parts, q) == nd.shapes.receptive_field(y, q)
+
+
 @pytest.mark.parametrize("change", [{0: (5, 3)}, {1: (6, 4)}, {0: (4,)}])
 def test_operands_that_do_not_fit_are_named(change):
     arrays = operands(())
@@ -118,7 +139,7 @@ def test_a_mask_that_does_not_fit_is_named():
 
 @pytest.mark.peer("attention", "torch", ranks=(0, 1, 2), order=2)
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
-def test_second_derivatives_and_scale_are_torchs(batch):
+def test_second_derivatives_and_scale_are_torchs(torch, batch):
     theirs = torch.nn.functional.scaled_dot_product_attention
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         for causal in (False, True):
@@ -136,7 +157,7 @@ def test_second_derivatives_and_scale_are_torchs(batch):
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
 @pytest.mark.parametrize("padding", [None, 1, -2])
-def test_embedding_is_torchs(shape, padding):
+def test_embedding_is_torchs(torch, shape, padding):
     index, w = RNG.integers(0, 5, shape), RNG.standard_normal((5, 3))
     hold = torch.tensor(index)
     ours = lambda w: nd.embedding(index, w, padding_idx=padding)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from .activation import masked_softmax, softmax_grad
 from .curves import real
 from .linalg import matmul
 from .parts import astype, wide
+from .run import Run
 from .shape import fits, swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
@@ -50,9 +49,9 @@ def attend(
         q, k, v = wide(q), wide(k), wide(v)
     shape = (*np.broadcast_shapes(q.shape[:-2], k.shape[:-2]), q.shape[-2], k.shape[-2])
     mask = _mask(mask, shape, np.result_type(q.dtype, k.dtype), causal)
-    q = q if mask is None else astype(q, mask.dtype)
+    q = q if mask is None or mask.dtype == q.dtype else astype(q, mask.dtype)
     if drop is None and not weights and not (mask is not None and mask.requires_grad):
-        y = _attention(q, k, v, mask, scale=scale, causal=causal, run=_Run())
+        y = _attention(q, k, v, mask, scale=scale, causal=causal, run=Run())
         return astype(y, kind) if kind == np.float16 else y, None
     found = _weights(q, k, mask, scale)
     y = matmul(found if drop is None else drop(found), v)
@@ -63,43 +62,31 @@ def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     return masked_softmax(matmul(q, swapaxes(k, -1, -2)), mask, scale=scale)
 
 
-class _Run:
-    """One call: what takes its cotangent back, and cotangents found along with one that was asked for."""
+def _cotangent(of: str, g: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Any, out: Tensor, scale: float, causal: bool, run: Run) -> Tensor:
+    if recording.get():
+        weights = _weights(q, k, mask, scale)
+        if of == "v":
+            return matmul(swapaxes(weights, -1, -2), g)
+        slopes = softmax_grad(matmul(g, swapaxes(v, -1, -2)), weights, axis=-1, scale=scale)
+        return matmul(slopes, k) if of == "q" else matmul(swapaxes(slopes, -1, -2), q)
 
-    def __init__(self) -> None:
-        self.back: Any = None
-        self.of: Callable[[], Any] = lambda: None
-        self.found: dict[str, np.ndarray] = {}
+    def sweep() -> dict[str, np.ndarray]:
+        back = run.take(out.data) or attention(q.data, k.data, v.data, None if mask is None else mask.data, scale, causal)[1]
+        return dict(zip("qkv", back(g.data)))
 
-    def forward(self, q: Any, k: Any, v: Any, mask: Any, scale: float, causal: bool) -> Any:
-        out, self.back = attention(q, k, v, mask, scale, causal)
-        return out
-
-    def cotangent(self, of: str, g: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: float, causal: bool) -> Tensor:
-        """That of one operand."""
-        if recording.get():
-            weights = _weights(q, k, mask, scale)
-            if of == "v":
-                return matmul(swapaxes(weights, -1, -2), g)
-            slopes = softmax_grad(matmul(g, swapaxes(v, -1, -2)), weights, axis=-1, scale=scale)
-            return matmul(slopes, k) if of == "q" else matmul(swapaxes(slopes, -1, -2), q)
-        if self.of() is not g.data or of not in self.found:
-            if self.back is None:
-                self.forward(q.data, k.data, v.data, None if mask is None else mask.data, scale, causal)
-            back, self.back = self.back, None
-            self.of, self.found = weakref.ref(g.data), dict(zip("qkv", back(g.data)))
-        return astensor(self.found.pop(of))
+    return run.cotangent(of, sweep, g.data, out.data)
 
 
 @primitive(
-    q=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("q", g, q, k, v, mask, scale, causal),
-    k=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("k", g, q, k, v, mask, scale, causal),
-    v=lambda g, q, k, v, mask, scale, causal, run: run.cotangent("v", g, q, k, v, mask, scale, causal),
+    q=lambda g, q, k, v, mask, out, scale, causal, run: _cotangent("q", g, q, k, v, mask, out, scale, causal, run),
+    k=lambda g, q, k, v, mask, out, scale, causal, run: _cotangent("k", g, q, k, v, mask, out, scale, causal, run),
+    v=lambda g, q, k, v, mask, out, scale, causal, run: _cotangent("v", g, q, k, v, mask, out, scale, causal, run),
     mask=None,
 )
-def _attention(q: Any, k: Any, v: Any, mask: Any = None, *, scale: float, causal: bool, run: _Run) -> Any:
+def _attention(q: Any, k: Any, v: Any, mask: Any = None, *, scale: float, causal: bool, run: Run) -> Any:
     """softmax(scale q kᵀ + mask) v; `causal` says that the mask hides all later keys."""
-    return run.forward(q, k, v, mask, scale, causal)
+    out, back = attention(q, k, v, mask, scale, causal)
+    return run.keep(back, out)
 
 
 def _mask(mask: Any, shape: tuple[int, ...], dtype: np.dtype[Any], causal: bool) -> Tensor | None:
@@ -109,7 +96,10 @@ def _mask(mask: Any, shape: tuple[int, ...], dtype: np.dtype[Any], causal: bool)
         return later
     mask = astensor(mask)
     _check_mask(mask, shape)
-    mask = hiding(~mask.data, dtype) if mask.dtype.kind == "b" else astype(mask, np.result_type(mask.dtype, dtype))
+    if mask.dtype.kind == "b":
+        mask = hiding(~mask.data, dtype)
+    elif mask.dtype != (kind := np.result_type(mask.dtype, dtype)):
+        mask = astype(mask, kind)
     return mask if later is None else mask + later  # type: ignore[no-any-return]
 
 

@@ -6,7 +6,6 @@ sweep is recorded, on tensors: every further derivative follows from that.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,55 +15,45 @@ from ..kernels.blas import matmul, single_blas
 from ..kernels.recurrent import CELLS, Cell, previous
 from ..node import recording
 from ..tape import primitive
-from ..tensor import Tensor, astensor
+from ..tensor import Tensor
 from .parts import floating
+from .run import Run
 
 __all__: list[str] = []
 
 
-class _Run:
-    """One run of a cell: what it kept for the sweep back, and cotangents found along with one that was asked for."""
+def _cotangent(of: str, cell: Cell, run: Run, g: Tensor, *operands: Tensor) -> Tensor:
+    if recording.get():
+        found: Tensor = _back(cell, None, g, *operands)[of]
+        return found
+    arrays = [t.data for t in operands]
+    return run.cotangent(of, lambda: _back(cell, run.take(arrays[-1]), g.data, *arrays), g.data, arrays[-1])
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell, self.kept = cell, None
-        self.of: Callable[[], Any] = lambda: None
-        self.found: dict[str, np.ndarray] = {}
 
-    def forward(self, z: Any, w: Any, b: Any, s: Any) -> Any:
-        with single_blas():  # a step's product is too small for two threads
-            out, self.kept = self.cell.forward(z, w, b, s)
-        return out
-
-    def cotangent(self, of: str, g: Tensor, *operands: Tensor) -> Tensor:
-        """That of one operand."""
-        if recording.get():
-            found: Tensor = self._back(None, g, *operands)[of]
-            return found
-        if self.of() is not g.data or of not in self.found:
-            kept, self.kept = self.kept, None
-            self.of, self.found = weakref.ref(g.data), self._back(kept, g.data, *(t.data for t in operands))
-        return astensor(self.found.pop(of))
-
-    def _back(self, kept: Any, g: Any, z: Any, w: Any, b: Any, s: Any, out: Any) -> dict[str, Any]:
-        before = previous(s, out)
-        with single_blas():
-            dz, dq, ds = self.cell.back(g, z, w, b, before, out, kept)
-        rows, h = dq.reshape(-1, dq.shape[-1]), before[:, 0].reshape(-1, w.shape[1])
-        product = matmul if isinstance(g, np.ndarray) else np.matmul
-        return {"z": dz, "w": product(rows.T, h), "b": rows.sum(0), "s": ds}
+def _back(cell: Cell, kept: Any, g: Any, z: Any, w: Any, b: Any, s: Any, out: Any) -> dict[str, Any]:
+    before = previous(s, out)
+    with single_blas():
+        dz, dq, ds = cell.back(g, z, w, b, before, out, kept)
+    rows, h = dq.reshape(-1, dq.shape[-1]), before[:, 0].reshape(-1, w.shape[1])
+    product = matmul if isinstance(g, np.ndarray) else np.matmul
+    return {"z": dz, "w": product(rows.T, h), "b": rows.sum(0), "s": ds}
 
 
 def _declare(name: str) -> Callable[..., Tensor]:
-    def kernel(z: Any, w: Any, b: Any, s: Any, *, run: _Run) -> Any:
-        return run.forward(z, w, b, s)
+    cell = CELLS[name]
+
+    def kernel(z: Any, w: Any, b: Any, s: Any, *, run: Run) -> Any:
+        with single_blas():  # a step's product is too small for two threads
+            out, kept = cell.forward(z, w, b, s)
+        return run.keep(kept, out)
 
     kernel.__doc__ = f"The states of all steps of {name}."
     return primitive(
         name,
-        z=lambda g, z, w, b, s, out, run: run.cotangent("z", g, z, w, b, s, out),
-        w=lambda g, z, w, b, s, out, run: run.cotangent("w", g, z, w, b, s, out),
-        b=lambda g, z, w, b, s, out, run: run.cotangent("b", g, z, w, b, s, out),
-        s=lambda g, z, w, b, s, out, run: run.cotangent("s", g, z, w, b, s, out),
+        z=lambda g, z, w, b, s, out, run: _cotangent("z", cell, run, g, z, w, b, s, out),
+        w=lambda g, z, w, b, s, out, run: _cotangent("w", cell, run, g, z, w, b, s, out),
+        b=lambda g, z, w, b, s, out, run: _cotangent("b", cell, run, g, z, w, b, s, out),
+        s=lambda g, z, w, b, s, out, run: _cotangent("s", cell, run, g, z, w, b, s, out),
     )(kernel)
 
 
@@ -90,4 +79,4 @@ def recurrence(cell: str, z: Any, weight: Any, bias: Any, states: Any) -> Tensor
     for what, t, shape in (("weight", w, (width, size)), ("bias", b, (width,)), ("states", s, (kind.states, n, size))):
         if t.shape != shape:
             raise ValueError(f"{cell}: {what} needs shape {shape} for z {z.shape}, but has {t.shape}")
-    return _RUNS[cell](z, w, b, s, run=_Run(kind))
+    return _RUNS[cell](z, w, b, s, run=Run())
