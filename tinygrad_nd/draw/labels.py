@@ -178,6 +178,8 @@ def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int
         return prod(g) * prod(shape[1:]) if g else prod(shape)
     if name in ("matmul", "linear") and len(shapes) >= 2 and shapes[0]:
         return prod(shape) * shapes[0][-1]
+    if name == "attention" and shapes[0] and shapes[1]:
+        return prod(shape[:-1]) * shapes[1][-2] * (shapes[0][-1] + shape[-1])
     return max([prod(shape), *map(prod, shapes)])
 
 

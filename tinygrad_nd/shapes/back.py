@@ -216,12 +216,22 @@ def _flipped(node: Node, i: int, axes: Axes) -> Axes:
 
 def _product(node: Node, i: int, axes: Axes) -> Axes:
     """Products of matrices see all of what they sum over, and one row or column."""
-    parent = node.parents[i]
-    if len(axes) < 2 or len(parent.shape) < 2:
-        return [whole(n) for n in parent.shape]
-    lead = axes[len(axes) - len(parent.shape) : -2] if len(axes) >= len(parent.shape) else []
-    front = [s if n != 1 else whole(1) for s, n in zip(lead, parent.shape)]
-    return [*front, axes[-2], whole(parent.shape[-1])] if i == 0 else [*front, whole(parent.shape[-2]), axes[-1]]
+    shape = node.parents[i].shape
+    if len(axes) < 2 or len(shape) < 2:
+        return [whole(n) for n in shape]
+    return [*_batch(axes, shape), *((axes[-2], whole(shape[-1])) if i == 0 else (whole(shape[-2]), axes[-1]))]
+
+
+def _batch(axes: Axes, shape: tuple[int, ...]) -> Axes:
+    """Of an operand of this shape, all axes but those of its matrices."""
+    lead = axes[len(axes) - len(shape) : -2] if len(axes) >= len(shape) else []
+    return [s if n != 1 else whole(1) for s, n in zip(lead, shape)]
+
+
+def _attended(node: Node, i: int, axes: Axes) -> Axes:
+    """A query sees all features of its own and of every key, and of every value one; what a mask hides counts as seen."""
+    shape, (*_, query, feature) = node.parents[i].shape, axes
+    return [*_batch(axes, shape), query if i == 0 else whole(shape[-2]), feature if i == 2 else whole(shape[-1])]
 
 
 _WHOLE = set("sum mean max min prod logsumexp pnorm softmax log_softmax normalise var std fft".split())  # all along an axis counts
@@ -243,5 +253,7 @@ _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
     "flip": _flipped,
     "getitem": _sliced,
     "matmul": _product,
+    "attention": _attended,
+    "masked_softmax": lambda node, i, axes: [*_broadcast(node, i, axes)[:-1], whole(node.parents[i].shape[-1])],
     "linear": lambda node, i, axes: [*(axes[:-1] if i == 0 else ()), *map(whole, node.parents[i].shape[-1 if i == 0 else 0 :])],
 }
