@@ -66,15 +66,16 @@ class Job:
         self.step = engine.optimiser(self.rest) if w.step and measure == "train" else None
 
     def arguments(self, first: Any, rest: list[np.ndarray]) -> list[Any]:
-        """The arguments of a call, with these values and no gradients."""
+        """The arguments of a call, with these values, if any, and no gradients."""
         for t, a in zip(self.rest, rest):
             self.engine.set(t, a)
         self.engine.clear([first, *self.rest])
         return [first, *self.rest]
 
     def __call__(self) -> tuple[float, float | None]:
-        """Seconds of one call, and of its backward part."""
-        arguments = self.arguments(*next(self.next))
+        """Seconds of one call, and of its backward part. A training step goes on from where the last one led."""
+        first, rest = next(self.next)
+        arguments = self.arguments(first, [] if self.step else rest)
         start = perf_counter()
         middle = self._work(arguments)
         end = perf_counter()
