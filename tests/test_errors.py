@@ -208,6 +208,7 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "dropout": (lambda: nd.dropout(zeros(3), 1.5), ValueError, "dropout", "1.5"),
     "dropout, not a number": (lambda: nd.dropout(zeros(3), float("nan")), ValueError, "dropout", "nan"),
     # others
+    "bincount": (lambda: nd.bincount([0, 1], nd.ones(2, requires_grad=True), minlength=-1), ValueError, "bincount", "minlength=-1"),
     "operand that is no number": (lambda: nd.ones(3) + "a", TypeError, "add", "str"),
     "None as an operand": (lambda: nd.ones(3) * None, TypeError, "multiply", "None"),
     "text in a function": (lambda: nd.exp("x"), TypeError, "exp", "str"),

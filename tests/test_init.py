@@ -96,6 +96,7 @@ def test_an_empty_fan_is_no_division_by_zero(name):
         (lambda: init.uniform(3, low=2, high=1), ValueError, "low=2"),
         (lambda: init.dirac((3, 3), groups=2), ValueError, "groups=2"),
         (lambda: init.truncated_normal(3, low=1, high=1), ValueError, "low=1"),
+        (lambda: init.truncated_normal(3, std=-1), ValueError, "std=-1"),
     ],
 )
 def test_errors_say_what_came(call, error, message):

@@ -123,8 +123,8 @@ PAIRS = {  # ours, theirs, arguments; the state of theirs goes into ours
                                    nn.Pad(1, "circular")),
              lambda: tn.Sequential(tn.ConstantPad2d(1, 2.0), tn.ReflectionPad2d((0, 1, 2, 0)), tn.ReplicationPad2d((0, 0, 1, 1)),
                                    tn.CircularPad2d(1)), (IMAGE,)),
-    "flatten": (lambda: nn.Sequential(nn.Flatten(2), nn.Identity(), nn.Unflatten(-1, (3, 14)), nn.Flatten(0, 1)),
-                lambda: tn.Sequential(tn.Flatten(2), tn.Identity(), tn.Unflatten(-1, (3, 14)), tn.Flatten(0, 1)), (IMAGE,)),
+    "flatten": (lambda: nn.Sequential(nn.Flatten(2), nn.Identity(), nn.Unflatten(-1, (3, -1)), nn.Flatten(0, 1)),
+                lambda: tn.Sequential(tn.Flatten(2), tn.Identity(), tn.Unflatten(-1, (3, -1)), tn.Flatten(0, 1)), (IMAGE,)),
     "net": (OurNet, TheirNet, (normal(2, 3, 9, 9),)),
     **{f"{kind}{' '.join(map(str, ['', *options.values()]))}": (
            lambda kind=kind, options=options: getattr(nn, kind)(4, 6, **options),

@@ -121,8 +121,9 @@ def truncated_normal(
     """
     shape, dtype = _shape("truncated_normal", shape), _dtype("truncated_normal", dtype)
     source = generator("truncated_normal", rng)
-    for name, value in (("mean", mean), ("std", std), ("low", low), ("high", high)):
+    for name, value in (("mean", mean), ("low", low), ("high", high)):
         number("truncated_normal", name, value)
+    number("truncated_normal", "std", std, least=0)
     if not (low < high and low < 3 and high > -3):
         raise ValueError(f"truncated_normal: low={low} and high={high} (in deviations) must be in order and leave part of [-3, 3]")
     z = source.standard_normal(prod(shape))

@@ -216,4 +216,6 @@ def _shape(layer: Module, normalized_shape: int | Sequence[int]) -> tuple[int, .
     who = type(layer).__name__
     several = isinstance(normalized_shape, Sequence) and not isinstance(normalized_shape, str)
     sizes: Any = normalized_shape if several else (normalized_shape,)
+    if not sizes:
+        raise ValueError(f"{who}: normalized_shape needs the length of at least one axis, but is {normalized_shape!r}")
     return tuple(integer(whole(who, "normalized_shape", n), "normalized_shape", who) for n in sizes)

@@ -105,15 +105,19 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """One axis as several: with axis=1, (N, C * prod(n)) to (N, *shape)."""
+    """One axis as several: with axis=1, (N, C * prod(n)) to (N, *shape). One length may be -1: what is left."""
 
     def __init__(self, axis: int, shape: Sequence[int]) -> None:
         self.axis, self.shape = axis, sizes_of(shape, "Unflatten")
+        if min(self.shape, default=0) < -1 or self.shape.count(-1) > 1:
+            raise ValueError(f"Unflatten: shape {self.shape} must hold lengths, of which one may be -1")
         check_kept(self, ("axis",))
 
     def forward(self, x: Any) -> Tensor:
         x = astensor(x)
         axis = axis_of(self.axis, x.ndim, "Unflatten")
-        if prod(self.shape) != x.shape[axis]:
-            raise ValueError(f"Unflatten: axis {self.axis} of x {x.shape} does not hold the {prod(self.shape)} of shape {self.shape}")
-        return reshape(x, (*x.shape[:axis], *self.shape, *x.shape[axis + 1 :]))
+        held, known = x.shape[axis], prod(n for n in self.shape if n != -1)
+        left = held // known if -1 in self.shape and known else 1
+        if held != known * left:
+            raise ValueError(f"Unflatten: axis {self.axis} of x {x.shape} does not hold the {known} of shape {self.shape}")
+        return reshape(x, (*x.shape[:axis], *(left if n == -1 else n for n in self.shape), *x.shape[axis + 1 :]))

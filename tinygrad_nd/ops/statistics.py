@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, number
+from ..arguments import dtype_of, number, whole
 from ..tensor import Tensor, astensor
 from .choice import clip as clip_
 from .elementwise import divide, sqrt
@@ -118,7 +118,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Tensor:
     if w.shape != index.shape:
         raise ValueError(f"bincount: weights {w.shape} must have the shape of x {index.shape}")
     w = w if w.dtype == float else cast(w, dtype=np.dtype(float))
-    return put_along(w, index=index.astype(np.intp), axis=0, size=max(int(index.max(initial=-1)) + 1, minlength))
+    size = max(int(index.max(initial=-1)) + 1, whole("bincount", "minlength", minlength, 0))
+    return put_along(w, index=index.astype(np.intp), axis=0, size=size)
 
 
 @named
