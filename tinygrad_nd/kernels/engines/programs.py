@@ -91,7 +91,7 @@ def _learn(key: Hashable, f: Callable[..., Any], arguments: tuple[Any, ...]) -> 
     recalled = Recalled()
     if found and all(type(a) is np.ndarray for a in results) and sum(a.nbytes for a in results) <= LARGE:
         given, made = [a for a in arguments if type(a) is np.ndarray], list({id(r): r for r in map(_root, results)}.values())
-        if any(np.isnan(a).any() for a in results) or not _apart([*given, *made]):
+        if any(np.isnan(a).any() for a in results) or _distances([*given, *made]):
             return result
         try:
             recalled.learn([Program(tasks, (*given, *made), noted) for tasks in found], result, made)
@@ -124,11 +124,6 @@ def _distances(operands: Sequence[Array]) -> tuple[tuple[int, int, int], ...]:
         if high > end:
             last, end = i, high
     return tuple(found)
-
-
-def _apart(operands: Sequence[Array]) -> bool:
-    bounds = sorted(byte_bounds(a) for a in operands if a.size)
-    return all(end <= low for (_, end), (low, _) in zip(bounds, bounds[1:]))
 
 
 def _keep(key: Hashable, program: Program | Recalled) -> None:
