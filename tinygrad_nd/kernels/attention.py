@@ -20,10 +20,10 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None, scale: float, ca
     """
     batch = q.shape[:-2]
     large = prod(batch) >= 2 * parallel.num_threads() and q.size * k.shape[-2] >= HANDED and v.size
-    if large and q.dtype == k.dtype == v.dtype == np.float32 and batch == k.shape[:-2] == v.shape[:-2]:
-        compiled = engines.compiled("attention")
+    alike = q.dtype == k.dtype == v.dtype == np.float32 and batch == k.shape[:-2] == v.shape[:-2]
+    if large and alike and (compiled := engines.compiled("attention")) is not None:
         rows, at = mask_rows(mask, (*q.shape[:-1], k.shape[-2]), q.dtype)
-        found = compiled and compiled.attention(q, k, v, rows, at.reshape(-1, 1), scale, causal)
+        found = compiled.attention(q, k, v, rows, at.reshape(-1, 1), scale, causal)
         if found:
             return found  # type: ignore[no-any-return]
     weights = masked_softmax(matmul(q, k.swapaxes(-1, -2)), mask, scale)

@@ -34,14 +34,15 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
     groups, c, (n, m) = spec.groups, w.shape[1], g.shape[:2]
     dtype = np.result_type(g, w)
     wide = wide_dtype(dtype)
-    dx = memory.channels_last((n, groups * c, *spec.size), dtype)
     if (compiled := engines.compiled("col2im")) is not None and dtype.char in "fd":
         sent = np.ascontiguousarray(w.reshape(groups, m // groups, c, -1).swapaxes(2, 3), dtype).reshape(groups, m // groups, -1)
+        dx = memory.channels_last((n, groups * c, *spec.size), dtype)
         compiled.input_grad(channels_last(g), sent, spec, channels_last(dx))
         return dx
     form = _plan(n, groups * c, m, spec, wide)[1] if dtype == wide else "images"
     if form == "lines" and np.isfinite(np.add.reduce(found := _by_lines(g, w, spec), None)):  # else a kernel's zeros may have spread it
         return found
+    dx = memory.channels_last((n, groups * c, *spec.size), dtype)
     taps, points = list(product(*(range(k) for k in spec.kernel))), form == "points"
     rows: Array
     if points:

@@ -60,7 +60,7 @@ def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
     except KeyError:
         if len(spare.plans) >= spare.KINDS:
             spare.plans.clear()
-        alike = (other is ndarray or other in _NUMBERS) and (rows is None or _repeats(rows, shape))
+        alike = (other is ndarray or other in _NUMBERS) and (rows is None or fits(rows, shape))
         alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, dtype, dtype if other is ndarray else other)
         kind = spare.plans[key] = spare.kind(x) if alike else None
     if kind is None:
@@ -68,9 +68,9 @@ def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
     return kind.take() if kind.nbytes < memory.SMALL else memory.empty_like(x)
 
 
-def _repeats(rows: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether what has one shape repeats along another."""
-    return len(rows) <= len(shape) and all([n in (1, m) for n, m in zip(rows[::-1], shape[::-1])])
+def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """Whether an array of one shape broadcasts to another."""
+    return len(shape) <= len(into) and all([n in (1, m) for n, m in zip(reversed(shape), reversed(into))])
 
 
 def _keeps_dtype(ufunc: np.ufunc, x: np.dtype[Any], y: Any) -> bool:

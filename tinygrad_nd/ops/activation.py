@@ -13,6 +13,7 @@ from ..arguments import option
 from ..kernels import activation as kernel
 from ..kernels import gate, special
 from ..kernels import softmax as sums
+from ..kernels.elementwise import fits
 from ..tape import primitive
 from ..tensor import Tensor
 from .choice import where
@@ -22,7 +23,7 @@ from .elementwise import exp, multiply, sigmoid, square, tanh
 from .join import split
 from .naming import named
 from .reduce import sum
-from .shape import axis_of, concatenate, fits, reshape
+from .shape import axis_of, concatenate, reshape
 from .ufunc import bare_rules, cut, either, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arguments import answering, number
 from ..kernels.attention import attention
+from ..kernels.elementwise import fits
 from ..kernels.memory import freeze, remembered
 from ..node import recording
 from ..tape import primitive
@@ -17,7 +18,7 @@ from .curves import real
 from .linalg import matmul
 from .parts import astype, wide
 from .run import Run
-from .shape import fits, swapaxes
+from .shape import swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import option
 from ..kernels import indexing as kernel
+from ..kernels.elementwise import fits
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
@@ -19,7 +20,7 @@ from .elementwise import multiply
 from .entries import Index, entries, scatter
 from .naming import named
 from .parts import astype, storable
-from .shape import along_or_flat, axis_of, broadcast_to, fits, ravel, reshape, stack, take_along
+from .shape import along_or_flat, axis_of, broadcast_to, ravel, reshape, stack, take_along
 
 __all__ = ["choose", "compress", "extract", "put_along_axis", "take", "take_along_axis"]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arguments import number, option
 from ..kernels import losses as kernel
+from ..kernels.elementwise import fits
 from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -23,7 +24,6 @@ from .elementwise import exp, sigmoid, square
 from .elementwise import log as log_of
 from .parts import astype, wide
 from .reduce import mean, sum
-from .shape import fits
 from .ufunc import bare_rules
 
 __all__ = [

@@ -65,11 +65,6 @@ def sizes_of(shape: Axes, where: str) -> tuple[int, ...]:
         raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {shape!r}") from None
 
 
-def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
-    """Whether an array of one shape broadcasts to another."""
-    return len(shape) <= len(into) and all([n in (1, m) for n, m in zip(reversed(shape), reversed(into))])
-
-
 def widths_at(ndim: int, axis: int, before: int, after: int) -> Widths:
     """(before, after) along one axis, (0, 0) along the others."""
     return tuple([(before, after) if i == axis else (0, 0) for i in range(ndim)])

@@ -15,6 +15,8 @@ from .ruled import Move, Ruled, count, zeros
 
 __all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "RAdam", "RMSprop", "SGD"]
 
+Betas = tuple[float, float]
+
 # Along the gradient, or along its sign.
 
 
@@ -60,9 +62,7 @@ class Lion(Ruled):
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
 
-    def rule(
-        self, p: np.ndarray, state: State, *, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0
-    ) -> Move:
+    def rule(self, p: np.ndarray, state: State, *, lr: float = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: float = 0) -> Move:
         b1, b2 = map(float, betas)
         numbers = (1 - lr * weight_decay, lr, b1, 1 - b1, b2, 1 - b2)
         return rules.lion, zeros(state, p, "exp_avg"), numbers, 0
@@ -137,9 +137,6 @@ class RMSprop(Ruled):
 
 
 # The mean gradient over a measure of its size; both are exponential means.
-
-
-Betas = tuple[float, float]
 
 
 class Adam(Ruled):

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..draw.labels import family
 from ..kernels.adaptive import Parted, seen_by
+from ..kernels.elementwise import fits
 from ..node import Node
-from ..ops.shape import fits
 from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
 
