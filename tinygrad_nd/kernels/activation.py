@@ -32,6 +32,7 @@ RATE = tuple(
     )
 )  # fmt: skip
 GELU_RATE = [-2 * c for c in RATE]
+_LEAST = np.finfo(np.float32).tiny
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function" (1969): erf below 0.46875, exp(x²) erfc(x) above.
 _NEAR = 0.46875
@@ -151,6 +152,27 @@ def dense(a: Array, like: Array) -> Array:
 def scratch(name: str, like: Array, dtype: Any = None) -> Array:
     """Work space of a tile, shaped as `like`."""
     return memory.scratch(("activation", name), like.shape, like.dtype if dtype is None else dtype)
+
+
+def log1p(out: Array, x: Array) -> None:
+    """log(1 + x). In single precision by NumPy's log, which is a vector's where its log1p is not, and what rounding took from 1 + x."""
+    if x.dtype != np.float32:
+        np.log1p(x, out=out)
+        return
+    sum_, rest = np.add(x, 1, out=scratch("sum", x)), scratch("rest", x)
+    np.subtract(x, np.subtract(sum_, 1, out=rest), out=rest)
+    np.divide(rest, np.maximum(sum_, _LEAST, out=out), out=rest)
+    np.add(np.log(sum_, out=out), rest, out=out)
+
+
+def expm1(out: Array, x: Array) -> None:
+    """exp(x) - 1 for x up to 0. In single precision by the tangent of x / 2, which is a vector's in NumPy."""
+    if x.dtype != np.float32:
+        np.expm1(x, out=out)
+        return
+    np.tanh(np.multiply(x, 0.5, out=out), out=out)
+    np.divide(out, np.subtract(1, out, out=scratch("rest", x)), out=out)
+    np.multiply(out, 2, out=out)
 
 
 def _polynomial(out: Array, coefficients: Sequence[Any], t: Array) -> None:

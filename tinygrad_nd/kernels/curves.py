@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import bits
-from .activation import curve, scratch
+from .activation import curve, expm1, log1p, scratch
 from .memory import Array
 
 SCALE, ALPHA = 1.0507009873554804934, 1.6732632423543772848  # Klambauer et al. (2017): outputs then tend to mean 0 and variance 1
@@ -104,7 +104,7 @@ def _exponential(out: Array, x: Array, a: float, b: float, c: float) -> None:
     np.clip(x, -inf, 0, out=out)
     if b != 1:
         np.multiply(out, b, out=out)
-    np.expm1(out, out=out)
+    expm1(out, out)
     if a != 1:
         np.multiply(out, a, out=out)
     above = np.clip(x, 0, inf, out=scratch("ramp", x))
@@ -146,7 +146,7 @@ def _softsign_pull(out: Array, g: Array, x: Array) -> None:
 def _log_one_plus_exp(out: Array, x: Array) -> None:
     """log(1 + exp(-|x|))."""
     np.negative(np.abs(x, out=out), out=out)
-    np.log1p(np.exp(out, out=out), out=out)
+    log1p(out, np.exp(out, out=out))
 
 
 def _log_sigmoid(out: Array, x: Array) -> None:

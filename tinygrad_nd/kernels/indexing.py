@@ -12,6 +12,7 @@ from .elementwise import LARGE, STEPS, add_into, fused
 
 SHORT = 16  # slices for one place
 LOCKED = 1 << 13  # entries; fewer are copied as quickly
+BESIDE = 1 << 8  # slices that are moved one by one
 
 
 class _Shared:
@@ -48,8 +49,48 @@ def add_at(total: np.ndarray, g: Any, index: tuple[Any, ...]) -> None:
         total[index] += g
 
 
+def take_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """np.take(x, index, axis), of one axis in the memory order of x; what is x as it stands is copied as a whole."""
+    if index.ndim != 1 or not x.size:
+        return np.take(x, index, axis)
+    size, before = x.shape[axis], (slice(None),) * axis
+    start = _stretch(index, size)
+    if start is not None:
+        out = memory.empty_like(x, shape=(*x.shape[:axis], index.size, *x.shape[axis + 1 :]))
+        _move(out[(*before, slice(start, start + size))], x)
+        for j in (*range(start), *range(start + size, index.size)):
+            out[(*before, j)] = x[(*before, index[j])]
+        return out
+    if x.flags.c_contiguous:
+        return np.take(x, index, axis)
+    order = memory.memory_order(x)
+    return np.take(x.transpose(order), index, order.index(axis)).transpose(np.argsort(order))
+
+
+def _stretch(index: np.ndarray, size: int) -> int | None:
+    """Where an index names all `size` places in their order, if it names few besides: so do those of padding."""
+    if not 1 < size <= index.size <= size + BESIDE:
+        return None
+    found = np.flatnonzero((index[: index.size - size + 1] == 0) & (index[size - 1 :] == size - 1))
+    return next((a for a in found.tolist() if (np.diff(index[a : a + size]) == 1).all()), None)
+
+
+def _move(out: np.ndarray, x: np.ndarray) -> None:
+    """np.copyto(out, x), on all threads where it is worth their while."""
+    boxes = parallel.boxes(x.shape[:1], len(x) if x.size < LARGE else -(-len(x) // parallel.num_threads()))
+    parallel.run(boxes, lambda box: np.copyto(out[box], x[box]))
+
+
 def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
     """The transpose of np.take along an axis: slices of g, one per entry of the index, summed into `size` places."""
+    if index.ndim == 1 and g.size > index.size and (start := _stretch(index, size)) is not None:
+        ahead = (slice(None),) * axis
+        middle = g[(*ahead, slice(start, start + size))]
+        out = memory.empty_like(g, shape=middle.shape)
+        _move(out, middle)
+        for j in (*range(start), *range(start + size, index.size)):
+            out[(*ahead, index[j])] += g[(*ahead, j)]
+        return out
     g = g.reshape(*g.shape[:axis], index.size, *g.shape[axis + index.ndim :])
     index = index.ravel()
     if g.size == index.size and size:  # one value each

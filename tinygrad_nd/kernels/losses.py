@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import engines, memory, parallel
-from .activation import curve, scratch, share
+from .activation import curve, log1p, scratch, share
 from .along import dense
 from .bits import with_sign
 from .elementwise import apply
@@ -216,7 +216,8 @@ def _log_part(u: Array, z: Array) -> Any:
     """The sum of log(1 + e), e = exp(-|z|); and u = e / (1 + e) with the sign of z."""
     e = np.abs(z, out=scratch("e", z))
     np.exp(np.negative(e, out=e), out=e)
-    total = _sum(np.log1p(e, out=u))
+    log1p(u, e)
+    total = _sum(u)
     np.add(e, 1, out=u)
     np.divide(e, u, out=u)
     with_sign(u, z)
@@ -231,12 +232,19 @@ def _poisson_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     return total
 
 
-def _by_formulas(value: Formula, pull: Formula) -> Formula:
-    def both(out: Array, x: Array, t: Array, scale: float, *parameters: float) -> Any:
-        np.copyto(out, pull(scale, x, t, *parameters))
-        return value(x, t, *parameters).sum(dtype=np.float64)
-
-    return both
+def _probability_both(out: Array, x: Array, t: Array, scale: float) -> Any:
+    """The value is t (log(1 - x) - log(x)) - log(1 - x)."""
+    other, part = np.negative(x, out=scratch("other", x)), scratch("part", x)
+    log1p(out, other)
+    np.maximum(out, LEAST_LOG, out=out)
+    total = _sum(out)
+    np.maximum(np.log(x, out=part), LEAST_LOG, out=part)
+    total = dot(t, np.subtract(out, part, out=out)) - total
+    np.multiply(x, np.add(other, 1, out=other), out=other)
+    np.subtract(x, t, out=out)
+    np.divide(out, np.maximum(other, TINY, out=other), out=out)
+    np.multiply(out, scale, out=out)
+    return total
 
 
 LOSSES: dict[str, Loss] = {
@@ -260,9 +268,7 @@ LOSSES: dict[str, Loss] = {
         _huber_both,
     ),
     "binary_cross_entropy_with_logits": Loss(_logits, _logits_pull, lambda g, x, t: -g * x, _logits_both),
-    "binary_cross_entropy": Loss(
-        _probability, _probability_pull, lambda g, x, t: -g * _log_odds(x), _by_formulas(_probability, _probability_pull)
-    ),
+    "binary_cross_entropy": Loss(_probability, _probability_pull, lambda g, x, t: -g * _log_odds(x), _probability_both),
     "soft_margin_loss": Loss(
         lambda x, t: _softplus(-t * x),
         lambda g, x, t: -g * t / (1 + np.exp(t * x)),

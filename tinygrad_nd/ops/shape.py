@@ -13,8 +13,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..arguments import dtype_of, option
-from ..kernels import elementwise, memory, sums
-from ..kernels.indexing import scatter_along
+from ..kernels import elementwise, indexing, memory, sums
 from ..kernels.padding import several
 from ..node import Node
 from ..tape import primitive
@@ -141,13 +140,13 @@ def _stack(*xs: Any, axis: int) -> Any:
 
 @primitive(x=lambda g, x_shape, index, axis: put_along(g, index=index, axis=axis, size=x_shape[axis]))
 def take_along(x: Any, *, index: np.ndarray, axis: int) -> Any:
-    return np.take(x, index, axis)
+    return indexing.take_along(x, index, axis)
 
 
 @primitive(g=lambda h, index, axis: take_along(h, index=index, axis=axis))
 def put_along(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
     """The transpose of taking: slices of g added up where they were taken from."""
-    return scatter_along(g, index, axis, size)
+    return indexing.scatter_along(g, index, axis, size)
 
 
 def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) -> Tensor:
