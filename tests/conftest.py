@@ -32,9 +32,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    """Tens of thousands of collected tests need not be looked through by every test that collects garbage, which would take it a second."""
+    """What was collected, imported and reported so far need not be looked through by every test that collects garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage():
+    yield
+    pytest_collection_finish()
 
 
 PASSED = pytest.StashKey[list]()

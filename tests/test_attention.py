@@ -3,6 +3,7 @@
 import numpy as np
 import peers
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import replay
@@ -73,8 +74,8 @@ def test_a_learned_mask_has_a_gradient():
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("mask", [None, "keys", "both", "numbers"])
 @pytest.mark.parametrize("shape", [((4, 3), 77, 53, 12, 7), ((6,), 140, 70, 9, 16), ((2, 3), 64, 300, 5, 8)])
+@in_turn("mask", [None, "keys", "both", "numbers"])
 def test_blocks_of_queries_give_what_whole_arrays_do(engine, shape, mask, causal):
     """By the compiled kernel where there is one: of operands that are parts of one array, whose sequences lie outside the heads."""
     rng, (batch, length, keys, features, values) = np.random.default_rng(5), shape

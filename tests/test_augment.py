@@ -2,6 +2,7 @@ import copy
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.data import augment
@@ -26,7 +27,7 @@ def images(rank, dtype, last_in_memory=False, layout="NC*", count=12):
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", CHANGES)
+@in_turn("name", CHANGES)
 def test_dtype_and_memory_order_stay_and_the_input_too(name, rank):
     for dtype in (np.uint8, np.float16, np.float32, np.float64):
         for options in ({}, {"last_in_memory": True}, {"layout": "N*C"}):

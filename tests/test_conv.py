@@ -7,6 +7,7 @@ import loops
 import numpy as np
 import peers
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -72,8 +73,8 @@ def test_complex_conv_is_not_conjugated_and_its_gradients_are_adjoint(case):
         close(found, meant)
 
 
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+@in_turn("case", CASES)
 def test_conv_and_its_gradients_equal_the_loops(case, algorithm):
     x, w, b, how = operands(case)
     tx, tw, tb = (nd.tensor(t, requires_grad=True) for t in (x, w, b))
@@ -216,7 +217,7 @@ def out_size(n, k, stride, padding, dilation):
     return nd.conv_nd(np.zeros((1, 1, n)), np.zeros((1, 1, k)), None, stride, padding, dilation).shape[2]
 
 
-@pytest.mark.parametrize("n, k, stride, dilation", list(product((1, 2, 5, 8), (1, 2, 3, 4), (1, 2, 3), (1, 2))))
+@in_turn("n, k, stride, dilation", list(product((1, 2, 5, 8), (1, 2, 3, 4), (1, 2, 3), (1, 2))))
 def test_padding_words_give_their_sizes(n, k, stride, dilation):
     span = dilation * (k - 1)
     assert out_size(n, k, stride, "same", dilation) == out_size(n, k, stride, "same_lower", dilation) == ceil(n / stride)
@@ -436,7 +437,7 @@ def test_transposed_convolution_of_an_empty_batch_is_empty():
 # ---- the transposed convolution
 
 
-@pytest.mark.parametrize("case", CASES)
+@in_turn("case", CASES)
 def test_conv_transpose_is_the_adjoint_of_conv(case):
     """<conv(x, w), g> = <x, conv_transpose(g, w)>, with x's size asked for."""
     x, w, _, how = operands(case)
@@ -528,8 +529,8 @@ def test_layers_take_every_argument_of_their_functions():
 
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize("n, k", [(7, 3), (7, 4), (6, 3), (6, 6), (5, 1), (1, 1), (8, 2)])
 @pytest.mark.parametrize("kind", [float, complex])
+@in_turn("n, k", [(7, 3), (7, 4), (6, 3), (6, 6), (5, 1), (1, 1), (8, 2)])
 def test_one_axis_is_numpys_convolve_and_correlate(mode, n, k, kind):
     a, v = draw((n,), (k,), kind=kind)
     close(nd.convolve_nd(a, v, mode), np.convolve(a, v, mode))

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import data
@@ -209,8 +210,8 @@ def test_leaving_prefetch_early_stops_the_thread_and_closes_the_source():
 IMAGES = np.zeros((2, 1, 4, 4))
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
+@in_turn(
+    "call, error, message",
     [
         (lambda: data.batches((X, Y[:3]), 2), ValueError, r"\(10, 2\), \(3,\)"),
         (lambda: data.batches(X, 0), ValueError, "size=0"),

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 pytest.importorskip("llvmlite")
 
@@ -46,9 +47,9 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize("of", MISFITS)
 @pytest.mark.parametrize("place", [1, 2])
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
+@in_turn("of", MISFITS)
 def test_what_does_not_lie_alike_is_left_alone(of, place):
     x = np.ones((10, 12))
     out = np.full_like(x, 7)

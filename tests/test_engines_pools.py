@@ -5,6 +5,7 @@ from functools import cache
 import loops
 import numpy as np
 import pytest
+from in_turn import in_turn
 from orders import lying
 
 import tinygrad_nd as nd
@@ -140,12 +141,12 @@ def agree(spec, x, g, maxima, sent):
             assert dx.dtype == y.dtype == dy.dtype == x.dtype
 
 
-@pytest.mark.parametrize("some", range(8))
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "f4, hard", "f8, hard", "f2, hard", "i4", "i8", "u1", "?"])
-def test_maxima_winners_sums_and_their_transposes(dtype, some, engine):
+@in_turn("number", range(len(CASES)))
+def test_maxima_winners_sums_and_their_transposes(dtype, number, engine):
     if engine == "jit" and dtype[:2] not in ("f4", "f8"):
         return  # what it does not compile is as without it
-    for each in laid(range(some, len(CASES), 8), *dtype.split(", ")):
+    for each in laid([number], *dtype.split(", ")):
         agree(*each)
 
 
@@ -176,9 +177,9 @@ def test_the_divisor_never_counts_the_overhang():
     assert pool.window_count(pool_spec("test", (), ()), True).tolist() == 1
 
 
-@pytest.mark.parametrize(("seed", "layout"), list(enumerate(LAYOUTS)))
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("hard", [False, True])
+@in_turn("seed, layout", list(enumerate(LAYOUTS)))
 def test_uneven_windows(rank, seed, layout, hard):
     rng = np.random.default_rng(seed)
     size = tuple(rng.integers(5, 9, rank).tolist())

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -217,7 +218,7 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
 }
 
 
-@pytest.mark.parametrize("what", CALLS)
+@in_turn("what", CALLS)
 def test_a_malformed_call_says_what_was_asked_and_what_came(what):
     call, kind, *words = CALLS[what]
     with pytest.raises(kind) as caught:
@@ -257,8 +258,8 @@ UPDATES = {
 }
 
 
-@pytest.mark.parametrize("what", UPDATES)
 @pytest.mark.parametrize("recording", [True, False])
+@in_turn("what", UPDATES)
 def test_a_refused_update_changes_nothing(what, recording):
     x = nd.tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
     (x * x).sum().backward()
@@ -346,7 +347,7 @@ def test_layers_refuse_sizes_when_they_are_made():
             make()
 
 
-@pytest.mark.parametrize(("layer", "given", "bad"), [
+@in_turn("layer, given, bad", [
     ("Conv2d", (3, 4, 3), {"padding": "sam", "padding_mode": "mirror", "layout": "NHWC", "algorithm": "gem"}),
     ("Conv2d", (3, 4, 3), {"padding_mode": ("zeros",) * 3, "bias": "reflect", "stride": None}),
     ("ConvTranspose2d", (3, 4, 3), {"padding": (1, 1, 1), "output_padding": -1, "output_size": 0, "layout": "NHWC"}),

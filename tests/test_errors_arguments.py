@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -26,7 +27,7 @@ CHOICES = {  # a function that takes words: (valid arguments, the option, a word
 
 
 @pytest.mark.parametrize("bad", ["", 3, None, ["a"], {}, np.array(["a", "b"])], ids=str)
-@pytest.mark.parametrize("name", CHOICES)
+@in_turn("name", CHOICES)
 def test_an_unknown_word_is_refused_with_those_known(name, bad):
     given, option, near = CHOICES[name]
     call = nd
@@ -57,7 +58,7 @@ NUMBERS = {  # an option that is a number: a call with it, and a value out of it
 }
 
 
-@pytest.mark.parametrize("what", NUMBERS)
+@in_turn("what", NUMBERS)
 def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
     call, beyond = NUMBERS[what]
     for bad in ("a", [1.0], {}, 1j):
@@ -67,7 +68,7 @@ def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
         call(beyond)
 
 
-@pytest.mark.parametrize("what, call", [
+@in_turn("what, call", [
     ("dropout: training", lambda f: nd.dropout(V, 0.5, f)), ("dropout_nd: training", lambda f: nd.dropout_nd(X, 0.5, f)),
     ("alpha_dropout: training", lambda f: nd.alpha_dropout(V, 0.5, f)), ("batch_norm: training", lambda f: nd.batch_norm(M, V, V, V, V, f)),
     ("instance_norm: use_input_stats", lambda f: nd.instance_norm(X, use_input_stats=f)),
@@ -86,7 +87,7 @@ def test_what_merely_counts_as_true_is_no_flag(what, call):
             call(bad)
 
 
-@pytest.mark.parametrize("call", [
+@in_turn("call", [
     nd.tensor, nd.Parameter, nd.exp, nd.sum, nd.celu, nd.nanmean, nd.linalg.inv, nd.fft.fft, nd.random.normal,
     lambda v: nd.add(1.0, v), lambda v: nd.conv_nd(v, W), lambda v: nd.mse_loss(v, V), lambda v: nd.take(V, v), lambda v: nd.gcd(v, 2),
     lambda v: nd.stack([v, v]), lambda v: nd.tensor(v, float),
@@ -142,7 +143,7 @@ def test_sizes_beyond_memory_are_refused_at_once(size):
             call()
 
 
-@pytest.mark.parametrize("call, right", [
+@in_turn("call, right", [
     (lambda: nd.sum(M, dim=0), "axis"), (lambda: nd.tensor(M).mean(0, keepdim=True), "keepdims"), (lambda: nd.stack([V, V], dim=1), "axis"),
     (lambda: nd.topk(V, 1, dim=0), "axis"), (lambda: nd.softmax(M, dim=0), "axis"), (lambda: nd.linalg.svd(M, some=True), "full_matrices"),
     (lambda: nd.fft.fftn(M, dim=(0,)), "axes"),
@@ -165,7 +166,7 @@ class Foreign:
         raise TypeError("bfloat16")
 
 
-@pytest.mark.parametrize("call, message", [
+@in_turn("call, message", [
     (lambda: nd.where(2), "where: a number has no places"),
     (lambda: nd.topk(V, 1.0), r"topk: k must be an int, but is 1.0 \(float\)"),
     (lambda: nd.rot90(M, "once"), "rot90: k must be an int"),

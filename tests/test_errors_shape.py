@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -86,7 +87,7 @@ def tensors(x):
     return type(x)(map(tensors, x)) if type(x) in (list, tuple) else x
 
 
-@pytest.mark.parametrize("name", CALLS)
+@in_turn("name", CALLS)
 def test_errors_are_numpys_in_our_words(name):
     for args in CALLS[name]:
         with pytest.raises(Exception) as expected:

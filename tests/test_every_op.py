@@ -1,15 +1,18 @@
 """Every registered operation, held to the same facts on its sample rows."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from samples import SAMPLES, Sample, for_each
+from in_turn import in_turn
+from samples import SAMPLES, Sample
 
 import tinygrad_nd as nd
 from tinygrad_nd.tape import OPS
 from tinygrad_nd.testing import check_grads
 
+DECLARED = set(OPS)  # before any test declares one
 DIFFERENTIABLE = [s for s in SAMPLES if s.differentiable]
 REAL = [s for s in DIFFERENTIABLE if s.keeps_dtype and all(a.dtype.kind == "f" for a in s.args)]
 COMPLEX = [s for s in DIFFERENTIABLE if s.keeps_dtype and any(a.dtype.kind == "c" for a in s.args)]
@@ -28,11 +31,23 @@ def like(a: np.ndarray, seed: int) -> np.ndarray:
 
 
 def test_every_operation_has_a_sample() -> None:
-    assert set(OPS) == {s.op for s in SAMPLES}
+    assert DECLARED == {s.op for s in SAMPLES}
 
 
-@for_each(SAMPLES)
-def test_sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
+FACTS: dict[str, list[tuple[Callable[[Sample], None], Sample]]] = {}  # of each operation, and the row of which each is to hold
+
+
+def fact_of(samples: list[Sample]) -> Callable[[Callable[[Sample], None]], Callable[[Sample], None]]:
+    def noted(fact: Callable[[Sample], None]) -> Callable[[Sample], None]:
+        for sample in samples:
+            FACTS.setdefault(sample.op, []).append((fact, sample))
+        return fact
+
+    return noted
+
+
+@fact_of(SAMPLES)
+def sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
     seen, stack = set(), [sample.f(*leaves(sample))._node] if sample.differentiable else []
     while stack:
         node = stack.pop()
@@ -45,21 +60,21 @@ def test_sample_runs_the_operation_it_stands_for(sample: Sample) -> None:
 # ---- derivatives
 
 
-@for_each(DIFFERENTIABLE)
-def test_derivatives_agree_with_differences(sample: Sample) -> None:
+@fact_of(DIFFERENTIABLE)
+def derivatives_agree_with_differences(sample: Sample) -> None:
     check_grads(sample.f, list(sample.args), order=sample.order)
 
 
-@for_each([s for s in SAMPLES if s.linear])
-def test_linear_operation_equals_the_transpose_of_its_vjp(sample: Sample) -> None:
+@fact_of([s for s in SAMPLES if s.linear])
+def linear_operation_equals_the_transpose_of_its_vjp(sample: Sample) -> None:
     y, pull = nd.vjp(sample.f, *sample.args)
     g = like(y.data, 1)
     back = pull(g)
     assert np.vdot(g, y.data) == pytest.approx(sum(np.vdot(b.data, a) for a, b in zip(sample.args, back)), rel=1e-9, abs=1e-9)
 
 
-@for_each(DIFFERENTIABLE)
-def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) -> None:
+@fact_of(DIFFERENTIABLE)
+def pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) -> None:
     y, pull = nd.vjp(sample.f, *sample.args)
     g, h = like(y.data, 1), like(y.data, 2)
     a, b, both = pull(g), pull(h), pull(2 * g - 3 * h)
@@ -71,8 +86,8 @@ def test_pullback_is_linear_and_forward_mode_is_its_transpose(sample: Sample) ->
     assert np.vdot(g, moved.data).real == pytest.approx(inner, rel=1e-8, abs=1e-8)
 
 
-@for_each([s for s in DIFFERENTIABLE if not s.op.endswith("_grad") and all(a.dtype.kind == "f" for a in s.args)])
-def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) -> None:
+@fact_of([s for s in DIFFERENTIABLE if not s.op.endswith("_grad") and all(a.dtype.kind == "f" for a in s.args)])
+def complex_operands_have_right_derivatives_or_are_refused(sample: Sample) -> None:
     args = [a + 0.3j * np.roll(a, 1) if a.ndim else a + 0.2j for a in sample.args]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,8 +103,8 @@ def test_complex_operands_have_right_derivatives_or_are_refused(sample: Sample) 
 # ---- dtypes: explicit ones stay, NumPy's promotion, and a gradient has the dtype of its tensor
 
 
-@for_each(REAL)
-def test_dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample) -> None:
+@fact_of(REAL)
+def dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample) -> None:
     for dtype in (np.float32, np.float16):
         xs = leaves(sample, dtype)
         y, moved = nd.jvp(sample.f, xs, [np.ones_like(x.data) for x in xs])
@@ -104,8 +119,8 @@ def test_dtype_is_kept_forward_and_back_and_in_second_derivatives(sample: Sample
             assert [g.dtype for g in second] == [dtype] * len(xs)
 
 
-@for_each(COMPLEX)
-def test_complex64_stays_single_forward_and_back(sample: Sample) -> None:
+@fact_of(COMPLEX)
+def complex64_stays_single_forward_and_back(sample: Sample) -> None:
     xs = [nd.tensor(a, SINGLE[a.dtype.kind], requires_grad=True) for a in sample.args]
     y = sample.f(*xs)
     assert y.dtype in (np.complex64, np.float32)
@@ -113,8 +128,8 @@ def test_complex64_stays_single_forward_and_back(sample: Sample) -> None:
     assert [x.grad.dtype for x in xs] == [x.dtype for x in xs]
 
 
-@for_each(MIXED)
-def test_mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) -> None:
+@fact_of(MIXED)
+def mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) -> None:
     kinds = [np.float32, *[np.float64] * (len(sample.args) - 1)]
     xs = [nd.tensor(a, kind, requires_grad=True) for a, kind in zip(sample.args, kinds)]
     y = sample.f(*xs)
@@ -123,8 +138,8 @@ def test_mixed_operands_promote_and_gradients_come_back_in_kind(sample: Sample) 
     assert [x.grad.dtype for x in xs] == kinds
 
 
-@for_each(REAL)
-def test_float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
+@fact_of(REAL)
+def float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
     exact = sample.f(*sample_tensors(sample, np.float64)).data
     np.testing.assert_allclose(sample.f(*sample_tensors(sample, np.float32)).data, exact, rtol=2e-5, atol=2e-5)
 
@@ -132,8 +147,8 @@ def test_float32_result_is_the_float64_result_rounded(sample: Sample) -> None:
 # ---- memory
 
 
-@for_each(DIFFERENTIABLE)
-def test_memory_order_of_operands_does_not_matter(sample: Sample) -> None:
+@fact_of(DIFFERENTIABLE)
+def memory_order_of_operands_does_not_matter(sample: Sample) -> None:
     exact, expected = sample.f(*leaves(sample)), leaves(sample)
     sample.f(*expected).backward(np.ones(exact.shape, exact.dtype))
     strange = [nd.tensor(np.asfortranarray(a)[(slice(None, None, -1),) * a.ndim], requires_grad=True) for a in sample.args]
@@ -145,8 +160,8 @@ def test_memory_order_of_operands_does_not_matter(sample: Sample) -> None:
         np.testing.assert_allclose(x.grad.data[(slice(None, None, -1),) * x.ndim], e.grad.data, rtol=1e-10, atol=1e-10)
 
 
-@for_each(DIFFERENTIABLE)
-def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) -> None:
+@fact_of(DIFFERENTIABLE)
+def operands_are_never_changed_and_results_are_read_only(sample: Sample) -> None:
     xs = leaves(sample)
     before = [x.data.copy() for x in xs]
     y = sample.f(*xs)
@@ -155,9 +170,14 @@ def test_operands_are_never_changed_and_results_are_read_only(sample: Sample) ->
     assert not y.data.flags.writeable
 
 
-@for_each([s for s in SAMPLES if not s.differentiable])
-def test_operation_without_gradient_gives_a_constant(sample: Sample) -> None:
+@fact_of([s for s in SAMPLES if not s.differentiable])
+def operation_without_gradient_gives_a_constant(sample: Sample) -> None:
     assert not sample.f(*leaves(sample)).requires_grad
+
+
+@pytest.mark.parametrize("op", FACTS)
+def test_every_fact_of_an_operation(op: str) -> None:
+    in_turn("fact, sample", FACTS[op])(lambda fact, sample: fact(sample))()
 
 
 # ---- ufuncs: every kind of operand, without a row for each
@@ -167,7 +187,7 @@ BINARY = sorted({f for f in UFUNCS if "dd->d" in getattr(np, f).types and hasatt
 UNARY = sorted({f for f in UFUNCS if "d->d" in getattr(np, f).types and hasattr(nd, f)})
 
 
-@pytest.mark.parametrize("name", BINARY)
+@in_turn("name", BINARY)
 def test_a_binary_ufunc_broadcasts_and_promotes_as_numpys_does(name: str) -> None:
     f, ufunc, rng = getattr(nd, name), getattr(np, name), np.random.default_rng(0)
     for left, right in (((3, 1), (1, 4)), ((4,), (3, 4)), ((), (2,)), ((0, 3), (3,)), ((2, 1, 0), (3, 1)), ((), ())):
@@ -193,7 +213,7 @@ def test_a_binary_ufunc_broadcasts_and_promotes_as_numpys_does(name: str) -> Non
         assert found.dtype == ufunc(a, b).dtype, (a, b)
 
 
-@pytest.mark.parametrize("name", UNARY)
+@in_turn("name", UNARY)
 def test_a_unary_ufunc_takes_every_kind_of_operand(name: str) -> None:
     f, ufunc = getattr(nd, name), getattr(np, name)
     base = np.array([1.0, 1.5, 2.0]) if name == "arccosh" else np.array([0.25, 0.5, 0.75])

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.testing import check_adjoint
@@ -43,7 +44,7 @@ def agree(name, x, *args):
 
 
 @pytest.mark.parametrize("x", X, ids=named)
-@pytest.mark.parametrize("name", LINES)
+@in_turn("name", LINES)
 def test_one_axis(name, x):
     for args in itertools.product((None, 1, 2, 6, 0, -1), (-1, 0, 1), (None, "ortho", "forward")):
         agree(name, x, *args)
@@ -51,7 +52,7 @@ def test_one_axis(name, x):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # NumPy's, of sizes without axes
 @pytest.mark.parametrize("x", X, ids=named)
-@pytest.mark.parametrize("name", PLANES)
+@in_turn("name", PLANES)
 def test_several_axes(name, x):
     for s, axes, norm in itertools.product(
         (None, (2, 3), (4, -1), (5,), (0, 2)), ((-2, -1), (1, 0), (0,), (0, 0), None, (), (0, 9)), (None, "ortho")
@@ -73,7 +74,7 @@ def test_frequencies_are_constants():
 
 @pytest.mark.parametrize("norm", [None, "ortho", "forward"])
 @pytest.mark.parametrize("n", [5, 6, 3, 8])
-@pytest.mark.parametrize("name", LINES)
+@in_turn("name", LINES)
 def test_gradients_are_transposes(name, n, norm):
     """Of the real linear map: real and imaginary parts of the operand and of the result are values by themselves."""
     dtype = float if name in ("rfft", "ihfft") else complex

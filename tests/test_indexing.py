@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -58,7 +59,7 @@ INDICES = {
 }
 
 
-@pytest.mark.parametrize("name", INDICES)
+@in_turn("name", INDICES)
 def test_reading_is_numpys_and_its_gradient_counts_each_use(name):
     index = INDICES[name]
     x = nd.tensor(A, requires_grad=True)
@@ -73,7 +74,7 @@ def test_reading_is_numpys_and_its_gradient_counts_each_use(name):
     np.testing.assert_allclose(x.grad.data, counted)
 
 
-@pytest.mark.parametrize("name", INDICES)
+@in_turn("name", INDICES)
 def test_writing_is_numpys_and_cuts_what_was_there(name):
     index = INDICES[name]
     v = np.random.default_rng(1).standard_normal(A[index].shape)
@@ -96,7 +97,7 @@ def test_writing_is_numpys_and_cuts_what_was_there(name):
     np.testing.assert_array_equal(u.grad.data.ravel(), expected_u)
 
 
-@pytest.mark.parametrize("name", [n for n in INDICES if A[INDICES[n]].size])
+@in_turn("name", [n for n in INDICES if A[INDICES[n]].size])
 def test_reading_and_writing_have_second_derivatives(name):
     index = INDICES[name]
     v = np.random.default_rng(1).standard_normal(A[index].shape)
@@ -177,7 +178,7 @@ def test_swapping_two_rows():
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
-@pytest.mark.parametrize("indices", [1, [0, 0, 1], [[0, 1], [1, -1]], np.array([], int), np.array(1)])
+@in_turn("indices", [1, [0, 0, 1], [[0, 1], [1, -1]], np.array([], int), np.array(1)])
 def test_take_is_numpys(indices, axis):
     expected = np.take(A, indices, axis)
     x = nd.tensor(A, requires_grad=True)

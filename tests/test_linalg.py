@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.testing import check_grads
@@ -82,7 +83,7 @@ def test_functions_of_oblong_matrices(a):
 
 
 @pytest.mark.parametrize("x", [normal(4), normal(3, 4), z(3, 4), normal(2, 3, 4), normal(0, 3), z(2, 3).astype(np.complex64)], ids=np.shape)
-@pytest.mark.parametrize("ord", [None, 0, 1, -1, 2, -2, 3, 0.5, np.inf, -np.inf, "fro", "nuc"])
+@in_turn("ord", [None, 0, 1, -1, 2, -2, 3, 0.5, np.inf, -np.inf, "fro", "nuc"])
 def test_norms_or_their_refusal(x, ord):
     for axis, keepdims in itertools.product((None, 0, -1, (0, 1), (1, 0), (-1, 0)), (False, True)):
         with np.errstate(all="ignore"):
@@ -97,8 +98,8 @@ def test_norms_or_their_refusal(x, ord):
         np.testing.assert_allclose(found.data, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("k", [0, 1, -1, 2, -3, 5])
 @pytest.mark.parametrize("x", [normal(3, 4), normal(2, 3, 4), z(4, 3), np.ones((3, 3), bool)], ids=lambda a: f"{a.dtype}{a.shape}")
+@in_turn("k", [0, 1, -1, 2, -3, 5])
 def test_diagonals_and_triangles(x, k):
     for name in ("tril", "triu", "diagflat"):
         agree(lambda a: getattr(nd, name)(a, k), lambda a: getattr(np, name)(a, k), x)
@@ -161,8 +162,8 @@ EINSUMS = """
 """
 
 
-@pytest.mark.parametrize("case", EINSUMS.split())
 @pytest.mark.parametrize("kind", ["f", "F", "i"])
+@in_turn("case", EINSUMS.split())
 def test_einsum_is_numpys(case, kind):
     subscripts, *shapes = case.split(":")
     arrays = [(5 * z(*(int(n) for n in s.split(",") if n))) for s in shapes]
@@ -272,8 +273,8 @@ def test_the_exponential_scales_its_derivative_not_its_effort():
 # Errors.
 
 
-@pytest.mark.parametrize(
-    ("call", "kind", "says"),
+@in_turn(
+    "call, kind, says",
     [
         (lambda t: L.inv(t(2, 3)), LinAlgError, r"inv: .*\(2, 3\)"),
         (lambda t: L.inv(t(2, 2)), LinAlgError, r"inv: Singular matrix.*\(2, 2\)"),

@@ -6,6 +6,7 @@ from math import exp, inf, log, log1p
 import numpy as np
 import peers
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import losses
@@ -259,8 +260,8 @@ def test_cross_entropy_is_exact_in_the_tails(dtype, size, engine):
         np.testing.assert_allclose(other.data / size, loss, rtol=2e-6)
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
 @pytest.mark.parametrize("order", ["C", "F", "gaps"])
+@in_turn("name", losses.LOSSES)
 def test_single_precision_of_both_engines_is_double_precision_rounded(name, order, engine):
     draw = unit if name in ("binary_cross_entropy", "kl_div") else normal
     x, t = (draw((70, 90, 4)).astype(np.float32) for _ in range(2))
@@ -415,7 +416,7 @@ def test_a_reduction_that_does_not_exist_is_named(name):
         getattr(nd, name)(x, x, *more, reduction="average")
 
 
-@pytest.mark.parametrize("call, kind, words", [
+@in_turn("call, kind, words", [
     (lambda: nd.mse_loss(np.ones((4, 1)), np.ones(4)), ValueError, r"does not broadcast, reshape one, as in target.reshape\(\(4, 1\)\)"),
     (lambda: nd.mse_loss(np.ones((4, 2)), np.ones(4)), ValueError, "does not broadcast, give one entry for each"),
     (lambda: nd.mse_loss([1j], [1.0]), TypeError, "mse_loss: needs real numbers"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import nn
@@ -580,8 +581,8 @@ def test_layers_of_a_rank_refuse_others():
     pickle.loads(pickle.dumps(nn.Sequential(nn.MaxPool2d(2), nn.BatchNorm1d(3), nn.Dropout3d())))
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
+@in_turn(
+    "call, error, message",
     [
         (lambda: nn.Conv2d(3, None, 3), TypeError, "out_channels must be an int"),
         (lambda: nn.Flatten(2)(np.ones((2, 3))), ValueError, r"Flatten: x \(2, 3\) has no axes from 2 to -1"),

@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -16,7 +17,7 @@ BINARY = """
 """
 
 
-@pytest.mark.parametrize("name", BINARY.split())
+@in_turn("name", BINARY.split())
 def test_a_binary_ufunc_takes_tensors_and_arrays_in_either_order(name):
     ufunc = getattr(np, name)
     for a, b in ((nd.tensor(A), nd.tensor(B)), (A, nd.tensor(B)), (nd.tensor(A), B), (nd.tensor(A), B.tolist())):

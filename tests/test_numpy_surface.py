@@ -228,7 +228,7 @@ def test_a_tensor_has_what_an_array_has_but_for_what_would_mean_nothing():
     assert missing - {"__buffer__"} == set(MISSING.split()) - {"__buffer__"}
 
 
-@pytest.mark.parametrize("name", [n for n in MISSING.split() if not n.startswith("_")])
+@in_turn("name", [n for n in MISSING.split() if not n.startswith("_")])
 def test_a_missing_attribute_says_what_to_use(name):
     with pytest.raises(AttributeError, match=f"{name}'; "):
         getattr(nd.tensor(X), name)
@@ -250,7 +250,7 @@ def test_every_method_of_an_array_is_tried():
     assert {n for n in dir(np.ndarray) if not n.startswith("_")} - set(MISSING.split()) == set(METHODS) | IN_PLACE | ATTRIBUTES
 
 
-@pytest.mark.parametrize("name", METHODS)
+@in_turn("name", METHODS)
 def test_a_method_gives_numpys_values(name):
     a = (X * 1.5).astype(int) % 5 if name == "choose" else np.sort(X[0]) if name == "searchsorted" else X
     found, expected = getattr(nd.tensor(a), name)(*METHODS[name]), getattr(a, name)(*METHODS[name])

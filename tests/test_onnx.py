@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import onnx_networks as networks
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -214,7 +215,7 @@ def test_every_node_case_of_onnx_passes(op):
     assert not failures, "\n".join(failures)
 
 
-@pytest.mark.parametrize("op", COUNTS)
+@in_turn("op", COUNTS)
 def test_no_case_is_lost_in_reading_them(op):
     assert len(cases()[op]) >= COUNTS[op]
 

@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import optim
@@ -129,8 +130,8 @@ def test_parameters_step_together_as_they_do_alone(name, options):
         np.testing.assert_array_equal(p.data, q.data)
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
 @pytest.mark.parametrize("dtype", ["f2", "f4"])
+@in_turn("name, options", CASES)
 def test_dtypes_stay(name, options, dtype):
     params, _ = run(name, options | {"lr": np.float64(0.01)}, dtype)
     assert {p.dtype for p in params} == {np.dtype(dtype)}
@@ -348,7 +349,7 @@ def test_state_dict_continues_where_it_was(name, options):
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))], ids=["deepcopy", "pickle"])
-@pytest.mark.parametrize(("name", "options"), CASES)
+@in_turn("name, options", CASES)
 def test_copies_of_parameters_and_optimiser_go_on_by_themselves(name, options, copied):
     params, opt = run(name, options)
     copies, other = copied((params, opt))
@@ -364,7 +365,7 @@ def test_copies_of_parameters_and_optimiser_go_on_by_themselves(name, options, c
 
 
 @pytest.mark.parametrize("gradient", [np.nan, np.inf, -1e30])
-@pytest.mark.parametrize(("name", "options"), CASES)
+@in_turn("name, options", CASES)
 def test_a_gradient_out_of_range_spoils_its_own_number_in_silence(name, options, gradient):
     w = Parameter(np.ones(3, np.float32))
     opt = getattr(optim, name)([w], **options)
@@ -523,8 +524,8 @@ def sgd():
     return optim.SGD([P], 0.1)
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
+@in_turn(
+    "call, error, message",
     [
         (lambda: optim.SGD([], 0.1), ValueError, "no parameters"),
         (lambda: optim.SGD(P, 0.1), TypeError, r"pass \[p\]"),

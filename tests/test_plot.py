@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -90,8 +91,8 @@ def test_gradient_norms_of_a_loss_are_computed_without_touching_it():
         assert {t.get_text().strip() for t in nd.plot.gradient_norms(of).axes[0].texts} == {"none", "nan or inf"}
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "says"),
+@in_turn(
+    "call, error, says",
     [
         (lambda: nd.plot.filters(np.ones(3)), ValueError, r"\(M, C, \*k\).*\(3,\)"),
         (lambda: nd.plot.filters(np.ones((3, 0, 2))), ValueError, "empty"),

@@ -3,6 +3,7 @@
 import loops
 import numpy as np
 import pytest
+from in_turn import in_turn
 from orders import lying
 from peers import equal_jax, equal_torch
 
@@ -48,7 +49,7 @@ def how(case):
 
 
 @pytest.mark.parametrize("values", ["distinct", "tied"])
-@pytest.mark.parametrize("case", CASES)
+@in_turn("case", CASES)
 def test_max_pool_and_its_indices_equal_the_loops(case, values):
     x = draw(2, 3, *CASES[case][0])
     x = np.round(x) if values == "tied" else x
@@ -61,7 +62,7 @@ def test_max_pool_and_its_indices_equal_the_loops(case, values):
 
 
 @pytest.mark.parametrize("values", ["distinct", "tied"])
-@pytest.mark.parametrize("case", CASES)
+@in_turn("case", CASES)
 def test_max_pool_sends_gradients_to_the_first_maximum(case, values):
     x = draw(2, 3, *CASES[case][0])
     x = np.round(x) if values == "tied" else x
@@ -72,7 +73,7 @@ def test_max_pool_sends_gradients_to_the_first_maximum(case, values):
     np.testing.assert_allclose(t.grad.data, loops.max_pool_backward(g, places, CASES[case][0]), atol=1e-14)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+@in_turn("case", [c for c in CASES if "over half" not in c])
 def test_max_pool_derivatives_meet_differences(case):
     x = np.random.default_rng(0).permutation(2 * int(np.prod(CASES[case][0]))).reshape(1, 2, *CASES[case][0]) * 0.1
     nd.testing.check_grads(lambda x: nd.max_pool_nd(x, **how(case)) ** 2, [x], order=2)
@@ -112,14 +113,14 @@ def test_max_pool_keeps_every_dtype(dtype):
 
 
 @pytest.mark.parametrize("include", [True, False])
-@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+@in_turn("case", [c for c in CASES if "over half" not in c])
 def test_avg_pool_equals_the_loops(case, include):
     x = draw(2, 3, *CASES[case][0])
     expected = means(x, case, (lambda inside, padded: padded) if include else (lambda inside, padded: inside))
     np.testing.assert_allclose(nd.avg_pool_nd(x, **how(case), count_include_pad=include).data, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+@in_turn("case", [c for c in CASES if "over half" not in c])
 def test_a_divisor_may_be_given(case):
     x = draw(2, 3, *CASES[case][0])
     expected = means(x, case, lambda inside, padded: 2.5)
@@ -127,7 +128,7 @@ def test_a_divisor_may_be_given(case):
 
 
 @pytest.mark.parametrize("include", [True, False])
-@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+@in_turn("case", [c for c in CASES if "over half" not in c])
 def test_avg_pool_is_linear_and_its_derivatives_meet_differences(case, include):
     x = draw(1, 2, *CASES[case][0])
     nd.testing.check_grads(lambda x: nd.avg_pool_nd(x, **how(case), count_include_pad=include) ** 2, [x], order=2)
@@ -270,7 +271,7 @@ def test_means_of_halves_are_summed_in_single():
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 2.5, 0.5, np.inf])
-@pytest.mark.parametrize("case", [c for c in CASES if "over half" not in c])
+@in_turn("case", [c for c in CASES if "over half" not in c])
 def test_lp_pool_equals_the_loops(case, p):
     n, k, *_ = CASES[case]
     x = draw(2, 3, *n)
@@ -383,7 +384,7 @@ def test_a_place_named_twice_keeps_its_last_value_which_alone_has_a_gradient():
 IMAGE = np.zeros((2, 8, 8, 3))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, message",
     [
         (lambda: nd.max_pool_nd(IMAGE, 9), "kernel 9 does not fit the input 8 padded by 0 [+] 0 on spatial axis 0"),
@@ -411,7 +412,7 @@ def test_what_does_not_fit_is_said_with_numbers(call, message):
         call()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call",
     [
         lambda: nd.max_pool_nd(IMAGE, 2.0),

@@ -78,7 +78,7 @@ def test_what_is_imported_later_is_there_and_seen_from_the_start():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-@pytest.mark.parametrize("owner, name, hint", [
+@in_turn("owner, name, hint", [
     (nd, "cat", "use nd.concatenate"), (nd, "max_pool2d", "use nd.max_pool_nd"), (nd, "conv4d", "use nd.conv_nd"),
     (nd, "Linear", "use nd.nn.Linear"), (nd, "randn", "use nd.random.standard_normal"), (nd, "float32", "use np.float32"),
     (nd, "jit", "operations run as they are called, .*set_engine"), (nd, "vmap", "operations take batches"), (nd, "Relu", "use nd.relu$"),
@@ -96,7 +96,7 @@ def test_a_name_of_another_library_is_told_as_it_is_called_here(owner, name, hin
         getattr(owner, name)
 
 
-@pytest.mark.parametrize("name", sorted(set(elsewhere._FUNCTIONS.values())))
+@in_turn("name", sorted(set(elsewhere._FUNCTIONS.values())))
 def test_what_is_recommended_is_there(name):
     assert callable(attrgetter(name)(nd))
 
@@ -214,7 +214,7 @@ CALLS = {  # name, order, defaults and kind of every argument are a promise
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@in_turn("name", CALLS)
 def test_a_call_is_written_as_promised(name):
     promised = CALLS[name]
     signature = inspect.signature(getattr(nd, name))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -48,7 +49,7 @@ CONSTANTS = {
 }
 
 
-@pytest.mark.parametrize("name", {**FORMULAS, **CONSTANTS})
+@in_turn("name", {**FORMULAS, **CONSTANTS})
 def test_numbers_are_numpys(name):
     parameters = {**FORMULAS, **CONSTANTS}[name]
     for size in (None, (4, 2, 3)):
@@ -168,7 +169,7 @@ def test_categorical_draws_in_proportion():
     assert abs(nd.random.bernoulli(0.3, 4000, rng=0).data.mean() - 0.3) < 0.03
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, error, words",
     [
         (lambda: nd.random.normal(0.0, -1.0), ValueError, ["random.normal", "scale", "-1"]),

@@ -5,6 +5,7 @@ from math import floor
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 from loops import indices
 from peers import equal_jax, equal_torch
 
@@ -67,16 +68,16 @@ SIZES = [((), ()), ((5,), (8,)), ((7,), (3,)), ((4,), (1,)), ((1,), (5,)), ((4, 
 SIZES += [((2, 3, 2, 2), (3, 2, 2, 4))]
 
 
-@pytest.mark.parametrize("n, o", SIZES)
 @pytest.mark.parametrize("mode, align_corners", MODES)
+@in_turn("n, o", SIZES)
 def test_every_mode_equals_the_loops(mode, align_corners, n, o, way):
     x = draw(2, 2, *n)
     y = nd.interpolate(x, o, mode=mode, align_corners=align_corners)
     np.testing.assert_allclose(y.data, loops(x, o, mode, align_corners), atol=1e-12)
 
 
-@pytest.mark.parametrize("n, o", SIZES[1:])
 @pytest.mark.parametrize("mode, align_corners", MODES)
+@in_turn("n, o", SIZES[1:])
 def test_the_gradient_is_the_transpose(mode, align_corners, n, o, way):
     x = nd.tensor(draw(2, 2, *n), requires_grad=True)
     y = nd.interpolate(x, o, mode=mode, align_corners=align_corners)

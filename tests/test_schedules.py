@@ -5,6 +5,7 @@ from math import cos, pi
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import optim
@@ -144,8 +145,8 @@ def test_a_step_past_the_last_changes_nothing():
     schedule.step(5)
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
+@in_turn(
+    "make, error, message",
     [
         (lambda o: optim.StepLR(o, 0), ValueError, "step_size=0"),
         (lambda o: optim.StepLR([0.1], 3), TypeError, "takes an optimiser first, but got list"),

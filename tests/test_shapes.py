@@ -57,7 +57,7 @@ def test_ints_give_an_int_and_sequences_a_tuple():
     assert type(shapes.conv_nd(np.int64(32), np.int32(3))) is int
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, kind, words",
     [
         (lambda: shapes.conv_nd(8, 9), ValueError, ("shapes.conv_nd", "9", "8")),

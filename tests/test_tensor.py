@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -683,7 +684,7 @@ def test_at_updates_are_functional():
 
 
 @pytest.mark.parametrize("method, ufunc", [("add", np.add), ("mul", np.multiply), ("min", np.minimum), ("max", np.maximum)])
-@pytest.mark.parametrize(
+@in_turn(
     "index",
     [
         (np.array([0, 2, 0, 0]),),
@@ -777,7 +778,7 @@ OPS = {
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("op", OPS)
+@in_turn("op", OPS)
 def test_an_operation_keeps_the_dtype_forward_and_backward(op, dtype):
     x = nd.tensor(np.linspace(0.1, 0.9, 16, dtype=dtype).reshape(4, 4), requires_grad=True)
     y = OPS[op](x)

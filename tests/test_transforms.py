@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 from samples.edges import FIRST_ORDER_ONLY, SINGULAR, TIES
 
 import tinygrad_nd as nd
@@ -361,14 +362,14 @@ def gradient(f, *args):
     return [t.data for t in nd.grad(lambda *a: f(*a).sum(), argnums=tuple(range(len(args))))(*map(np.asarray, args))]
 
 
-@pytest.mark.parametrize("fact", TIES)
+@in_turn("fact", TIES)
 def test_where_a_derivative_is_not_unique_the_table_holds(fact):
     f, args, expected = TIES[fact]
     for found, meant in zip(gradient(f, *args), expected):
         np.testing.assert_allclose(found, meant)
 
 
-@pytest.mark.parametrize("fact", TIES)
+@in_turn("fact", TIES)
 def test_forward_mode_agrees_with_reverse_mode_at_every_tie(fact):
     f, args, slopes = TIES[fact]
     points = [np.asarray(a) for a in args]
@@ -393,7 +394,7 @@ def test_relu_and_maximum_let_nan_flow():
 # ---- a zero cotangent stays zero
 
 
-@pytest.mark.parametrize("fact", SINGULAR)
+@in_turn("fact", SINGULAR)
 def test_a_zero_cotangent_stays_zero_where_the_slope_is_infinite(fact):
     """As in where(x > 0, log(x), 0) at x = 0: the entries before the last have no weight, and derivatives of exactly 0 in every mode."""
     f, *points = SINGULAR[fact]

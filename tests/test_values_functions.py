@@ -266,7 +266,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("name, args, options", CALLS, ids=[f"{i}-{c[0]}" for i, c in enumerate(CALLS)])
+@in_turn("name, args, options", CALLS)
 def test_a_call(name, args, options):
     agree(name, args, options)
 
@@ -284,7 +284,7 @@ def test_diagonal_indices_of_an_array_are_another_function():
         nd.diag_indices(np.eye(3))
 
 
-LARGE = rng.standard_normal((1200, 500))  # so large that gradients are computed tile by tile, on all threads
+LARGE = rng.standard_normal((1200, 440))  # so large that gradients are computed tile by tile, on all threads
 POSITIVE = 0.2 + LARGE % 1, 0.2 + LARGE[::-1] % 1
 OF_ONE = "abs arctan arcsinh cbrt cos expm1 fabs log1p reciprocal sin sinc sqrt square tan".split()
 OF_TWO = "arctan2 copysign divide float_power fmax fmod hypot logaddexp maximum minimum multiply power remainder".split()
@@ -478,7 +478,7 @@ def test_functions_of_neighbours_take_nothing_forward_and_backward(f, shape):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint32, bool, np.float16])
-@pytest.mark.parametrize("name", ["power", "arctan2", "hypot", "xlogy", "logaddexp", "divide", "fmod"])
+@in_turn("name", ["power", "arctan2", "hypot", "xlogy", "logaddexp", "divide", "fmod"])
 def test_an_operand_of_another_kind_gives_the_slopes_of_the_same_doubles(name, dtype):
     f, points = getattr(nd, name), np.array([0.7, 1.3, 0.2])
     for other in (np.array([1, 100.3, 0]).astype(dtype), np.array(-128 % 2**32 if np.dtype(dtype).kind in "iu" else 0.3).astype(dtype)):

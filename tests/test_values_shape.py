@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 
@@ -229,7 +230,7 @@ def same(found, expected, what=""):
         assert found == expected, what
 
 
-@pytest.mark.parametrize("name", TABLE)
+@in_turn("name", TABLE)
 def test_values_are_numpys(name):
     for args, kwargs in TABLE[name]:
         with warnings.catch_warnings():
@@ -307,7 +308,7 @@ def test_numpys_own_words_and_order_for_arguments_are_understood():
         np.median(x, 0, None, True)
 
 
-@pytest.mark.parametrize("name", [n for n in TABLE if n not in NOT_DISPATCHED])
+@in_turn("name", [n for n in TABLE if n not in NOT_DISPATCHED])
 def test_numpys_function_on_tensors_is_ours(name):
     for args, kwargs in TABLE[name]:
         given = [tensors(a) for a in args]

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 from loops import indices, out_size
 from peers import equal_torch
 
@@ -93,7 +94,7 @@ def test_folding_halves_adds_in_single():
     assert nd.fold_nd(np.full((1, 3, 3000), 0.1, np.float16), (3002,), 3).dtype == np.float16
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, message",
     [
         (lambda: nd.unfold_nd(np.zeros((2, 3, 4)), (2, 2, 2, 2)), "speaks of 4 spatial axes"),

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.kernels import reference
@@ -70,8 +71,8 @@ def test_other_operations_show_what_their_rules_record():
     assert "g" in [v.name for v in graph.vertices]
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "says"),
+@in_turn(
+    "call, error, says",
     [
         (lambda: nd.draw_vjp(np.ones(2)), TypeError, "ndarray"),
         (lambda: nd.draw_vjp(leaf(2)), ValueError, "is a leaf"),

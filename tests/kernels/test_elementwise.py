@@ -18,7 +18,7 @@ def sample(shape, dtype=np.float32, order="C"):
     return lying(np.asarray(RNG.standard_normal(shape) * 3, dtype), order)
 
 
-@pytest.mark.parametrize("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
+@in_turn("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
 def test_apply_is_the_ufunc_in_value_dtype_and_order(shape, order):
     x, y = sample(shape, order=order), sample(shape, order=order)
     for ufunc, operands in [
@@ -68,8 +68,8 @@ def test_warnings_follow_the_callers_errstate():
         elementwise.apply(np.log, x)
 
 
-@pytest.mark.parametrize("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@in_turn("shape, order", list(itertools.product(SHAPES, ["C", "last", "gaps"])))
 def test_relu_and_its_gradient(shape, order, dtype):
     x, g = sample(shape, dtype, order), sample(shape, dtype, order)
     if x.size > 2:
@@ -79,8 +79,8 @@ def test_relu_and_its_gradient(shape, order, dtype):
     assert elementwise.relu(x).dtype == elementwise.relu_grad(g, x).dtype == dtype
 
 
-@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@in_turn("shape", SHAPES)
 def test_sigmoid_neither_overflows_nor_warns(shape, dtype):
     x = sample(shape, dtype) * dtype(300)
     with np.errstate(over="ignore"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 from tinygrad_nd.kernels.geometry import conv_spec, input_grad_spec, pool_spec, transpose_spec, weight_grad_spec
 from tinygrad_nd.kernels.padding import per_axis, resolve_padding
@@ -12,7 +13,7 @@ def spec(n, k, **options):
     return conv_spec("conv_nd", (2, 3, *n), (4, 3, *k), **options)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "padding, rank, pairs",
     [
         (2, 2, ((2, 2), (2, 2))),
@@ -39,15 +40,13 @@ def test_the_odd_zero_of_same(word, pair):
     assert spec(6, 2, padding=word).padding == (pair,)
 
 
-@pytest.mark.parametrize("n", range(1, 9))
-@pytest.mark.parametrize("k, d", [(1, 1), (2, 1), (3, 2), (5, 1)])
-@pytest.mark.parametrize("s", [1, 2, 3, 7])
+@in_turn("n, k, s, d", [(n, k, s, d) for n in range(1, 9) for k, d in ((1, 1), (2, 1), (3, 2), (5, 1)) for s in (1, 2, 3, 7)])
 def test_same_gives_ceil_n_over_s_outputs(n, k, s, d):
     for word in ("same", "same_lower"):
         assert spec(n, k, stride=s, dilation=d, padding=word).out == (-(-n // s),)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "x, w, options, error, words",
     [
         (

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 from orders import lying
 
 import tinygrad_nd as nd
@@ -10,8 +11,8 @@ from tinygrad_nd.kernels import labels, margins, places, resample, taps, unfold
 RNG = np.random.default_rng(6)
 
 
-@pytest.mark.parametrize("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (32, 10), (300, 4, 17)])
 @pytest.mark.parametrize("order", ["C", "last"])
+@in_turn("shape", [(3000, 7), (37, 130), (3, 5, 29, 31), (2, 21, 700), (40, 3, 5), (32, 10), (300, 4, 17)])
 def test_losses_of_labels(shape, order, engine):
     x, classes = lying(RNG.standard_normal(shape).astype(np.float32) * 9, order), shape[1]
     at = RNG.integers(0, classes, (shape[0], 1, *shape[2:]))
@@ -66,8 +67,8 @@ def test_a_sure_prediction_keeps_its_small_loss(top, engine):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape, rank", [((9, 5, 40, 50), 2), ((9, 40, 5, 7, 11), 3), ((30, 19, 7, 7), 2), ((20, 1000), 1)])
 @pytest.mark.parametrize("order", ["C", "last"])
+@in_turn("shape, rank", [((9, 5, 40, 50), 2), ((9, 40, 5, 7, 11), 3), ((30, 19, 7, 7), 2), ((20, 1000), 1)])
 def test_places_of_the_largest(shape, rank, order, dtype, engine):
     x = RNG.integers(0, 50, shape).astype(dtype)
     x.flat[5], x.flat[-3] = np.nan, -np.nan
@@ -96,11 +97,11 @@ def test_values_put_at_places_are_found_there(order, engine):
     assert not places.checked(at.data, at.data.max(), 2)[0] and not places.checked(at.data - 1, 480, 2)[0]
 
 
-@pytest.mark.parametrize(
-    "shape, out", [((2, 9, 13, 17), (20, 11)), ((2, 3, 31, 29), (7, 64)), ((1, 12, 5, 7, 9), (8, 7, 3)), ((3, 1, 900), (413,))]
-)
 @pytest.mark.parametrize("kind", [taps.linear, taps.cubic])
 @pytest.mark.parametrize("order", ["C", "last"])
+@in_turn(
+    "shape, out", [((2, 9, 13, 17), (20, 11)), ((2, 3, 31, 29), (7, 64)), ((1, 12, 5, 7, 9), (8, 7, 3)), ((3, 1, 900), (413,))]
+)
 def test_sampling_all_axes_is_sampling_one_after_another(shape, out, kind, order, engine):
     x = lying(RNG.standard_normal(shape), order)
     along = tuple(kind(n, o, n / o, False) for n, o in zip(shape[2:], out))

@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 from tinygrad_nd.kernels import blas, memory, parallel, spare
 
@@ -182,8 +183,8 @@ assert ok and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 4), (7,), (5, 6, 7), (2, 1000, 3)])
 @pytest.mark.parametrize("size", [1, 4, 100, 10**6])
+@in_turn("shape", [(), (0,), (1,), (3, 0, 4), (7,), (5, 6, 7), (2, 1000, 3)])
 def test_boxes_cover_every_entry_once(shape, size):
     hits = np.zeros(shape, int)
     for box in parallel.boxes(shape, size):
