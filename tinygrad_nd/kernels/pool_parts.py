@@ -46,21 +46,21 @@ class Layout:
         return a.reshape([shape[i] for i in self.order]).transpose(self.back)
 
 
-def spread(a: Array, rank: int, layout: Layout | None = None) -> tuple[Array, Layout]:
+def spread(a: Array, rank: int, layout: Layout | None = None, turned: bool = True) -> tuple[Array, Layout]:
     """A view (outer, *space, inner) of (*lead, *space), inner being the lead axes that lie innermost in memory (channels, as a rule).
 
-    Where none does, channels are taken all the same: turning an array round costs less than working on short rows.
+    Where none does, channels are taken all the same if it may be `turned`: that costs less than working on short rows.
     """
-    layout = layout or _layout(a.shape, memory.memory_order(a), rank)
+    layout = layout or _layout(a.shape, memory.memory_order(a), rank, turned)
     return layout.spread(a), layout
 
 
 @lru_cache(256)
-def _layout(shape: tuple[int, ...], order: tuple[int, ...], rank: int) -> Layout:
+def _layout(shape: tuple[int, ...], order: tuple[int, ...], rank: int, turned: bool) -> Layout:
     lead = shape[: len(shape) - rank]
     last = max((place for place, axis in enumerate(order) if axis >= len(lead)), default=len(order))
     inner = tuple(axis for axis in order[last:] if axis < len(lead) and shape[axis] > 1)
-    if rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
+    if turned and rank and not inner and len(lead) > 1 and lead[-1] >= WIDE:
         inner = (len(lead) - 1,)
     outer = tuple(axis for axis in order if axis < len(lead) and axis not in inner)
     axes = (*outer, *range(len(lead), len(shape)), *inner)

@@ -30,6 +30,7 @@ PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
 WIDTH = 64  # columns that are enough
 FEW = 16  # taps of windows that overlap, up to which it is quicker to look at each window by itself
+RAGGED = 30  # one window in so many that is not whole makes it worth turning channels to the end
 COLUMN = llvm.lanes(np.dtype(np.float32))  # numbers in one that are worth going side by side
 
 
@@ -37,7 +38,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     if spec.rank == 1 and alone(spec) and (size := _in_rows(spec.size[0]))[1] > 1:
         values, found = max_pool(x.reshape(*x.shape[:-1], *size), windows(size, (1, 1)), want_index)
         return values[..., 0], None if found is None else found[..., 0]
-    source, layout = spread(x, spec.rank)
+    source, layout = spread(x, spec.rank, turned=_is_ragged(spec))
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
         _over_lines(loops.maximum_lines, spec, _tables(spec), source, values)
@@ -49,7 +50,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
 
 
 def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
-    codes, layout = spread(winner, spec.rank)
+    codes, layout = spread(winner, spec.rank, turned=False)
     source, _ = spread(x, spec.rank, layout)
     y = memory.empty(codes.shape, x.dtype)
     _over_images(winner_loops.gather_images, spec, source, codes, y)
@@ -57,7 +58,7 @@ def gather(x: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
 
 
 def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
-    codes, layout = spread(winner, spec.rank)
+    codes, layout = spread(winner, spec.rank, turned=False)
     source, _ = spread(g, spec.rank, layout)
     x = memory.empty((layout.outer, *spec.size, layout.inner), g.dtype)
     beside = _by_windows(spec, layout.inner) and _beside(spec)
@@ -66,7 +67,7 @@ def scatter(g: Array, winner: Array, spec: PoolSpec | Parted) -> Array:
 
 
 def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array:
-    source, layout = spread(x, len(taps))
+    source, layout = spread(x, len(taps), turned=taps[-1].out > taps[-1].size)  # sums of a row are long enough where it is not to grow
     out = tuple(t.out for t in taps)
     y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
     _over_lines(sample_loops.sample_lines, (taps, factor), _sampling(taps, x.dtype, factor), source, y)
@@ -142,6 +143,14 @@ def _table(axes: tuple[Taps, ...], tap: Callable[[Array, Array], Array]) -> Tabl
 
 def _by_windows(spec: PoolSpec | Parted, inner: int) -> bool:
     return inner >= COLUMN and prod(spec.kernel) <= loops.MOST
+
+
+@lru_cache(256)
+def _is_ragged(spec: PoolSpec | Parted) -> bool:
+    """Whether many windows of a row are not whole: these are looked at one by one where channels do not lie last."""
+    *_, plan = _tables(spec)
+    columns = spec.out[-1] if spec.rank else 1
+    return bool(RAGGED * (columns - int(plan.high - plan.low)) > columns)
 
 
 @lru_cache(256)
