@@ -77,6 +77,17 @@ def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
     ("max_pool_nd: return_indices", lambda f: nd.max_pool_nd(X, 2, return_indices=f)),
     ("avg_pool_nd: count_include_pad", lambda f: nd.avg_pool_nd(X, 2, count_include_pad=f)),
     ("adaptive_max_pool_nd: return_indices", lambda f: nd.adaptive_max_pool_nd(X, 2, f)),
+    ("poisson_nll_loss: log_input", lambda f: nd.poisson_nll_loss(V, V, log_input=f)),
+    ("poisson_nll_loss: full", lambda f: nd.poisson_nll_loss(V, V, full=f)),
+    ("scaled_dot_product_attention: causal", lambda f: nd.scaled_dot_product_attention(M, M, M, causal=f)),
+    ("train_test_split: shuffle", lambda f: nd.data.train_test_split(V, shuffle=f)),
+    ("kl_div: log_target", lambda f: nd.kl_div(V, V, log_target=f)),
+    ("triplet_margin_loss: swap", lambda f: nd.triplet_margin_loss(M, M, M, swap=f)),
+    ("gaussian_nll_loss: full", lambda f: nd.gaussian_nll_loss(V, V, V, full=f)),
+    ("interpolate: align_corners", lambda f: nd.interpolate(X, 4, mode="linear", align_corners=f)),
+    ("MultiHeadAttention: bias", lambda f: nd.nn.MultiHeadAttention(4, 2, bias=f)),
+    ("TransformerDecoderLayer: bias", lambda f: nd.nn.TransformerDecoderLayer(4, 2, 4, bias=f)),
+    ("shapes.pool_nd: ceil_mode", lambda f: nd.shapes.pool_nd(7, 2, ceil_mode=f)),
     ("tensor: requires_grad", lambda f: nd.tensor(V, requires_grad=f)),
     ("Tensor: requires_grad", lambda f: setattr(nd.tensor(V), "requires_grad", f)),
 ])  # fmt: skip
@@ -118,7 +129,8 @@ def test_what_is_no_generator_is_refused_in_the_same_words(rng):
     for where, call in (
         ("dropout", lambda: nd.dropout(V, rng=rng)), ("alpha_dropout", lambda: nd.alpha_dropout(V, rng=rng)),
         ("random.normal", lambda: nd.random.normal(rng=rng)), ("he_normal", lambda: nd.init.he_normal((2, 2), rng=rng)),
-        ("Dropout", lambda: nd.nn.Dropout(rng=rng)), ("batches", lambda: nd.data.batches(V, 2, shuffle=True, rng=rng)),
+        ("Dropout", lambda: nd.nn.Dropout(rng=rng)), ("Linear", lambda: nd.nn.Linear(2, 2, rng=rng)),
+        ("batches", lambda: nd.data.batches(V, 2, shuffle=True, rng=rng)),
     ):  # fmt: skip
         with pytest.raises(TypeError, match=rf"^{where}: rng must be a np.random.Generator, a seed \(an int from 0 on\) or None, but is"):
             call()
@@ -132,12 +144,39 @@ def test_one_axis_is_asked_for_where_one_is_needed(axis):
             call()
 
 
+@pytest.mark.parametrize("call, message", [
+    (lambda: nd.nanmean(V, "a"), r"nanmean: axis must be an int or a sequence of ints, but got 'a' \(str\)$"),
+    (lambda: nd.vecdot(V, V, axis=5), "vecdot: axis=5 does not fit a tensor of 1 axes"),
+    (lambda: nd.max(V, V), "max: axis must be an int or a sequence of ints, but got "),
+    (lambda: nd.zeros(2, name=3), "zeros: a tensor's name is a string, but got 3"),
+    (lambda: nd.abs(2**70), "absolute: an integer that needs more than 64 bits is no entry of an array"),
+    (lambda: nd.adaptive_max_pool_nd(X, iter((1, 2))), "adaptive_max_pool_nd: output_size takes ints, not "),
+    (lambda: nd.percentile([], 50), r"percentile: x \(0,\) has no entries along axis None"),
+    (lambda: nd.roll(V, 1, {}), "roll: works along one axis, but got axis={}"),
+    (lambda: nd.init.constant(2, "a"), "constant: needs numbers"),
+    (lambda: nd.set_engine([]), r"set_engine: there is no engine \[\]"),
+    (lambda: nd.set_conv_precision({}), "set_conv_precision: there is no"),
+    (lambda: nd.optim.StepLR(nd.optim.SGD([nd.Parameter(V)], 0.1), size=3),
+     "StepLR: got an .* 'size'; its arguments are optimizer, step_size"),
+    (lambda: nd.optim.AdamW([nd.Parameter(V)], 0.1, lr=1), "AdamW: multiple values for argument 'lr'; its arguments are params, lr"),
+    (lambda: nd.optim.LBFGS(), "LBFGS: missing 1 .* 'params'; its arguments are params, lr"),
+    (lambda: nd.hvp(nd.sum, V, "a"), "hvp: a vector: needs numbers, but got 'a'"),
+    (lambda: nd.jvp(nd.sum, [V], [None]), "jvp: a tangent: needs numbers, but got None"),
+    (lambda: nd.testing.check_grads(nd.sin, V, eps=0), "check_grads: eps=0 must be above 0"),
+    (lambda: nd.testing.check_grads(nd.sin, V, seed=None), "check_grads: seed must be an int"),
+])  # fmt: skip
+def test_a_message_begins_with_the_function_that_was_called_and_no_other(call, message):
+    with pytest.raises((TypeError, ValueError, IndexError), match=f"^{message}"):
+        call()
+
+
 @pytest.mark.parametrize("size", [10**15, 2**70])
 def test_sizes_beyond_memory_are_refused_at_once(size):
     for call in (
         lambda: nd.conv_nd(X, W, padding=size), lambda: nd.conv_nd(X, W, stride=size), lambda: nd.max_pool_nd(X, 2, padding=size),
         lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), dilation=size), lambda: nd.unfold_nd(X, 2, padding=size),
         lambda: nd.explain_conv(X.shape, W.shape, padding=size), lambda: nd.avg_pool_nd(X, 2, stride=size),
+        lambda: nd.array_split(V, size), lambda: nd.split(zeros(0), size),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"^[a-z_]+: .*{size}"):
             call()

@@ -35,7 +35,7 @@ def number(where: str, name: str, value: Any, **bounds: float) -> None:
     """
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
         told = _told(bounds)
-        raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {_kind(value)}")
+        raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {kind_of(value)}")
     if value != value or not all([BOUNDS[bound][1](value, n) for bound, n in bounds.items()]):
         raise ValueError(f"{where}: {name}={value} must be {_told(bounds) or 'a number'}")
 
@@ -47,7 +47,7 @@ def _told(bounds: Mapping[str, float]) -> str:
 def whole(where: str, name: str, value: Any, least: float = 1) -> int:
     """`value` as an int, if it is one (True and 2.0 are not) from `least` on."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{where}: {name} must be an int, but is {_kind(value)}")
+        raise TypeError(f"{where}: {name} must be an int, but is {kind_of(value)}")
     if value < least:
         raise ValueError(f"{where}: {name}={value} must be at least {least}")
     return int(value)
@@ -56,12 +56,12 @@ def whole(where: str, name: str, value: Any, least: float = 1) -> int:
 def flag(where: str, name: str, value: Any) -> None:
     """Raises TypeError unless `value` is True or False: what merely counts as true was mostly meant for another argument."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{where}: {name} must be True or False, but is {_kind(value)}")
+        raise TypeError(f"{where}: {name} must be True or False, but is {kind_of(value)}")
 
 
 def misfit(who: str, error: Exception, f: Callable[..., Any]) -> TypeError | None:
     """What Python says of a call of f that does not fit, in the name of `who`, and the arguments there are; None for any other error."""
-    said = re.fullmatch(rf"(?:(?:{re.escape(f.__qualname__)}|{f.__name__})\(\) )?((?:got|takes|missing|too many) .*)", str(error))
+    said = re.fullmatch(rf"(?:(?:{re.escape(f.__qualname__)}|{f.__name__})\(\) )?((?:got|takes|missing|multiple|too many) .*)", str(error))
     if said is None or not isinstance(error, TypeError):
         return None
     parameters = [p for p in inspect.signature(f).parameters.values() if p.name != "self"]
@@ -126,7 +126,7 @@ def dtype_of(where: str, dtype: Any) -> np.dtype[Any]:
     except (TypeError, ValueError):
         found = None
     if found is None or found.kind not in "biufc":
-        raise TypeError(f"{where}: dtype must be one of numbers, such as np.float32 or 'int64', but is {_kind(dtype)}")
+        raise TypeError(f"{where}: dtype must be one of numbers, such as np.float32 or 'int64', but is {kind_of(dtype)}")
     return found
 
 
@@ -146,8 +146,8 @@ def no_numbers(where: str, obj: Any, dtype: Any = None) -> Exception:
     if not strange and any(isinstance(x, int) and not -(2**63) <= x < 2**64 for x in entries):
         return ValueError(f"{where}: an integer that needs more than 64 bits is no entry of an array; make it a float")
     if not strange and dtype is not None:
-        return ValueError(f"{where}: {_kind(obj)} does not fit into dtype {np.dtype(dtype)}")
-    came = f"an array of dtype {obj.dtype}" if isinstance(obj, np.ndarray) else _kind(inside)
+        return ValueError(f"{where}: {kind_of(obj)} does not fit into dtype {np.dtype(dtype)}")
+    came = f"an array of dtype {obj.dtype}" if isinstance(obj, np.ndarray) else kind_of(inside)
     return TypeError(f"{where}: needs numbers, but got {came}{f' inside {kind}' if nested else ''}")
 
 
@@ -165,7 +165,7 @@ def generator(where: str, rng: Rng) -> np.random.Generator:
     try:
         return np.random.default_rng(seeded.integers(1 << 63) if rng is None and seeded is not None else rng)
     except (TypeError, ValueError):
-        raise TypeError(f"{where}: rng must be a np.random.Generator, a seed (an int from 0 on) or None, but is {_kind(rng)}") from None
+        raise TypeError(f"{where}: rng must be a np.random.Generator, a seed (an int from 0 on) or None, but is {kind_of(rng)}") from None
 
 
 @contextmanager
@@ -188,7 +188,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"a {type(value).__name__}"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """`value` and its type."""
     text = _shown(value)
     return text if value is None or text.startswith("a ") else f"{text} ({type(value).__name__})"

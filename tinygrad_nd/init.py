@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .arguments import Rng, dtype_of, generator, number, whole
 from .elsewhere import hinting
 from .tensor import default_dtype
+from .values import numeric
 
 Shape = int | Sequence[int]
 MOST = np.iinfo(np.intp).max // 16  # numbers of the largest dtype that one array can have
@@ -146,7 +147,7 @@ def zeros(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) 
 
 def constant(shape: Shape, value: float = 0.0, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
     """`value` everywhere. `rng` is accepted for a uniform signature and not used."""
-    return np.full(_shape("constant", shape), value, _dtype("constant", dtype, "fc"))
+    return np.full(_shape("constant", shape), numeric(value, None, "constant"), _dtype("constant", dtype, "fc"))
 
 
 def fans(shape: Shape) -> tuple[int, int]:

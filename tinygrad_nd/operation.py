@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import asarray, ndarray, number
 
+from .arguments import no_numbers
 from .kernels.memory import freeze
 from .node import Node, new_node, recording, watched, watching
 from .tensor import Tensor
@@ -188,6 +189,8 @@ def _as_operand(a: Any, where: str) -> Any:
 def _as_result(op: Op, out: Any) -> ndarray:
     array = asarray(out)
     if array.dtype.kind not in "biufc" or isinstance(out, (Tensor, tuple, list)):
+        if isinstance(out, int):
+            raise no_numbers(op.name, out)
         hint = "; its body sees arrays: use NumPy's functions there" if isinstance(out, Tensor) else ""
         raise TypeError(f"{op.name}: computes on arrays and must return one, but returned {type(out).__name__}{hint}")
     return array

@@ -37,7 +37,9 @@ def check_grads(
     >>> nd.testing.check_grads(lambda x: x * x * x, [np.array([1.0, 2.0])], order=3)
     """
     whole("check_grads", "order", order)
-    for what, value in (("eps", eps), ("rtol", rtol), ("atol", atol)):
+    whole("check_grads", "seed", seed, 0)
+    number("check_grads", "eps", eps, above=0, below=inf)
+    for what, value in (("rtol", rtol), ("atol", atol)):
         number("check_grads", what, value, least=0, below=inf)
     if not callable(f) or not isinstance(args, (Tensor, np.ndarray, Iterable)):
         raise TypeError(f"check_grads: takes a function and its arguments, but got a {type(f).__name__} and a {type(args).__name__}")

@@ -17,6 +17,7 @@ from .ops.parts import alias
 from .ops.shape import reshape, stack
 from .sweep import depends_on_others, gradients
 from .tensor import Tensor, astensor
+from .values import numeric
 
 Function = Callable[..., Any]
 
@@ -221,7 +222,7 @@ def _pull(ys: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[A
 
 
 def _tangent(t: Any, x: Tensor, what: str) -> Tensor:
-    v = astensor(t)
+    v = t if isinstance(t, Tensor) else astensor(numeric(t, None, what))
     if v.shape != x.shape:
         raise ValueError(f"{what} must have its primal's shape {x.shape}, but has {v.shape}")
     return v if v.dtype == x.dtype else v.astype(x.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import Rng, answering, dtype_of, generator, no_numbers, number, whole
+from ..arguments import Rng, answering, dtype_of, flag, generator, no_numbers, number, whole
 from ..tensor import Tensor, default_dtype
 
 
@@ -73,6 +73,7 @@ def train_test_split(
     columns = [as_array("train_test_split", a) for a in arrays]
     count = common_length("train_test_split", columns)
     number("train_test_split", "test_size", test_size, above=0)
+    flag("train_test_split", "shuffle", shuffle)
     fraction = isinstance(test_size, (float, np.floating))
     tests = round(min(test_size, 1.0) * count) if fraction else whole("train_test_split", "test_size", test_size)
     if not 0 < tests < count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..kernels.adaptive import Parted
 from ..node import Node
+from ..ops import curves
 from ..tape import Op
 
 # What an operation that gradients alone are made of computes, of the cotangent g and the operation's x or result y.
@@ -89,9 +91,12 @@ def details(node: Node) -> Iterator[str]:
             yield from _over(value)
         elif key == "widths" and node.op is not None and node.op.kind == "crop":
             yield f"[{', '.join(_index(slice(a or None, -b or None)) for a, b in value)}]"
+        elif key == "parameters" and node.op is not None:
+            for name, one in zip(list(inspect.signature(getattr(curves, node.op.name)).parameters)[1:], value):
+                yield from operand_value(name, one)
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
-        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", *TOLD):
+        elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", "cuts", *TOLD):
             yield from operand_value(key, value)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeGuard
 
 IntN = int | Sequence[int]
@@ -112,8 +112,8 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
 
 
 def several(value: Any) -> TypeGuard[Sequence[Any]]:
-    """Whether `value` holds entries: an array without axes is one number, and a string is none."""
-    return isinstance(value, Iterable) and not isinstance(value, str) and getattr(value, "shape", None) != ()
+    """Whether `value` holds entries: an array without axes is one number, a string is none, and an iterator would be used up."""
+    return isinstance(value, Iterable) and not isinstance(value, (str, Iterator)) and getattr(value, "shape", None) != ()
 
 
 def _is_integer(value: Any) -> bool:

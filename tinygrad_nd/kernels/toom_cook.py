@@ -38,7 +38,7 @@ def set_conv_precision(name: str) -> None:
     In float64 every algorithm stays below 1e-13, whatever is set.
     """
     global _setting
-    if name not in PRECISION:
+    if not isinstance(name, str) or name not in PRECISION:
         raise ValueError(f"set_conv_precision: there is no precision {name!r}; use one of {', '.join(map(repr, PRECISION))}")
     _setting = name
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import Rng, generator, number
+from ..arguments import Rng, flag, generator, number
 from ..ops.activation import gelu
 from ..ops.attention import attend, hiding
 from ..ops.dropout import dropout
@@ -64,6 +64,7 @@ class MultiHeadAttention(Module):
         if embed_dim % num_heads:
             raise ValueError(f"{type(self).__name__}: num_heads={num_heads} must divide embed_dim={embed_dim}")
         number(type(self).__name__, "dropout", dropout, least=0, most=1)
+        flag(type(self).__name__, "bias", bias)
         self.in_proj_weight: Parameter
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = kdim, vdim
@@ -175,6 +176,7 @@ class _TransformerLayer(Module):
             raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
         self.activation = activation if callable(activation) else _ACTIVATIONS[activation]
         self.norm_first = norm_first
+        flag(who, "bias", bias)
         check_kept(self, ("norm_first",))
         attention = partial(MultiHeadAttention, d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, rng=rng)
         self.self_attn = attention()

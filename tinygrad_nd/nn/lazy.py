@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import Rng, dtype_of, flag, whole
+from ..arguments import Rng, dtype_of, flag, generator, whole
 from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..tensor import Parameter, default_dtype
@@ -112,6 +112,8 @@ def recipe(layer: Module, init: Initialiser, dtype: npt.DTypeLike | None, rng: R
     if not callable(init):
         raise TypeError(f"{who}: init must be a function (shape, *, dtype, rng) such as nd.init.he_normal, but is {init!r}")
     flag(who, "bias", bias)
+    if rng is not None:
+        generator(who, rng)
     return Recipe(init, floating(who, dtype), rng, bias)
 
 

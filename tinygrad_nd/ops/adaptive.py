@@ -184,6 +184,7 @@ def interpolate(
     [[[0.0, 1.0, 3.0, 4.0]]]
     """
     who = "interpolate"
+    flag(who, "align_corners", align_corners)
     if (size is None) == (scale_factor is None):
         raise ValueError(f"{who}: give either size or scale_factor, but got size={size} and scale_factor={scale_factor}")
     what = "size" if scale_factor is None else "scale_factor"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import answering, number
+from ..arguments import answering, flag, number
 from ..kernels.attention import attention
 from ..kernels.elementwise import fits
 from ..kernels.memory import freeze, remembered
@@ -32,6 +32,7 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, *, ca
     A boolean mask is True where a query may look at a key; a mask of numbers is added. With causal=True, query i looks at keys 0 to i. A
     query that may look at nothing gives zeros. Source: Vaswani et al., "Attention is all you need" (2017).
     """
+    flag("scaled_dot_product_attention", "causal", causal)
     return attend(q, k, v, mask, causal, scale, weights=False)[0]
 
 

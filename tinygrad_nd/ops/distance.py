@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import flag, number
 from ..kernels import norm as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -121,6 +121,7 @@ def triplet_margin_loss(
     name = "triplet_margin_loss"
     for option, value in (("margin", margin), ("p", p), ("eps", eps)):
         number(name, option, value)
+    flag(name, "swap", swap)
     a, b, c = real(anchor, name), real(positive, name), real(negative, name)
     same_shape(name, anchor=a, positive=b, negative=c)
     near, far = pairwise_distance(a, b, p, eps=eps), pairwise_distance(a, c, p, eps=eps)

@@ -153,7 +153,7 @@ def _split(where: str, x: Any, indices_or_sections: Cuts, axis: int, even: bool 
     except TypeError:
         raise TypeError(f"{where}: indices_or_sections must be an int or a sequence of ints, but got {given!r}") from None
     if isinstance(cuts, int):
-        if cuts < 1 or (even and n % cuts):
+        if cuts < 1 or (even and n % cuts) or cuts > max(n, 1 << 20):  # nobody wants a million empty parts
             kind = "equal parts; give the indices to cut at" if even else "parts"
             raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {cuts} {kind}")
         least, longer = divmod(n, cuts)

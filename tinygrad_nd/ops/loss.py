@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, option
+from ..arguments import flag, number, option
 from ..kernels import losses as kernel
 from ..kernels.elementwise import fits
 from ..node import recording
@@ -129,6 +129,7 @@ def kl_div(input: Any, target: Any, *, log_target: bool = False, reduction: str 
     the length of the first axis.
     """
     check_reduction(reduction, "kl_div", "batchmean")
+    flag("kl_div", "log_target", log_target)
     input, target = pair("kl_div", input, target)
     loss = exp(target) * (target - input) if log_target else None
     if reduction == "batchmean":
@@ -144,6 +145,8 @@ def poisson_nll_loss(
     With log_input=False, input is the rate itself: input - target log(input + eps). full=True adds Stirling's formula for log(target!).
     """
     number("poisson_nll_loss", "eps", eps, least=0, below=inf)
+    flag("poisson_nll_loss", "log_input", log_input)
+    flag("poisson_nll_loss", "full", full)
     if log_input and not full:
         return _pointwise("poisson_nll_loss", input, target, reduction)
     input, target = pair("poisson_nll_loss", input, target)
@@ -162,6 +165,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, *, full: bool = False, 
     its gradient.
     """
     number("gaussian_nll_loss", "eps", eps, least=0, below=inf)
+    flag("gaussian_nll_loss", "full", full)
     input, target = pair("gaussian_nll_loss", input, target)
     v = real(var, "gaussian_nll_loss", input)
     if v.shape == input.shape[:-1] and v.shape != input.shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -27,7 +28,7 @@ def titled(f: Callable[P, R], name: str, doc: str, parameters: Iterable[inspect.
 
 
 def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
-    """f, whose errors begin with its name, and that of what it is `within`, such as "random."."""
+    """f, whose errors begin with its name, and that of what it is `within`, such as "random.", and not with those of what it calls."""
     name = within + f.__name__
 
     @wraps(f)
@@ -40,6 +41,6 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
             if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
-            raise kind(f"{name}: {str(error).removeprefix('astensor: ')}") from error
+            raise kind(f"{name}: " + re.sub(r"^(\w+: )+", "", str(error))) from error
 
     return function

@@ -26,7 +26,7 @@ def constant(f: Callable[..., Any], doc: str, *, several: bool = False) -> Calla
 
     def function(*args: Any, **options: Any) -> Any:
         given = [values(a) for a in args]
-        for x in given[0] if several and isinstance(given[0], (list, tuple)) else given[:1]:
+        for x in given[0] if several and given and isinstance(given[0], (list, tuple)) else given[:1]:
             array = numeric(x, None, name)
             given[0] = array if name.endswith("_from") else given[0]
         return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))

@@ -100,7 +100,10 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     if q.ndim > 2 or not ((q.data >= 0) & (q.data <= whole)).all():
         raise ValueError(f"{name}: q must lie between 0 and {whole} and have at most 2 axes, but got {q.tolist()}")
     if not (x.size and q.size):
-        return astensor(getattr(np, name)(x.data, q.data, axis, method=method, keepdims=keepdims))
+        try:
+            return astensor(getattr(np, name)(x.data, q.data, axis, method=method, keepdims=keepdims))
+        except IndexError:
+            raise IndexError(f"{name}: x {x.shape} has no entries along axis {axis}") from None
     q = q / 100 if whole == 100 else q
     y, axes = _merged(x, axis, name)
     only_numbers = name.startswith("nan")

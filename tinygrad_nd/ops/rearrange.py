@@ -16,7 +16,21 @@ from .broadcasting import with_axes
 from .index import getitem
 from .naming import named
 from .parts import cast, storable
-from .shape import Axes, _crop, _reshape, along_or_flat, axes_of, broadcast_to, concatenate, moveaxis, ravel, sizes_of, swapaxes, take_along
+from .shape import (
+    Axes,
+    _crop,
+    _reshape,
+    along_or_flat,
+    axes_of,
+    axis_of,
+    broadcast_to,
+    concatenate,
+    moveaxis,
+    ravel,
+    sizes_of,
+    swapaxes,
+    take_along,
+)
 from .ufunc import bare
 
 __all__ = ["delete", "flip", "fliplr", "flipud", "insert", "repeat", "resize", "roll", "rot90", "tile", "trim_zeros"]
@@ -82,7 +96,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
     shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
     if shifts.ndim > 1 or shifts.dtype.kind not in "iu":
         raise ValueError(f"roll: shift={shift} and axis={axis} must be ints, or sequences of as many")
-    each = tuple(axes_of(a, x.ndim, "roll")[0] for a in axes)
+    each = tuple(axis_of(a, x.ndim, "roll") for a in axes)
     return _roll(x, shift=tuple(shifts.tolist()), axes=each)
 
 

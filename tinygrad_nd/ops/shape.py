@@ -12,9 +12,9 @@ import numpy as np
 from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..arguments import dtype_of, option
+from ..arguments import dtype_of, kind_of, option
 from ..kernels import elementwise, indexing, memory, sums
-from ..kernels.padding import several
+from ..kernels.padding import integer, several
 from ..node import Node
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -45,7 +45,7 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     except (ValueError, OverflowError) as error:
         raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
     except TypeError:
-        raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {axis!r}") from None
+        raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {kind_of(axis)}") from None
 
 
 def axis_of(axis: Axes | None, ndim: int, where: str) -> int:
@@ -61,7 +61,7 @@ def sizes_of(shape: Axes, where: str) -> tuple[int, ...]:
     try:
         return tuple(index(n) for n in shape) if several(shape) else (index(shape),)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {shape!r}") from None
+        raise TypeError(f"{where}: a shape is an int or a sequence of ints, but got {kind_of(shape)}") from None
 
 
 def widths_at(ndim: int, axis: int, before: int, after: int) -> Widths:
@@ -259,7 +259,7 @@ def along_or_flat(x: Any, axis: int | None, where: str) -> tuple[Tensor, int]:
 def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
     """x with one axis moved before the axis `start`; `moveaxis` is clearer."""
     x = astensor(x)
-    axis = axis_of(axis, x.ndim, "rollaxis")
+    axis, start = axis_of(axis, x.ndim, "rollaxis"), integer(start, "start", "rollaxis")
     if not -x.ndim <= start <= x.ndim:
         raise AxisError(f"rollaxis: start={start} does not fit a tensor of {x.ndim} axes")
     start += x.ndim if start < 0 else 0

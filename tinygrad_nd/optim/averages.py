@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number, reading, whole
+from ..arguments import answering, number, reading, whole
 from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
 from .optimizer import State
@@ -38,6 +38,7 @@ class EMA:
     [1.]
     """
 
+    @answering
     def __init__(self, parameters: Any, decay: float | None = 0.999) -> None:
         model = hasattr(parameters, "parameters") and not isinstance(parameters, type)
         given: Any = parameters.parameters() if model else parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import answering, whole
 from ..node import enable_grad
 from ..tensor import Tensor
 from ..values import frozen
@@ -41,6 +41,7 @@ class LBFGS(Optimizer):
     Source: Liu and Nocedal, On the limited memory BFGS method for large scale optimization, 1989.
     """
 
+    @answering
     def __init__(
         self,
         params: Params,
@@ -52,7 +53,7 @@ class LBFGS(Optimizer):
         history_size: int = 100,
         line_search_fn: str | None = None,
     ) -> None:
-        if line_search_fn not in (None, "strong_wolfe"):
+        if line_search_fn is not None and not (isinstance(line_search_fn, str) and line_search_fn == "strong_wolfe"):
             raise ValueError(f"LBFGS: line_search_fn is None or 'strong_wolfe', but got {line_search_fn!r}")
         whole("LBFGS", "max_iter", max_iter)
         whole("LBFGS", "history_size", history_size)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
-from ..arguments import number, reading
+from ..arguments import answering, number, reading
 from .optimizer import Optimizer
 
 __all__ = ["Schedule"]
@@ -17,6 +17,10 @@ class Rated:
 
     optimizer: Optimizer
     last_epoch: float
+
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = answering(cls.__init__)  # type: ignore[method-assign]
 
     def get_last_lr(self) -> list[float]:
         """The rate of every group."""

@@ -109,7 +109,8 @@ def _image(image: Array, title: str, across: str = "", down: str = "", *, signed
     """An image with a scale beside it, 0 in the middle of it if `signed`; colours have none."""
     size = 6.0 / max(image.shape[:2])
     figure = new_figure(
-        "filters" if signed else "feature_maps", (max(image.shape[1] * size, 2.4) + 0.8, max(image.shape[0] * size, 1.2) + 0.6)
+        "filters" if signed or image.ndim == 3 else "feature_maps",
+        (max(image.shape[1] * size, 2.4) + 0.8, max(image.shape[0] * size, 1.2) + 0.6),
     )
     from matplotlib import colormaps
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..arguments import flag
 from ..kernels.geometry import conv_window, pool_spec, transpose_window
 from ..kernels.padding import IntN, Padding, Pairs, per_axis, several
 
@@ -63,6 +64,7 @@ def pool_nd(n: IntN, k: IntN, stride: IntN | None = None, padding: Padding = 0, 
     where = "shapes.pool_nd"
     rank = _rank(n, k, stride, dilation)
     size, kernel = _sizes(where, rank, n=n, k=k)
+    flag(where, "ceil_mode", ceil_mode)
     return _like(rank, pool_spec(where, size, kernel, stride, padding, dilation, ceil_mode).out)
 
 

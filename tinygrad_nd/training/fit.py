@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from ..arguments import answering
+from ..arguments import answering, flag
 from ..debug import anomaly
 from ..kernels.memory import memory_order
 from ..optim import clip_grad_norm_
@@ -77,6 +77,7 @@ def fit(
         model, loss, data, optimiser, epochs,
         validation, metrics, schedule, schedule_every, clip, accumulate, ema, callbacks, early_stopping,
     )  # fmt: skip
+    flag("fit", "progress", progress)
     if checkpoint is None and checkpoint_every is not None:
         raise ValueError(f"fit: checkpoint_every={checkpoint_every} needs checkpoint, the file to write")
     keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)

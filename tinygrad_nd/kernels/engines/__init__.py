@@ -121,7 +121,7 @@ def _installed() -> bool:
 
 
 def _checked(name: str, where: str) -> str:
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"{where}: there is no engine {name!r}; use one of {', '.join(map(repr, ENGINES))}")
     if name == "jit" and not _installed():
         raise ImportError(f"{where}: the engine 'jit' needs llvmlite: pip install 'tinygrad_nd[jit]'")
