@@ -597,6 +597,8 @@ def test_layers_of_a_rank_refuse_others():
         ),
         (lambda: nn.MultiHeadAttention(4, 2)(*[np.ones((3, 2, 4))] * 3, attn_mask=np.ones((2, 3))), ValueError, r"\(3, 3\) or \(4, 3, 3\)"),
         (lambda: nn.TransformerEncoderLayer(4, 2, activation="sin"), ValueError, "relu, gelu"),
+        (lambda: setattr(nn.Linear(2, 2), "weight", np.ones((2, 2))), TypeError, "Linear: weight is a parameter, but a ndarray"),
+        (lambda: nn.Sequential(nn.ReLU())["a"], KeyError, "there is no layer 'a', but 0"),
         (lambda: nn.ReLU().register_forward_hook(3), TypeError, "a hook must be a function"),
         (lambda: nn.Conv(3, 4, 3), TypeError, r"kernel_size=3 .*\(3, 3\)"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2"),

@@ -323,6 +323,21 @@ def test_groups_have_options_of_their_own():
     assert [g["lr"] for g in opt.param_groups] == [0.5, 0.5]
 
 
+@pytest.mark.parametrize(("name", "options"), CASES)
+@pytest.mark.parametrize("bad", ["a", None, -1.0, float("nan")])
+def test_an_option_set_wrong_in_a_later_group_moves_nothing(name, options, bad):
+    a, b = Parameter([1.0]), Parameter([1.0])
+    opt = getattr(optim, name)([{"params": [a]}, {"params": [b]}], **{"lr": 0.1, **options})
+    a.grad = b.grad = astensor(np.float32([1]))
+    opt.param_groups[1]["lr"] = bad
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: lr"):
+        opt.step()
+    assert a.item() == b.item() == 1 and not any(opt.state)
+    opt.param_groups[1]["lr"] = opt.lr
+    opt.step()
+    assert a.item() == b.item() != 1
+
+
 def test_zero_grad_clears_and_no_grad_is_skipped():
     a = Parameter([1.0])
     opt = optim.SGD([a], 0.1, weight_decay=1)

@@ -109,7 +109,7 @@ class Tensor(ArrayMethods):
         if value is None:
             self._grad = None
             return
-        g = value if isinstance(value, Tensor) else astensor(value)
+        g = value if isinstance(value, Tensor) else astensor(numeric(value, None, "grad"))
         if g.shape != self.shape or g.dtype != self.dtype:
             raise ValueError(f"grad: the tensor is {self.shape} {self.dtype}, but the gradient given is {g.shape} {g.dtype}")
         self._grad = g

@@ -55,6 +55,16 @@ def test_shapes_dtypes_and_operations_are_visible():
     assert "<B>exp</B>" in dot and "(3, 5)" in dot and "float32" in dot
 
 
+@pytest.mark.parametrize(("f", "told"), [
+    (lambda x: nd.leaky_relu(x, 0.2), ("negative_slope = 0.2",)), (nd.hard_tanh, ("min_val = -1", "max_val = 1")), (nd.relu6, ()),
+    (lambda x: nd.huber_loss(x, np.zeros(2), delta=2, reduction="none"), ("delta = 2",)),
+    (lambda x: nd.concatenate([x, x]), ("axis 0",)),
+])  # fmt: skip
+def test_numbers_of_an_operation_go_by_the_names_they_were_given_by(f, told):
+    (vertex,) = [v for v in nd.draw(f(nd.ones(2, requires_grad=True))).graph.vertices if v.kind == "op"]
+    assert tuple(d for d in vertex.details if "constant" not in d) == told
+
+
 def test_convolution_shows_geometry_and_algorithm():
     w = nd.Parameter(np.ones((4, 1, 3, 2)), name="w")
     y = nd.conv_nd(nd.tensor(np.ones((1, 2, 9, 9)), name="image"), w, stride=2, padding=((1, 0), (2, 2)), dilation=(1, 2), groups=2)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels.adaptive import Parted
 from ..node import Node
-from ..ops import curves
+from ..ops import curves, loss
 from ..tape import Op
 
 # What an operation that gradients alone are made of computes, of the cotangent g and the operation's x or result y.
@@ -92,12 +92,18 @@ def details(node: Node) -> Iterator[str]:
         elif key == "widths" and node.op is not None and node.op.kind == "crop":
             yield f"[{', '.join(_index(slice(a or None, -b or None)) for a, b in value)}]"
         elif key == "parameters" and node.op is not None:
-            for name, one in zip(list(inspect.signature(getattr(curves, node.op.name)).parameters)[1:], value):
+            for name, one in zip(_parameters(node.op.name), value):
                 yield from operand_value(name, one)
         elif key == "index":
             yield f"[{', '.join(map(_index, value if isinstance(value, tuple) else (value,)))}]"
         elif key not in ("spec", "shape", "shapes", "size", "keepdims", "i", "axis", "axes", "averaged", "summed", "cuts", *TOLD):
             yield from operand_value(key, value)
+
+
+def _parameters(name: str) -> list[str]:
+    """What an activation's or a loss's numbers are called."""
+    f = getattr(curves, name, None) or getattr(loss, name, None)
+    return [n for n, p in inspect.signature(f).parameters.items() if p.annotation == "float"] if f else []
 
 
 def _formula(kind: str, over: Any) -> str:

@@ -188,6 +188,14 @@ class Module:
                 where = "in slots" if name == "__slots__" else "of the class"
                 raise TypeError(f"{cls.__name__}: {name} is {where}, where parts are not found and would not be learned; set them on self")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(vars(self).get(name), Parameter) and not isinstance(value, (Tensor, type(None))):
+            raise TypeError(
+                f"{type(self).__name__}: {name} is a parameter, but a {type(value).__name__} would not be learned; "
+                f"give it a new value by {name}.data = array, or assign nd.Parameter(array)"
+            )
+        object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         """A tree: how each part was made, the shapes of its own tensors, and the number of parameters in it."""
         return tree(self)

@@ -30,6 +30,7 @@ ELSEWHERE = {  # what PyTorch has, and how it is said here
     "summary": "use print(model), or nd.shapes.trace(model, shape)",
     "named_children": "use children(), or named_modules()",
     "buffers": "use named_buffers()",
+    **dict.fromkeys(("append", "extend", "insert"), "make a new one: nd.nn.Sequential(*model, layer)"),
 }
 
 MOST = 3  # tensors of a module whose shapes are told; a recurrent layer has four for each of its layers and ways

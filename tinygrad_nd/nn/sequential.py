@@ -52,6 +52,8 @@ class Sequential(Module):
 
     def __getitem__(self, which: int | slice | str) -> Any:
         if isinstance(which, str):
+            if which not in self.layers:
+                raise KeyError(f"{type(self).__name__}: there is no layer {which!r}, but {', '.join(self.layers)}")
             return self.layers[which]
         if isinstance(which, slice):
             return type(self)(dict(list(self.layers.items())[which]))

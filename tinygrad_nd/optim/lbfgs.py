@@ -76,6 +76,7 @@ class LBFGS(Optimizer):
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Goes on from where it stands; returns the loss before the first iteration."""
         check_closure(self, closure)
+        self._check_groups()
         group, m = self.param_groups[0], self._memory
 
         def measure() -> tuple[Tensor, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from math import inf
+from operator import is_not
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,6 +69,7 @@ class Optimizer:
         self._owns: list[list[Own]] = []  # of each group
         self._moving: list[list[Own]] = []  # those of them that had gradients in the last step
         self._rows: list[list[Row]] = []  # what these were joined to
+        self._checked: list[list[Any]] = []  # the options that are known to be right, for anybody may set those of a group
         for entry in entries if isinstance(entries[0], Mapping) else [{"params": entries}]:
             self.add_param_group(entry)
 
@@ -118,6 +120,7 @@ class Optimizer:
                 raise ValueError(f"{who}: {named} is given twice, and would be stepped twice")
             seen.add(id(p))
         self.param_groups.append(complete)
+        self._checked.append([complete[k] for k in self._defaults])
         self._owns.append([Own(p) for p in tensors])
         self._moving.append([])
         self._rows.append([])
@@ -129,12 +132,14 @@ class Optimizer:
             check_closure(self, closure)
             with enable_grad():
                 loss = closure()
+        self._check_groups()
+        for own in chain.from_iterable(self._owns):
+            if own.parameter.grad is not None:
+                own.claim()
         for i, group in enumerate(self.param_groups):
             # Python floats are weak in promotion; a NumPy float64 would turn float32 into float64.
             options = {k: float(group[k]) if isinstance(group[k], np.floating) else group[k] for k in self._defaults}
             moving = [own for own in self._owns[i] if own.parameter.grad is not None]
-            for own in moving:
-                own.claim()
             if self.elementwise:
                 if moving != self._moving[i]:
                     for row in self._rows[i]:
@@ -220,6 +225,13 @@ class Optimizer:
             if name in group:
                 for value in group[name] if name == "betas" else (group[name],):
                     number(who, name, value, least=0, below=below)
+
+    def _check_groups(self) -> None:
+        for group, checked in zip(self.param_groups, self._checked):
+            now = [group[k] for k in self._defaults]
+            if any(map(is_not, now, checked)):
+                self._check_options(group)
+                checked[:] = now
 
     def _loaded_options(self, where: str, group: Mapping[str, Any]) -> dict[str, Any]:
         known = set(self._defaults)
