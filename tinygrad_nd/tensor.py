@@ -271,7 +271,7 @@ def _check_name(name: Any) -> None:
 
 def _leaf(t: Tensor, name: str | None) -> Node:
     if t._data.dtype.kind not in "fc":
-        raise TypeError(f"requires_grad: only floating and complex tensors have gradients, but this is {t._data.dtype}; use .astype(float)")
+        raise TypeError(f"requires_grad=True: only floating and complex tensors have gradients, not {t._data.dtype}; use .astype(float)")
     _check_name(name)
     node = new_node(None, (), (), {}, t._data)
     t._grad = None
