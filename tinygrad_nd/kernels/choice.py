@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import bits, memory
-from .elementwise import PASSES, fused
+from .elementwise import PASSES, STEPS, fits, fused
 from .memory import Array
 from .sums import plan_of
 
@@ -19,24 +19,27 @@ SHORT = 64  # entries of a row that NumPy is slow with
 
 def where(condition: Any, x: Any, y: Any) -> Any:
     """np.where(condition, x, y)."""
-    if isinstance(condition, ndarray) and condition.size >= LEAST:
-        chosen, other = isinstance(x, ndarray), isinstance(y, ndarray)
-        if chosen and _is_zero(y) and _fits(condition, x):
-            return keep(condition, x)
-        if other and _is_zero(x) and _fits(condition, y):
-            return keep(np.logical_not(condition), y)
-        if chosen and other and _fits(condition, x) and _fits(condition, y) and x.dtype == y.dtype:
+    if isinstance(condition, ndarray):
+        chosen, other = _fits(condition, x), _fits(condition, y)
+        if chosen and type(y) in (int, float):
+            return keep(condition, x) if _is_zero(y) else _blend(np.logical_not(condition), y, x)
+        if other and type(x) in (int, float):
+            return keep(np.logical_not(condition), y) if _is_zero(x) else _blend(condition, x, y)
+        if chosen and other and x.shape == y.shape and x.dtype == y.dtype:
             return _blend(condition, x, y)
     return np.where(condition, x, y)
 
 
 def _is_zero(a: Any) -> bool:
-    """Whether a is a number that is 0 to the last bit, and weak in promotion."""
-    return type(a) in (int, float) and a == 0 and copysign(1, a) > 0
+    """Whether a number is 0 to the last bit."""
+    return a == 0 and copysign(1, a) > 0
 
 
-def _fits(condition: Array, a: Array) -> bool:
-    return a.shape == condition.shape and a.dtype.kind in "fc" and a.dtype.itemsize in bits.INTEGERS
+def _fits(condition: Array, a: Any) -> bool:
+    """Whether a is a large array of the condition's shape, or one so large that it pays to write out what repeats in the condition."""
+    if not (isinstance(a, ndarray) and a.size >= LEAST and a.dtype.kind in "fc" and a.dtype.itemsize in bits.INTEGERS):
+        return False
+    return a.shape == condition.shape or (a.dtype.itemsize == 4 and a.size >= STEPS and fits(condition.shape, a.shape))
 
 
 def keep(condition: Array, x: Array) -> Array:
@@ -44,14 +47,14 @@ def keep(condition: Array, x: Array) -> Array:
     return fused(bits.keep, condition, x, dtype=x.dtype, tile=PASSES)
 
 
-def _blend(condition: Array, x: Array, y: Array) -> Array:
-    """y, but x where the condition holds."""
+def _blend(condition: Array, x: Any, y: Array) -> Array:
+    """y, but x, an array or a number, where the condition holds."""
 
-    def tile(out: Array, condition: Array, x: Array, y: Array) -> None:
+    def tile(out: Array, condition: Array, x: Any, y: Array) -> None:
         np.copyto(out, y)
         bits.replace(out, condition, x)
 
-    return fused(tile, condition, x, y, dtype=x.dtype, tile=PASSES)
+    return fused(tile, condition, x, y, dtype=y.dtype, tile=PASSES)
 
 
 # Cotangents of extremes.

@@ -91,5 +91,6 @@ def _triangle(m: Any, k: int, lower: bool, who: str) -> Tensor:
         raise TypeError(f"{who}: needs at least one axis, but m is a number")
     if m.ndim == 1:  # every row of a square matrix, as in NumPy
         m = broadcast_to(m, (m.shape[0], m.shape[0]))
-    found: Tensor = where(np.tri(m.shape[-2], m.shape[-1], integer(k, "k", who), dtype=bool) == lower, m, m.dtype.type(0))
+    zero = 0 if m.dtype.kind in "fc" else m.dtype.type(0)
+    found: Tensor = where(np.tri(m.shape[-2], m.shape[-1], integer(k, "k", who), dtype=bool) == lower, m, zero)
     return found
