@@ -19,7 +19,7 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None, scale: float, ca
     `causal` says that the mask hides all later keys.
     """
     batch = q.shape[:-2]
-    large = prod(batch) >= 2 * parallel.num_threads() and q.size * k.shape[-2] >= HANDED and v.size
+    large = prod(batch) >= parallel.num_threads() and q.size * k.shape[-2] >= HANDED and v.size
     alike = q.dtype == k.dtype == v.dtype == np.float32 and batch == k.shape[:-2] == v.shape[:-2]
     if large and alike and (compiled := engines.compiled("attention")) is not None:
         rows, at = mask_rows(mask, (*q.shape[:-1], k.shape[-2]), q.dtype)
