@@ -88,6 +88,8 @@ def test_an_option_that_is_no_number_or_out_of_bounds_is_named(what):
     ("MultiHeadAttention: bias", lambda f: nd.nn.MultiHeadAttention(4, 2, bias=f)),
     ("TransformerDecoderLayer: bias", lambda f: nd.nn.TransformerDecoderLayer(4, 2, 4, bias=f)),
     ("shapes.pool_nd: ceil_mode", lambda f: nd.shapes.pool_nd(7, 2, ceil_mode=f)),
+    ("clip_grad_norm_: error_if_nonfinite", lambda f: nd.optim.clip_grad_norm_(nd.Parameter(V), 1.0, error_if_nonfinite=f)),
+    ("ReLU.load_state_dict: strict", lambda f: nd.nn.ReLU().load_state_dict({}, f)),
     ("tensor: requires_grad", lambda f: nd.tensor(V, requires_grad=f)),
     ("Tensor: requires_grad", lambda f: setattr(nd.tensor(V), "requires_grad", f)),
 ])  # fmt: skip
@@ -144,7 +146,7 @@ def test_one_axis_is_asked_for_where_one_is_needed(axis):
             call()
 
 
-@pytest.mark.parametrize("call, message", [
+@in_turn("call, message", [
     (lambda: nd.nanmean(V, "a"), r"nanmean: axis must be an int or a sequence of ints, but got 'a' \(str\)$"),
     (lambda: nd.vecdot(V, V, axis=5), "vecdot: axis=5 does not fit a tensor of 1 axes"),
     (lambda: nd.max(V, V), "max: axis must be an int or a sequence of ints, but got "),
@@ -154,6 +156,14 @@ def test_one_axis_is_asked_for_where_one_is_needed(axis):
     (lambda: nd.percentile([], 50), r"percentile: x \(0,\) has no entries along axis None"),
     (lambda: nd.roll(V, 1, {}), "roll: works along one axis, but got axis={}"),
     (lambda: nd.init.constant(2, "a"), "constant: needs numbers"),
+    (lambda: nd.tensor(V).sort(0, 1, 2), "sort: takes from 1 to 2 positional arguments but 4 were given; its arguments are axis"),
+    (lambda: nd.tensor(V).fill(), "fill: missing 1 required positional argument: 'value'"),
+    (lambda: nd.tensor(V).fill(None), "x.index. = value: needs numbers, but got None"),
+    (lambda: nd.tensor(V).item("a"), r"item: 'a' is no place in a tensor of shape \(4,\)"),
+    (lambda: nd.tensor(V).item(2**70), f"item: {2**70} is no place in a tensor of shape"),
+    (lambda: nd.tensor(V)[[[1], [1, 2]]], "index: a list whose rows differ in length"),
+    (lambda: nd.nn.ReLU().apply(3), "ReLU.apply: takes a function of a module, but got a int"),
+    (lambda: nd.plot.filters([[1], [1, 2]]), "filters: a list whose rows differ in length"),
     (lambda: nd.set_engine([]), r"set_engine: there is no engine \[\]"),
     (lambda: nd.set_conv_precision({}), "set_conv_precision: there is no"),
     (lambda: nd.optim.StepLR(nd.optim.SGD([nd.Parameter(V)], 0.1), size=3),

@@ -323,8 +323,8 @@ def test_groups_have_options_of_their_own():
     assert [g["lr"] for g in opt.param_groups] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
 @pytest.mark.parametrize("bad", ["a", None, -1.0, float("nan")])
+@in_turn("name, options", CASES)
 def test_an_option_set_wrong_in_a_later_group_moves_nothing(name, options, bad):
     a, b = Parameter([1.0]), Parameter([1.0])
     opt = getattr(optim, name)([{"params": [a]}, {"params": [b]}], **{"lr": 0.1, **options})

@@ -89,7 +89,7 @@ def answering(f: Callable[P, R]) -> Callable[P, R]:
         try:
             return f(*args, **kwargs)
         except TypeError as error:
-            who = f.__name__ if f.__name__ != "__init__" else type(args[0]).__name__
+            who = f.__name__.lstrip("_") if f.__name__ != "__init__" else type(args[0]).__name__
             if told := misfit(who, error, f):
                 raise told from None
             raise

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import interchange, sweep
+from .arguments import answering
 from .node import recording
 from .ops import index, parts, shape
 from .tensor import Tensor, astensor
@@ -97,11 +98,13 @@ def _setitem(self: Tensor, place: Any, value: Any) -> None:
     rebind(self, index.setitem(self, place, value), "x[index] = value")
 
 
+@answering
 def _fill(self: Tensor, value: Any) -> None:
     """x[...] = value."""
     rebind(self, index.setitem(self, ..., value), "x.fill(value)")
 
 
+@answering
 def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
     """Sets x.flat[indices]; values are repeated if there are fewer of them. For `mode` see `nd.take`."""
     places, values = np.asarray(indices).ravel(), shape.ravel(astensor(values))
@@ -115,11 +118,13 @@ def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
     rebind(self, shape.reshape(flat, self.shape), "x.put(indices, values)")
 
 
+@answering
 def _sort(self: Tensor, axis: int = -1, **options: Any) -> None:
     """Sorts the values of this handle along an axis; nd.sort(x) is a new tensor."""
     rebind(self, PUBLIC["sort"](self, axis, **options), "x.sort()")
 
 
+@answering
 def _partition(self: Tensor, kth: Any, axis: int = -1, **options: Any) -> None:
     """Partitions the values of this handle along an axis; nd.partition(x, kth) is a new tensor."""
     rebind(self, PUBLIC["partition"](self, kth, axis, **options), "x.partition(kth)")
@@ -133,16 +138,19 @@ def _sizes(args: tuple[Any, ...]) -> Any:
     return args[0] if len(args) == 1 else args
 
 
+@answering
 def _reshape(self: Tensor, *shape_: Any, **options: Any) -> Tensor:
     """x in another shape of the same size, given as one sequence or one by one; one entry may be -1."""
     return shape.reshape(self, _sizes(shape_), **options)
 
 
+@answering
 def _transpose(self: Tensor, *axes: Any) -> Tensor:
     """x with its axes permuted, given as one sequence or one by one; reversed without any."""
     return shape.transpose(self, _sizes(axes) if axes else None)
 
 
+@answering
 def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
     """The slices of x along an axis where `condition` holds; of the flattened x if `axis` is None."""
     return PUBLIC["compress"](condition, self, axis)  # type: ignore[no-any-return]

@@ -135,7 +135,11 @@ class Tensor(ArrayMethods):
         """The value of a one-element tensor, or of the entry at an index, as a Python number."""
         if not index and self.size != 1:
             raise ValueError(f"item: only a tensor of one element is a number, but this one has shape {self.shape}; say which: x.item(i)")
-        return self._data.item(*index)
+        try:
+            return self._data.item(*index)
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
+            kind = IndexError if isinstance(error, OverflowError) else type(error)
+            raise kind(f"item: {', '.join(map(repr, index))} is no place in a tensor of shape {self.shape} ({error})") from None
 
     def tolist(self) -> Any:
         return self._data.tolist()

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd.draw.graph import Graph
@@ -55,7 +56,7 @@ def test_shapes_dtypes_and_operations_are_visible():
     assert "<B>exp</B>" in dot and "(3, 5)" in dot and "float32" in dot
 
 
-@pytest.mark.parametrize(("f", "told"), [
+@in_turn("f, told", [
     (lambda x: nd.leaky_relu(x, 0.2), ("negative_slope = 0.2",)), (nd.hard_tanh, ("min_val = -1", "max_val = 1")), (nd.relu6, ()),
     (lambda x: nd.huber_loss(x, np.zeros(2), delta=2, reduction="none"), ("delta = 2",)),
     (lambda x: nd.concatenate([x, x]), ("axis 0",)),

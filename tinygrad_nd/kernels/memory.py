@@ -293,7 +293,7 @@ def _collect() -> None:
 
 
 def _shrink(limit: int) -> None:
-    while _free_bytes > limit:
+    while _free and _free_bytes > limit:  # a Ctrl-C may have come between the two
         _pop(next(iter(_free)))
 
 

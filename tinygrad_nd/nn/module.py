@@ -100,6 +100,8 @@ class Module:
 
     def apply(self, f: Callable[[Module], Any]) -> Self:
         """Calls f with every part, and with this module last. Returns self."""
+        if not callable(f):
+            raise TypeError(f"{type(self).__name__}.apply: takes a function of a module, but got a {type(f).__name__}")
         for m in reversed(self.modules()):
             f(m)
         return self

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import flag
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def load(module: Module, mapping: Mapping[str, Any], strict: bool) -> None:
     where = f"{type(module).__name__}.load_state_dict"
     if not isinstance(mapping, Mapping):
         raise TypeError(f"{where}: takes a dict of arrays by path, such as nd.load(path) reads, but got a {type(mapping).__name__}")
+    flag(where, "strict", strict)
     mapping = {path: _array(where, path, value) for path, value in mapping.items()}
     waiting = [(path, m, dict(vars(m))) for path, m in module.named_modules() if m._awaited]
     problems = [p for path, m, _ in waiting for p in m._fit_to(path, mapping, strict)]

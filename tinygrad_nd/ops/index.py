@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import option
+from ..arguments import no_numbers, option
 from ..kernels import indexing as kernel
 from ..kernels.elementwise import fits
 from ..tape import primitive
@@ -161,7 +161,10 @@ def _part(p: Any) -> Any:
             return slice(*(None if v is None else integer_of(v) for v in (p.start, p.stop, p.step)))
         except TypeError:
             raise TypeError(f"index: a slice goes between integers, but got {p}") from None
-    array = np.array(p.data if isinstance(p, Tensor) else p)
+    try:
+        array = np.array(p.data if isinstance(p, Tensor) else p)
+    except ValueError:
+        raise no_numbers("index", p) from None
     if not array.size and isinstance(p, (list, tuple)):
         array = array.astype(np.intp)
     if array.dtype.kind not in "iub":

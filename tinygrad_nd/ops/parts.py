@@ -9,6 +9,7 @@ import numpy as np
 from ..arguments import dtype_of, no_numbers
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from ..values import numeric
 from .naming import named
 from .plain import constant
 from .ufunc import _conjugate
@@ -89,7 +90,7 @@ def storable(value: Any, dtype: np.dtype[Any], what: str) -> Tensor:
             return astensor(dtype.type(value.item() if isinstance(value, np.generic) else value))
         except (OverflowError, TypeError, ValueError):
             raise no_numbers(what, value, dtype) from None
-    t: Tensor = astensor(value)
+    t: Tensor = value if isinstance(value, Tensor) else astensor(numeric(value, None, what))
     if t.dtype.kind == "c" != dtype.kind:
         raise TypeError(f"{what}: a value of dtype {t.dtype} does not fit into dtype {dtype}; convert it with .astype")
     return t

@@ -7,7 +7,7 @@ from math import isfinite
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import flag, number
 from ..kernels.elementwise import apply
 from ..tensor import Tensor, handle
 from ..values import frozen
@@ -35,6 +35,7 @@ def clip_grad_norm_(
     moving = _with_gradients("clip_grad_norm_", parameters)
     number("clip_grad_norm_", "max_norm", max_norm, least=0)
     number("clip_grad_norm_", "norm_type", norm_type, above=0)
+    flag("clip_grad_norm_", "error_if_nonfinite", error_if_nonfinite)
     norm = _norm([g._data for _, g in moving], float(norm_type))
     if error_if_nonfinite and not isfinite(norm):
         raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}; nd.debug.anomaly() names the operation that made it so")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import cos, inf, pi
 from typing import Any
 
-from ..arguments import number, option, whole
+from ..arguments import flag, number, option, whole
 from .optimizer import Optimizer
 from .schedule import Schedule, check_optimizer, per_group
 
@@ -231,6 +231,7 @@ class OneCycleLR(Schedule):
         for name, part in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
             number("OneCycleLR", name, part, least=0, below=1)
         peaks = per_group("OneCycleLR", "max_lr", max_lr, optimizer)
+        flag("OneCycleLR", "cycle_momentum", cycle_momentum)
         momentum = "momentum" if "momentum" in optimizer.param_groups[0] else "betas"
         option("OneCycleLR", "anneal_strategy", anneal_strategy, ("cos", "linear"))
         if cycle_momentum and momentum not in optimizer.param_groups[0]:

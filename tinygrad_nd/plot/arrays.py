@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import no_numbers, whole
 from ..ops.conv import is_channels_last
 from ..tensor import Tensor
 from .figures import COLORS, GREY, LIGHT, new_figure
@@ -66,7 +66,10 @@ def feature_maps(x: Any, index: int = 0, *, most: int = 64, layout: str | None =
 
 def _real(where: str, a: Any, least: int, axes: str) -> Array:
     """The values as an array of real numbers with so many axes, and something in it; inf for whatever is not finite."""
-    array = np.asarray(a.data if isinstance(a, Tensor) else a)
+    try:
+        array = np.asarray(a.data if isinstance(a, Tensor) else a)
+    except ValueError:
+        raise no_numbers(where, a) from None
     if array.dtype.kind == "O":
         raise TypeError(f"{where}: draws an array or a tensor, such as layer.weight, but got a {type(a).__name__}")
     if array.dtype.kind not in "biuf":
