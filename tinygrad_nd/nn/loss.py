@@ -1,7 +1,5 @@
 """Losses as modules, under PyTorch's names: each is a function of its inputs with the other arguments kept."""
 
-from __future__ import annotations
-
 from ..ops import ctc, distance, label_loss, loss, margin_loss
 from .function import module_of
 

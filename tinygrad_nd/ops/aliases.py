@@ -1,7 +1,5 @@
 """Second names: those of the Python Array API standard, and NumPy's own."""
 
-from __future__ import annotations
-
 from . import elementwise, parts, reduce, shape, special, steps
 
 __all__ = [

@@ -6,8 +6,6 @@ A column holds `inner` numbers, the channels where those lie last; where there a
 """
 
 # mypy: ignore-errors
-from __future__ import annotations
-
 import numpy as np
 
 from .arrays import numbers

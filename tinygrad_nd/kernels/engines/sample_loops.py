@@ -1,8 +1,6 @@
 """Weighted sums of a few rows, then of a few columns, in compiled loops: see `pool_loops`."""
 
 # mypy: ignore-errors
-from __future__ import annotations
-
 import numpy as np
 
 from .plain import Loop

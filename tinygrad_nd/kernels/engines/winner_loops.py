@@ -1,8 +1,6 @@
 """From a window to where its maximum lies, and back, in compiled loops: see `pool_loops`."""
 
 # mypy: ignore-errors
-from __future__ import annotations
-
 from functools import partial
 
 from .plain import Loop
