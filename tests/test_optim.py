@@ -12,7 +12,7 @@ from in_turn import in_turn
 
 import tinygrad_nd as nd
 from tinygrad_nd import optim
-from tinygrad_nd.optim.line_search import Point, strong_wolfe
+from tinygrad_nd.optim.lbfgs import Point, strong_wolfe
 from tinygrad_nd.tensor import Parameter, astensor, tensor
 
 SHAPES = [(3, 4), (5,), ()]

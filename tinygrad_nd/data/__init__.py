@@ -3,8 +3,7 @@
 from ..elsewhere import hinting
 from . import augment
 from .arrays import one_hot, train_test_split
-from .batches import batches
-from .prefetch import prefetch
+from .batches import batches, prefetch
 
 __all__ = ["augment", "batches", "one_hot", "prefetch", "train_test_split"]
 

@@ -57,8 +57,7 @@ def draw(
     from .dot import RANKDIRS  # most programs draw nothing, and need not wait for these
     from .drawing import Drawing
     from .fold import fold, limit
-    from .marks import marks_of
-    from .trace import trace
+    from .trace import marks_of, trace
 
     tensors = list(_tensors(outputs))
     if not tensors:

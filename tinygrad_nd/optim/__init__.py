@@ -14,19 +14,15 @@ them have `state_dict` and `load_state_dict`.
 """
 
 from ..elsewhere import hinting
-from . import averages, clip, descent, lbfgs, optimizer, plateau, schedule, schedules
+from . import averages, clip, descent, lbfgs, optimizer, schedule, schedules
 from .averages import *
 from .clip import *
 from .descent import *
 from .lbfgs import *
 from .optimizer import *
-from .plateau import *
 from .schedule import *
 from .schedules import *
 
-__all__ = [
-    *averages.__all__, *clip.__all__, *descent.__all__, *lbfgs.__all__, *optimizer.__all__, *plateau.__all__, *schedule.__all__,
-    *schedules.__all__,
-]  # fmt: skip
+__all__ = [m for part in (averages, clip, descent, lbfgs, optimizer, schedule, schedules) for m in part.__all__]
 
 globals()["__getattr__"] = hinting("optim", __all__, {"swa_utils": "EMA", "AveragedModel": "EMA"})

@@ -16,12 +16,11 @@ from ..arguments import answering, flag
 from ..debug import anomaly
 from ..kernels.memory import memory_order
 from ..optim import clip_grad_norm_
-from .forms import count, length
+from .checks import count, length
 from .history import History
-from .keeping import Keeper
 from .metrics import Metric
 from .progress import Progress
-from .run import Run, training
+from .run import Keeper, Run, training
 from .stopping import EarlyStopping, interruptible
 
 

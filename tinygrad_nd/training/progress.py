@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from .forms import count, length
+from .checks import count, length
 from .run import Run
 
 PAUSE = 0.1  # seconds between two looks of the bar
