@@ -93,12 +93,12 @@ def given_gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array)
     """What comes back from `standardise` to x, weight and bias: the statistics do not follow x."""
     (wide, g, mean, rstd), dtype = _wide(x, g, mean, rstd), weight.dtype
     outside = tuple(i for i, n in enumerate(weight.shape) if n == 1)
-    none = np.zeros_like(mean)
-    dx = standardise(g, weight, none, none, rstd)
+    scale = rstd * weight.astype(wide.dtype, copy=False)
     if x.size < FEW:
-        total, product = g, g * (wide - mean)
+        dx, total, product = np.asarray(g * scale, wide.dtype), g, g * (wide - mean)
     else:
-        total, product = _sums(g, wide, mean, _within(tuple(range(x.ndim)), weight, mean))
+        dx = memory.empty_like(wide)
+        total, product = _sums(g, wide, mean, _within(tuple(range(x.ndim)), weight, mean), dx, scale)
     dweight, dbias = (product * rstd).sum(outside, keepdims=True), total.sum(outside, keepdims=True)
     return dx.astype(x.dtype, copy=False), dweight.astype(dtype, copy=False), dbias.astype(dtype, copy=False)
 
@@ -169,14 +169,17 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     return middle[..., 0], (variance + np.square(mean - middle)).mean(rest, keepdims=True)[..., 0]
 
 
-def _sums(g: Array, x: Array, mean: Array, within: Axes) -> tuple[Array, Array]:
-    """The sums of g and of g (x - mean) over `within`, kept, in float64."""
+def _sums(g: Array, x: Array, mean: Array, within: Axes, out: Array | None = None, scale: Any = None) -> tuple[Array, Array]:
+    """The sums of g and of g (x - mean) over `within`, kept, in float64; and g times a scale in `out`, if given, which lies as x does."""
     cells = cells_of(x, within)
-    given, view, flat, f = cells.view(g), cells.view(x), cells.flat(mean), cells.compiled("sums", x) or _sums_tile
+    f = cells.compiled("sums" if out is None else "scaled", x) or (_sums_tile if out is None else _scaled_tile)
+    views = [cells.view(g), cells.view(x), *([] if out is None else [out.transpose(cells.order).reshape(cells.shape)])]
+    flat = [cells.flat(c) for c in ([mean] if out is None else [mean, scale])]
     step, pieces = cells.pieces(tile_size(f, x.size))
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
-    _each(f, (given, view, flat, found), lambda: [(given[p, q], view[p, q], flat[p], found[0, j, p], found[1, j, p]) for p, q, j in pieces])
+    tasks = lambda: [(*[v[p, q] for v in views], *[c[p] for c in flat], found[0, j, p], found[1, j, p]) for p, q, j in pieces]
+    _each(f, (*views, *flat, found), tasks)
     rest = (-1, *(a for a in within if a not in cells.inner))
     total, product = (cells.restored(s).sum(rest, keepdims=True)[..., 0] for s in found.sum(1, dtype=np.float64))
     return total, product
@@ -218,6 +221,11 @@ def _moments_tile(x: Array, mean: Array, variance: Array) -> None:
 def _sums_tile(g: Array, x: Array, mean: Array, total: Array, product: Array) -> None:
     distance = np.subtract(x, mean[:, None], out=memory.scratch("distance", x.shape, x.dtype))
     total[...], product[...] = _total(g), _total(np.multiply(distance, g, out=distance))
+
+
+def _scaled_tile(g: Array, x: Array, out: Array, mean: Array, scale: Array, total: Array, product: Array) -> None:
+    _sums_tile(g, x, mean, total, product)
+    np.multiply(g, scale[:, None], out=out)
 
 
 def _total(x: Array) -> Array:

@@ -175,6 +175,32 @@ def sums_rows(g, x, mean, total, product):
 
 
 @summing
+def scaled_lanes(g, x, out, mean, scale, total, product):
+    outer, inner, lanes = x.shape
+    for p in range(outer):
+        total[p], product[p] = 0, 0
+        for q in range(0, inner, 4):
+            near = min(q + 4, inner)
+            add_products(total[p], product[p], g[p, q:near], x[p, q:near], mean[p])
+            for r in range(q, near):
+                for k in range(lanes):
+                    out[p, r, k] = g[p, r, k] * scale[p, k]
+
+
+@summing
+def scaled_rows(g, x, out, mean, scale, total, product):
+    outer, inner, _ = x.shape
+    cotangents, rows, results = g.reshape(outer, inner), x.reshape(outer, inner), out.reshape(outer, inner)
+    for p in range(outer):
+        first, second, middle, factor = x.dtype.type(0), x.dtype.type(0), mean[p, 0], scale[p, 0]
+        for q in range(inner):
+            results[p, q] = cotangents[p, q] * factor
+            first += cotangents[p, q]
+            second += cotangents[p, q] * (rows[p, q] - middle)
+        total[p, 0], product[p, 0] = first, second
+
+
+@summing
 def shifted_lanes(out, x, mean, scale, bias):
     outer, inner, lanes = x.shape
     for p in range(outer):
