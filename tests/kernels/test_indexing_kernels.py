@@ -11,7 +11,7 @@ from tinygrad_nd.kernels import indexing
 def test_scatter_along_adds_every_slice_where_it_came_from(axis, size, count):
     rng = np.random.default_rng(0)
     index = rng.integers(-size, size, count)
-    shape = [4, 3, 5]
+    shape = [4, 3, 5] if size < 7 else [14, 13, 15]  # where there are compiled loops, for them
     shape[axis] = count
     g = rng.standard_normal(shape)
     expected = np.zeros([*shape[:axis], size, *shape[axis + 1 :]])

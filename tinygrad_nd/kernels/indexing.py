@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, parallel
+from . import elementwise, engines, memory, parallel
 from .elementwise import LARGE, STEPS, add_into, fused
 
 SHORT = 16  # slices for one place
@@ -93,6 +93,9 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
         return out
     g = g.reshape(*g.shape[:axis], index.size, *g.shape[axis + index.ndim :])
     index = index.ravel()
+    loops: Any = engines.compiled("places") if g.size >= elementwise.COMPILED and size and g.dtype.char in "fd" else None
+    if loops is not None and g.size > index.size:
+        return _added(loops.add_slices, g, index, axis, size)
     if g.size == index.size and size:  # one value each
         places = np.where(index < 0, index + size, index) if index.size and index.min() < 0 else index
         return _binned(places, g.ravel(), (*g.shape[:axis], size, *g.shape[axis + 1 :]))
@@ -117,6 +120,22 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
                 out[(*before, taken[again])] += g.take(order[again], axis)
         else:
             out[(*before, taken[starts])] = np.add.reduceat(g.take(order, axis), starts, axis, dtype=g.dtype)
+    return out
+
+
+def _added(loop: Any, g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """The sums by a compiled loop, one slice after the other: threads share out what lies before the axis, or behind it."""
+    index = np.where(index < 0, index + size, index).astype(np.int64, copy=False)
+    out = memory.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
+    lead, inner = prod(g.shape[:axis]), prod(g.shape[axis + 1 :])
+    y, x = out.reshape(lead, size, inner), np.ascontiguousarray(g).reshape(lead, -1, inner)
+
+    def tasks() -> list[tuple[Any, ...]]:
+        parts = min(-(-x.size // engines.share(x.size)), max(lead, inner))
+        cuts = [(i * max(lead, inner) // parts, (i + 1) * max(lead, inner) // parts) for i in range(parts)]
+        return [(y[a:b], x[a:b], index, 0, inner) if lead >= inner else (y, x, index, a, b) for a, b in cuts]
+
+    engines.repeat(loop, (y, x, index), tasks)
     return out
 
 

@@ -46,6 +46,16 @@ def put(y, x, at):
 
 
 @Loop
+def add_slices(y, x, index, low, high):
+    """y[p, index[q], i] += x[p, q, i], for i from low to high."""
+    for p in range(x.shape[0]):
+        for q in range(x.shape[1]):
+            at = index[q]
+            for i in range(low, high):
+                y[p, at, i] += x[p, q, i]
+
+
+@Loop
 def checked(faults, at, size):
     """1 for blocks where a place is named twice, 2 where one is none of the `size`."""
     outer, n, inner = at.shape
