@@ -49,6 +49,7 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "padding word in capitals": (lambda: nd.conv_nd(X, W, padding="SAME"), ValueError, "conv_nd", "'SAME'", "did you mean 'same'"),
     "padding mode of NumPy": (lambda: nd.conv_nd(X, W, padding=1, padding_mode="edge"), ValueError, "'edge'", "'replicate' here"),
     "layout of PyTorch": (lambda: nd.conv_nd(X, W, layout="NCHW"), ValueError, "conv_nd", "'NCHW'", '"NC*" is probably meant'),
+    "layout as words": (lambda: nd.conv_nd(X, W, layout="channels_last"), ValueError, "'channels_last'", '"N*C" is probably meant'),
     "output_padding and output_size": (
         lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), stride=2, output_padding=1, output_size=16),
         ValueError, "conv_transpose_nd", "output_padding=(1, 1)", "output_size=(16, 16)", "(17, 17)",

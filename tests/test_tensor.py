@@ -620,7 +620,16 @@ def test_leaves_copy_and_pickle_with_name_kind_and_role(duplicate, t):
         assert t.grad is None and d.grad is not None
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_shallow_copy_of_a_result_is_another_handle_on_it():
+    x = leaf(1)
+    y = nd.exp(x)
+    z = copy.copy(y)
+    z += 1
+    (y + z).sum().backward()
+    assert z is not y and (z - y).item() == 1 and x.grad.item() == 2 * y.item()
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
 def test_a_result_in_a_graph_is_not_copied_but_detached_first(duplicate):
     with pytest.raises(TypeError, match="exp.*detach"):
         duplicate(nd.exp(leaf(1)))

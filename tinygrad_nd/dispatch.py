@@ -105,7 +105,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         return _array_ufunc(self, ufunc, "__call__", x.reshape((*x.shape, *(1,) * y.ndim)), y, **kwargs)
     along = {"reduce": REDUCE, "accumulate": ACCUMULATE}.get(method, {}).get(ufunc.__name__)
     if along not in PUBLIC:
-        raise _unsupported(name)
+        raise _unsupported(name, f"nd.{ufunc.__name__}" if method == "__call__" and ufunc.__name__ in PUBLIC else "another operation")
     x, *rest = inputs
     given = {"axis": 0} | dict(zip(("axis", "dtype", "out", "keepdims", "initial", "where"), rest)) | kwargs
     return _call(PUBLIC[along], name, (x,), {k: v for k, v in given.items() if k not in ("dtype", "out") or v is not None})
@@ -172,10 +172,10 @@ def _written(name: str) -> TypeError:
     )
 
 
-def _unsupported(name: str) -> TypeError:
+def _unsupported(name: str, instead: str = "another operation") -> TypeError:
     return TypeError(
         f"{name} is not an operation on tensors: it would leave the graph. Compute on plain arrays with {name}(x.data), "
-        "use another operation, or declare one with @nd.primitive"
+        f"use {instead}, or declare one with @nd.primitive"
     )
 
 

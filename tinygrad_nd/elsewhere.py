@@ -19,13 +19,15 @@ _FUNCTIONS = {  # PyTorch's name: the one here
     "randn": "random.standard_normal", "rand": "random.random", "randint": "random.integers", "manual_seed": "random.seed",
     "DataLoader": "data.batches", "Variable": "tensor", "inference_mode": "no_grad", "from_numpy": "astensor", "as_tensor": "astensor",
     "norm": "linalg.norm", "conv": "conv_nd", "jacrev": "jacobian", "jacfwd": "jacobian",
-    "GradientTape": "value_and_grad", "set_grad_enabled": "no_grad",
+    "GradientTape": "value_and_grad", "gradcheck": "testing.check_grads", "set_grad_enabled": "no_grad",
 }  # fmt: skip
 _TOLD = {  # what is no function here
     "layers": "layers are in nd.nn",
     "optimizers": "optimisers are in nd.optim",
     **dict.fromkeys(("functional", "F"), "functions are in nd itself, such as nd.relu and nd.cross_entropy"),
     "jit": "operations run as they are called, without a compiler for programs; nd.set_engine('jit') compiles the kernels",
+    "autograd": "gradients are in nd itself: nd.grad of a function, nd.gradients of tensors at hand",
+    "is_tensor": "use isinstance(x, nd.Tensor)",
     "compile": "operations run as they are called, without a compiler for programs; nd.set_engine('jit') compiles the kernels",
     **dict.fromkeys(("vmap", "pmap", "vectorize"), "operations take batches, along leading axes; or use nd.stack([f(row) for row in x])"),
     **dict.fromkeys(("Dataset", "TensorDataset"), "arrays are enough: nd.data.batches((x, y), size)"),

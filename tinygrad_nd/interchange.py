@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .tensor import Parameter, Tensor, astensor, made_by, tensor
+from .tensor import Parameter, Tensor, astensor, handle, made_by, tensor
 
 __all__ = ["from_dlpack"]
 
@@ -125,7 +125,8 @@ def _format(self: Tensor, spec: str) -> str:
     return format(self._data.item(), spec) if spec else str(self)
 
 
-# Copies: value, name, and whether it requires grad. The copy of a leaf is a leaf of its own, without gradient or hooks.
+# Copies: value, name, and whether it requires grad. The copy of a leaf is a leaf of its own, without gradient or hooks; the shallow one of
+# a result, such as matplotlib makes of what it draws, is another handle on it.
 
 
 def _parts(t: Tensor, what: str) -> tuple[type[Tensor], np.ndarray, bool, str | None]:
@@ -156,7 +157,7 @@ PROTOCOLS = {
     "__repr__": _repr,
     "__str__": _str,
     "__format__": _format,
-    "__copy__": lambda self: _rebuild(*_parts(self, "copy")),
+    "__copy__": lambda self: _rebuild(*_parts(self, "copy")) if self.is_leaf else handle(self._data, self._node),
     "__deepcopy__": lambda self, memo: _rebuild(*_parts(self, "deepcopy")),
     "__reduce__": lambda self: (_rebuild, _parts(self, "pickle")),
 }

@@ -227,7 +227,7 @@ def is_channels_last(where: str, layout: str | None) -> bool:
     """Whether `layout` is "N*C"; None means "NC*"."""
     if layout is not None and (not isinstance(layout, str) or layout not in ("NC*", "N*C")):
         text = str(layout).upper()
-        guess = "NC*" if text[:2] == "NC" or text[:1] == "C" else "N*C" if text[-1:] == "C" else None
+        guess = "N*C" if text[-1:] == "C" or "LAST" in text else "NC*" if text[:2] == "NC" or text[:1] == "C" else None
         probably = f'; "{guess}" is probably meant, whatever the rank' if guess else ""
         raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {layout!r}{probably}')
     return layout == "N*C"
