@@ -45,6 +45,12 @@ def test_a_loop_is_its_formula_and_zero_stays_zero(f, dtype, shape, orders):
     np.testing.assert_allclose(found, expected, {"f2": 5e-3, "f4": 2e-6, "f8": 1e-15}[dtype])
 
 
+@pytest.mark.parametrize("f", FORMULAS)
+def test_so_many_numbers_that_threads_share_them(f):
+    g, y = np.random.default_rng(0).standard_normal((2, 800, 700)).astype("f4")
+    np.testing.assert_allclose(f(g, y), FORMULAS[f](g, y), rtol=2e-6, atol=1e-6)
+
+
 def test_nan_cotangents_stay():
     g = np.full(5000, np.nan)
     for f in (guarded.scale, guarded.tanh_grad):

@@ -103,6 +103,13 @@ def test_reduce_sum_is_numpys(shape, order, axes):
         assert (np.abs(got - exact) <= 1e-6 * size).all()
 
 
+def test_numpy_adds_what_lies_apart_by_products(choose_engine):
+    choose_engine("numpy")
+    x = sample((20, 700, 40))
+    got, exact = reduce_sum(x, (1,), False), np.sum(x, 1, np.float64)
+    assert (np.abs(got - exact) <= 1e-6 * np.sum(np.abs(x), 1)).all()
+
+
 def test_long_sums_keep_their_digits():
     x = np.full((300_000, 3), 0.1, np.float32)
     np.testing.assert_allclose(reduce_sum(x, (0,), False), 30000.000447, rtol=1e-5)
