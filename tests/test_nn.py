@@ -335,6 +335,65 @@ def test_layers_without_weights_are_the_functions():
         np.testing.assert_array_equal(y.data, expected.data)
 
 
+def drawn(layer, seed=3):
+    """A layer in double precision whose parameters are all drawn, so that none is zero or one."""
+    rng = np.random.default_rng(seed)
+    layer.astype(np.float64)
+    for p in layer.parameters():
+        p.data = rng.standard_normal(p.shape)
+    return layer
+
+
+@in_turn("layer, f", [
+    (nn.LayerNorm((6, 5)), lambda x, w, b: nd.layer_norm(x, (6, 5), w, b)),
+    (nn.RMSNorm(5, 0.1), lambda x, w: nd.rms_norm(x, 5, w, 0.1)),
+    (nn.InstanceNorm(4, affine=True), lambda x, w, b: nd.instance_norm(x, weight=w, bias=b)),
+    (nn.GroupNorm(2, 4), lambda x, w, b: nd.group_norm(x, 2, w, b)),
+    (nn.PReLU(4), nd.prelu),
+])  # fmt: skip
+def test_layers_with_weights_are_the_functions_of_them(layer, f):
+    x = np.random.default_rng(0).standard_normal((2, 4, 6, 5))
+    np.testing.assert_array_equal(drawn(layer)(x).data, f(x, *layer.parameters()).data)
+
+
+def test_a_bilinear_layer_is_its_sum():
+    x, y = np.random.default_rng(0).standard_normal((2, 7, 3))
+    layer = drawn(nn.Bilinear(3, 3, 4))
+    expected = np.einsum("ni,oij,nj->no", x, layer.weight.data, y) + layer.bias.data
+    np.testing.assert_allclose(layer(x, y).data, expected, rtol=1e-12)
+
+
+def test_attention_whose_keys_and_values_have_other_widths():
+    rng = np.random.default_rng(0)
+    a = drawn(nn.MultiHeadAttention(8, 2, kdim=5, vdim=6, batch_first=True))
+    q, k, v = (rng.standard_normal(s) for s in ((3, 4, 8), (3, 7, 5), (3, 7, 6)))
+    found, weights = a(q, k, v)
+    parts = zip((q, k, v), (a.q_proj_weight, a.k_proj_weight, a.v_proj_weight), np.split(a.in_proj_bias.data, 3))
+    q, k, v = ((t @ w.data.T + b).reshape(3, -1, 2, 4).swapaxes(1, 2) for t, w, b in parts)
+    e = np.exp(q @ k.mT / 2)
+    e /= e.sum(-1, keepdims=True)
+    np.testing.assert_allclose(weights.data, e.mean(1), rtol=1e-10)
+    np.testing.assert_allclose(found.data, (e @ v).swapaxes(1, 2).reshape(3, 4, 8) @ a.out_proj.weight.data.T + a.out_proj.bias.data)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_transformers_are_attention_and_dense_layers_around_which_x_goes(norm_first):
+    x, memory = np.random.default_rng(0).standard_normal((2, 5, 3, 8))
+    step = lambda x, norm, f: x + f(norm(x)) if norm_first else norm(x + f(x))
+    for layers, stack in ((nn.TransformerEncoderLayer, nn.TransformerEncoder), (nn.TransformerDecoderLayer, nn.TransformerDecoder)):
+        a = drawn(layers(8, 2, 16, 0.0, norm_first=norm_first))
+        given = (memory,) if layers is nn.TransformerDecoderLayer else ()
+
+        def once(x, a=a, given=given):
+            x = step(nd.tensor(x), a.norm1, lambda x: a.self_attn(x, x, x)[0])
+            x = step(x, a.norm2, lambda x: a.multihead_attn(x, *given, *given)[0]) if given else x
+            return step(x, a.norm3 if given else a.norm2, lambda x: a.linear2(nd.relu(a.linear1(x))))
+
+        np.testing.assert_allclose(a(x, *given).data, once(x).data, rtol=1e-9)
+        last = nn.LayerNorm(8)
+        np.testing.assert_allclose(stack(a, 2, last)(x, *given).data, last(once(once(x).data)).data, rtol=1e-7)
+
+
 def test_flatten_keeps_an_empty_batch():
     assert nn.Flatten()(nd.tensor(np.zeros((0, 3, 4)))).shape == (0, 12)
 
