@@ -1,4 +1,4 @@
-"""Activations as modules, under PyTorch's names: each is a function with its arguments kept. And PReLU, which learns its slope."""
+"""Activations and dropout as modules, under PyTorch's names: functions with arguments kept. And PReLU, which learns its slope."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import number
+from ..arguments import Rng, generator, number
 from ..ops import activation, curves
+from ..ops.dropout import alpha_dropout, dropout, dropout_nd
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..tensor import Parameter, Tensor
-from .function import module_of
+from .function import module_of, of_ranks
 from .kept import check_kept
 from .lazy import check_counts, floating
 from .module import Module
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax",
-    "Mish", "PReLU", "ReLU", "ReLU6", "Sigmoid", "SiLU", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
-    "Threshold",
+    "AlphaDropout", "CELU", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropoutNd", "ELU", "GELU", "GLU", "Hardshrink",
+    "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU",
+    "Sigmoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
 ]  # fmt: skip
 
 CELU = module_of("CELU", curves.celu)
@@ -63,3 +64,36 @@ class PReLU(Module):
 
     def forward(self, x: Any) -> Tensor:
         return activation.prelu(x, self.weight, layout=self.layout)
+
+
+class Dropout(Module):
+    """`dropout` of single entries."""
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        number(type(self).__name__, "p", p, least=0, most=1)
+        self.p, self.generator = p, generator(type(self).__name__, rng)
+
+    def forward(self, x: Any) -> Tensor:
+        return dropout(x, self.p, self.training, rng=self.generator)
+
+
+class AlphaDropout(Dropout):
+    """`alpha_dropout`, the companion of `SELU`."""
+
+    def forward(self, x: Any) -> Tensor:
+        return alpha_dropout(x, self.p, self.training, rng=self.generator)
+
+
+class DropoutNd(Dropout):
+    """`dropout_nd` of whole channels."""
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None, layout: str | None = None) -> None:
+        super().__init__(p, rng=rng)
+        self.layout = layout
+        check_kept(self, ("layout",))
+
+    def forward(self, x: Any) -> Tensor:
+        return dropout_nd(x, self.p, self.training, rng=self.generator, layout=self.layout)
+
+
+Dropout1d, Dropout2d, Dropout3d = of_ranks(DropoutNd, name="Dropout")

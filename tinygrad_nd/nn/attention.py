@@ -24,7 +24,7 @@ from ..ops.layers import linear
 from ..ops.reduce import mean
 from ..ops.shape import expand_dims, reshape, squeeze, swapaxes, transpose
 from ..tensor import Parameter, Tensor, astensor
-from .dropout import Dropout
+from .activation import Dropout
 from .kept import check_kept
 from .lazy import check_counts
 from .linear import Linear
