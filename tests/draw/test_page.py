@@ -213,6 +213,17 @@ def test_the_picture_is_moved_by_pointer_and_wheel(browser, photographs):
     assert place()[2] < scale
 
 
+def test_a_picture_too_large_for_the_stage_opens_where_the_graph_begins(browser, tmp_path):
+    h = nd.ones(2, requires_grad=True)
+    for _ in range(30):
+        h = nd.sin(h)
+    browser.open(nd.draw(h, rankdir="BT").save(tmp_path / "tall.html"))
+    browser.run("document.getAnimations().forEach(a => a.finish())")
+    ends = lambda e: browser.run(f"(r => [r.top, r.bottom])(document.querySelector('{e}').getBoundingClientRect())")
+    (top, bottom), (high, low) = ends("#stage"), ends("#stage .node")
+    assert top < high < low < bottom
+
+
 def test_the_graph_is_walked_with_keys(browser, photographs):
     focused = lambda: browser.run("document.activeElement.getAttribute('aria-label')")
     browser.open(photographs, 390, 844)

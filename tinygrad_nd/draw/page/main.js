@@ -19,7 +19,7 @@ function show(number) {
   choose(undefined);
   player.load(level);
   search();
-  view.fit(0.85);
+  view.fit(0.85, picture.shapes.get(level.nodes[0]));
   choose(before === undefined ? undefined : level.standIn(before));
 }
 

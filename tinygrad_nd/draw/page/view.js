@@ -21,12 +21,14 @@ class View {
     this.stage.replaceChildren(svg);
   }
 
-  // The whole picture; or its beginning, where it would be smaller than `least`.
-  fit(least = 0.1) {
+  // The whole picture; or where it begins, with the element `first`, if it would be smaller than `least`.
+  fit(least = 0.1, first) {
     const { clientWidth, clientHeight } = this.stage, { width, height } = this.size;
     this.scale = Math.max(least, Math.min(1.25, clientWidth / width, clientHeight / height));
-    this.x = Math.max((clientWidth - width * this.scale) / 2, 0);
-    this.y = Math.max((clientHeight - height * this.scale) / 2, 0);
+    this.x = this.y = 0;
+    const box = first ? this.box(first) : { x: 0, y: 0, width: 0, height: 0 };
+    this.x = beginning(width * this.scale, clientWidth, box.x + box.width / 2);
+    this.y = beginning(height * this.scale, clientHeight, box.y + box.height / 2);
     this.place(true);
   }
 
@@ -93,6 +95,11 @@ class View {
     this.fingers.delete(event.pointerId);
     this.stage.classList.remove("held");
   }
+}
+
+// Where what is so long begins in `room`: halfway; what is longer shows the place `at`, in the middle if it can.
+function beginning(long, room, at) {
+  return long <= room ? (room - long) / 2 : Math.min(Math.max(room / 2 - at, room - long), 0);
 }
 
 // How far to move spans [low, high] so that they lie inside `room`.
