@@ -356,7 +356,7 @@ ERRORS = {
     "schedule no schedule": (dict(schedule=3), TypeError, "schedule"),
     "average no average": (dict(ema=0.9), TypeError, r"averaged\(\)"),
     "stopping at random": (dict(early_stopping="soon"), TypeError, "soon"),
-    "rng a seed": (dict(rng=3, checkpoint="x.npz"), TypeError, "Generator"),
+    "rng a seed": (dict(rng=3), TypeError, "Generator"),
     "schedule every": (dict(schedule_every="batch"), ValueError, "batch"),
     "callback no callback": (dict(callbacks=[3]), TypeError, "on_step_end"),
     "loss of one": (dict(loss=lambda p: p), TypeError, r"\(prediction, target\) or loss\(model, batch\), but takes \(p\)"),

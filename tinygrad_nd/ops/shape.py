@@ -45,7 +45,8 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
     except (ValueError, OverflowError) as error:
         raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
     except TypeError:
-        raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {kind_of(axis)}") from None
+        hint = f"; nd.{where}imum compares two arrays" if where in ("max", "min") else ""
+        raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {kind_of(axis)}{hint}") from None
 
 
 def axis_of(axis: Axes | None, ndim: int, where: str) -> int:

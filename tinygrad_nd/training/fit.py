@@ -79,7 +79,10 @@ def fit(
     flag("fit", "progress", progress)
     if checkpoint is None and checkpoint_every is not None:
         raise ValueError(f"fit: checkpoint_every={checkpoint_every} needs checkpoint, the file to write")
-    keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, rng)
+    generators: list[Any] = list(rng) if isinstance(rng, (list, tuple)) else [rng]
+    if not all(isinstance(g, np.random.Generator) for g in generators):
+        raise TypeError(f"fit: rng must be a np.random.Generator or several, but got {rng!r}")
+    keeper = None if checkpoint is None else Keeper(run, checkpoint, checkpoint_every, generators)
     told = Progress(run, progress)
     with training(model), interruptible(run.stop):
         try:

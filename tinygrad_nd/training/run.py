@@ -203,9 +203,7 @@ def _in_mode(model: Any, mode: bool | None) -> Iterator[None]:
 class Keeper:
     """Saves everything that the rest of a training depends on, after every epoch and `every` so many steps; begins by taking it back."""
 
-    def __init__(
-        self, run: Run, path: str | PathLike[str], every: int | None, rng: np.random.Generator | Sequence[np.random.Generator]
-    ) -> None:
+    def __init__(self, run: Run, path: str | PathLike[str], every: int | None, generators: Sequence[np.random.Generator]) -> None:
         self.every, self.run = every, run
         self.midway = hasattr(run.data, "state_dict")  # so that a training can go on within an epoch
         if every is not None:
@@ -215,9 +213,6 @@ class Keeper:
             raise TypeError(
                 f"fit: checkpoint_every needs data that know their place, as nd.data.batches do, but a {kind} has no state_dict"
             )
-        generators = list(rng) if isinstance(rng, (list, tuple)) else [rng]
-        if not all(isinstance(g, np.random.Generator) for g in generators):
-            raise TypeError(f"fit: rng must be a np.random.Generator or several, but got {rng!r}")
         ensure_writable(path)
         self.path = Path(path)
         learned = {id(p) for p in run.model.parameters()} if isinstance(run.model, Module) else set()
