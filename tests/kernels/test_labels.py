@@ -6,7 +6,7 @@ from in_turn import in_turn
 from orders import lying
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import labels, margins, places, resample, taps, unfold
+from tinygrad_nd.kernels import labels, places, resample, taps, unfold
 
 RNG = np.random.default_rng(6)
 
@@ -44,7 +44,7 @@ def test_losses_of_labels(shape, order, engine):
 @pytest.mark.parametrize("p", [1, 2])
 def test_margins_of_labels(shape, dtype, p, engine):
     x, at = RNG.standard_normal(shape).astype(dtype), RNG.integers(-1, 9, (shape[0], 3))
-    rows, slope = margins.loss(x, at, 0.7, p, None)
+    rows, slope = labels.margins(x, at, 0.7, p, None)
     for r in range(0, shape[0], 13):
         own = [j for j in at[r] if j >= 0]
         others = ~np.isin(np.arange(shape[1]), own)
@@ -55,7 +55,7 @@ def test_margins_of_labels(shape, dtype, p, engine):
             expected[j] -= s.sum()
         np.testing.assert_allclose(slope[r], expected / shape[1], rtol=2e-5, atol=1e-6)
         np.testing.assert_allclose(rows[r], np.sum(np.power(short, p)) / shape[1], rtol=2e-5)
-    np.testing.assert_allclose(margins.loss(x, at, 0.7, p, 0.5)[1], slope / 2, rtol=1e-6)
+    np.testing.assert_allclose(labels.margins(x, at, 0.7, p, 0.5)[1], slope / 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("top", [1e4, -1e4])

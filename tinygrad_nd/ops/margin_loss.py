@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import number
-from ..kernels import margins as kernel
+from ..kernels import labels as kernel
 from ..kernels.labels import NONE
 from ..kernels.losses import times
 from ..tape import primitive
@@ -52,7 +52,7 @@ def _margins(where: str, x: Tensor, places: np.ndarray, reduction: str, margin: 
         loss = _margins(where, expand_dims(x, 0), places[None], reduction, margin, p)
         return reshape(loss, ()) if reduction == "none" else loss
     scale = None if reduction == "none" else 1.0 if reduction == "sum" else 1 / len(x.data) if len(x.data) else float("nan")
-    found, slope = kernel.loss(x.data, places, margin, p, scale)
+    found, slope = kernel.margins(x.data, places, margin, p, scale)
     return _margin_loss(x, places, found, slope, margin=margin, p=p, scale=scale)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import activation, labels, losses, margins, norm, pool, winners
+from ..kernels import activation, labels, losses, norm, pool, winners
 from ..node import Constant, Node
 from ..tape import FREED, Op, saved_operands
 from ..tensor import Tensor
@@ -162,7 +162,7 @@ def _nll(of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _margin_loss(of: dict[str, Any]) -> dict[str, Any]:
-    return dict(zip(("found", "slope"), margins.loss(of["x"], of["places"], of["margin"], of["p"], of["scale"])))
+    return dict(zip(("found", "slope"), labels.margins(of["x"], of["places"], of["margin"], of["p"], of["scale"])))
 
 
 def _moments(of: dict[str, Any]) -> dict[str, Any]:

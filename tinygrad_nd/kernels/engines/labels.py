@@ -1,4 +1,4 @@
-"""Compiled loops of `kernels.labels`, for float32; rows and lanes as in `softmax`.
+"""Compiled loops of `kernels.labels`, for float32, but margins for float64, too; rows and lanes as in `softmax`.
 
 Exponentials are taken from the label's score on, so that the loss is the logarithm of their sum; from the largest one if that is too large.
 """
@@ -168,3 +168,35 @@ def put_and_picked_lanes(out, rows, labels, x, weights, ignore, scale, begin, en
             if label != ignore:
                 rows[p, 0, i] = -weights[0, label] * x[p, label, i]
                 out[p, label, i] = -weights[0, label] * scale[()]
+
+
+# Margins.
+
+
+@summing
+def margins(found, slope, x, places, margin, squared, rate):
+    classes, one = x.shape[1], x.dtype.type(1)
+    others = np.empty(classes, x.dtype)  # 0 for labels, 1 for what is none
+    for r in range(x.shape[0]):
+        slope[r], others[:], total = 0, 1, x.dtype.type(0)
+        for k in range(places.shape[1]):
+            if places[r, k] >= 0:
+                others[places[r, k]] = 0
+        for k in range(places.shape[1]):
+            label = places[r, k]
+            if label < 0:
+                continue
+            distance, steps = margin - x[r, label], x.dtype.type(0)
+            for i in range(classes):
+                short = _short(distance, x[r, i]) * others[i]
+                step = 2 * short if squared else (one if short > 0 else 0)
+                total += short * short if squared else short
+                slope[r, i] += step * rate
+                steps += step
+            slope[r, label] -= steps * rate
+        found[r] = total / classes
+
+
+@exact
+def _short(distance, x):
+    return np.maximum(distance + x, 0)
