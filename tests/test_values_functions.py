@@ -113,8 +113,8 @@ REDUCTIONS = {
     "nansum": [{}, {"where": EVEN}, {"initial": 1}],
     "nanprod": [{}],
     "nanmean": [{}, {"where": EVEN}],
-    "nanvar": [{}, {"ddof": 1}],
-    "nanstd": [{}],
+    "nanvar": [{}, {"ddof": 1}, {"ddof": 3}],
+    "nanstd": [{}, {"ddof": 3}],
     "nanmax": [{}, {"initial": 0}],
     "nanmin": [{}, {"where": EVEN, "initial": 5}],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,10 @@ def std(
 
 
 def _spread(
-    who: str, x: Any, axis: Axis, dtype: Any, ddof: float, keepdims: bool, where: Any, mean: Any, correction: float | None
-) -> Tensor:
-    """The variance or the standard deviation; of real numbers which all count, as one operation."""
+    who: str, x: Any, axis: Axis, dtype: Any = None, ddof: float = 0, keepdims: bool = False, where: Any = True, mean: Any = None,
+    correction: float | None = None, spent: float = 0,
+) -> Tensor:  # fmt: skip
+    """The variance or the standard deviation; of real numbers which all count, as one operation. `spent` divides without freedom."""
     if correction is not None and ddof:
         raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
     x = floating(x) if dtype is None else floating(astype(x, dtype))
@@ -70,8 +72,8 @@ def _spread(
         if np.any(np.less_equal(freedom, 0)):
             warnings.warn(f"{who}: no degrees of freedom are left along axis {axis} of x {x.shape}", RuntimeWarning, stacklevel=4)
         d = chosen(x - (_mean(x, axes, keepdims=True, where=where) if mean is None else astensor(mean)), where, 0)
-        divisor = np.maximum(freedom, 0).astype(d.data.real.dtype)
-        if who == "var":
+        divisor = np.where(np.greater(freedom, 0), freedom, spent).astype(d.data.real.dtype)
+        if who.endswith("var"):
             y = sum(real(d * conj(d)) if d.dtype.kind == "c" else square(d), axes, keepdims=True) / divisor
         else:
             y = _keep(_pnorm(d, axes=axes, p=2.0), d.shape, axes, True) / divisor**0.5
@@ -146,13 +148,14 @@ def laid_along(who: str, x: Tensor, axis: Axis, axes: tuple[int, ...], w: Tensor
 # Without NaN.
 
 
-def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor]:
-    """The reduction with `where=` everything but NaN."""
+def _without_nan(f: Callable[..., Tensor], skipped: str, inexact: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
+    """The reduction with `where=` everything but NaN, as `inexact` takes it of numbers which may be that."""
 
     def reduction(x: Any, axis: Axis = None, *args: Any, where: Any = True, **options: Any) -> Tensor:
         x = astensor(x)
         keep = ~np.isnan(x.data)
-        return f(x, axis, *args, where=keep if where is True else keep & astensor(where).data, **options)
+        g = f if inexact is None or x.dtype.kind not in "fc" else inexact
+        return g(x, axis, *args, where=keep if where is True else keep & astensor(where).data, **options)
 
     doc = f"`{f.__name__}` of the entries that are not NaN; {skipped}."
     return named(titled(reduction, f"nan{f.__name__}", doc, inspect.signature(f).parameters.values()))
@@ -161,8 +164,8 @@ def _without_nan(f: Callable[..., Tensor], skipped: str) -> Callable[..., Tensor
 nansum = _without_nan(sum, "0 if there are none")
 nanprod = _without_nan(prod, "1 if there are none")
 nanmean = _without_nan(mean, "NaN if there are none")
-nanvar = _without_nan(var, "NaN if there are none")
-nanstd = _without_nan(std, "NaN if there are none")
+nanvar = _without_nan(var, "NaN if there are no more than `ddof`", partial(_spread, "nanvar", spent=np.nan))
+nanstd = _without_nan(std, "NaN if there are no more than `ddof`", partial(_spread, "nanstd", spent=np.nan))
 
 
 def _extreme(f: Callable[..., Tensor], least: float, word: str) -> Callable[..., Tensor]:
