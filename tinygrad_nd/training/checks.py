@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import number, option, whole
+from ..data.batches import Batches
 from ..nn.module import Module
 from ..tensor import Tensor
+from ..tree import leaves, mapped
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from .run import Run
-import inspect
-from collections.abc import Callable
-
-from ..data.batches import Batches
-from ..tree import leaves, mapped
 
 ORDER = "fit(model, loss, data, optimiser, epochs)"
 HOOKS = ("on_train_begin", "on_step_end", "on_epoch_end", "on_train_end")

@@ -17,8 +17,7 @@ from ..debug import anomaly
 from ..kernels.memory import memory_order
 from ..optim import clip_grad_norm_
 from .checks import count, length
-from .history import History
-from .metrics import Metric
+from .history import History, Metric
 from .progress import Progress
 from .run import Keeper, Run, training
 from .stopping import EarlyStopping, interruptible

@@ -17,8 +17,7 @@ from ..nn.module import Module
 from ..node import no_grad
 from ..tensor import Tensor
 from .checks import asks, check, count, pair, parameters_of, sample, shapes, takes_model
-from .history import History
-from .metrics import Means, named, number
+from .history import History, Means, named, number
 from .stopping import EarlyStopping
 
 
