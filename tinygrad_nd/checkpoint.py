@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import answering, kind_of
 from .node import Node, current_scope, enable_grad, new_node, now, recording, replaced, setting
 from .ops.sampling import Drawn, drawn_from, generator
 from .sweep import sweep
@@ -23,6 +24,7 @@ from .tree import leaves, mapped
 from .values import immutable
 
 
+@answering
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """f, keeping only its inputs for the backward sweep: what it computes on the way is dropped, and computed again when needed.
 
@@ -38,6 +40,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> float(nd.grad(block)(0.0)) == float(nd.cos(1.0))
     True
     """
+    if not callable(f):
+        raise TypeError(f"checkpoint: takes a function, but got {kind_of(f)}")
 
     @wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Rng, dtype_of, generator, number, whole
+from .arguments import Rng, answering, dtype_of, generator, number, whole
 from .elsewhere import hinting
 from .tensor import default_dtype
 from .values import numeric
@@ -193,3 +193,7 @@ def _dtype(name: str, dtype: npt.DTypeLike | None, kinds: str = "f") -> np.dtype
         hint = "; draw real and imaginary parts apart" if chosen.kind == "c" else ""
         raise TypeError(f"{name}: needs a floating dtype, but got {chosen}{hint}")
     return chosen
+
+
+for _name in __all__:
+    globals()[_name] = answering(globals()[_name])

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+MOST = 1024  # threads
 
 _local = threading.local()
 _override: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
@@ -233,14 +234,14 @@ if hasattr(os, "register_at_fork"):
 def _positive(where: str, n: int) -> int:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
         raise TypeError(f"{where}: the number of threads is an int, not {n!r} ({type(n).__name__})")
-    if n < 1:
-        raise ValueError(f"{where}: cannot work with {n} threads; use at least 1")
+    if not 0 < n <= MOST:
+        raise ValueError(f"{where}: cannot work with {n} threads; use 1 to {MOST}")
     return int(n)
 
 
 def _available() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if asked.isdecimal() and 0 < int(asked) <= 1024:
+    if asked.isdecimal() and 0 < int(asked) <= MOST:
         return int(asked)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
