@@ -1,6 +1,8 @@
 """Compiled loops as built-in functions: they check what they are given, for nobody else does."""
 
+import operator
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from in_turn import in_turn
 
 pytest.importorskip("llvmlite")
 
+import tinygrad_nd as nd
 from tinygrad_nd.kernels import guarded
 from tinygrad_nd.kernels.engines import Builtins, loops
 from tinygrad_nd.kernels.engines.builtins import builtin
@@ -102,3 +105,29 @@ def test_products_are_added_as_they_are_made(engine):
     assert not guarded.add_product(total[:, ::2], g[:, ::2], d[:, ::2])
     assert not guarded.add_product(total, g[0], d) and not guarded.add_product(total, g, 2.0)
     assert not guarded.add_product(np.ones(9), np.ones(9), np.ones(9))  # so few take no longer in NumPy
+
+
+def told(f, *operands):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = f(*operands)
+    return np.asarray(found), sorted(str(w.message).split(" in ")[0] for w in told)
+
+
+@pytest.mark.parametrize("f", [operator.add, operator.sub, operator.mul, operator.truediv])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arithmetic_of_small_arrays_does_what_numpy_does(f, dtype, engine):
+    rng = np.random.default_rng(0)
+    x, y, large = rng.standard_normal((3, 40, 60)).astype(dtype)
+    large[3, 4] = np.finfo(dtype).max
+    odd = [np.where(x > 2, number, y).astype(dtype) for number in (0, np.inf, np.nan)]
+    others = [y, large, *odd, y.T.copy().T, y[:1], y[:, :1], y[::-1], y.astype(int), y.astype(np.float16), y.astype(float)]
+    for b in others:
+        for a in (x, large, x.T.copy().T, np.repeat(x, 2, 1)[:, ::2]):
+            before = a.copy(), b.copy()
+            expected, warned = told(f, a, b)
+            for _ in range(2):  # the second finds memory of the first
+                got, said = told(f, nd.tensor(a), nd.tensor(b))
+                assert got.dtype == expected.dtype and said == warned
+                np.testing.assert_array_equal(got, expected, strict=True)
+            np.testing.assert_array_equal(a, before[0]), np.testing.assert_array_equal(b, before[1])

@@ -6,6 +6,7 @@ Every array is seen in the order of its memory (channels-last arrays are common)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,24 +49,32 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
 
 def _warm(ufunc: np.ufunc, x: Array, y: Any) -> Array | None:
     """An array for the result in memory that is recycled, if it lies as x does; None where there is none, or malloc's is as good."""
-    shape, strides, dtype, other = x.shape, x.strides, x.dtype, type(y)
+    nbytes, shape, dtype = x.nbytes, x.shape, x.dtype
+    other: Any = type(y)
+    if nbytes < spare.PAGE:
+        return None
     rows = None  # the shape of what repeats along x
     if other is ndarray:
-        if y.dtype is not dtype or y.shape == shape and y.strides != strides:
+        if y.dtype is not dtype or y.shape == shape and y.strides != x.strides:
             return None
         rows = None if y.shape == shape else y.shape
-    key = ufunc, shape, strides, dtype, other, rows
-    try:
-        kind = spare.plans[key]
-    except KeyError:
-        if len(spare.plans) >= spare.KINDS:
-            spare.plans.clear()
-        alike = (other is ndarray or other in _NUMBERS) and (rows is None or fits(rows, shape))
-        alike = alike and x.nbytes >= spare.PAGE and _keeps_dtype(ufunc, dtype, dtype if other is ndarray else other)
-        kind = spare.plans[key] = spare.kind(x) if alike else None
-    if kind is None:
+    if not _lies_as_first(ufunc, shape, dtype, other, rows):
         return None
-    return kind.take() if kind.nbytes < memory.SMALL else memory.empty_like(x)
+    if nbytes >= memory.SMALL:
+        return memory.empty_like(x)
+    out = spare.take(nbytes)
+    if out is None or out.strides != x.strides or out.shape != shape or out.dtype is not dtype:
+        return None
+    out.setflags(write=True)
+    return out
+
+
+@lru_cache(1 << 12)
+def _lies_as_first(ufunc: np.ufunc, shape: tuple[int, ...], dtype: np.dtype[Any], other: Any, rows: tuple[int, ...] | None) -> bool:
+    """Whether the result has the shape and dtype of the first operand, for a second of this type and shape (None: the same)."""
+    if other is not ndarray and other not in _NUMBERS or rows is not None and not fits(rows, shape):
+        return False
+    return _keeps_dtype(ufunc, dtype, dtype if other is ndarray else other)
 
 
 def fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
@@ -123,6 +132,29 @@ def tiled(f: Callable[..., Any], *operands: Any) -> Array:
     operands = tuple([a[()] if isinstance(a, ndarray) and not a.ndim else a for a in operands])
     dtype = f(*[np.empty(0, a.dtype) if isinstance(a, ndarray) else a for a in operands]).dtype
     return fused(lambda out, *parts: np.copyto(out, f(*parts)), *operands, dtype=dtype, tile=STEPS)
+
+
+def paired(place: str) -> Callable[[Array, Array], Array | None]:
+    """What the compiled loop `module.name` makes of two small arrays that lie alike in memory, without gaps, in memory that is recycled.
+
+    None where there is none, or where the result is not finite: NumPy warns of that.
+    """
+    few = engines.Builtins(place, 3)
+
+    def run(x: Array, y: Array) -> Array | None:
+        nbytes = x.nbytes
+        if not spare.PAGE <= nbytes < spare.MOST or y.nbytes != nbytes:
+            return None
+        f = few[x.dtype]
+        if f is None:
+            return None
+        out = spare.take(nbytes)
+        if out is not None and f(out, x, y) is out:
+            return out
+        out = np.empty_like(x)
+        return out if f(out, x, y) is out else None
+
+    return run
 
 
 def looped(place: str, operands: int = 1) -> Callable[..., Array | None]:

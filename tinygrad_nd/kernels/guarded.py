@@ -12,7 +12,7 @@ from .elementwise import COMPILED, LARGE, PASSES, apply, fused, looped
 from .engines import ALONE, Builtins
 
 _scale, _over, _tanh_grad, _sigmoid_grad = (looped(f"loops.{name}", 2) for name in ("scale", "over", "tanh_grad", "sigmoid_grad"))
-_add_product = Builtins("loops.add_product", 3)
+_product, _add_product = (Builtins(f"loops.{name}", 3) for name in ("scale", "add_product"))
 DOT = 10_000  # elements; up to here a dot product is the quicker
 
 
@@ -33,6 +33,15 @@ def scale(g: Any, d: Any) -> Any:
 def along(g: Any, d: Any) -> Any:
     """scale(g, conj(d))."""
     return scale(g, np.conjugate(d) if g.dtype.kind == "c" else d)
+
+
+def product(g: Any, d: Any) -> Any:
+    """along(g, d), by a shorter way where arrays are few and lie alike."""
+    if type(g) is np.ndarray and COMPILED <= g.size <= ALONE and (f := _product[g.dtype]) is not None:
+        out = np.empty_like(g)
+        if f(out, g, d) is out:
+            return out
+    return along(g, d)
 
 
 def add_product(total: np.ndarray, g: Any, d: Any) -> bool:

@@ -32,7 +32,7 @@ __all__ = [
 add = elementwise(np.add, "x + y.", scalar=operator.add, x=lambda g: g, y=lambda g: g)
 subtract = elementwise(np.subtract, "x - y.", scalar=operator.sub, x=lambda g: g, y=lambda g: -g)
 multiply = elementwise(np.multiply, "x * y.", scalar=operator.mul, one_pass=True, x=lambda g, y: along(g, y), y=lambda g, x: along(g, x))
-multiply.op.direct = [lambda g, node, i=i: guarded.along(g, node.saved[i]) for i in (0, 1)]  # type: ignore[attr-defined]
+multiply.op.direct = [lambda g, node, i=i: guarded.product(g, node.saved[i]) for i in (0, 1)]  # type: ignore[attr-defined]
 multiply.op.add = lambda total, g, node, i: guarded.add_product(total, g, node.saved[i])  # type: ignore[attr-defined]
 divide = elementwise(np.divide, "x / y.", scalar=operator.truediv, x=lambda g, y: over(g, conj(y)), y=lambda g, y, out: along(-g, out / y))
 negative = elementwise(np.negative, "-x.", x=lambda g: -g)

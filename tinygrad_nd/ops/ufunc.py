@@ -34,15 +34,21 @@ def elementwise(
 ) -> Function:
     """A primitive around a NumPy ufunc; its arguments are x, or x and y. Its rules take bare arrays, too (see `Op.pull` and `in_tiles`).
 
-    `one_pass` says that each rule is a single kernel, which does its own tiling; `by` is called instead of the ufunc; `scalar`: see `Op`.
+    `one_pass` says that each rule is a single kernel, which does its own tiling; `by` is called instead of the ufunc; `scalar`: see `Op`;
+    what has one is arithmetic, of which small arrays have compiled loops.
     """
+
+    pair = kernel.paired(f"loops.{ufunc.__name__}") if scalar else None
 
     def one(x: Any) -> Any:
         return apply(ufunc, x) if by is None else by(x)
 
     def two(x: Any, y: Any) -> Any:
-        if type(x) is ndarray and type(y) is ndarray and x.size < SMALL and y.size < SMALL:
-            return ufunc(x, y)
+        if type(x) is ndarray and type(y) is ndarray:
+            if x.size < SMALL and y.size < SMALL:
+                return ufunc(x, y)
+            if pair and (out := pair(x, y)) is not None:
+                return out
         return apply(ufunc, x, y)
 
     run: Any = one if ufunc.nin == 1 else two

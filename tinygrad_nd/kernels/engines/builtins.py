@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ _kept: list[_Definition] = []
 def builtin(f: Loop, dtype: np.dtype[Any], arrays: int, numbers: int) -> Callable[..., Any]:
     """f(*arrays, *numbers): the first is an array of this dtype without gaps, taken as flat; then other arrays, then floats of Python.
 
-    Returns the first. Where the others do not lie as it does, nothing is done, and the second is returned.
+    Returns the first. Where the others do not lie as it does, nothing is done, and the second is returned; so it is if f has one more
+    argument, an array of one int32, and leaves there what is not 0.
     """
     name = f.py_func.__name__
     code = function(name, "rri>r", dtype, _enter, f, dtype, arrays, numbers)
@@ -66,8 +68,12 @@ def _enter(kernel: Kernel, _self: Any, arguments: Any, _count: Any, f: Loop, dty
                 for number in things[arrays:]:
                     value = b.load(b.bitcast(kernel.at(number, integer(VALUE)), ir.DoubleType().as_pointer()))
                     values.append(Writer(kernel.module, b, f).cast(Number(value, np.dtype(np.float64)), dtype))
+                if verdict := len(signature(f.py_func).parameters) > len(values):
+                    odd = b.alloca(ir.IntType(32))
+                    values.append(Block(odd, np.dtype(np.int32), (Number(integer(1), INTEGER),)))
                 call(kernel.module, b, f, values)
-                b.store(out, result)
+                with b.if_then(b.icmp_signed("==", b.load(odd), odd.type.pointee(0)) if verdict else ir.Constant(BIT, 1)):
+                    b.store(out, result)
     returned = b.load(result)
     b.call(ir.Function(kernel.module, ir.FunctionType(ir.VoidType(), [out.type]), SHARE), [returned])
     return returned
