@@ -183,8 +183,10 @@ def test_what_is_no_number_is_refused(arguments):
 def test_resizing_is_pytorchs(rank, torch):
     x = draw(2, 3, *(9, 6, 5)[:rank])
     linear = {1: "linear", 2: "bilinear", 3: "trilinear"}[rank]
-    ways = [{"size": o} for o in (1, 2, 5, 8, 13)] + [{"scale_factor": f} for f in (2, 0.5, 1.7, 0.6)]
+    ways = [{"size": o} for o in (1, 2, 5, 8, 13)] + [{"scale_factor": f} for f in (2, 0.5, 1.7, 0.6, (1.05, 1.7, 1.1)[:rank])]
     for way, mode in product(ways, ("nearest", "nearest-exact", linear, "area", *(("bicubic",) if rank == 2 else ()))):
+        if mode == "nearest" and way is ways[-1]:
+            continue  # where an axis keeps its size, PyTorch's slope is not that of its values, but at rank 2
         for corners in ({"align_corners": False}, {"align_corners": True}) if "linear" in mode or "cubic" in mode else ({},):
             how = {**way, "mode": mode, **corners}
             theirs = torch.nn.functional.interpolate

@@ -197,9 +197,10 @@ def interpolate(
     if mode == "area":
         return restore(adaptive_avg_pool_nd(x, o))
     x = x if mode.startswith("nearest") else floating(x)
-    if o == n:
+    left = align_corners or mode == "linear"  # alone where the size stays, whatever the factor, as in PyTorch
+    moved = [p != m or (step != 1 and not left) for m, p, step in zip(n, o, steps)]
+    if not any(moved) or (o == n and mode == "nearest"):
         return restore(x)
-    moved = [p != m or (step != 1 and not align_corners) for m, p, step in zip(n, o, steps)]
     taps = (_taps(mode, m, p, step, align_corners, x.dtype) if moves else tap.same(m) for m, p, step, moves in zip(n, o, steps, moved))
     return restore(resample(x, taps=tuple(taps)))
 
