@@ -354,22 +354,8 @@ def test_every_pass_finds_the_arrays_of_the_one_before(engine):
             y = y * w
         y.sum().backward()
         assert len(spare._sizes[x.nbytes].kept) > 40
-    for other in (nd.tensor(np.ones((128, 32), np.float32)), nd.tensor(np.ones((32, 64)))):  # as many bytes
-        np.testing.assert_array_equal((other * 3).data, np.full(other.shape, 3.0))
-        np.testing.assert_array_equal((other + other).data, np.full(other.shape, 2.0))
     memory.clear_cache()
     assert not spare._sizes
-
-
-def test_no_more_arrays_are_kept_than_they_may(monkeypatch):
-    monkeypatch.setattr(spare, "LIMIT", 10 << 14)
-    spare.clear()
-    for _ in range(3):
-        for _ in range(30):
-            spare.take(1 << 14)
-        spare.keep([np.empty(1 << 14, np.uint8) for _ in range(30)])
-        assert len(spare._sizes[1 << 14].kept) <= 10
-    spare.clear()
 
 
 def test_a_tape_of_many_small_operations_is_light():

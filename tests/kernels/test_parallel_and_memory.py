@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from in_turn import in_turn
 
+import tinygrad_nd as nd
 from tinygrad_nd.kernels import blas, memory, parallel, spare
 
 BIG = (600, 1000)  # float32: above memory.SMALL
@@ -335,42 +336,55 @@ def test_recycling_under_threads():
 # ---- arrays that a sweep hands over
 
 
-def test_an_array_that_was_kept_is_used_for_the_next_one_like_it():
-    a, like = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
+def test_an_array_that_was_kept_is_used_for_the_next_one_of_its_bytes():
+    a, held = np.ones((40, 50), np.float32), np.ones((40, 50), np.float32)
     place = a.ctypes.data
-    assert spare.kind(like).take() is None
-    dropped = (a, like)
+    assert spare.take(a.nbytes) is None
+    dropped = (a, held)
     del a
     spare.keep(dropped)
     del dropped
-    assert spare.kind(np.ones((50, 40), np.float32)).take() is None
-    again = spare.kind(like).take()
-    assert again.ctypes.data == place and again.flags.writeable and spare.kind(like).take() is None
+    assert spare.take(held.nbytes - 4) is None
+    assert spare.take(held.nbytes).ctypes.data == place and spare.take(held.nbytes) is None
+
+
+@pytest.mark.parametrize("like", [np.ones((50, 40), np.float32), np.ones((40, 25)), np.asfortranarray(np.ones((40, 50), np.float32))])
+@pytest.mark.parametrize("other", [np.float32(2), None])
+def test_one_that_does_not_lie_as_the_result_is_not_used_for_it(like, other, engine):
+    for _ in range(2):
+        assert spare.take(like.nbytes) is None
+    dropped = [np.ones((40, 50), np.float32)]
+    dropped[0].setflags(write=False)
+    spare.keep(dropped)
+    found = (nd.tensor(like) + (nd.tensor(like) if other is None else float(other))).data
+    assert (found.shape, found.strides, found.dtype) == (like.shape, like.strides, like.dtype)
+    np.testing.assert_array_equal(found, like + (like if other is None else other))
 
 
 def kept():
-    return sum(a.nbytes for kind in spare._kinds.values() for a in kind.kept)
+    return sum(a.nbytes for size in spare._sizes.values() for a in size.kept)
 
 
-def test_no_more_are_kept_than_were_missed():
+def test_no_more_are_kept_than_were_asked_for():
     like = np.ones((40, 50), np.float32)
     spare.keep((np.ones((40, 50), np.float32),))
-    assert spare.kind(like).take() is spare.kind(like).take() is None
+    assert spare.take(like.nbytes) is spare.take(like.nbytes) is None
     spare.keep(tuple([np.ones((40, 50), np.float32) for _ in range(5)]))
     assert kept() == 2 * like.nbytes
 
 
-def test_what_is_missed_is_not_remembered_for_every_shape_there_ever_was():
-    for n in range(2 * spare.KINDS):
-        spare.kind(np.empty(spare.PAGE + n, np.uint8)).take()
-    assert len(spare._kinds) <= spare.KINDS
+def test_what_is_asked_for_is_not_remembered_of_every_size_there_ever_was():
+    for n in range(2 * spare.SIZES):
+        spare.take(spare.PAGE + n)
+    assert len(spare._sizes) <= spare.SIZES
 
 
 def test_what_is_kept_in_all_has_a_limit():
-    a = np.empty(spare.MOST - 8, np.uint8)
-    for n in range(3 * spare.LIMIT // a.nbytes):
-        spare.kind(a[n % 5 :]).take()
-    spare.keep([np.empty(spare.MOST - 8 - n % 5, np.uint8) for n in range(2 * spare.LIMIT // a.nbytes)])
+    sizes = [spare.MOST - 8 - n % 5 for n in range(3 * spare.LIMIT // spare.MOST)]
+    for _ in range(2):
+        for nbytes in sizes:
+            spare.take(nbytes)
+        spare.keep([np.empty(nbytes, np.uint8) for nbytes in sizes])
     assert 0 < kept() <= spare.LIMIT
     memory.clear_cache()
     assert kept() == 0
@@ -379,7 +393,7 @@ def test_what_is_kept_in_all_has_a_limit():
 @pytest.mark.parametrize("holder", [lambda a: a, lambda a: a[1:], weakref.ref, memoryview, lambda a: {"a": a}])
 def test_what_somebody_still_holds_is_not_kept(holder):
     a = np.ones((40, 50), np.float32)
-    assert spare.kind(a).take() is None
+    assert spare.take(a.nbytes) is None
     held, dropped = holder(a), (a, 1.0, None)
     del a
     spare.keep(dropped)
@@ -391,7 +405,7 @@ def test_threads_may_take_and_keep_at_once():
 
     def work(value):
         for _ in range(300):
-            mine = [spare.kind(like).take() for _ in range(5)]
+            mine = [spare.take(like.nbytes) for _ in range(5)]
             mine = [np.empty_like(like) if a is None else a for a in mine]
             for a in mine:
                 a[...] = value
