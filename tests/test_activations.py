@@ -143,9 +143,13 @@ def test_log_sigmoid_and_softplus_keep_their_small_values():
 
 @row
 def test_what_is_not_a_number_stays_so(name, args, theirs, plain, engine):
-    if name != "relu":
-        for size in (1, 5000):
-            assert np.isnan(getattr(nd, name)(np.full(size, np.nan, np.float32), *args).data).all()
+    for size in (1, 5000):
+        x = nd.tensor(np.full(size, np.nan, np.float32), requires_grad=True)
+        y = getattr(nd, name)(x, *args)
+        recorded = nd.gradients(nd.sum(y), x, create_graph=True)
+        nd.sum(y).backward()
+        assert np.isnan(y.data).all()
+        np.testing.assert_array_equal(recorded.data, x.grad.data)
 
 
 @row

@@ -94,7 +94,7 @@ hard_tanh = _activation(
 )
 hard_sigmoid = _activation("hard_sigmoid", "min(max(x / 6 + 1 / 2, 0), 1).", lambda g, x: where(np.abs(x.data) < 3, g / 6, 0))
 hard_swish = _activation(
-    "hard_swish", "x hard_sigmoid(x).", lambda g, x: where(np.abs(x.data) < 3, g * (x / 3 + 0.5), where(x.data >= 3, g, 0))
+    "hard_swish", "x hard_sigmoid(x).", lambda g, x: where(np.abs(x.data) >= 3, where(x.data > 0, g, 0), g * (x / 3 + 0.5))
 )
 leaky_relu = _activation(
     "leaky_relu", "x above 0, negative_slope · x below.", lambda g, x, slope: where(x.data > 0, g, g * slope), negative_slope=0.01
