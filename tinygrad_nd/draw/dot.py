@@ -16,7 +16,7 @@ Beside = dict[int, dict[int | None, tuple[int, bool]]]  # {operation: {slot: (le
 
 def to_dot(graph: Graph, rankdir: str, legend: bool, dpi: int | None = None) -> str:
     """DOT source, in time linear in the graph. `dpi` is for pixels only."""
-    return "\n".join(_lines(graph, rankdir, legend, dpi)) + "\n"
+    return "\n".join(_lines(graph, rankdir, legend, dpi))
 
 
 def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> Iterator[str]:
@@ -35,7 +35,7 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     yield from _edges(graph, rankdir, beside)
     if with_legend:
         yield f"  label=<{legend(graph, heat)}>;"
-    yield "}"
+    yield "}\n"
 
 
 def _clusters(graph: Graph, cards: Sequence[str], beside: Beside, below: set[str]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
         reads[e[1]].append(e[0])
     room, first, side = _side_depths(graph, scopes, reads), _first_readers(graph, reads), SLOT_SIDES[rankdir]
     above = [0] * len(scopes)
-    for head, tails in enumerate(reads):
+    for head, tails in enumerate(reads) if any(room) else ():
         if head not in beside:
             for tail in tails:
                 if room[tail] > above[head] and scopes[tail] == scopes[head]:
@@ -138,7 +138,7 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
         if near and near[1]:
             attributes.append("constraint=false")  # it stands on the far side, against the order
         stands = BESIDE[rankdir][near[1]] if near else side  # its card tells what flows
-        port = f":s{slot}:{stands}" if slot is not None and slotted[head] else ""
+        port = f":s{slot}:{stands}" if slotted[head] and slot is not None else ""
         options = f" [{' '.join(attributes)}]" if attributes else ""
         yield f"  n{tail} -> n{head}{port}{options};"
 

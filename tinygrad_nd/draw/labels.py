@@ -62,15 +62,24 @@ def family(op: Op) -> str:
 
 
 class Kind:
-    """What calls of an operation with so many operands have in common: whether their order matters, and whether their shapes tell how much
-    it computes (`sums`)."""
+    """What calls of an operation with so many operands have in common: whether their order matters, whether their shapes tell how much it
+    computes (`sums`), and the slots and their names where every operand is drawn."""
 
-    __slots__ = ("op", "name", "title", "family", "sums", "ordered", "args")
+    __slots__ = ("op", "name", "title", "family", "sums", "ordered", "formula", "args", "slots", "names")
 
     def __init__(self, op: Op, operands: int) -> None:
         self.op, self.name, self.title, self.family = op, op.kind, op.title, family(op)
         self.sums, self.ordered = self.family in ("product", "reduction"), self.name not in COMMUTATIVE
+        self.formula = self.name in FORMULAS
         self.args: Sequence[str] = [str(i) for i in range(operands)] if op.variadic else op.args
+        self.slots, self.names = self.slotted([True] * operands)
+
+    def slotted(self, drawn: Sequence[bool]) -> tuple[Sequence[int | None], tuple[str, ...]]:
+        """The slot of each operand that is drawn, and their names; none where their order does not matter."""
+        names = tuple(arg for arg, shown in zip(self.args, drawn) if shown)
+        if self.ordered and 1 < len(names) <= MOST_SLOTS:
+            return range(len(names)), names
+        return [None] * len(names), ()
 
 
 def details(node: Node) -> Iterator[str]:

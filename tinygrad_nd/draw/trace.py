@@ -28,7 +28,7 @@ def trace(
     """The graph behind `outputs`, every node once, with the facts that were asked for, and `marks` by index of node."""
     roots = [t._node if t._node is not None else Constant(t._data) for t in outputs]
     nodes = reachable(roots)
-    builder = Builder(names)
+    builder, marks = Builder(names), marks or {}
     for node in nodes:
         if isinstance(node, Node) and node.op is not None:
             builder.operation(node)
@@ -36,16 +36,14 @@ def trace(
     for root in roots:
         builder.graph.vertices[builder.place(root)].output = True
     _settle(builder.graph)
-    for node, position in builder.places.items():
+    for node, position in builder.places.items() if grads or source else ():
         vertex = builder.graph.vertices[position]
-        if grads:
-            vertex.grad = facts.gradient(node)
-        if source:
-            vertex.source = (node.extra or {}).get("source")
+        vertex.grad = facts.gradient(node) if grads else None
+        vertex.source = (node.extra or {}).get("source") if source else None
     if stats or grads or cost:
         measure(builder, nodes, outputs, grads=grads, stats=stats, cost=cost)
-    for node, position in builder.places.items():
-        if marks and node.index in marks:
+    for node, position in builder.places.items() if marks else ():
+        if node.index in marks:
             builder.graph.vertices[position].mark = marks[node.index]
     if marks and not any(n.index in marks for n in nodes):
         builder.graph.remarks.append("nothing of what is to be marked is in this graph")
@@ -59,7 +57,7 @@ class Builder:
 
     def __init__(self, names: Names) -> None:
         self.graph = Graph()
-        self.names = names
+        self.names, self.named = names, names.explicit.keys() | names.found.keys()
         self.places: dict[Node | Constant, int] = {}
         self.arrays: dict[int, tuple[Any, int]] = {}
         self.alike: dict[Hashable, tuple[labels.Kind, str, str, int]] = {}  # what calls of an operation on arrays of a kind share
@@ -75,25 +73,24 @@ class Builder:
         if (alike := self.alike.get(key)) is None:
             alike = self.alike[key] = labels.Kind(op, len(parents)), _spelled(node.dtype), tidy(node.scope), prod(shape)
         kind, dtype, scope, size = alike
-        numbers: dict[int, Any] = {}
-        unknown: list[int] = []
         reads: list[int | None] = [*map(self.places.get, parents)]
-        drawn = reads
+        drawn, slots, names = reads, kind.slots, kind.names
+        details = (*labels.details(node),) if params or kind.formula else ()
         if None in reads:
+            numbers: dict[int, Any] = {}
+            unknown: list[int] = []
             reads = [*self.operands_of(node, kind, scope, numbers, unknown)]
             drawn = [at for at in reads if at is not None]
-        details: tuple[str, ...] = ()
-        if params or numbers or unknown or kind.name in labels.FORMULAS:
-            details = (*labels.details(node), *labels.constants(kind, numbers, unknown))
-        slots = range(len(drawn)) if kind.ordered and 1 < len(drawn) <= labels.MOST_SLOTS else ()
-        names = tuple([arg for arg, at in zip(kind.args, reads) if at is not None]) if slots else ()
+            slots, names = kind.slotted([at is not None for at in reads])
+            details += (*labels.constants(kind, numbers, unknown),)
         if params or kind.family != "elementwise":
             size = facts.flops(node, kind.family, self.shapes(reads) if kind.sums else ())
-        vertex = Vertex("op", kind.title, self.names.of(node), shape, dtype, scope, kind.family, details, names, False, 1, flops=size)
+        name = self.names.of(node) if node.extra or id(node) in self.named else None
+        vertex = Vertex("op", kind.title, name, shape, dtype, scope, kind.family, details, names, False, 1, 0, 0, size)
         position = self.places[node] = self.graph.add(vertex)
         self.tails += drawn
         self.heads += [position] * len(drawn)
-        self.slots += slots or [None] * len(drawn)
+        self.slots += slots
         self.calls.append((node, reads))
 
     def connect(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def reachable(roots: Iterable[Node | Constant]) -> list[Node | Constant]:
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=lambda node: node.index)
+    return sorted(seen, key=attrgetter("index"))
 
 
 def held_values(nodes: Iterable[Node | Constant], tensors: Iterable[Tensor] = ()) -> Values:
