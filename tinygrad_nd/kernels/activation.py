@@ -14,7 +14,7 @@ import numpy as np
 from . import engines, memory, norm, parallel
 from .bits import replace
 from .cells import compiled
-from .elementwise import PASSES, TILE, fused, loop_over
+from .elementwise import LARGE, PASSES, TILE, fused, loop_over
 from .memory import Array
 
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
@@ -102,29 +102,32 @@ def _prelu(out: Array, x: Array, of: Array, weight: Array) -> None:
     replace(out, np.greater(of, 0, out=scratch("above", out, np.bool_)), x)
 
 
-def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, ...] = (), loop: str = "") -> Any:
-    """tile(out, *operands, *parameters) over all tiles, or the compiled loop "module.name". float16 is computed in float32."""
+def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, ...] = (), loop: str = "", straight: bool = False) -> Any:
+    """tile(out, *operands, *parameters) over all tiles, or the compiled loop "module.name". float16 is computed in float32.
+
+    `straight` pieces have compiled loops in double precision, too; in NumPy their few passes are over before a second thread is awake.
+    """
     place = loop or f"activations.{tile.__name__[1:]}"
     x = operands[-1]
-    if type(x) is np.ndarray and engines.LEAST <= x.size <= engines.ALONE and x.dtype == np.float32:
+    if type(x) is np.ndarray and engines.LEAST <= x.size <= engines.ALONE and x.dtype.char in ("fd" if straight else "f"):
         f = _few(place, len(operands) + 1, len(parameters))[x.dtype]
         if f is not None and f(out := memory.empty_like(x), *operands, *map(float, parameters)) is out:
             return out
     arrays = [np.asarray(a) for a in operands]
     x, dtype = arrays[-1], np.result_type(*arrays)
     if not x.ndim:
-        return curve(tile, *[a.reshape(1) for a in arrays], parameters=parameters, loop=loop).reshape(())
+        return curve(tile, *[a.reshape(1) for a in arrays], parameters=parameters, loop=loop, straight=straight).reshape(())
     if dtype == np.float16:
-        found = curve(tile, *[a.astype(np.float32) for a in arrays], parameters=parameters, loop=loop)
+        found = curve(tile, *[a.astype(np.float32) for a in arrays], parameters=parameters, loop=loop, straight=straight)
         with np.errstate(over="ignore"):
             return found.astype(dtype)
-    f = _loop(place) if dtype == np.float32 and x.size >= engines.LEAST else None
+    f = _loop(place) if dtype.char in ("fd" if straight else "f") and x.size >= engines.LEAST else None
     if f is not None:
         alike = all([a.dtype == dtype and memory.alike(a, x) for a in arrays])
         found = loop_over(f, *arrays, parameters=parameters) if alike else None
         return loop_over(f, *[dense(a, x) for a in arrays], parameters=parameters) if found is None else found
     with np.errstate(all="ignore"):
-        return fused(tile, *arrays, *parameters, dtype=dtype, tile=share(x.size))
+        return fused(tile, *arrays, *parameters, dtype=dtype, tile=max(share(x.size), LARGE * straight))
 
 
 _few = cache(engines.Builtins)

@@ -23,13 +23,13 @@ Tile = Callable[..., object]
 def value(name: str, x: Any, parameters: tuple[float, ...]) -> Any:
     """The activation of this name at x."""
     name, numbers = _member(name, parameters)
-    return curve(CURVES[name][0], x, parameters=numbers, loop=f"curves.{name}")
+    return curve(CURVES[name][0], x, parameters=numbers, loop=f"curves.{name}", straight=name in STRAIGHT)
 
 
 def pull(name: str, g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
     """g times its slope at x."""
     name, numbers = _member(name, parameters)
-    return curve(CURVES[name][1], g, x, parameters=numbers, loop=f"curves.{name}_grad")
+    return curve(CURVES[name][1], g, x, parameters=numbers, loop=f"curves.{name}_grad", straight=name in STRAIGHT)
 
 
 def _member(name: str, parameters: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
@@ -227,6 +227,7 @@ CURVES: dict[str, tuple[Tile, Tile]] = {
     "log_sigmoid": (_log_sigmoid, _log_sigmoid_pull),
     "mish": (_mish, _mish_pull),
 }
+STRAIGHT = {"clip", "hard_sigmoid", "hard_swish", "leaky_relu", "threshold", "softshrink", "hardshrink", "softsign"}  # or nearly so
 MEMBERS: dict[str, tuple[str, Callable[..., tuple[float, ...]]]] = {  # activations that are one of these curves, for some numbers
     "relu6": ("clip", lambda: (0, 6)),
     "hard_tanh": ("clip", lambda low, high: (low, high)),

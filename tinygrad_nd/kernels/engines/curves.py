@@ -31,7 +31,7 @@ def hard_sigmoid_grad(g, x):
 
 @over
 def hard_swish(x):
-    return x * min(max(x + 3, 0), 6) * (1 / 6)
+    return x * (min(max(x + 3, 0), 6) * (1 / 6))
 
 
 @over
