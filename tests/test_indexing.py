@@ -220,6 +220,22 @@ def test_take_along_an_axis_counts_each_use(indices, axis):
     assert x.grad.data.sum() == y.size and x.grad.data.max() == 2
 
 
+@pytest.mark.parametrize("shape, axis, count", [((90, 150), 1, 120), ((300, 50), 0, 50), ((3, 40, 90), 1, 99), ((2, 5000), 1, 6000)])
+@pytest.mark.parametrize("dtype, rtol", [(np.float16, 2e-3), (np.float32, 2e-6), (np.complex128, 1e-12)])
+def test_what_is_taken_along_an_axis_of_many_numbers_is_added_up_where_it_was(shape, axis, count, dtype, rtol, engine):
+    rng = np.random.default_rng(3)
+    sizes = tuple(count if a == axis else n for a, n in enumerate(shape))
+    index = rng.integers(-shape[axis], shape[axis], sizes)
+    x = nd.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
+    y, g = nd.take_along_axis(x, index, axis), rng.random(sizes).astype(dtype)
+    y.backward(g)
+    np.testing.assert_array_equal(y.data, np.take_along_axis(x.data, index, axis))
+    expected, places = np.zeros(shape, np.result_type(dtype, np.float64)), [*np.indices(sizes)]
+    places[axis] = index
+    np.add.at(expected, tuple(places), g)
+    np.testing.assert_allclose(x.grad.data, expected, rtol=rtol)
+
+
 def test_put_along_an_axis_makes_a_new_tensor():
     x, v = nd.tensor(A[0], requires_grad=True), nd.tensor([[5.0], [6.0], [7.0]], requires_grad=True)
     index = np.array([[1], [-1], [0]])

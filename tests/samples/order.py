@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_nd as nd
-from tinygrad_nd.ops import sort
+from tinygrad_nd.ops import entries, sort
 
 from .rows import Sample, apart, normal, positive, rows
 
@@ -32,8 +32,8 @@ SAMPLES: list[Sample] = [
     *rows("pick", lambda x: nd.topk(x, 2)[0], X, CUBE),
     *rows("pick", lambda x: nd.topk(x, 3, axis=0, largest=False)[0], X),
     *rows("pick", lambda x: nd.topk(x, 2)[0], (apart(2, 12),)),
-    *rows("pick", lambda x: sort._pick(x, index=np.array([[2, 0], [1, 3], [0, 1]]), axis=1), X, linear=True),
-    *rows("put_back", lambda g: sort._put_back(g, index=np.array([[2, 0, 5, 1]] * 3), axis=1, size=6), X, linear=True),
+    *rows("pick", lambda x: entries.pick(x, index=np.array([[2, 0], [1, 3], [0, 0]]), axis=1, distinct=False), X, linear=True),
+    *rows("put_back", lambda g: entries.put_back(g, index=np.array([[2, 0, 5, 1]] * 3), axis=1, size=6, distinct=True), X, linear=True),
     *rows("order_statistics", lambda x: sort.order_statistics(x, ranks=(0, 3)), X),
     *[s for a in (None, 0, (0, -1)) for s in rows("order_statistics", lambda x, a=a: nd.median(x, a, keepdims=True), CUBE)],
     *rows("order_statistics", nd.median, Z, (apart(5),)),
@@ -45,7 +45,7 @@ SAMPLES: list[Sample] = [
                                               (apart(3, 9), np.array([0.31, 0.64])),
                                               keeps_dtype=False)],
     *rows("order_statistics", lambda x, q: nd.percentile(x, q), (apart(9), np.array(33.0)), keeps_dtype=False),
-    *rows("getitem", lambda x: nd.quantile(x, [0.2, 0.7], 0, method="inverted_cdf", weights=np.arange(1, 4.0)), X),
+    *rows("pick", lambda x: nd.quantile(x, [0.2, 0.7], 0, method="inverted_cdf", weights=np.arange(1, 4.0)), X),
     *[s for m in ("linear", "hazen", "lower", "midpoint") for s in rows("sort",
     lambda x, m=m: nd.nanquantile(x, np.array([0.2, 0.7]), 0, method=m), X,
                                                                         keeps_dtype=m == "lower")],

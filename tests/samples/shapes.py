@@ -42,12 +42,12 @@ MOVES = {  # op, function, operands: moves of values, all of them linear
     + [(lambda x, m=m: nd.pad(x, ((1, 2), (3, 0)), m), x) for m in ("edge", "reflect", "symmetric", "wrap") for x in (X, Z)]
     + [(lambda x, m=m: nd.pad(x, ((5, 4), (7, 1)), m, reflect_type="odd"), x) for m in ("reflect", "symmetric") for x in (X, Z)],
     "zero_pad": [(lambda x: nd.pad(x, 1), Z), (lambda x: nd.pad(x, {1: (0, 2)}), X)],
+    "pick": [(lambda x: nd.take_along_axis(x, np.array([[0, 0], [3, -1], [1, 1]]), 1), X),
+             (lambda x: nd.take_along_axis(x, np.array([[2, 0, 2, 1]]), 0), Z),
+             (lambda x: nd.take_along_axis(x, np.array([5, 5]), None), X),
+             (lambda x: nd.choose([0, 1, 1, 2], x), X)],
     "getitem": [(lambda x: nd.unstack(x, axis=1)[2], Z),
-                (lambda x: nd.take_along_axis(x, np.array([[0, 0], [3, -1], [1, 1]]), 1), X),
-                (lambda x: nd.take_along_axis(x, np.array([[2, 0, 2, 1]]), 0), Z),
-                (lambda x: nd.take_along_axis(x, np.array([5, 5]), None), X),
-                (lambda x: nd.trim_zeros(nd.concatenate([x[:2] * 0, x])), VECTOR),
-                (lambda x: nd.choose([0, 1, 1, 2], x), X)],
+                (lambda x: nd.trim_zeros(nd.concatenate([x[:2] * 0, x])), VECTOR)],
     "mean": [(lambda x: nd.pad(x, 2, "mean"), X), (lambda x: nd.pad(x, ((1, 2), (3, 0)), "mean", stat_length=((1, 2), (2, 1))), Z)],
     "cast": [],
 }  # fmt: skip

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from . import elementwise, engines, memory, parallel
-from .elementwise import LARGE, STEPS, add_into, fused
+from . import elementwise, engines, memory, parallel, places
+from .elementwise import LARGE, STEPS, add_into
 
 SHORT = 16  # slices for one place
 LOCKED = 1 << 13  # entries; fewer are copied as quickly
 BESIDE = 1 << 8  # slices that are moved one by one
+RUNNING = 1 << 12  # numbers that may all be added in single precision, one after the other
 
 
 class _Shared:
@@ -37,8 +38,7 @@ def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np
         return out
     if len(index) == 1 and shape:
         return scatter_along(g, arrays[0], 0, shape[0])
-    places = np.arange(prod(shape)).reshape(shape)[index].ravel()
-    return _binned(places, np.ravel(g), shape)
+    return _binned(np.arange(prod(shape)).reshape(shape)[index].ravel(), np.ravel(g), shape)
 
 
 def add_at(total: np.ndarray, g: Any, index: tuple[Any, ...]) -> None:
@@ -97,8 +97,8 @@ def scatter_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.
     if loops is not None and g.size > index.size:
         return _added(loops.add_slices, g, index, axis, size)
     if g.size == index.size and size:  # one value each
-        places = np.where(index < 0, index + size, index) if index.size and index.min() < 0 else index
-        return _binned(places, g.ravel(), (*g.shape[:axis], size, *g.shape[axis + 1 :]))
+        named = np.where(index < 0, index + size, index) if index.size and index.min() < 0 else index
+        return _binned(named, g.ravel(), (*g.shape[:axis], size, *g.shape[axis + 1 :]))
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     if index.size and out.size:
         index = np.where(index < 0, index + size, index)
@@ -140,29 +140,16 @@ def _added(loop: Any, g: np.ndarray, index: np.ndarray, axis: int, size: int) ->
 
 
 def pick_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
-    """np.take_along_axis, for an index of x's shape along the other axes."""
-    flat, inner, first = x.reshape(-1), prod(x.shape[axis + 1 :]), _firsts(x.shape, axis)
-    return fused(lambda out, index, first: np.copyto(out, flat[index * inner + first]), index, first, dtype=x.dtype, tile=STEPS)
+    """np.take_along_axis, for an index from 0 on, of x's shape along the other axes."""
+    return np.moveaxis(places.take(np.moveaxis(x, axis, -1), np.moveaxis(index, axis, -1), 1), -1, axis)
 
 
-def put_along(g: np.ndarray, index: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """The transpose of `pick_along`, for an index without repeats: zeros along an axis of this size, and g where it was picked."""
-    out = memory.empty((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
-    out.fill(0)
-    flat, inner, first = out.reshape(-1), prod(out.shape[axis + 1 :]), np.broadcast_to(_firsts(out.shape, axis), index.shape)
-
-    def put(box: Any) -> None:
-        flat[index[box] * inner + first[box]] = g[box]
-
-    parallel.run(parallel.boxes(index.shape, STEPS), put)
-    return out
-
-
-def _firsts(shape: tuple[int, ...], axis: int) -> np.ndarray:
-    """The places in a flattened array of this shape where lines along one axis begin."""
-    lead, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
-    starts = np.arange(lead).reshape(lead, 1, 1) * (shape[axis] * inner) + np.arange(inner)
-    return starts.reshape(*shape[:axis], 1, *shape[axis + 1 :])
+def put_along(g: np.ndarray, index: np.ndarray, axis: int, size: int, distinct: bool) -> np.ndarray:
+    """The transpose of `pick_along`: zeros along an axis of this size, and g added where it was picked, or put if no place repeats."""
+    if not distinct and g.dtype.char in "ef" and (g.dtype.char == "e" or g.shape[axis] > RUNNING):
+        return put_along(g.astype(np.float64), index, axis, size, distinct).astype(g.dtype)
+    lined, at = np.moveaxis(g, axis, -1), np.moveaxis(index, axis, -1)
+    return np.moveaxis(places.put(lined, at, (*lined.shape[:-1], size), 1, distinct), -1, axis)
 
 
 def argsort(x: np.ndarray, axis: int) -> np.ndarray:
@@ -200,30 +187,30 @@ def survivors(index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray | No
 
 def rounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
     """The entries x[index] names, as rounds in which no place repeats: (flat places in x, flat positions in x[index])."""
-    places = np.arange(prod(shape)).reshape(shape)[index].ravel()
-    order = np.argsort(places, kind="stable")
-    ordered = places[order]
+    flat = np.arange(prod(shape)).reshape(shape)[index].ravel()
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
     first = np.r_[True, ordered[1:] != ordered[:-1]] if ordered.size else np.zeros(0, bool)
     start = np.flatnonzero(first)[np.cumsum(first) - 1] if ordered.size else np.zeros(0, np.intp)
     turn = np.arange(ordered.size) - start
     return [(ordered[turn == t], order[turn == t]) for t in range(int(turn.max(initial=-1)) + 1)]
 
 
-def _binned(places: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _binned(flat: np.ndarray, g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The sum of the values of g at each flat place, in `shape`."""
     if g.dtype.kind == "c":
-        return (_binned(places, g.real, shape) + 1j * _binned(places, g.imag, shape)).astype(g.dtype)
+        return (_binned(flat, g.real, shape) + 1j * _binned(flat, g.imag, shape)).astype(g.dtype)
     bins = prod(shape)
     if g.dtype.char == "g":  # more than the doubles that bincount adds
         out = np.zeros(bins, g.dtype)
-        np.add.at(out, places, g)
+        np.add.at(out, flat, g)
         return out.reshape(shape)
     step = STEPS if g.size >= max(LARGE, 4 * bins) else max(g.size, 1)
     sums: list[Any] = [0] * -(-g.size // step)  # of each part, and then of all in order
 
     def add(i: int) -> None:
         part = slice(i * step, (i + 1) * step)
-        sums[i] = np.bincount(unlocked(places[part]), unlocked(g[part]), bins)
+        sums[i] = np.bincount(unlocked(flat[part]), unlocked(g[part]), bins)
 
     parallel.run(range(len(sums)), add)
     total: np.ndarray = sum(sums[1:], sums[0]) if sums else np.zeros(bins)

@@ -50,17 +50,17 @@ def take(x: Array, at: Array, rank: int) -> Array:
     return _restored(y, at.shape, order)
 
 
-def put(x: Array, at: Array, shape: tuple[int, ...], rank: int) -> Array:
-    """Zeros of `shape` (*lead, *n) with x (*lead, *o) at its places."""
+def put(x: Array, at: Array, shape: tuple[int, ...], rank: int, distinct: bool = True) -> Array:
+    """Zeros of `shape` (*lead, *n) with x (*lead, *o) at its places; added there if they are not all `distinct`."""
     order = _order(at, rank)
     values, places = _blocks(x, rank, order), _blocks(at, rank, order).astype(np.int64, copy=False)
     y = memory.empty((len(values), prod(shape[len(shape) - rank :]), values.shape[2]), x.dtype)
     loops = _loops(y)
     if loops is not None and x.dtype in (np.float32, np.float64):
         tasks = lambda: [(y[box].reshape(-1), values[box], places[box]) for box in _shares(y)]
-        engines.repeat(loops.put, (y, values, places), tasks)
+        engines.repeat(loops.put if distinct else loops.add, (y, values, places), tasks)
     else:
-        parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box]))
+        parallel.run(_shares(y), lambda box: _put(y[box], values[box], places[box], distinct))
     return _restored(y, shape, order)
 
 
@@ -88,9 +88,13 @@ def checked(at: Array, n: int, rank: int) -> tuple[bool, bool]:
     return worst < OUTSIDE, worst < TWICE
 
 
-def _put(y: Array, values: Array, places: Array) -> None:
+def _put(y: Array, values: Array, places: Array, distinct: bool) -> None:
     y.reshape(-1).view(np.uint8)[...] = 0  # of bytes, NumPy fills memory twice as fast
-    y.reshape(-1)[_flat(places, y.shape[1]).reshape(-1)] = values.reshape(-1)
+    flat = _flat(places, y.shape[1]).reshape(-1)
+    if distinct:
+        y.reshape(-1)[flat] = values.reshape(-1)
+    else:
+        np.add.at(y.reshape(-1), flat, values.reshape(-1))
 
 
 def _largest(x: Array, at: Array) -> None:
@@ -122,8 +126,9 @@ def _largest(x: Array, at: Array) -> None:
 def _flat(places: Array, n: int) -> Array:
     """Places as they are counted in a whole array of blocks of n."""
     outer, _, inner = places.shape
-    flat: Array = places * inner + (np.arange(inner) + (np.arange(outer) * (n * inner))[:, None])[:, None]
-    return flat
+    first = np.arange(outer)[:, None] * (n * inner)
+    flat = (places.reshape(outer, -1) + first).reshape(places.shape) if inner == 1 else places * inner + (first + np.arange(inner))[:, None]
+    return np.asarray(flat)
 
 
 # Blocks as they lie in memory: (outer, n, inner).

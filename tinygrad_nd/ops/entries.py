@@ -1,4 +1,4 @@
-"""Entries of an array by their index, and its transpose: a pair that other modules are made of."""
+"""Entries of an array by their index, and its transpose; the same along one axis: pairs that other modules are made of."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ entries.op.add, entries.op.fresh = _add_at, True  # type: ignore[attr-defined]
 def scatter(g: Any, *, index: Index, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` to which g is added at `index`, as often as an entry is named."""
     return kernel.scatter(g, index, shape)
+
+
+@bare_rules
+@primitive(x=lambda g, x_shape, index, axis, distinct: either(put_back, g, index=index, axis=axis, size=x_shape[axis], distinct=distinct))
+def pick(x: Any, *, index: np.ndarray, axis: int, distinct: bool) -> Any:
+    """np.take_along_axis of places from 0 on, in the shape of x along the other axes. `distinct`: no line names a place twice."""
+    return kernel.pick_along(x, index, axis)
+
+
+@primitive(g=lambda h, index, axis, distinct: pick(h, index=index, axis=axis, distinct=distinct))
+def put_back(g: Any, *, index: np.ndarray, axis: int, size: int, distinct: bool) -> Any:
+    """The transpose of picking: zeros to which g is added where it was picked from."""
+    return kernel.put_along(g, index, axis, size, distinct)

@@ -17,7 +17,7 @@ from ..values import numeric
 from .broadcasting import broadcast_arrays
 from .choice import maximum, minimum, where
 from .elementwise import multiply
-from .entries import Index, entries, scatter
+from .entries import Index, entries, pick, scatter
 from .naming import named
 from .parts import astype, storable
 from .shape import along_or_flat, axis_of, broadcast_to, ravel, reshape, stack, take_along
@@ -181,7 +181,16 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     x, index = astensor(x), integers(indices, "take_along_axis", IndexError)
     if axis is None:
         x, axis = ravel(x), 0
-    return getitem(x, _along(x, index, axis, "take_along_axis"))
+    axis, index = _checked(x, index, axis, "take_along_axis")
+    shapes = [[*a.shape[:axis], 1, *a.shape[axis + 1 :]] for a in (x, index)]
+    if shapes[0] != shapes[1]:
+        try:
+            lead = np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise IndexError(f"take_along_axis: indices {index.shape} do not broadcast with x {x.shape} along the other axes") from None
+        shape, places = ((*lead[:axis], a.shape[axis], *lead[axis + 1 :]) for a in (x, index))
+        x, index = broadcast_to(x, shape), np.broadcast_to(index, places)
+    return pick(x, index=index, axis=axis, distinct=False)
 
 
 @named
@@ -195,13 +204,22 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int | None) -> Tenso
 
 def _along(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[np.ndarray, ...]:
     """An index of x that runs along all axes but one, which follows `index`."""
+    axis, index = _checked(x, index, axis, where)
+    return tuple(index if i == axis else np.arange(m).reshape(-1, *[1] * (x.ndim - i - 1)) for i, m in enumerate(x.shape))
+
+
+def _checked(x: Tensor, index: np.ndarray, axis: int, where: str) -> tuple[int, np.ndarray]:
+    """The axis, counted from the first, and a copy of the index, counted from 0."""
     axis = axis_of(axis, x.ndim, where)
     if index.ndim != x.ndim:
         raise ValueError(f"{where}: indices {index.shape} must have as many axes as x {x.shape}")
     n = x.shape[axis]
-    if index.size and (index.min() < -n or index.max() >= n):
-        raise IndexError(f"{where}: indices reach from {index.min()} to {index.max()}, but axis {axis} of x {x.shape} has {n} entries")
-    return tuple(index if i == axis else np.arange(m).reshape(-1, *[1] * (x.ndim - i - 1)) for i, m in enumerate(x.shape))
+    places = index.astype(np.int64)
+    if index.size and places.view(np.uint64).max() >= n:  # what is below 0 is large
+        if index.min() < -n or index.max() >= n:
+            raise IndexError(f"{where}: indices reach from {index.min()} to {index.max()}, but axis {axis} of x {x.shape} has {n} entries")
+        places[places < 0] += n
+    return axis, places
 
 
 @named

@@ -14,12 +14,12 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .curves import real
 from .elementwise import relu
+from .entries import pick
 from .index import take
 from .label_loss import checked, class_weight, scores, whole
 from .loss import check_reduction, losses, pair, reduced, same_shape
 from .reduce import mean, sum
 from .shape import expand_dims, reshape
-from .sort import _pick
 from .ufunc import bare_rules
 
 __all__ = ["multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"]
@@ -38,7 +38,7 @@ def _to_scores(g: Any, x: Any, places: Any, slope: Any, margin: float, p: int, s
     places = places.data
     hot = places[:, :, None] == np.arange(x.shape[1])  # (N, K, C)
     pairs = hot.any(2)[:, :, None] & ~hot.any(1)[:, None]
-    labels = _pick(x, index=np.maximum(places, 0), axis=1)
+    labels = pick(x, index=np.maximum(places, 0), axis=1, distinct=False)
     short = relu(margin - expand_dims(labels, 2) + expand_dims(x, 1)) * pairs.astype(x.dtype)
     steps = short.data > 0 if p == 1 else 2 * short
     pulled = sum(steps, 1) - sum(hot * sum(steps, 2, keepdims=True), 1)

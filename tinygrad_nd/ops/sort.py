@@ -11,6 +11,7 @@ from ..arguments import whole
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
+from .entries import pick, put_back
 from .naming import named
 from .parts import cast
 from .shape import along_or_flat, axis_of
@@ -19,18 +20,7 @@ from .ufunc import bare
 __all__ = ["partition", "sort", "sort_complex", "topk"]
 
 
-# Each takes distinct entries along an axis, so that putting them back is an assignment.
-
-
-@primitive(x=lambda g, x_shape, index, axis: _put_back(g, index=index, axis=axis, size=x_shape[axis]))
-def _pick(x: Any, *, index: np.ndarray, axis: int) -> Any:
-    return kernel.pick_along(x, index, axis)
-
-
-@primitive(g=lambda h, index, axis: _pick(h, index=index, axis=axis))
-def _put_back(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
-    """The transpose of picking: zeros, and g where it was picked from."""
-    return kernel.put_along(g, index, axis, size)
+# Each takes distinct entries along an axis.
 
 
 def _places(x: np.ndarray, axis: int) -> np.ndarray:
@@ -40,18 +30,18 @@ def _places(x: np.ndarray, axis: int) -> np.ndarray:
     return kernel.argsort(x, axis)
 
 
-@primitive(x=lambda g, x, axis: _put_back(g, index=_places(x.data, axis), axis=axis, size=x.shape[axis]))
+@primitive(x=lambda g, x, axis: put_back(g, index=_places(x.data, axis), axis=axis, size=x.shape[axis], distinct=True))
 def _sort(x: Any, *, axis: int, kind: Any = None) -> Any:
     return np.sort(x, axis, kind)
 
 
-@primitive(x=lambda g, x_shape, index, axis: _put_back(g, index=index.data, axis=axis, size=x_shape[axis]))
+@primitive(x=lambda g, x_shape, index, axis: put_back(g, index=index.data, axis=axis, size=x_shape[axis], distinct=True))
 def _partition(x: Any, index: Any = None, *, kth: Any, axis: int) -> Any:
     """The partition, by its `index` where a gradient has to find the way back: to find it later would take two sorts."""
     return np.partition(x, kth, axis) if index is None else kernel.pick_along(x, index, axis)
 
 
-@primitive(x=lambda g, x, ranks: _put_back(g, index=_ranked(x.data, ranks), axis=x.ndim - 1, size=x.shape[-1]))
+@primitive(x=lambda g, x, ranks: put_back(g, index=_ranked(x.data, ranks), axis=x.ndim - 1, size=x.shape[-1], distinct=True))
 def order_statistics(x: Any, *, ranks: tuple[int, ...]) -> Any:
     """The entries of x that come at the given ranks (distinct, from 0) when its last axis is sorted."""
     return np.partition(x, ranks)[..., list(ranks)]
@@ -104,7 +94,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")
     index = np.ascontiguousarray(np.moveaxis(_best(np.moveaxis(x.data, axis, -1), k, largest), -1, axis))
-    return _pick(x, index=index, axis=axis), astensor(index)
+    return pick(x, index=index, axis=axis, distinct=True), astensor(index)
 
 
 def _best(x: np.ndarray, k: int, largest: bool) -> np.ndarray:

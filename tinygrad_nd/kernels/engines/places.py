@@ -46,6 +46,17 @@ def put(y, x, at):
 
 
 @Loop
+def add(y, x, at):
+    outer, n, inner = x.shape
+    size = y.size // max(outer, 1)
+    y[:] = 0
+    for p in range(outer):
+        for q in range(n):
+            for i in range(inner):
+                y[p * size + at[p, q, i] * inner + i] += x[p, q, i]
+
+
+@Loop
 def add_slices(y, x, index, low, high):
     """y[p, index[q], i] += x[p, q, i], for i from low to high."""
     for p in range(x.shape[0]):
