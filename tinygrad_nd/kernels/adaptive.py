@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 
 from . import memory
 from .geometry import PoolSpec
+from .memory import Array
 from .taps import Taps, same, taps
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def bounds(n: int, o: int) -> tuple[Array, Array]:

@@ -14,11 +14,9 @@ from time import get_clock_info, perf_counter, thread_time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import engines, memory, parallel
-
-Array = NDArray[Any]
+from .memory import Array
 
 SMALL = 1 << 18  # multiply-adds that BLAS does on one thread anyway
 ALONE = 1 << 21  # multiply-adds below which a second thread does not pay

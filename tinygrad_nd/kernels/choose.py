@@ -9,12 +9,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from . import blas, col2im, direct, engines, fft, gemm, parallel, phases, reference, toom_cook, winograd
 from .geometry import ConvSpec
+from .memory import Array
 
-Array = NDArray[Any]
 Refuses = Callable[[ConvSpec, np.dtype[Any]], str | None]
 Cost = Callable[[int, int, int, ConvSpec, np.dtype[Any]], tuple[float, int]]
 

@@ -13,14 +13,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import blas, engines, memory, parallel
 from .geometry import ConvSpec
+from .memory import Array
 from .phases import channels_last, wide_dtype
 from .slabs import dense
-
-Array = NDArray[Any]
 
 TILE = 1 << 19  # bytes of sums that columns are added to
 COLUMNS = 1 << 21  # bytes of columns

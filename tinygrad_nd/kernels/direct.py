@@ -7,14 +7,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import blas, engines, memory, parallel
 from .geometry import ConvSpec
+from .memory import Array
 from .phases import Target
 from .slabs import Box, dense, fetch, lengths, split, windows
-
-Array = NDArray[Any]
 
 SLAB = 1 << 20  # bytes of input: with results, and weights repeated along a row, they stay in a core's own cache
 CALL = 1 << 21  # bytes of input where every tap is a call: between calls threads wait for one another

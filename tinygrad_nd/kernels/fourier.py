@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .memory import Array
+
 Chain = list[tuple[int, Array]]  # (batch, a matrix (rows, columns) for an array (batch, columns, ..)), one after another
 
 FORMS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # of a complex number, that are multiplied

@@ -16,14 +16,12 @@ from math import isfinite, prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import blas, memory, parallel
 from .geometry import ConvSpec
+from .memory import Array
 from .phases import Target
 from .slabs import Box, boxes, copy_pieces, dense, fetch, lengths, split, windows
-
-Array = NDArray[Any]
 
 TILE = 1 << 21  # bytes of windows side by side
 IMAGE = 256  # points from which an image deserves a product of its own

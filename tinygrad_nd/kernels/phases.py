@@ -14,13 +14,12 @@ from math import gcd, prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import memory, parallel
 from .geometry import ConvSpec
+from .memory import Array
 from .slabs import Box, copy_pieces, lengths
 
-Array = NDArray[Any]
 Parts = Callable[[Box, Array], list[tuple[Array, Array]]]
 
 

@@ -9,14 +9,12 @@ Shapes: x (N, C, *n), w (M, C/G, *k), y and g (N, M, *o). Any rank, any strides 
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .geometry import ConvSpec, Pairs, input_grad_spec, weight_grad_spec
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from .memory import Array
 
 
 def correlate(x: Array, w: Array, spec: ConvSpec, bias: Array | None = None) -> Array:

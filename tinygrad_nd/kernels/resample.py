@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import blas, engines, few, memory, parallel
+from .memory import Array
 from .taps import Taps, part
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TILE = 1 << 20  # numbers written at a time: a few hundred microseconds of work
 ALONE = 1 << 18  # numbers; with fewer threads wait for one another longer than they work

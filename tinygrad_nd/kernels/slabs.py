@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 from . import memory
 from .geometry import ConvSpec
+from .memory import Array
 
-Array = NDArray[Any]
 Box = tuple[slice, ...]  # of images and of output points, (N, *o)
 
 SLAB = 1 << 20  # bytes of input worked on at a time: what a core's own cache holds

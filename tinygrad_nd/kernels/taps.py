@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import memory
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from .memory import Array
 
 A = -0.75  # the slope of the cubic kernel at 1
 

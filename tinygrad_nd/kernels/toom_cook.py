@@ -14,9 +14,8 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .memory import Array
 
 PRECISION = {"fast": 6, "high": 4}  # the most points of a tile in float32
 LIMIT = 4  # in float64, where errors stay near 1e-14

@@ -14,9 +14,8 @@ import numpy as np
 from . import memory, parallel
 from .elementwise import LARGE
 from .geometry import ConvSpec
+from .memory import Array
 from .reference import pad, windows
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def unfold(x: Array, spec: ConvSpec) -> Array:

@@ -13,17 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 from . import blas, engines, memory, parallel
 from .fourier import Chain
 from .geometry import ConvSpec
+from .memory import Array
 from .phases import Target
 from .slabs import Box, boxes, fetch, lengths
 from .tilings import BATCH, KRONECKER, Tiling, cover
 from .toom_cook import most_points, real_bytes, toom_cook
-
-Array = NDArray[Any]
 
 WEIGHTS = 1 << 14  # weights transformed at a time
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import no_numbers, whole
+from ..kernels.memory import Array
 from ..ops.conv import is_channels_last
 from ..tensor import Tensor
 from .figures import COLORS, GREY, LIGHT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def filters(weight: Any, *, most: int = 64) -> Figure:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import number
 from ..draw.facts import measure
+from ..kernels.memory import Array
 from ..node import Node
 from ..replay import reachable
 from ..sweep import gradients
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 _ASIDE = ("lr", "seconds")  # columns of a history that are no losses
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..kernels import activation, labels, losses, norm, pool, winners
+from ..kernels.memory import Array
 from ..node import Constant, Node
 from ..tape import FREED, Op, saved_operands
 from ..tensor import Tensor
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Values = dict[Node | Constant, Array]
 
 

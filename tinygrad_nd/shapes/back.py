@@ -17,8 +17,9 @@ import numpy as np
 from ..draw.labels import family
 from ..kernels.adaptive import Parted, seen_by
 from ..kernels.elementwise import fits
+from ..kernels.memory import Array
 from ..node import Node
-from .seen import Array, Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
+from .seen import Axes, Move, Seen, affine, divided, fixed, multiplied, spread, whole, window
 
 
 def back(node: Node, i: int, axes: Axes) -> Axes:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import blas, memory, parallel
+from ..memory import Array
 from . import products, programs, softmax
 from .crew import Call
-from .products import Array
 
 BLOCK = 1 << 16  # bytes of the scores of one block
 CAUSAL = 64  # queries in a block that sees no later keys

@@ -10,16 +10,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
 from ..geometry import ConvSpec
+from ..memory import Array
 from ..slabs import boxes, lengths, seen, windows, within
 from . import llvm, products, programs
 from .crew import Call
 from .products import dense, moved, multiply, places
-
-Array = NDArray[Any]
 
 COLUMNS = 1 << 18  # bytes of columns
 SUMS = 1 << 17  # bytes of images that they are added to

@@ -16,10 +16,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
 from ..geometry import ConvSpec
+from ..memory import Array
 from ..phases import Target
 from ..slabs import Box, lengths, split
 from . import llvm, products, programs
@@ -27,8 +27,6 @@ from .crew import Call
 from .images import by_images, summed_by_images
 from .llvm import Kernel, integer
 from .products import brought, moved, places
-
-Array = NDArray[Any]
 
 SLAB = 1 << 20  # bytes of input worked on at a time
 HEIGHT = 9  # rows of a tile, at most: their sums stay in registers

@@ -18,19 +18,17 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
 from ..gemm import abreast, side_by_side
 from ..geometry import ConvSpec
+from ..memory import Array
 from ..phases import Target
 from ..slabs import Box, lengths, seen, split, within
 from . import llvm, products, programs
 from .crew import Call
 from .images import by_images, summed_by_images
 from .products import dense, moved, multiply
-
-Array = NDArray[Any]
 
 SLAB = 1 << 19  # bytes of input worked on at a time: with weights and results they stay in a core's own cache
 CACHED = 1 << 18  # numbers of images that caches hold

@@ -7,14 +7,12 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import memory
 from ..geometry import ConvSpec
+from ..memory import Array
 from ..phases import Engine, Sums, Target, into
 from .products import dense, is_dense
-
-Array = NDArray[Any]
 
 COPY = 1 << 23  # bytes of images copied at a time
 

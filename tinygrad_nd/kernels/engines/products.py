@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
+from ..memory import Array
 from . import crew, llvm, programs, tiles
 from .crew import Call
-
-Array = NDArray[Any]
 
 BLOCK = 1 << 18  # bytes of the left operand worked on at a time
 LANES = 64  # of columns, that are cut between two

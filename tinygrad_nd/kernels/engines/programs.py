@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
-from numpy.typing import NDArray
 
 from .. import memory, parallel
+from ..memory import Array
 from . import crew
 from .crew import Call
 
-Array = NDArray[Any]
 Tasks = Sequence[Sequence[Call]]
 Noted = Sequence[tuple[Hashable, Array]]  # scratch
 

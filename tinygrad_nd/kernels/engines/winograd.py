@@ -12,10 +12,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import blas, memory, parallel
 from ..geometry import ConvSpec
+from ..memory import Array
 from ..phases import Target
 from ..tilings import Tiling, plan
 from ..toom_cook import most_points
@@ -25,8 +25,6 @@ from .images import by_images, summed_by_images
 from .products import places
 from .tiles import OUTSIDE
 from .toom_cook import Axes
-
-Array = NDArray[Any]
 
 CHUNK = 1 << 19  # bytes of transformed tiles: half of a core's own cache
 FIRST = 1 << 15  # bytes that a core's first cache holds
