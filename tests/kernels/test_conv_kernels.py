@@ -407,6 +407,42 @@ def test_fourier_transforms_by_matrices_meet_the_reference(name, abreast, monkey
         cached.cache_clear()
 
 
+@pytest.mark.parametrize("name", [name for name in FOURIER if HARD[name].rank > 1 and min(HARD[name].kernel) > 1])
+@pytest.mark.parametrize("sizes", [(5, 7, 8), (3, 17, 12)])
+def test_compiled_fourier_transforms_meet_the_reference(name, sizes, monkeypatch):
+    pytest.importorskip("llvmlite")
+    engines.set_engine("jit")
+    compiled, spec = engines.compiled("spectra"), replace(HARD[name], stride=(1,) * HARD[name].rank, groups=1)
+    monkeypatch.setattr(compiled, "LONG", 1)
+    monkeypatch.setattr(compiled, "SPECTRA", 1 << 16)
+    monkeypatch.setattr(fft, "_sooner", lambda found, *about: found.takes(*about))
+    for dtype, most in (("float64", 1e-13), ("float32", 1e-6)):
+        x, w, g = operands(name, spec, "float64", *sizes)
+        for contraction, given in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
+            assert compiled.takes(*sizes, spec, np.dtype(dtype))
+            expected = getattr(reference, contraction)(*given, spec)
+            actual = getattr(choose, contraction)(*(a.astype(dtype) for a in given), spec, "fft")
+            assert np.abs(actual - expected).max() < most * np.abs(expected).max(), (contraction, dtype)
+
+
+@pytest.mark.parametrize("real", [True, False])
+@pytest.mark.parametrize("f", [8, 12, 20, 28, 40, 56])
+def test_fast_transforms_are_sums_of_waves(f, real):
+    pytest.importorskip("llvmlite")
+    from tinygrad_nd.kernels.engines import fourier
+
+    n, parts, rng = f - 3, 1 if real else 2, np.random.default_rng(f)
+    angles = 2 * np.pi / f * (2 * np.arange(f // 2) + 0.5 if real else np.arange(f))
+    waves = np.exp(1j * np.outer(angles, np.arange(n)))
+    a, out = rng.standard_normal((parts * n, 9)), np.empty((2 * len(angles), 9))
+    fourier.transform(a.dtype, fourier.Way(False, real, n, f, 1))(memory.address(a), memory.address(out), 1, 0, 0, 9, 9, 9)
+    expected = waves @ (a[:n] + (0 if real else 1j * a[n:]))
+    np.testing.assert_allclose(out[::2] + 1j * out[1::2], expected, atol=1e-12)
+    fourier.transform(a.dtype, fourier.Way(True, real, n, f, -1))(memory.address(out), memory.address(a), 1, 0, 0, 9, 9, 9)
+    back = waves.conj().T @ expected
+    np.testing.assert_allclose(a, back.real if real else np.concatenate([back.real, back.imag]), atol=1e-11)
+
+
 def test_an_infinity_reaches_only_the_points_that_see_it():
     spec = ConvSpec((6, 16), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))  # few channels: gemm makes neighbours in one product
     x, w, g = operands("infinite", spec, "float32", c=1, m=2)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import blas, memory, parallel, spectra
+from . import blas, engines, memory, parallel, spectra
 from .blas import product_seconds
 from .geometry import ConvSpec
 from .phases import Target
@@ -41,10 +42,14 @@ LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
-    if found := _by_matrices(x.shape[0], x.shape[-1], groups * p, spec, dtype):
+    about = x.shape[0], x.shape[-1], groups * p, spec, dtype
+    if compiled := _compiled(*about):
+        compiled.engine(x, kernels, spec, target)
+        return
+    if found := _by_matrices(*about):
         spectra.convolve(x, kernels, spec, found.tilings[0], target)
         return
-    tiling = plan(x.shape[0], x.shape[-1], groups * p, spec, dtype)
+    tiling = plan(*about)
     transform = _Transform(tiling.length, dtype)
     starts = [d * (k - 1) for d, k in zip(spec.dilation, spec.kernel)]
     kept = [slice(start, start + s * (o - 1) + 1, s) for start, s, o in zip(starts, spec.stride, tiling.points)]
@@ -79,10 +84,13 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
 
 def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
     """The product of the spectra of a tile of x and of the cotangents it gave, summed."""
-    if found := _by_matrices(x.shape[0], x.shape[-1], g.shape[-1], spec, dtype):
+    about = x.shape[0], x.shape[-1], g.shape[-1], spec, dtype
+    if compiled := _compiled(*about):
+        return np.asarray(compiled.weight_grad(x, g, spec, dtype))
+    if found := _by_matrices(*about):
         return spectra.convolve_back(x, g, spec, found.tilings[0], dtype)
     groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
-    tiling = plan(x.shape[0], x.shape[-1], g.shape[-1], spec, dtype)
+    tiling = plan(*about)
     transform = _Transform(tiling.length, dtype)
     given = ConvSpec(spec.out, tiling.points, tiling.points, ((0, 0),) * spec.rank, (1,) * spec.rank)
     sums: dict[int, Array] = {}
@@ -296,10 +304,25 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
 
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
-    if found := _by_matrices(n, c, m, spec, dtype):
-        return found.seconds, spectra.workspace(found.tilings[0], n, c, m, dtype)
+    if compiled := _compiled(n, c, m, spec, dtype):
+        found: tuple[float, int] = compiled.cost(n, c, m, spec, dtype)
+        return found
+    if matrices := _by_matrices(n, c, m, spec, dtype):
+        return matrices.seconds, spectra.workspace(matrices.tilings[0], n, c, m, dtype)
     tiling = plan(n, c, m, spec, dtype)
     return tiling.seconds, 3 * BATCH + tiling.spectra
+
+
+def _compiled(*about: Any) -> ModuleType | None:
+    """The engine's kernels, where they take less time than the others."""
+    found = engines.compiled("spectra")
+    return found if found is not None and _sooner(found, *about) else None
+
+
+@lru_cache(1024)
+def _sooner(compiled: ModuleType, *about: Any) -> bool:
+    other = _by_matrices(*about) or plan(*about)
+    return bool(compiled.takes(*about) and compiled.cost(*about)[0] < other.seconds)
 
 
 @lru_cache(1024)

@@ -162,11 +162,7 @@ def fourier_cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) 
     alone = spec.groups == 1 and all(s == 1 for s in spec.stride)
     if not alone or spec.kernel[:1] < (2,) or max(spec.kernel) < LONG or min(spec.out) < 1 or not real_bytes(dtype):
         return None
-    spread, options = _spread(spec), []
-    for o, k, d in zip(spec.out, spec.kernel, spread):
-        most = [f - k + 1 for f in CIRCLES if 2 * k <= f + 2] if k > 1 else [1]
-        sizes = {-(-o // (d * -(-o // (d * size)))) for size in most}
-        options.append([(size, -(-o // (d * size)), 0, 1) for size in sorted(sizes)])
+    spread, options = _spread(spec), _circular(spec, CIRCLES)
     ways = [(_tiling(spec, runs), 1) for runs in product(*options)]
     if spec.rank > 1 and spec.kernel[-1] > 1:
         o = -(-spec.out[-1] // spread[-1])
@@ -178,6 +174,21 @@ def fourier_cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) 
         return None
     seconds, best = min(((_fourier_seconds(tiling, n, c, m, dtype), tiling) for tiling in tilings), key=lambda offer: offer[0])
     return Cover((best,), seconds)
+
+
+def fourier_tilings(spec: ConvSpec, circles: Sequence[int]) -> list[Tiling]:
+    """All tiles of one size that are transformed along every axis, on circles of so many points at most."""
+    return [replace(_tiling(spec, runs), fourier=True) for runs in product(*_circular(spec, circles))]
+
+
+def _circular(spec: ConvSpec, circles: Sequence[int]) -> list[list[Run]]:
+    """Per axis the ways to share out its outputs."""
+    options = []
+    for o, k, d in zip(spec.out, spec.kernel, _spread(spec)):
+        most = [f - k + 1 for f in circles if 2 * k <= f + 2] if k > 1 else [1]
+        sizes = {-(-o // (d * -(-o // (d * size)))) for size in most}
+        options.append([(size, -(-o // (d * size)), 0, 1) for size in sorted(sizes)])
+    return options
 
 
 def _axes(spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:

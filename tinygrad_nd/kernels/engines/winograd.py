@@ -169,16 +169,16 @@ def _image(a: Array, tiling: Tiling, points: Sequence[int], padding: Sequence[tu
 @memory.remembered(256)
 def _tables(*axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Where point q of tile i lies is a sum of two entries [i, q]: one for all axes but the last (in C order), one for the last."""
-    *most, last = (_table(*axis) for axis in zip(*axes))
+    *most, last = (table(*axis) for axis in zip(*axes))
     outer = np.zeros((1, 1), np.int64)
-    for table in most:
-        outer = (outer[:, None, :, None] + table[:, None]).reshape(len(outer) * len(table), -1)
+    for inner in most:
+        outer = (outer[:, None, :, None] + inner[:, None]).reshape(len(outer) * len(inner), -1)
         outer[outer <= OUTSIDE // 2] = OUTSIDE
     return memory.table(outer), memory.table(last)
 
 
-def _table(n: int, step: int, count: int, spread: int, outputs: int, points: int, before: int) -> Array:
-    """The same for one axis, (count * spread, points): `spread` tiles lie side by side, their points that far apart."""
+def table(n: int, step: int, count: int, spread: int, outputs: int, points: int, before: int) -> Array:
+    """Where points of tiles lie along one axis, (count * spread, points): `spread` tiles lie side by side, their points that far apart."""
     starts = spread * outputs * np.arange(count)[:, None] + np.arange(spread)
     at = starts.reshape(-1, 1) + spread * np.arange(points) - before
     return np.where((at >= 0) & (at < n), at * step, OUTSIDE)
