@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def _negative_log(x: Tensor, labels: Any, weights: Any, *, axis: int, ignore: in
 
 
 @primitive(
-    g=lambda h, labels, weights, axis, ignore, scale: _negative_log(h, labels, weights, axis=axis, ignore=ignore, scale=scale),
+    g=lambda h, labels, weights, axis, ignore, scale: _negative_log(h, labels, weights, axis=axis, ignore=ignore, scale=_met(scale, labels, ignore)),
     weights=lambda h, g, labels, axis, ignore, scale: _to_weights(g, -h, labels, axis, ignore, scale),
 )
 def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:
@@ -73,12 +73,17 @@ def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, 
 def _each(g: Any, labels: Any, axis: int, ignore: int, scale: float | None) -> Any:
     """The cotangent of every row, 0 where it does not count: what `reduced` pulls back."""
     if scale is not None:
-        return g * scale
+        return g * _met(scale, labels, ignore)
     if not isinstance(g, Tensor):
         g = np.expand_dims(g, axis)
         return g if ignore == kernel.NONE else np.where(labels != ignore, g, g.dtype.type(0))
     g = expand_dims(g, axis)
     return g if ignore == kernel.NONE else where(labels.data != ignore, g, 0)
+
+
+def _met(scale: float | None, labels: Any, ignore: int) -> float | None:
+    """The scale, 0 where all rows are ignored: the mean of nothing is no number, but has slope 0."""
+    return 0.0 if scale is not None and isnan(scale) and (astensor(labels).data == ignore).all() else scale
 
 
 def _to_scores(g: Any, x: Any, labels: Any, weights: Any, slope: Any, axis: int, ignore: int, scale: float | None) -> Any:
