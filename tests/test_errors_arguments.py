@@ -156,6 +156,12 @@ def test_one_axis_is_asked_for_where_one_is_needed(axis):
     (lambda: nd.percentile([], 50), r"percentile: x \(0,\) has no entries along axis None"),
     (lambda: nd.roll(V, 1, {}), "roll: works along one axis, but got axis={}"),
     (lambda: nd.init.constant(2, "a"), "constant: needs numbers"),
+    (lambda: nd.expand_dims(M, None), "expand_dims: axis must be an int"),
+    (lambda: nd.norm(M, V), "norm: ord must be a number, but is array"),
+    (lambda: nd.var(M, ddof="a"), r"var: ddof must be a number, but is 'a'"),
+    (lambda: nd.topk(M, 1, largest=V), "topk: largest must be True or False"),
+    (lambda: nd.polyint(V, 2**40), "polyint: m=1099511627776 must be at most 1000"),
+    (lambda: nd.sum(np.float64(1), 0.0), "sum: axis must be an int"),
     (lambda: nd.tensor(V).sort(0, 1, 2), "sort: takes from 1 to 2 positional arguments but 4 were given; its arguments are axis"),
     (lambda: nd.tensor(V).fill(), "fill: missing 1 required positional argument: 'value'"),
     (lambda: nd.tensor(V).fill(None), "x.index. = value: needs numbers, but got None"),
@@ -181,6 +187,15 @@ def test_one_axis_is_asked_for_where_one_is_needed(axis):
 ])  # fmt: skip
 def test_a_message_begins_with_the_function_that_was_called_and_no_other(call, message):
     with pytest.raises((TypeError, ValueError, IndexError), match=f"^{message}"):
+        call()
+
+
+@pytest.mark.parametrize("call", [
+    lambda: nd.conv_nd(X, W, padding=2**40), lambda: nd.conv_transpose_nd(X, zeros(6, 3, 2, 2), dilation=2**31),
+    lambda: nd.avg_pool_nd(X, 2, padding=2**31), lambda: nd.adaptive_avg_pool_nd(X, 2**31), lambda: nd.interpolate(X, 2**31),
+])  # fmt: skip
+def test_results_beyond_memory_are_refused_before_tables_of_their_size_are_made(call):
+    with pytest.raises(ValueError, match="spatial size .* is beyond what any array has room for"):
         call()
 
 

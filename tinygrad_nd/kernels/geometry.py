@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from .channels import conv_channels, transpose_channels
-from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, transpose_words
+from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, room, transpose_words
 
 __all__ = [
     "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "pool_spec",
@@ -94,7 +94,9 @@ def conv_spec(
 ) -> ConvSpec:
     """The spec of correlating x (N, C, *n) or (C, *n) with a weight (M, C/groups, *k), checked; channels are x's last axis with `last`."""
     groups, size = conv_channels(where, x_shape, w_shape, groups, last)
-    return conv_window(where, size, w_shape[2:], stride, padding, dilation, groups, algorithm)
+    spec = conv_window(where, size, w_shape[2:], stride, padding, dilation, groups, algorithm)
+    room(where, [n + a + b for n, (a, b) in zip(spec.size, spec.padding)])
+    return spec
 
 
 def conv_window(
@@ -130,7 +132,9 @@ def transpose_spec(
 ) -> ConvSpec:
     """The spec whose `input_grad` is the transposed convolution of x (N, C, *o) with a weight (C, M/groups, *k), see transpose_window."""
     groups, out = transpose_channels(where, x_shape, w_shape, groups, last)
-    return transpose_window(where, out, w_shape[2:], stride, padding, output_padding, dilation, groups, output_size, algorithm)
+    spec = transpose_window(where, out, w_shape[2:], stride, padding, output_padding, dilation, groups, output_size, algorithm)
+    room(where, spec.size)
+    return spec
 
 
 def transpose_window(
@@ -209,6 +213,7 @@ def pool_spec(
         out = tuple((n + a + b - e) // s + 1 for n, e, s, (a, b) in zip(sizes, extents, stride, pairs))
     if min(out, default=1) < 1:
         _fits(where, sizes, kernel, pairs, dilation)
+    room(where, out)
     return _pool_spec(sizes, kernel, stride, pairs, dilation, out)
 
 

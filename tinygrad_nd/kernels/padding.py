@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from typing import Any, TypeGuard
 
 IntN = int | Sequence[int]
@@ -134,6 +135,12 @@ def integer(value: Any, what: str, where: str) -> int:
     if abs(index) > MOST:
         raise ValueError(f"{where}: {what}={index} is beyond what any array has room for")
     return index
+
+
+def room(where: str, size: Sequence[int]) -> None:
+    """Raises ValueError where no array has room for the result: its tables alone would take minutes before memory is missing."""
+    if prod(size) > MOST:
+        raise ValueError(f"{where}: spatial size {tuple(size)} is beyond what any array has room for")
 
 
 def meant(word: Any, known: Iterable[str]) -> str:

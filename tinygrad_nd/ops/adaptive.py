@@ -13,7 +13,7 @@ from ..kernels import adaptive as kernel
 from ..kernels import places
 from ..kernels import taps as tap
 from ..kernels.memory import freeze
-from ..kernels.padding import IntN, Padding, axes_word, integer, per_axis, resolve_padding, several
+from ..kernels.padding import IntN, Padding, axes_word, integer, per_axis, resolve_padding, room, several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
@@ -139,6 +139,7 @@ def _unpooled(o: tuple[int, ...], kernel_size: IntN, stride: IntN | None, paddin
             raise ValueError(f"{who}: output_size={n} must be less than the stride {s} away from {usual}")
     if min(n, default=1) < 1:
         raise ValueError(f"{who}: the result would have spatial size {n}; padding {pairs} trims more than there is")
+    room(who, n)
     return n
 
 
@@ -152,6 +153,7 @@ def _output_size(who: str, output_size: Sizes, x: Tensor, rank: int) -> tuple[in
         raise ValueError(f"{who}: output_size={output_size} must be at least 1 on every axis")
     if min(n, default=1) < 1:
         raise ValueError(f"{who}: x {x.shape} has an axis of no entries, which has no windows")
+    room(who, o)
     return o
 
 
@@ -194,6 +196,7 @@ def interpolate(
     o, steps = _sizes(n, size, scale_factor)
     if min(n, default=1) < 1 or min(o, default=1) < 1:
         raise ValueError(f"{who}: x {x.shape} would go from spatial size {n} to {o}; sizes must be at least 1")
+    room(who, o)
     if mode == "area":
         return restore(adaptive_avg_pool_nd(x, o))
     x = x if mode.startswith("nearest") else floating(x)

@@ -63,7 +63,9 @@ def _negative_log(x: Tensor, labels: Any, weights: Any, *, axis: int, ignore: in
 
 
 @primitive(
-    g=lambda h, labels, weights, axis, ignore, scale: _negative_log(h, labels, weights, axis=axis, ignore=ignore, scale=_met(scale, labels, ignore)),
+    g=lambda h, labels, weights, axis, ignore, scale: _negative_log(
+        h, labels, weights, axis=axis, ignore=ignore, scale=_met(scale, labels, ignore)
+    ),
     weights=lambda h, g, labels, axis, ignore, scale: _to_weights(g, -h, labels, axis, ignore, scale),
 )
 def _nll_transposed(g: Any, like: Any, labels: Any, weights: Any, *, axis: int, ignore: int, scale: float | None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.exceptions import AxisError
 
+from ..arguments import number
 from ..kernels import lapack
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -76,6 +77,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: Ord, who: str) -> Tensor:
     if isinstance(ord, str) or ord is None:
         raise ValueError(f"{who}: ord must be a number for vectors, but got {ord!r}")
+    number(who, "ord", ord)
     if ord == np.inf:
         found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
     elif ord == -np.inf:
@@ -127,6 +129,8 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
     `ord` as in `linalg.vector_norm` and `linalg.matrix_norm`; without an axis, a given `ord` needs x to be a vector or a matrix.
     """
     x = floating(operand(x, "norm"))
+    if not (ord is None or isinstance(ord, str)):
+        number("norm", "ord", ord)
     if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord in ("f", "fro") and x.ndim == 2)):
         axes = tuple(range(x.ndim))
         return _keep(_pnorm(x, axes=axes, p=2.0), x.shape, axes, keepdims)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import number
 from ..kernels import norm as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -54,6 +55,8 @@ def _spread(
     correction: float | None = None, spent: float = 0,
 ) -> Tensor:  # fmt: skip
     """The variance or the standard deviation; of real numbers which all count, as one operation. `spent` divides without freedom."""
+    number(who, "ddof", ddof)
+    number(who, "correction", 0 if correction is None else correction)
     if correction is not None and ddof:
         raise ValueError(f"{who}: ddof={ddof} and correction={correction} say the same; give one of them")
     x = floating(x) if dtype is None else floating(astype(x, dtype))

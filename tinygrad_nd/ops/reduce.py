@@ -131,7 +131,7 @@ def _keep(y: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bo
 
 def along(axis: Axis, x: Tensor, who: str) -> tuple[int, ...]:
     """The axes to reduce. NumPy takes a 0-d array for one entry along one axis; so do we."""
-    return () if not x.ndim and axis in (0, -1) else axes_of(axis, x.ndim, who)
+    return () if not x.ndim and isinstance(axis, (int, np.integer)) and axis in (0, -1) else axes_of(axis, x.ndim, who)
 
 
 def _reduction(op: Any, x: Any, axis: Axis, keepdims: bool, who: str, *, needs_one: bool = False) -> Tensor:

@@ -221,6 +221,8 @@ def moveaxis(x: Any, source: Axes, destination: Axes) -> Tensor:
 def expand_dims(x: Any, axis: Axes) -> Tensor:
     """x with axes of length 1 inserted where `axis` says they shall be in the result."""
     x = astensor(x)
+    if axis is None:
+        raise TypeError("expand_dims: axis must be an int or a sequence of ints, but is None")
     count = len(axis) if several(axis) else 1
     new = axes_of(axis, x.ndim + count, "expand_dims")
     sizes = iter(x.shape)

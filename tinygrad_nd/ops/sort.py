@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import flag, whole
 from ..kernels import indexing as kernel
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -91,6 +91,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     x = astensor(x)
     axis = axis_of(axis, x.ndim, "topk")
     n, k = x.shape[axis], whole("topk", "k", k, least=-inf)
+    flag("topk", "largest", largest)
     if not 0 <= k <= n:
         raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")
     index = np.ascontiguousarray(np.moveaxis(_best(np.moveaxis(x.data, axis, -1), k, largest), -1, axis))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import option, whole
+from ..arguments import number, option, whole
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .convolve import convolve_nd
@@ -16,6 +16,7 @@ from .shape import axis_of, concatenate, moveaxis, ravel
 from .ufunc import conj
 
 __all__ = ["convolve", "correlate", "cross", "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"]
+_MOST = 1000  # integrals
 
 
 @named
@@ -122,6 +123,7 @@ def polyder(p: Any, m: int = 1) -> Tensor:
 def polyint(p: Any, m: int = 1, k: Any = 0) -> Tensor:
     """The coefficients of the integral of order m, with constants k (one for all, or one for each)."""
     p, m = _coefficients("polyint", p), whole("polyint", "m", m, 0)
+    number("polyint", "m", m, most=_MOST)
     constants = ravel(k)
     if constants.size not in (1, m):
         raise ValueError(f"polyint: k must be one constant, or one for each of {m} integrals, but has shape {constants.shape}")
