@@ -29,10 +29,11 @@ def _lines(graph: Graph, rankdir: str, with_legend: bool, dpi: int | None) -> It
     yield f'  node [shape=plain fontname="{_FONT}" fontsize=11 fontcolor="#14181D"];'
     yield f'  edge [color="#5B6470" arrowsize=0.6 penwidth=1.1 fontname="{_FONT}" fontsize=8 fontcolor="#3A424D" weight=6];'
     # Layout starts from the nodes named first: with the inputs before the weights, the main stream keeps to the left of them.
-    yield f"  {' '.join(f'n{i};' for i, v in enumerate(graph.vertices) if v.title != 'parameter')}"
-    heat, beside = Heat(graph), _beside(graph)
-    yield from _clusters(graph, _cards(graph, rankdir, heat, beside), beside, _titled_below(graph) if rankdir == "TB" else set())
-    yield from _edges(graph, rankdir, beside)
+    yield f"  {' '.join([f'n{i};' for i, v in enumerate(graph.vertices) if v.title != 'parameter'])}"
+    heat, boxed = Heat(graph), any([v.scope for v in graph.vertices])
+    beside, below = _beside(graph) if boxed else {}, _titled_below(graph) if boxed and rankdir == "TB" else set()
+    yield from _clusters(graph, _cards(graph, rankdir, heat, beside), beside, below)
+    yield from _edges(graph, rankdir, beside, boxed)
     if with_legend:
         yield f"  label=<{legend(graph, heat)}>;"
     yield "}\n"
@@ -106,7 +107,7 @@ def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
     return cards
 
 
-def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
+def _edges(graph: Graph, rankdir: str, beside: Beside, boxed: bool) -> Iterator[str]:
     """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it.
 
     A leaf that many read stands above the first of them; were it drawn to the later ones too, it would pull them up, against the arrows.
@@ -118,9 +119,10 @@ def _edges(graph: Graph, rankdir: str, beside: Beside) -> Iterator[str]:
     reads: list[list[int]] = [[] for _ in scopes]
     for e in graph.edges:
         reads[e[1]].append(e[0])
-    room, first, side = _side_depths(graph, scopes, reads), _first_readers(graph, reads), SLOT_SIDES[rankdir]
+    room = _side_depths(graph, scopes, reads) if boxed else [0] * len(scopes)
+    first, side = _first_readers(graph, reads), SLOT_SIDES[rankdir]
     above = [0] * len(scopes)
-    for head, tails in enumerate(reads) if any(room) else ():
+    for head, tails in enumerate(reads) if boxed else ():
         if head not in beside:
             for tail in tails:
                 if room[tail] > above[head] and scopes[tail] == scopes[head]:
@@ -149,13 +151,13 @@ def _first_readers(graph: Graph, reads: Sequence[Sequence[int]]) -> dict[int, in
     depths = [0] * len(reads)
     first: dict[int, int] = {}
     for head, tails in enumerate(reads) if shared else ():
-        above = -1
+        depth = 0
         for tail in tails:
-            if depths[tail] > above:
-                above = depths[tail]
-        depths[head] = above + 1
+            if depths[tail] >= depth:
+                depth = depths[tail] + 1
+        depths[head] = depth
         for tail in tails:
-            if tail in shared and (tail not in first or above < depths[first[tail]] - 1):
+            if tail in shared and (tail not in first or depth < depths[first[tail]]):
                 first[tail] = head
     return first
 

@@ -91,8 +91,8 @@ def _add_gradients(built: Builder, swept: _Swept) -> None:
 
 
 def _add_costs(built: Builder, known: Values, backward: dict[Node, float]) -> None:
-    kept = saved_bytes(node for node, _ in built.calls)
-    for node, reads in built.calls:
+    kept = saved_bytes(built.calls)
+    for node, reads in built.calls.items():
         estimate = facts.cost(node, built.shapes(reads))
         measured = replace(estimate, saved=kept[node], forward=forward_seconds(node, known), backward=backward.get(node))
         built.graph.vertices[built.places[node]].cost = measured

@@ -61,7 +61,7 @@ class Builder:
         self.places: dict[Node | Constant, int] = {}
         self.arrays: dict[int, tuple[Any, int]] = {}
         self.alike: dict[Hashable, tuple[labels.Kind, str, str, int]] = {}  # what calls of an operation on arrays of a kind share
-        self.calls: list[tuple[Node, list[int | None]]] = []  # every operation, and for each operand the vertex that it is drawn as
+        self.calls: dict[Node, Sequence[int | None]] = {}  # of every operation, the vertex that each operand is drawn as
         self.tails: list[int | None] = []  # of the edges to come, as the next two
         self.heads: list[int] = []
         self.slots: list[int | None] = []
@@ -73,14 +73,14 @@ class Builder:
         if (alike := self.alike.get(key)) is None:
             alike = self.alike[key] = labels.Kind(op, len(parents)), _spelled(node.dtype), tidy(node.scope), prod(shape)
         kind, dtype, scope, size = alike
-        reads: list[int | None] = [*map(self.places.get, parents)]
+        reads: tuple[int | None, ...] = (*map(self.places.get, parents),)
         drawn, slots, names = reads, kind.slots, kind.names
         details = (*labels.details(node),) if params or kind.formula else ()
         if None in reads:
             numbers: dict[int, Any] = {}
             unknown: list[int] = []
-            reads = [*self.operands_of(node, kind, scope, numbers, unknown)]
-            drawn = [at for at in reads if at is not None]
+            reads = (*self.operands_of(node, kind, scope, numbers, unknown),)
+            drawn = tuple([at for at in reads if at is not None])
             slots, names = kind.slotted([at is not None for at in reads])
             details += (*labels.constants(kind, numbers, unknown),)
         if params or kind.family != "elementwise":
@@ -91,7 +91,7 @@ class Builder:
         self.tails += drawn
         self.heads += [position] * len(drawn)
         self.slots += slots
-        self.calls.append((node, reads))
+        self.calls[node] = reads
 
     def connect(self) -> None:
         """Draws the edges, of which a large graph has so many that each is made without a step of Python."""
@@ -144,7 +144,7 @@ class Builder:
 
     def operands(self) -> Iterator[tuple[Node, int]]:
         """For every edge: who reads, and as which operand."""
-        return ((node, i) for node, reads in self.calls for i, at in enumerate(reads) if at is not None)
+        return ((node, i) for node, reads in self.calls.items() for i, at in enumerate(reads) if at is not None)
 
 
 def _home(family: str, i: int, scope: str) -> str:
