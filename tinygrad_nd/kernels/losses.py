@@ -134,10 +134,6 @@ def _probability(x: Any, t: Any) -> Any:
     return -t * np.maximum(np.log(x), LEAST_LOG) - (1 - t) * np.maximum(np.log1p(-x), LEAST_LOG)
 
 
-def _probability_pull(g: Any, x: Any, t: Any) -> Any:
-    return g * (x - t) / np.maximum(x * (1 - x), TINY)
-
-
 def _log_odds(x: Any) -> Any:
     """log(x / (1 - x))."""
     return np.maximum(np.log(x), LEAST_LOG) - np.maximum(np.log1p(-x), LEAST_LOG)
@@ -247,28 +243,20 @@ def _probability_both(out: Array, x: Array, t: Array, scale: float) -> Any:
     return total
 
 
+def _even(value: Formula, pull: Formula, both: Formula) -> Loss:
+    """A loss in which x and t may change places."""
+    return Loss(value, pull, lambda g, x, t, *parameters: pull(g, t, x, *parameters), both)
+
+
 LOSSES: dict[str, Loss] = {
-    "mse_loss": Loss(
-        lambda x, t: np.square(x - t),
-        lambda g, x, t: 2 * g * (x - t),
-        lambda g, x, t: 2 * g * (t - x),
-        _mse_both,
-    ),
-    "l1_loss": Loss(
-        lambda x, t: np.abs(x - t),
-        lambda g, x, t: g * np.sign(x - t),
-        lambda g, x, t: g * np.sign(t - x),
-        _l1_both,
-    ),
-    "smooth_l1_loss": Loss(_smooth_l1, _smooth_l1_pull, lambda g, x, t, beta: _smooth_l1_pull(g, t, x, beta), _smooth_l1_both),
-    "huber_loss": Loss(
-        _huber,
-        lambda g, x, t, delta: g * np.clip(x - t, -delta, delta),
-        lambda g, x, t, delta: g * np.clip(t - x, -delta, delta),
-        _huber_both,
-    ),
+    "mse_loss": _even(lambda x, t: np.square(x - t), lambda g, x, t: 2 * g * (x - t), _mse_both),
+    "l1_loss": _even(lambda x, t: np.abs(x - t), lambda g, x, t: g * np.sign(x - t), _l1_both),
+    "smooth_l1_loss": _even(_smooth_l1, _smooth_l1_pull, _smooth_l1_both),
+    "huber_loss": _even(_huber, lambda g, x, t, delta: g * np.clip(x - t, -delta, delta), _huber_both),
     "binary_cross_entropy_with_logits": Loss(_logits, _logits_pull, lambda g, x, t: -g * x, _logits_both),
-    "binary_cross_entropy": Loss(_probability, _probability_pull, lambda g, x, t: -g * _log_odds(x), _probability_both),
+    "binary_cross_entropy": Loss(
+        _probability, lambda g, x, t: g * (x - t) / np.maximum(x * (1 - x), TINY), lambda g, x, t: -g * _log_odds(x), _probability_both
+    ),
     "soft_margin_loss": Loss(
         lambda x, t: _softplus(-t * x),
         lambda g, x, t: -g * t / (1 + np.exp(t * x)),
