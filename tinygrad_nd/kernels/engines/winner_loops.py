@@ -29,55 +29,44 @@ def gather_images(
                         y[at + i] = 0
 
 
-@Loop
-def scatter_images(
-    g, codes, x, row, row_source, _r, height, column, column_source, _c, width,
-    row_places, column_places, taps, inner, images, low, high,
-):  # fmt: skip
-    """The transpose. Rows of x are made 0 when the first window that sees them comes, while they are about to be in cache."""
-    rows, columns = U(row.size - 1), U(column.size - 1)
-    for image in range(images):
-        base, done = image * height * width * inner, ZERO
-        for r in range(rows):
-            if row[r] == row[r + ONE]:
-                continue
-            reach = row_source[row[r + ONE] - ONE] + ONE
-            _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
-            done = max(done, reach)
-            for c in range(columns):
-                if column[c] == column[c + ONE]:
+def _scatter(beside):
+    @Loop
+    def scatter(
+        g, codes, x, row, row_source, row_taps, height, column, column_source, column_taps, width,
+        row_places, column_places, taps, inner, images, low, high,
+    ):  # fmt: skip
+        rows, columns = U(row.size - 1), U(column.size - 1)
+        whole = (U(row_source.size) == height) & (U(column_source.size) == width) if beside else False
+        for image in range(images):
+            base, done = image * height * width * inner, ZERO
+            for r in range(rows):
+                if row[r] == row[r + ONE]:
                     continue
-                at, place = ((image * rows + r) * columns + c) * inner, row_places[r] + column_places[c]
-                for i in range(low, high):
-                    x[base + i + U(place + taps[codes[at + i]])] += g[at + i]
-        _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
-
-
-@Loop
-def scatter_windows(
-    g, codes, x, row, row_source, row_taps, height, column, column_source, column_taps, width,
-    row_places, column_places, taps, inner, images, low, high,
-):  # fmt: skip
-    """The same for windows beside one another and long columns: all of a window is written."""
-    rows, columns = U(row.size - 1), U(column.size - 1)
-    whole = (U(row_source.size) == height) & (U(column_source.size) == width)
-    for image in range(images):
-        base, done = image * height * width * inner, ZERO
-        for r in range(rows):
-            if row[r] == row[r + ONE]:
-                continue
-            reach = row_source[row[r + ONE] - ONE] + ONE
+                reach = row_source[row[r + ONE] - ONE] + ONE
+                if not whole:
+                    _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
+                    done = max(done, reach)
+                for c in range(columns):
+                    if column[c] == column[c + ONE]:
+                        continue
+                    at, place = ((image * rows + r) * columns + c) * inner, row_places[r] + column_places[c]
+                    if beside:
+                        for j in range(row[r], row[r + ONE]):
+                            for q in range(column[c], column[c + ONE]):
+                                o = base + (row_source[j] * width + column_source[q]) * inner
+                                _put(high - low, x, o + low, g, codes, at + low, row_taps[j] + column_taps[q])
+                    else:
+                        for i in range(low, high):
+                            x[base + i + U(place + taps[codes[at + i]])] += g[at + i]
             if not whole:
-                _clear(x, base + done * width * inner, base + reach * width * inner, inner, low, high)
-                done = max(done, reach)
-            for c in range(columns):
-                at = ((image * rows + r) * columns + c) * inner + low
-                for j in range(row[r], row[r + ONE]):
-                    for q in range(column[c], column[c + ONE]):
-                        o = base + (row_source[j] * width + column_source[q]) * inner + low
-                        _put(high - low, x, o, g, codes, at, row_taps[j] + column_taps[q])
-        if not whole:
-            _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
+                _clear(x, base + done * width * inner, base + height * width * inner, inner, low, high)
+
+    return scatter
+
+
+# The transpose. Rows of x are made 0 when the first window that sees them comes, while they are about to be in cache. Of windows beside one
+# another, with long columns, all is written.
+scatter_images, scatter_windows = _scatter(False), _scatter(True)
 
 
 @Loop
