@@ -8,7 +8,7 @@ import numpy as np
 
 from ..along import LANES
 from .plain import exact, summing
-from .softmax import _largest, _lost, _multiply, _powers_of, _scale, block, sums_of_powers
+from .softmax import _largest, _lost, _multiply, _powers_of, block, sums_of_powers
 
 
 @exact
@@ -113,7 +113,7 @@ def loss_lanes(out, rows, labels, x, weights, ignore, scale, begin, end):
                 rows[p, 0, i] = ((top[i - low] - x[p, label, i]) + rest) * weight + (below[i - low] + everywhere * rest)
                 total[i - low] = k * (weight + everywhere) / total[i - low]
         for c in range(x.shape[1]):
-            _scale(out[p, c, low:high], total)
+            _multiply(out[p, c, low:high], total)
             if everywhere != 0:
                 for i in range(low, high):
                     out[p, c, i] -= k * weights[1, c]

@@ -8,7 +8,9 @@ counted through all outer indices, those from `begin` to `end`.
 import numpy as np
 
 from ..along import LANES
+from .arrays import numbers_at
 from .exponential import exp, log
+from .formulas import over
 from .plain import exact, summing
 
 _LOW, _HIGH = 1, 1e30  # of a sum: if it is below 1, a quotient may be told where its exponential is not
@@ -53,8 +55,10 @@ def _lost(total):
 
 @exact
 def _multiply(out, factor):
+    """By a number, or by one for each."""
     for i in range(out.size):
-        out[i] *= factor
+        (number,) = numbers_at(i, (factor,))
+        out[i] *= number
 
 
 @summing
@@ -89,10 +93,9 @@ def _masked_powers_from_top(out, x, mask, scale):
     return total
 
 
-@exact
-def _scaled(out, x, mask, scale):
-    for i in range(x.size):
-        out[i] = x[i] * scale + mask[i]
+@over
+def _scaled(x, mask, scale):
+    return x * scale + mask
 
 
 @summing
@@ -134,11 +137,10 @@ def log_softmax_rows(out, x):
         _less(out[r], x[r], top, rest)
 
 
-@exact
-def _less(out, x, top, rest):
-    """(x - top) - rest, in this order: exact near the top."""
-    for i in range(x.size):
-        out[i] = (x[i] - top) - rest
+@over
+def _less(x, top, rest):
+    """In this order: exact near the top."""
+    return (x - top) - rest
 
 
 @summing
@@ -224,33 +226,19 @@ def _sum_up(out, x, top, total, p, low, high):
 
 
 @exact
-def _scale(out, part):
-    for i in range(out.size):
-        out[i] *= part[i]
-
-
-@exact
 def _add_product(total, a, b):
     for i in range(a.size):
         total[i] += a[i] * b[i]
 
 
-@exact
-def _pulled(out, g, y, total, scale):
-    for i in range(y.size):
-        out[i] = y[i] * (g[i] - total[i]) * scale
+@over
+def _pulled(g, y, total, scale):
+    return y * (g - total) * scale
 
 
-@exact
-def _less_lanes(out, x, top, rest):
-    for i in range(x.size):
-        out[i] = (x[i] - top[i]) - rest[i]
-
-
-@exact
-def _top_and_rest(out, top, rest):
-    for i in range(out.size):
-        out[i] = top[i] + rest[i] if np.isfinite(top[i]) else top[i]
+@over
+def _top_and_rest(top, rest):
+    return top + rest if np.isfinite(top) else top
 
 
 @exact
@@ -259,10 +247,9 @@ def _add(total, a):
         total[i] += a[i]
 
 
-@exact
-def _log_pulled(out, g, y, total):
-    for i in range(y.size):
-        out[i] = g[i] - exp(y[i]) * total[i]
+@over
+def _log_pulled(g, y, total):
+    return g - exp(y) * total
 
 
 @summing
@@ -275,7 +262,7 @@ def softmax_lanes(out, x, begin, end):
         for i in range(LANES):
             total[i] = np.float32(1) / total[i]
         for c in range(x.shape[1]):
-            _scale(out[p, c, low:high], total)
+            _multiply(out[p, c, low:high], total)
 
 
 @summing
@@ -299,7 +286,7 @@ def log_softmax_lanes(out, x, begin, end):
         _sums(total, x, top, p, low, high)
         _logs(total, high - low)
         for c in range(x.shape[1]):
-            _less_lanes(out[p, c, low:high], x[p, c, low:high], top, total)
+            _less(out[p, c, low:high], x[p, c, low:high], top, total)
 
 
 @summing
@@ -324,7 +311,7 @@ def exp_less_lanes(out, g, y, x, begin, end):
         for i in range(low, high):
             total[i - low] = g[p, 0, i] if _lost(total[i - low]) else g[p, 0, i] / total[i - low]
         for c in range(x.shape[1]):
-            _scale(out[p, c, low:high], total)
+            _multiply(out[p, c, low:high], total)
 
 
 @summing
