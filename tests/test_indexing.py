@@ -236,6 +236,25 @@ def test_what_is_taken_along_an_axis_of_many_numbers_is_added_up_where_it_was(sh
     np.testing.assert_allclose(x.grad.data, expected, rtol=rtol)
 
 
+@pytest.mark.parametrize("mode", ["edge", "wrap", "reflect", "symmetric"])
+@pytest.mark.parametrize(
+    "shape, widths",
+    [((2, 12, 9, 11), ((0, 0), (0, 0), (1, 1), (2, 3))), ((64, 500), ((0, 0), (3, 1))), ((40, 30, 1), ((9, 0), (0, 40), (2, 1)))],
+)
+def test_padding_by_its_own_values_is_numpys_and_comes_back_to_them(shape, widths, mode, engine):
+    rng = np.random.default_rng(4)
+    last = np.moveaxis(rng.standard_normal((*shape[:1], *shape[2:], *shape[1:2])), -1, 1)
+    for x in (rng.standard_normal(shape).astype(np.float32), last):
+        x.flat[0], x.flat[1] = -0.0, np.nan
+        t = nd.tensor(x, requires_grad=True)
+        y, expected = nd.pad(t, widths, mode), np.pad(x, widths, mode)
+        np.testing.assert_array_equal(y.data, expected)
+        np.testing.assert_array_equal(np.signbit(y.data), np.signbit(expected))
+        y.backward(g := rng.standard_normal(y.shape).astype(x.dtype))
+        places = np.pad(np.arange(x.size).reshape(shape), widths, mode).ravel()
+        np.testing.assert_allclose(t.grad.data.ravel(), np.bincount(places, g.ravel()), rtol=1e-5, atol=1e-5)
+
+
 def test_put_along_an_axis_makes_a_new_tensor():
     x, v = nd.tensor(A[0], requires_grad=True), nd.tensor([[5.0], [6.0], [7.0]], requires_grad=True)
     index = np.array([[1], [-1], [0]])

@@ -36,6 +36,8 @@ TITLES = {
     "cast": "astype",
     "crop": "slice",
     "zero_pad": "pad",
+    "extend": "pad",
+    "extend_adjoint": "pad, transposed",
     "sum_to": "sum",
     "assemble": "concatenate",
     "scatter": "getitem, transposed",

@@ -10,6 +10,7 @@ import tinygrad_nd as nd
 from tinygrad_nd.kernels.adaptive import Parted
 from tinygrad_nd.kernels.geometry import conv_spec, pool_spec
 from tinygrad_nd.ops import activation, choice, conv, elementwise, index, moments, normalise, parts, pool, reduce, shape, ufunc
+from tinygrad_nd.ops.pad import _extend_adjoint
 
 from .rows import Sample, apart, normal, positive, rows, within
 
@@ -85,7 +86,8 @@ SAMPLES: list[Sample] = [
     *rows("concatenate", lambda x, y: nd.concatenate([x, y, x], 1), (normal(3, 4), normal(3, 2))),
     *rows("stack", lambda x, y: nd.stack([x, y], -1), (normal(3, 4), normal(3, 4))),
     *rows("take_along", lambda x: nd.take(x, [[0, 2], [2, -1]], 1), X, linear=True),
-    *rows("take_along", lambda x: nd.pad(x, 2, "reflect"), X, linear=True),
+    *rows("extend", lambda x: nd.pad(x, 2, "reflect"), X, linear=True),
+    *rows("extend_adjoint", lambda g: _extend_adjoint(g, widths=((0, 1), (2, 0)), mode="edge"), X, linear=True),
     *rows("put_along", lambda g: shape.put_along(g, index=np.array([0, 2, 2, 1]), axis=1, size=3), X, linear=True),
     # index
     *rows("getitem", lambda x: x[1:, ::-2], X, linear=True),

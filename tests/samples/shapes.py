@@ -39,8 +39,8 @@ MOVES = {  # op, function, operands: moves of values, all of them linear
                    (lambda x: nd.insert(x, [1, 1], x[:, :2], 1), X), (lambda x: nd.take(x, [5, -7], 0, mode="wrap"), X),
                    (lambda x: nd.take(x, [9], mode="clip"), X),
                    (lambda x: nd.compress([True, False, True], x, 0), X), (lambda x: nd.extract(np.eye(3, 4), x), X)]
-    + [(lambda x, m=m: nd.pad(x, ((1, 2), (3, 0)), m), x) for m in ("edge", "reflect", "symmetric", "wrap") for x in (X, Z)]
     + [(lambda x, m=m: nd.pad(x, ((5, 4), (7, 1)), m, reflect_type="odd"), x) for m in ("reflect", "symmetric") for x in (X, Z)],
+    "extend": [(lambda x, m=m: nd.pad(x, ((1, 2), (3, 0)), m), x) for m in ("edge", "reflect", "symmetric", "wrap") for x in (X, Z)],
     "zero_pad": [(lambda x: nd.pad(x, 1), Z), (lambda x: nd.pad(x, {1: (0, 2)}), X)],
     "pick": [(lambda x: nd.take_along_axis(x, np.array([[0, 0], [3, -1], [1, 1]]), 1), X),
              (lambda x: nd.take_along_axis(x, np.array([[2, 0, 2, 1]]), 0), Z),

@@ -31,7 +31,7 @@ FORMULAS = {
     "to_extreme": "g where the extreme is, shared at ties",
     "pool_scatter": "g where each window's maximum is",
     "window_sum_adjoint": "g at every place of its window",
-    **dict.fromkeys(("scatter", "put_along", "put_back"), "g where it was taken from, 0 elsewhere"),
+    **dict.fromkeys(("scatter", "put_along", "put_back", "extend_adjoint"), "g where it was taken from, 0 elsewhere"),
 }
 # Operands that an operation computes for itself; nobody passed them.
 OWN = {"winner", "best", "found", "slope", "mean", "rstd", "weights"}
@@ -46,9 +46,9 @@ FAMILIES = {
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss margin_loss nll kl_div "
     "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
     "normalise normalise_grad normalise_weight_grad normalise_bias_grad unit masked_softmax",
-    "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad crop concatenate stack diagonal "
-    "on_diagonal take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem cast alias real "
-    "imag unwrap",
+    "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad extend crop concatenate stack diagonal "
+    "extend_adjoint on_diagonal take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem "
+    "cast alias real imag unwrap",
 }
 _FAMILY = {op: family for family, ops in FAMILIES.items() for op in ops.split()}
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum", "logaddexp", "hypot"}

@@ -120,7 +120,8 @@ def _padded(source: Array, rank: int, fill: Any) -> Array:
 
 def _summed(values: Array, factor: float) -> Array:
     """Sums over the taps; those of halves in single precision."""
-    total: Array = values.sum(1, dtype=np.float32 if values.dtype == np.float16 else None)
+    wide = np.float32 if values.dtype == np.float16 else None
+    total: Array = values[:, 0] if values.shape[1] == 1 else values.sum(1, dtype=wide)  # a sum makes 0 of -0
     if factor != 1:
         total *= factor
     return total.astype(values.dtype, copy=False)

@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import blas, engines, few, memory, parallel
+from .indexing import scatter_along, take_along
 from .memory import Array
-from .taps import Taps, part
+from .pool_parts import spread
+from .taps import Taps, extended, part
+
+Widths = tuple[tuple[int, int], ...]
 
 TILE = 1 << 20  # numbers written at a time: a few hundred microseconds of work
 ALONE = 1 << 18  # numbers; with fewer threads wait for one another longer than they work
@@ -17,6 +21,7 @@ COMPILED = 1 << 11  # numbers; with fewer a compiled loop saves nothing
 BAND = 16  # inputs, or outputs, of a band: with more a product meets more zeros, with fewer it is over too soon
 WIDE = 512  # numbers side by side, with which half a band is enough
 SHORT = 4  # outputs that make a product worth its call
+TURNED = 128  # numbers in a row; with fewer it is quicker to turn channels innermost than to move it
 NARROW = 8  # numbers side by side; with fewer, one product that meets more zeros takes less time than one for every row
 
 
@@ -56,6 +61,37 @@ def sampled(x: Array, taps: tuple[Taps, ...], factor: float = 1) -> Array:
         return x * x.dtype.type(factor) if factor != 1 else x.view()
     y = _sampled(np.ascontiguousarray(x.transpose(order)), axes, factor)
     return y.transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+def extend(x: Array, widths: Widths, mode: str) -> Array:
+    """np.pad(x, widths, mode), for a mode that takes values from x."""
+    axes = _ends(x.shape, widths, mode)
+    if _beside(x, len(axes)):
+        return sampled(x, axes)
+    for axis, taps in enumerate(axes, x.ndim - len(axes)):
+        x = x if taps.identity else take_along(x, taps.index[0], axis)
+    return x
+
+
+def extend_adjoint(g: Array, widths: Widths, mode: str) -> Array:
+    """The transpose of `extend`: what lies around is added where it was taken from."""
+    axes = _ends(tuple([n - a - b for n, (a, b) in zip(g.shape, widths)]), widths, mode)
+    if _beside(g, len(axes)):
+        return sampled(g, tuple([taps.transposed for taps in axes]))
+    for axis, taps in enumerate(axes, g.ndim - len(axes)):
+        g = g if taps.identity else scatter_along(g, taps.index[0], axis, taps.size)
+    return g
+
+
+def _beside(a: Array, rank: int) -> bool:
+    """Whether channels lie side by side, or are worth being turned so: else stretches are moved, which long rows are."""
+    return spread(a, rank, turned=a.shape[-1] < TURNED)[1].inner >= NARROW
+
+
+def _ends(shape: tuple[int, ...], widths: Widths, mode: str) -> tuple[Taps, ...]:
+    """Where values come from, along the axes from the first on that grows."""
+    first = next(axis for axis, pair in enumerate(widths) if max(pair))
+    return tuple([extended(n, a, b, mode) for n, (a, b) in zip(shape[first:], widths[first:])])
 
 
 def _sampled(x: Array, axes: tuple[tuple[int, Taps], ...], factor: float) -> Array:

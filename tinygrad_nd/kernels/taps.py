@@ -124,6 +124,18 @@ def same(n: int) -> Taps:
     return Taps(n, n, np.arange(n)[None], np.ones((1, n), np.bool_), None, True)
 
 
+@memory.remembered(256)
+def extended(n: int, before: int, after: int, mode: str) -> Taps:
+    """An axis with more of its own at its ends, by one of NumPy's modes of padding: edge, wrap, reflect or symmetric."""
+    if not (before or after):
+        return same(n)
+    place = np.arange(-before, n + after)
+    turn, rest = np.divmod(place, n if mode in ("wrap", "symmetric") else max(n - 1, 1))
+    back = turn % 2 if mode in ("reflect", "symmetric") else 0
+    source = place.clip(0, n - 1) if mode == "edge" else np.where(back, n - 1 - rest, rest)
+    return taps(np.arange(len(place)), source, None, len(place), n)
+
+
 # Where a longer or shorter axis is sampled. Pixels are intervals whose centres lie at i + 1/2; with corners aligned, points at i.
 
 

@@ -239,12 +239,13 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
         return x, spec
     modes = padding_modes("conv_nd", padding_mode, spec.rank)
     size, left = list(spec.size), list(spec.padding)
-    for i, (mode, (a, b)) in enumerate(zip(modes, spec.padding)):
-        if mode != "zeros" and (a > 0 or b > 0):
-            grow = [(0, 0)] * x.ndim
-            grow[2 + i] = (max(a, 0), max(b, 0))
-            x = pad(x, grow, NUMPYS[mode])
-            size[i], left[i] = x.shape[2 + i], (min(a, 0), min(b, 0))
+    for mode in [m for m in dict.fromkeys(modes) if m != "zeros"]:
+        grow = [(0, 0)] * x.ndim
+        for i, (own, (a, b)) in enumerate(zip(modes, spec.padding)):
+            if own == mode:
+                grow[2 + i], left[i] = (max(a, 0), max(b, 0)), (min(a, 0), min(b, 0))
+                size[i] += sum(grow[2 + i])
+        x = pad(x, grow, NUMPYS[mode])
     return x, replace(spec, size=tuple(size), padding=tuple(left))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import option
+from ..kernels import resample as kernel
+from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import cast
@@ -16,6 +18,7 @@ from .reduce import max as max_of_axis
 from .reduce import mean
 from .reduce import min as min_of_axis
 from .shape import Widths, _broadcast_to, _zero_pad, concatenate, part_of, take_along
+from .ufunc import bare_rules, either
 
 __all__ = ["pad"]
 
@@ -51,6 +54,12 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Tenso
             raise ValueError(f"pad: axis {axis} is empty, so mode={mode!r} has nothing to take values from")
     if not t.size:
         return _zero_pad(t, widths=widths)
+    if mode in ("edge", "wrap", "reflect", "symmetric"):
+        reflect_type = options.get("reflect_type", "even")
+        option("pad", "reflect_type", reflect_type, ("even", "odd"))
+        even = [(0, 0) if reflect_type == "odd" and n > 1 else pair for pair, n in zip(widths, t.shape)]
+        widths = tuple([(0, 0) if pair == done else pair for pair, done in zip(widths, even)])
+        t = _extend(t, widths=tuple(even), mode=mode) if any([max(pair) for pair in even]) else t
     along = _rule(mode, t, options)
     for axis, (a, b) in enumerate(widths):
         if a or b:
@@ -76,6 +85,20 @@ def _widths(x: Tensor, pad_width: Any) -> Widths:
     if any([a < 0 or b < 0 for a, b in pairs]):
         raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
     return tuple([(a, b) for a, b in pairs])
+
+
+@bare_rules
+@primitive(x=lambda g, widths, mode: either(_extend_adjoint, g, widths=widths, mode=mode))
+def _extend(x: Any, *, widths: Widths, mode: str) -> Any:
+    """x with values of its own around it."""
+    return kernel.extend(x, widths, mode)
+
+
+@bare_rules
+@primitive(g=lambda h, widths, mode: either(_extend, h, widths=widths, mode=mode))
+def _extend_adjoint(g: Any, *, widths: Widths, mode: str) -> Any:
+    """The transpose of extending: what lies around is added where it was taken from."""
+    return kernel.extend_adjoint(g, widths, mode)
 
 
 def _pairs(x: Tensor, values: Any, what: str) -> Tensor:
@@ -105,21 +128,11 @@ def _rule(mode: str, x: Tensor, options: dict[str, Any]) -> Callable[[Tensor, in
         return _statistic(_STATISTICS[mode], x, options.get("stat_length"))
     if mode == "linear_ramp":
         return _ramp(x, options.get("end_values", 0))
-    reflect_type = options.get("reflect_type", "even")
-    option("pad", "reflect_type", reflect_type, ("even", "odd"))
 
     def along(t: Tensor, axis: int, a: int, b: int) -> Tensor:
         n = t.shape[axis]
         period = n if mode == "symmetric" else max(n - 1, 1)
-        if reflect_type == "odd" and n > 1:
-            return _between(t, axis, [_mirrored(t, axis, np.arange(-a, 0), period), _mirrored(t, axis, np.arange(n, n + b), period)])
-        place = np.arange(-a, n + b)
-        if mode in ("edge", "wrap"):
-            index = place.clip(0, n - 1) if mode == "edge" else place % n
-        else:
-            turn, r = np.divmod(place, period)
-            index = np.where(turn % 2, n - 1 - r, r)
-        return take_along(t, index=index, axis=axis)
+        return _between(t, axis, [_mirrored(t, axis, np.arange(-a, 0), period), _mirrored(t, axis, np.arange(n, n + b), period)])
 
     return along
 

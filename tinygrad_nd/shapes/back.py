@@ -176,13 +176,9 @@ def _concatenate(node: Node, i: int, axes: Axes) -> Axes:
 
 
 def _taken(node: Node, i: int, axes: Axes) -> Axes:
-    """Entries by index along one axis: padding by reflection, by repetition or in a circle counts as if the input went on."""
-    index, along = np.asarray(node.params["index"]), node.params["axis"] % len(axes)
-    n = node.parents[i].shape[along]
-    start = next((int(a) for a in np.flatnonzero(index == 0) if np.array_equal(index[a : a + n], np.arange(n))), None)
-    if start is None:
-        return _on(axes, along, whole(n, "take"))
-    return _on(axes, along, axes[along].moved(affine(1, -start)))
+    """Entries by index along one axis."""
+    along = node.params["axis"] % len(axes)
+    return _on(axes, along, whole(node.parents[i].shape[along], "take"))
 
 
 def _repeated(node: Node, i: int, axes: Axes) -> Axes:
@@ -246,6 +242,7 @@ _RULES: dict[str, Callable[[Node, int, Axes], Axes]] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "zero_pad": _padded,
+    "extend": _padded,
     "crop": lambda node, i, axes: [s.moved(affine(1, a)) for s, (a, _) in zip(axes, node.params["widths"])],
     "concatenate": _concatenate,
     "stack": lambda node, i, axes: [s for a, s in enumerate(axes) if a != node.params["axis"]],

@@ -40,14 +40,14 @@ def sample_lines(
 def _sample_line(y, o, line, at, inner, column, source, weight):
     for c in range(U(column.size - 1)):
         a, b = column[c], column[c + ONE]
-        if inner == ONE:
-            total = line.dtype.type(0)
-            for j in range(a, b):
-                total += weight[j] * line[at + source[j]]
-            y[o + c] = total
-        elif a == b:
+        if a == b:
             for i in range(inner):
                 y[o + c * inner + i] = 0
+        elif inner == ONE:
+            total = weight[a] * line[at + source[a]]
+            for j in range(a + ONE, b):
+                total += weight[j] * line[at + source[j]]
+            y[o + c] = total
         else:
             _weigh(inner, y, o + c * inner, line, at, inner, ZERO, source, weight, a, b)
 
