@@ -20,7 +20,7 @@ from .memory import Array
 COMPILED = 1 << 11  # elements; below, a compiled loop saves nothing
 WIDE = 16  # neighbours that are worth going side by side
 LANES = 256  # of them, in a compiled loop
-SHORT = 64  # numbers in a row that NumPy is slow with: it is quicker to turn them round
+SHORT = 20  # numbers in a row that NumPy is slow with: it is quicker to turn them round
 TURNED = 1 << 17  # elements of them at a time: copies stay in the second-level cache
 
 
