@@ -188,7 +188,7 @@ def _loss(out: Array, rows: Array, labels: Array, x: Array, weights: Array, igno
     np.add(rows, rest * everywhere - below, out=rows)
     np.multiply(out, scale * (there + everywhere) / sums, out=out)
     if everywhere:
-        np.subtract(out, scale * _by_class(weights[1], x), out=out)
+        np.subtract(out, scale * weights[1].reshape(-1, *(1,) * (x.ndim - 2)), out=out)
     out[at] -= scale * there
     if counted is not None:
         np.copyto(rows, 0, where=~counted)
@@ -211,10 +211,6 @@ def _safe(labels: Array, ignore: int) -> tuple[Array, Array | None]:
     """The labels, 0 for those that do not count; and which do, if not all."""
     counted = labels != ignore
     return (labels, None) if ignore == NONE else (np.where(counted, labels, 0), counted)
-
-
-def _by_class(weights: Array, x: Array) -> Array:
-    return weights.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 # Margins.

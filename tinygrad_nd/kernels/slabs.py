@@ -61,7 +61,8 @@ def fetch(x: Array, spec: ConvSpec, box: Box, dtype: np.dtype[Any], key: str = "
     """What the outputs in `box` see of x (N, *n, C), zero-padded: a view where it can be one, else in this thread's scratch."""
     inside, places, sizes = seen(spec, box)
     source = x[inside]
-    if list(source.shape[:-1]) == sizes and x.dtype == dtype and _rows_are_dense(x):
+    rows_are_dense = x.strides[-1] == x.itemsize and (x.ndim < 3 or x.strides[-2] == x.itemsize * x.shape[-1])
+    if list(source.shape[:-1]) == sizes and x.dtype == dtype and rows_are_dense:
         return source
     slab = memory.scratch(key, (*sizes, x.shape[-1]), dtype)
     core, borders = within(slab, places)
@@ -119,10 +120,6 @@ def copy_points(out: Array, a: Array) -> None:
 def lengths(box: Box) -> list[int]:
     """The extents of a box."""
     return [part.stop - part.start for part in box]
-
-
-def _rows_are_dense(x: Array) -> bool:
-    return x.strides[-1] == x.itemsize and (x.ndim < 3 or x.strides[-2] == x.itemsize * x.shape[-1])
 
 
 def windows(slab: Array, spec: ConvSpec, outputs: Sequence[int]) -> Array:

@@ -33,7 +33,8 @@ def reduce_sum(x: Array, axes: tuple[int, ...], keepdims: bool) -> Any:
         return x.sum(axes, keepdims=keepdims)
     y = dense.reshape(plan.sizes)
     for axis in plan.summed:
-        y = _sum_rows(y, axis)
+        before, after = y.shape[:axis], y.shape[axis + 1 :]
+        y = _summed(y.reshape(prod(before), y.shape[axis], prod(after))).reshape(before + after)
     return y.reshape(plan.kept).transpose(plan.back) if keepdims else plan.rest(y)
 
 
@@ -75,14 +76,8 @@ class Plan:
 _plan = lru_cache(256)(Plan)
 
 
-def _sum_rows(y: Array, axis: int) -> Array:
-    """The sum of a C-ordered y over one axis: short stretches first, then their sums, so that errors do not pile up."""
-    outer, n, inner = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :])
-    return _summed(y.reshape(outer, n, inner)).reshape((*y.shape[:axis], *y.shape[axis + 1 :]))
-
-
 def _summed(rows: Array) -> Array:
-    """The sum of C-ordered rows (outer, n, inner) over n, (outer, inner)."""
+    """The sum of C-ordered rows (outer, n, inner) over n, (outer, inner): of short stretches first, so that errors do not pile up."""
     outer, n, inner = rows.shape
     if 1 < n <= FEW:
         total: Array = rows[:, 0] + rows[:, 1]

@@ -97,7 +97,10 @@ def _mask(mask: Any, shape: tuple[int, ...], dtype: np.dtype[Any], causal: bool)
     if mask is None:
         return later
     mask = astensor(mask)
-    _check_mask(mask, shape)
+    if mask.dtype.kind not in "bf":
+        raise TypeError(f"scaled_dot_product_attention: mask must hold booleans or floats, but is {mask.dtype}")
+    if not fits(mask.shape, shape):
+        raise ValueError(f"scaled_dot_product_attention: mask {mask.shape} must broadcast to {shape}, one entry per query and key")
     if mask.dtype.kind == "b":
         mask = hiding(~mask.data, dtype)
     elif mask.dtype != (kind := np.result_type(mask.dtype, dtype)):
@@ -127,10 +130,3 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"{where_}: q {q.shape} has {q.shape[-1]} features, but k {k.shape} has {k.shape[-1]}")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"{where_}: k {k.shape} has {k.shape[-2]} entries, but v {v.shape} has {v.shape[-2]}")
-
-
-def _check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
-    if mask.dtype.kind not in "bf":
-        raise TypeError(f"scaled_dot_product_attention: mask must hold booleans or floats, but is {mask.dtype}")
-    if not fits(mask.shape, shape):
-        raise ValueError(f"scaled_dot_product_attention: mask {mask.shape} must broadcast to {shape}, one entry per query and key")

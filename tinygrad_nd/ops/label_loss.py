@@ -234,10 +234,6 @@ def class_weight(where: str, weight: Any, x: Tensor, axis: int) -> Tensor:
     return w if w.dtype == x.dtype else astype(w, x.dtype)
 
 
-def _along(w: Tensor, x: Tensor, axis: int) -> Tensor:
-    return reshape(w, (-1, *[1] * (x.ndim - axis - 1)))
-
-
 def _against_probabilities(input: Tensor, target: Tensor, axis: int, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(
@@ -247,5 +243,7 @@ def _against_probabilities(input: Tensor, target: Tensor, axis: int, weight: Ten
     logs = log_softmax(input, axis)
     if smoothing:
         target = target * (1 - smoothing) + smoothing / input.shape[axis]
-    loss = -sum(logs * target if weight is None else logs * target * _along(weight, input, axis), axis)
-    return reduced(loss, reduction, "cross_entropy")
+    loss = logs * target
+    if weight is not None:
+        loss = loss * reshape(weight, (-1, *[1] * (input.ndim - axis - 1)))
+    return reduced(-sum(loss, axis), reduction, "cross_entropy")
