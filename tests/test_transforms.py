@@ -243,6 +243,15 @@ def test_an_inner_derivative_may_close_over_an_outer_variable():
     assert float(nd.grad(lambda x: x * nd.grad(lambda y: x * y * y)(x))(3.0)) == 54
 
 
+@pytest.mark.parametrize("inner", [
+    lambda x: nd.grad(lambda y: x * y * y)(2.0), lambda x: nd.jvp(lambda y: x * y * y, [2.0], [1.0])[1],
+    lambda x: nd.jacobian(lambda y: x * y * y)(2.0), lambda x: nd.hessian(lambda y: x * y * y * y)(2.0) / 3,
+])  # fmt: skip
+def test_nothing_is_recorded_for_the_arguments_of_an_inner_derivative(inner):
+    for found in (nd.grad(lambda x: x * inner(x))(3.0), nd.jvp(lambda x: x * inner(x), [3.0], [1.0])[1]):
+        assert found.item() == 24 and not found.requires_grad
+
+
 def test_forward_mode_nests_without_confusing_perturbations():
     def tangent(f, x):
         return nd.jvp(f, [x], [1.0])[1]
@@ -331,6 +340,10 @@ def test_argnums_outside_the_arguments_is_refused(name):
     for argnums in (1, -2, (0, 1)):
         with pytest.raises(ValueError, match="argnums"):
             getattr(nd, name)(f, argnums=argnums)(V)
+    with pytest.raises(ValueError, match="names no argument"):
+        getattr(nd, name)(np.sum, argnums=())(V)
+    with pytest.raises(TypeError, match="argnums must be an int, but is 'a'"):
+        getattr(nd, name)(np.sum, argnums="a")(V)
 
 
 def test_integers_cannot_be_differentiated():

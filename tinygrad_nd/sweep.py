@@ -170,8 +170,11 @@ def sweep(
 
 
 def depends_on_others(outputs: Sequence[Tensor], known: Sequence[Tensor]) -> bool:
-    """Whether `outputs` were computed from any leaf by a path that does not lead through `known`."""
-    return any(n.op is None for n in _reachable([t._node for t in outputs], [_node(t) for t in known]))
+    """Whether `outputs` were computed from any leaf by a path that does not lead through `known`.
+
+    A leaf that nobody holds does not count, such as the arguments of a function whose derivatives a function took.
+    """
+    return any(n.op is None and n.handle is not None for n in _reachable([t._node for t in outputs], [_node(t) for t in known]))
 
 
 def _node(t: Tensor) -> Node:

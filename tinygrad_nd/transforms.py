@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from .arguments import whole
+from .kernels.padding import several
 from .node import enable_grad, recording
 from .ops.linalg import operand
 from .ops.parts import alias
@@ -178,8 +181,11 @@ def _check_function(f: Any, where: str) -> None:
 
 
 def _argnums(argnums: int | Sequence[int], count: int, where: str) -> tuple[int, ...]:
-    picked = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    picked = tuple(argnums) if several(argnums) else (argnums,)
+    if not picked:
+        raise ValueError(f"{where}: argnums={argnums} names no argument to differentiate by")
     for i in picked:
+        whole(where, "argnums", i, -inf)
         if not -count <= i < count:
             raise ValueError(f"{where}: argnums={argnums} does not fit {count} positional arguments")
     return tuple(int(i) % count for i in picked)
