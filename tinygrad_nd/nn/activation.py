@@ -12,8 +12,7 @@ from ..ops import activation, curves
 from ..ops.dropout import alpha_dropout, dropout, dropout_nd
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..tensor import Parameter, Tensor
-from .function import module_of, of_ranks
-from .kept import check_kept
+from .kept import check_kept, module_of, of_ranks
 from .lazy import check_counts, floating
 from .module import Module
 

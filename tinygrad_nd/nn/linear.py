@@ -20,8 +20,7 @@ from ..kernels.padding import IntN, Padding, per_axis, several
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
 from ..ops.layers import bilinear, linear
 from ..tensor import Parameter, Tensor
-from .function import told_by
-from .kept import check_kept
+from .kept import check_kept, told_by
 from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 from .module import Module
 

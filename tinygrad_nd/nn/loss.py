@@ -1,7 +1,7 @@
 """Losses as modules, under PyTorch's names: each is a function of its inputs with the other arguments kept."""
 
 from ..ops import ctc, distance, label_loss, loss, margin_loss
-from .function import module_of
+from .kept import module_of
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss", "GaussianNLLLoss",

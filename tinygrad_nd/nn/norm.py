@@ -17,8 +17,7 @@ from ..kernels.padding import integer
 from ..ops.conv import is_channels_last
 from ..ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from ..tensor import Parameter, Tensor, astensor, tensor
-from .function import module_of, of_ranks
-from .kept import check_kept
+from .kept import check_kept, module_of, of_ranks
 from .lazy import Lazy, Recipe, check_counts, floating, recipe
 from .module import Module
 

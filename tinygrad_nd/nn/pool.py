@@ -14,8 +14,7 @@ from ..ops.pad import pad
 from ..ops.pool import avg_pool_nd, lp_pool_nd, max_pool_nd
 from ..ops.shape import axis_of, reshape, sizes_of
 from ..tensor import Tensor, astensor
-from .function import module_of, of_ranks
-from .kept import check_kept
+from .kept import check_kept, module_of, of_ranks
 from .module import Module
 
 __all__ = [
