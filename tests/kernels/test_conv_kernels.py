@@ -407,7 +407,7 @@ def test_fourier_transforms_by_matrices_meet_the_reference(name, abreast, monkey
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("name", [name for name in FOURIER if HARD[name].rank > 1 and min(HARD[name].kernel) > 1])
+@pytest.mark.parametrize("name", [name for name in FOURIER if min(HARD[name].kernel) > 1])
 @pytest.mark.parametrize("sizes", [(5, 7, 8), (3, 17, 12)])
 def test_compiled_fourier_transforms_meet_the_reference(name, sizes, monkeypatch):
     pytest.importorskip("llvmlite")

@@ -44,7 +44,7 @@ def transform(dtype: np.dtype[Any], way: Way) -> Any:
 
 
 def read(dtype: np.dtype[Any], way: Way, narrow: bool) -> Any:
-    """f(x, starts, along, zeros, out, first, end, tiles, n, ldo): the same of images, for points first to end of `tiles` tiles.
+    """f(x, starts, along, zeros, out, first, end, tiles, n, ldo): the same of images, for lines (point, tile) from first to end.
 
     Of n channels, which begin at starts[point, tile] + along[tile, q] for each q of a line; zeros are read outside.
     """
@@ -97,7 +97,7 @@ def _read(kernel: Kernel, *arguments: Any) -> None:
                 with some:
                     _line(kernel, way, lambda q: kernel.load(kernel.at(found(q), j), mask), put)
                 with none:
-                    for q in range(way.f):
+                    for q in range(way.f // 2 * way.forms):
                         put(q, kernel.zero)
 
         _columns(kernel, n, narrow, column)
@@ -124,16 +124,7 @@ def _write(kernel: Kernel, *arguments: Any) -> None:
 
 
 def _places(kernel: Kernel, starts: Any, first: Any, end: Any, tiles: Any, line: Callable[[Any, Any, Any], None]) -> None:
-    b = kernel.b
-
-    def point(p: Any) -> None:
-        def each(tile: Any) -> None:
-            place = b.add(b.mul(p, tiles), tile)
-            line(place, b.load(kernel.at(starts, place)), tile)
-
-        kernel.loop(integer(0), tiles, 1, each)
-
-    kernel.loop(first, end, 1, point)
+    kernel.loop(first, end, 1, lambda i: line(i, kernel.b.load(kernel.at(starts, i)), kernel.b.urem(i, tiles)))
 
 
 def _columns(kernel: Kernel, n: Any, narrow: bool, column: Callable[[Any, Any], None]) -> None:

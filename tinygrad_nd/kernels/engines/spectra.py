@@ -31,7 +31,7 @@ from .winograd import table
 Array = NDArray[Any]
 
 CIRCLES = 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64  # points; code for more would be long
-SHARES = 4  # of the points of a line, for each thread
+SHARES = 4  # of lines, for each thread
 
 
 @by_images
@@ -94,29 +94,33 @@ class _Side(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of what is transformed along the first axis: (frequencies, (parts, points of the other axes, columns))."""
-        return self.ways[0].f // 2, 2 * self.row(0)
+        """Of what is transformed along the first axis: (frequencies, (forms, points of the other axes, columns))."""
+        return self.ways[0].f // 2, self.ways[0].forms * self.row(0)
 
 
 def _meet(sides: Sequence[_Side], arrays: Sequence[Array], order: tuple[Array, Array], n: int) -> None:
     """The third of the arrays from the two others, frequency by frequency; `order` is that of rows and terms in a product of n columns."""
-    dtype, (seen, _, made) = arrays[0].dtype, sides
-    last = [side.ways[-1] for side in sides]
-    meet, count = fourier.meet(dtype), prod(way.f for way in made.ways[1:-1])
-    inner = [fourier.transform(dtype, way).address for way in last]
-    columns = [side.columns for side in sides]
-    steps, points = [2 * way.points * width for way, width in zip(last, columns)], 3 * last[0].f
-    tables = [address(table) for table in order]
+    dtype, columns = arrays[0].dtype, [side.columns for side in sides]
+    (rows, m), (terms, k), panels = *((address(table), len(table)) for table in order), tiles.panels(n, dtype)
+
+    def multiply(i: int) -> None:
+        f = tiles.product(dtype)
+        for left, right, out in zip(*(array[i].reshape(3, -1) for array in arrays)):
+            f(address(left), rows, m, terms, k, address(right), n, n, address(out), n, 0, *panels)
 
     def work(i: int) -> None:
         given = [_middle(side, array[i], key) for side, array, key in zip(sides[:2], arrays[:2], "xw")]
-        lines = [memory.scratch(("line", key), (points, width), dtype) for key, width in zip("xwy", columns)]
         out = arrays[2][i] if len(made.ways) == 2 else memory.scratch("met", (count * steps[2],), dtype)
-        places = map(address, (*given, out, *lines))
-        meet(*inner, *places, *tables, count, *steps, *columns, points, *map(len, order), n, n, *tiles.panels(n, dtype))
+        lines = [memory.scratch(("line", key), (points, width), dtype) for key, width in zip("xwy", columns)]
+        meet(*inner, *map(address, (*given, out, *lines)), rows, terms, count, *steps, *columns, points, m, k, n, n, *panels)
         _middle_back(made, out, arrays[2][i])
 
-    parallel.run(range(seen.shape[0]), work)
+    if len(sides[0].ways) == 1:
+        return parallel.run(range(sides[0].shape[0]), multiply)
+    meet, made, last = fourier.meet(dtype), sides[2], [side.ways[-1] for side in sides]
+    inner, count = [fourier.transform(dtype, way).address for way in last], prod(way.f for way in made.ways[1:-1])
+    steps, points = [2 * way.points * width for way, width in zip(last, columns)], 3 * last[0].f
+    parallel.run(range(made.shape[0]), work)
 
 
 def _middle(side: _Side, a: Array, key: str) -> Array:
@@ -161,7 +165,7 @@ def _read(x: Array, side: _Side, tiling: Tiling, some: slice, points: Sequence[i
     out, zeros = memory.empty(side.shape, dtype), _zeros(c, dtype)
     f = fourier.read(dtype, side.ways[0], c < llvm.lanes(dtype))
     given = [address(a) for a in (x, starts, along, zeros, out)]
-    _shared(len(starts), lambda first, end: f(*given, first, end, len(along), c, row))
+    _shared(starts.size, lambda first, end: f(*given, first, end, len(along), c, row))
     return out
 
 
@@ -176,7 +180,7 @@ def _write(a: Array, y: Array, plus: Array, side: _Side, tiling: Tiling, some: s
         lost = memory.scratch("lost", (p,), dtype)
         f(address(a), row, *places, address(lost), address(plus), first, end, len(along), p)
 
-    _shared(len(starts), work)
+    _shared(starts.size, work)
 
 
 def _shared(count: int, work: Callable[[int, int], object]) -> None:
@@ -233,7 +237,7 @@ def _stretches(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> 
 
 def takes(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> bool:
     """Whether these kernels can do a correlation, and are not sure to take longer than others."""
-    alone = spec.groups == 1 and spec.rank > 1 and all(s == 1 for s in spec.stride) and dtype.char in "fd"
+    alone = spec.groups == 1 and spec.rank > 0 and all(s == 1 for s in spec.stride) and dtype.char in "fd"
     long = alone and min(spec.kernel) > 1 and LONG <= max(spec.kernel) <= CIRCLES[-1] // 2 + 1 and min(spec.out) > 0
     return long and bool(_tilings(n, c, m, spec, dtype))
 
