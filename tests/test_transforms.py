@@ -329,6 +329,10 @@ def test_grad_wants_a_scalar_and_the_others_a_tensor():
         nd.grad(lambda x: x * 2)(V)
     with pytest.raises(TypeError, match="grad.*float"):
         nd.grad(lambda x: 3.0)(V)
+    with pytest.raises(ValueError, match="^grad: the function must return a real scalar, but its result is complex128"):
+        nd.grad(lambda x: nd.sum(x * 1j))(V)
+    with pytest.raises(ValueError, match="^backward: the output is complex128; only a real scalar"):
+        nd.sum(nd.tensor(V, requires_grad=True) * 1j).backward()
     with pytest.raises(TypeError, match="value_and_grad.*float"):
         nd.value_and_grad(lambda x: 3.0)(V)
     with pytest.raises(TypeError, match="jacobian.*list"):

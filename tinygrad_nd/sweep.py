@@ -290,6 +290,11 @@ def cotangent(where: str, output: Tensor, gradient: Any) -> Tensor:
                 f"{where}: the output has shape {output.shape}; only a scalar has a gradient by itself. "
                 "Reduce it (.sum(), .mean()) or pass the cotangent of that shape"
             )
+        if output.dtype.kind == "c":
+            raise ValueError(
+                f"{where}: the output is {output.dtype}; only a real scalar has a gradient by itself. "
+                "Take its real part or its size (nd.real, nd.abs), or pass the cotangent"
+            )
         return handle(_one(output.shape, output.dtype), None)
     g = gradient if isinstance(gradient, Tensor) else astensor(numeric(gradient, None, where))
     g = handle(immutable(g._data), g._node)

@@ -158,6 +158,8 @@ def _value_and_grad(f: Function, argnums: int | Sequence[int], where: str) -> Fu
         y = _tensor(out, where)
         if y.size != 1:
             raise ValueError(f"{where}: the function must return a scalar, but its result has shape {y.shape}; use jacobian or vjp")
+        if y.dtype.kind == "c":
+            raise ValueError(f"{where}: the function must return a real scalar, but its result is {y.dtype}; use nd.real, nd.abs or vjp")
         found = _pull([y], inputs, None)
         return y if _outer([y], inputs) else y.detach(), found[0] if isinstance(argnums, (int, np.integer)) else found
 
