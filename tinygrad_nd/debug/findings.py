@@ -13,7 +13,7 @@ from ..arguments import joined
 from ..draw.facts import measure
 from ..draw.labels import alike
 from ..kernels.adaptive import Parted
-from ..kernels.geometry import ConvSpec, PoolSpec
+from ..kernels.geometry import ConvSpec, PoolSpec, reach
 from ..node import Node
 from ..replay import Values, values
 from ..tensor import Tensor
@@ -163,8 +163,8 @@ def _dropped(n: Node, __: _Graph) -> Iterator[Finding]:
     if not isinstance(spec, (ConvSpec, PoolSpec)) or _name(n) not in {"correlate", *POOLS}:
         return
     lost = []
-    for axis, (size, k, s, d, (low, _), o) in enumerate(zip(spec.size, spec.kernel, spec.stride, spec.dilation, spec.padding, spec.out)):
-        unseen = size - ((o - 1) * s + d * (k - 1) + 1 - low)
+    for axis, (size, seen, (low, _), o) in enumerate(zip(spec.size, reach(spec, spec.out), spec.padding, spec.out)):
+        unseen = size + low - seen
         if unseen > 0 and o > 0:
             lost.append(f"the last {unseen} of {size} along spatial axis {axis}")
     if lost:

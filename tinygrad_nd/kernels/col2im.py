@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, engines, memory, parallel
-from .geometry import ConvSpec
+from .geometry import ConvSpec, landing
 from .memory import Array
 from .phases import channels_last, wide_dtype
 from .slabs import dense
@@ -147,12 +147,6 @@ def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[A
 
 def _seen(spec: ConvSpec, tap: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The input points that a tap sees, of (G, C/G, *n, N), and the outputs that see them, of (G, C/G, *o, N)."""
-    to: list[Any] = [slice(None), slice(None)]
-    source: list[Any] = [slice(None), slice(None)]
-    for t, n, s, (a, _), d, o in zip(tap, spec.size, spec.stride, spec.padding, spec.dilation, spec.out):
-        start = d * t - a  # where output 0 sees
-        low = max(0, -(start // s))
-        high = max(low, min(o, (n - 1 - start) // s + 1))
-        source.append(slice(low, high))
-        to.append(slice(s * low + start, s * (high - 1) + start + 1, s) if high > low else slice(0, 0))
-    return tuple(to), tuple(source)
+    axes = zip(spec.size, tap, spec.padding, spec.out, spec.stride, spec.dilation)
+    found = [landing(n, d * t - a, o, s) for n, t, (a, _), o, s, d in axes]
+    return (slice(None), slice(None), *(to for _, to in found)), (slice(None), slice(None), *(which for which, _ in found))

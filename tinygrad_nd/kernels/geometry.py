@@ -14,8 +14,8 @@ from .channels import conv_channels, transpose_channels
 from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, room, transpose_words
 
 __all__ = [
-    "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "pool_spec",
-    "transpose_spec", "transpose_window", "weight_grad_spec",
+    "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "landing", "pool_spec",
+    "reach", "transpose_spec", "transpose_window", "weight_grad_spec",
 ]  # fmt: skip
 
 ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "col2im", "igemm", "reference")
@@ -217,6 +217,21 @@ def pool_spec(
     return _pool_spec(sizes, kernel, stride, pairs, dilation, out)
 
 
+# Where windows lie.
+
+
+def reach(spec: ConvSpec | PoolSpec, outputs: Sequence[int]) -> list[int]:
+    """How many points so many neighbouring outputs see from end to end, per axis."""
+    return [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, outputs, spec.dilation, spec.kernel)]
+
+
+def landing(n: int, first: int, count: int, step: int) -> tuple[slice, slice]:
+    """Which of the places first, first + step, ... lie within n, and these places."""
+    low = max(0, -(first // step))
+    high = max(low, min(count, -((first - n) // step)))
+    return slice(low, high), slice(first + low * step, first + high * step, step)
+
+
 # Spec transforms: both gradients of a correlation are correlations.
 
 
@@ -237,10 +252,7 @@ def weight_grad_spec(spec: ConvSpec) -> ConvSpec:
 
     dw[t] = sum_j x[sj + dt - a] g[j]: the kernel index is now j, dilated by s, and t the output index, with stride d.
     """
-    padding = tuple(
-        (a, d * (k - 1) + s * (o - 1) + 1 - n - a)
-        for (a, _), d, k, s, o, n in zip(spec.padding, spec.dilation, spec.kernel, spec.stride, spec.out, spec.size)
-    )
+    padding = tuple((a, seen - n - a) for (a, _), seen, n in zip(spec.padding, reach(spec, spec.out), spec.size))
     return ConvSpec(spec.size, spec.out, spec.dilation, padding, spec.stride, 1, spec.algorithm)
 
 

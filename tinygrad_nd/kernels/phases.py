@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import memory, parallel
-from .geometry import ConvSpec
+from .geometry import ConvSpec, landing
 from .memory import Array
 from .slabs import Box, copy_pieces, lengths
 
@@ -194,11 +194,9 @@ class _Phases:
 
     def slices(self, part: slice, phase: int) -> tuple[slice, slice]:
         """Where the outputs q in `part` of one phase go in dx, and which of them do."""
-        shift = self.s * self.first + self.remainders[phase] - self.a
-        low = max(part.start, -(shift // self.s))  # sq + shift >= 0
-        high = max(low, min(part.stop, (self.n - 1 - shift) // self.s + 1))
-        start = self.s * low + shift
-        return slice(start, start + self.s * (high - low), self.s), slice(low - part.start, high - part.start)
+        first = self.s * (self.first + part.start) + self.remainders[phase] - self.a
+        which, places = landing(self.n, first, part.stop - part.start, self.s)
+        return places, which
 
 
 def wide_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import memory
-from .geometry import ConvSpec
+from .geometry import ConvSpec, reach
 from .memory import Array
 
 Box = tuple[slice, ...]  # of images and of output points, (N, *o)
@@ -46,8 +46,7 @@ def split(spec: ConvSpec, n: int, channels: int, itemsize: int, parts: int, limi
     """Boxes of (N, *o) whose input takes at most `limit` bytes, as many for each of `parts` threads."""
 
     def nbytes(shape: Sequence[int]) -> int:
-        seen = (s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, shape[1:], spec.dilation, spec.kernel))
-        return shape[0] * prod(seen) * channels * itemsize
+        return shape[0] * prod(reach(spec, shape[1:])) * channels * itemsize
 
     extents = (n, *spec.out)
     limit = max(limit, 4 * nbytes([1] * len(extents)))  # windows that are as large are not looked at one by one

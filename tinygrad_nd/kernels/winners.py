@@ -11,7 +11,7 @@ import numpy as np
 from . import engines, few, memory, parallel, places
 from .adaptive import Parted
 from .bits import keep
-from .geometry import PoolSpec
+from .geometry import PoolSpec, landing
 from .memory import Array
 from .pool import flat_index
 from .pool_parts import PART, alone, apart, engine, even_step, spread
@@ -78,8 +78,8 @@ def _lay_out(g: Array, codes: Array, spec: PoolSpec, x: Array) -> None:
         )
         for number, tap in enumerate(taps):
             cuts = [
-                _within(t - a, count, step, n)
-                for t, (a, _), count, step, n in zip(tap, spec.padding, winners.shape[1:], (*spec.stride[:-1], s // width), spec.size)
+                landing(n, t - a, count, step)
+                for n, t, (a, _), count, step in zip(spec.size, tap, spec.padding, winners.shape[1:], (*spec.stride[:-1], s // width))
             ]
             ours, theirs = ((slice(None), *cut) for cut in zip(*cuts))
             winning = column[ours[-1], lane] + codes.dtype.type(number * width)
@@ -94,13 +94,6 @@ def _clear(x: Array, spec: PoolSpec) -> None:
     for axis, (k, s, o, (a, _)) in enumerate(zip(spec.kernel, spec.stride, spec.out, spec.padding), 1):
         for rest in [slice(max(-a, 0)), slice(max(o * s - a, 0), None)] if k == s else [slice(None)]:
             x[(slice(None),) * axis + (rest,)] = 0
-
-
-def _within(first: int, count: int, step: int, n: int) -> tuple[slice, slice]:
-    """Which of the places first, first + step, ... lie within n, and these places."""
-    low = max(0, -(first // step))
-    high = max(low, min(count, -((first - n) // step)))
-    return slice(low, high), slice(first + low * step, first + high * step, step)
 
 
 def _add_at(g: Array, codes: Array, spec: PoolSpec, x: Array) -> None:

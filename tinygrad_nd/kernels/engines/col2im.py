@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import blas, memory, parallel
-from ..geometry import ConvSpec
+from ..geometry import ConvSpec, reach
 from ..memory import Array
 from ..slabs import boxes, lengths, seen, windows, within
 from . import llvm, products, programs
@@ -66,7 +66,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
     piece = c // groups * (spec.kernel[-1] if spec.rank and groups == spec.dilation[-1] == 1 else 1)
     multiplied = 1.4 * points * m * -(-columns // lanes)
     added = points * groups * columns // piece * (16 + 7 * -(-piece // lanes))
-    sums = n * c * prod(s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel))
+    sums = n * c * prod(reach(spec, spec.out))
     step = 2 * lanes / products.flops_per_second(dtype)
     seconds = step * (multiplied + added) + blas.moved_seconds(0.4 * sums, dtype) + (1.5e-4 if threads > 1 else 3e-5)
     return parallel.num_threads() / threads * seconds, 2 * COLUMNS + SUMS

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import blas, memory, parallel
 from ..gemm import abreast, side_by_side
-from ..geometry import ConvSpec
+from ..geometry import ConvSpec, reach
 from ..memory import Array
 from ..phases import Target
 from ..slabs import Box, lengths, seen, split, within
@@ -115,7 +115,7 @@ def _seconds(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], vecto
     results, the weights, once per slab again, and what images that caches do not hold take from afar."""
     points, window, lanes = n * prod(spec.out), prod(spec.kernel) * c // spec.groups, llvm.lanes(dtype)
     step, rows = 2 * lanes / products.flops_per_second(dtype), points * spec.groups * vectors
-    slabs = n * c * prod(_reach(spec)) * dtype.itemsize / SLAB
+    slabs = n * c * prod(reach(spec, spec.out)) * dtype.itemsize / SLAB
     far = max(0, n * c * prod(spec.size) + points * m - CACHED)
     moved = window * m * (5 + 0.8 * slabs) + 0.4 * far
     products_and_rows = step * rows * ((1.4 if vectors <= 1 else 1) * longer * window + 6)
@@ -193,11 +193,6 @@ def _slabs(shape: Sequence[int], spec: ConvSpec, dtype: np.dtype[Any], per_point
     """Boxes of (N, *o), as many for each thread."""
     n, c = shape[0], shape[-1]
     parts = threads if n * prod(spec.out) * per_point > ALONE else 1
-    image = prod(_reach(spec)) * c * dtype.itemsize
+    image = prod(reach(spec, spec.out)) * c * dtype.itemsize
     count = parts * -(-n * image // (parts * SLAB))
     return split(spec, n, c, dtype.itemsize, 1, image * -(-n // count) if count <= n else -(-n * image // count))
-
-
-def _reach(spec: ConvSpec) -> list[int]:
-    """Points along each axis that all outputs together see."""
-    return [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, spec.out, spec.dilation, spec.kernel)]
