@@ -133,9 +133,9 @@ def curve(tile: Callable[..., object], *operands: Any, parameters: tuple[float, 
 _few = cache(engines.Builtins)
 
 
-def share(size: int) -> int:
-    """How many of so many elements a tile of NumPy calls takes."""
-    return min(max(-(-size // parallel.num_threads()), TILE), PASSES)
+def share(size: int, least: int = TILE) -> int:
+    """How many of so many elements a tile of NumPy calls takes, and of how few it is not worth being cut."""
+    return min(max(-(-size // parallel.num_threads()), least), PASSES)
 
 
 def _loop(place: str) -> Callable[..., object] | None:

@@ -15,13 +15,14 @@ from . import engines, memory, parallel
 from .activation import curve, log1p, scratch, share
 from .along import dense
 from .bits import with_sign
-from .elementwise import apply
+from .elementwise import PASSES, TILE, apply
 from .memory import Array
 from .sums import SHORT, dot
 
 Formula = Callable[..., Any]
 LEAST_LOG = -100  # PyTorch's bound on the logarithm of a probability
 TINY = 1e-12  # and on p (1 - p) in its gradient
+QUICK = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}  # over before a second thread is awake, if elements are few
 STRETCH = 1 << 12  # elements whose slopes a compiled loop writes over and over, if they are not wanted
 
 
@@ -62,7 +63,7 @@ def _both(x: Array, t: Array, name: str, parameters: tuple[float, ...], scale: f
     order, dtype, slopes = memory.memory_order(x), x.dtype, [memory.empty_like(x)] if wanted else []
     arrays = [dense(a, order).reshape(-1) for a in (x, t, *slopes)]
     f = getattr(engines.compiled("losses"), name, None) if dtype == np.float32 and x.size >= engines.LEAST else None
-    each = share(x.size) if f is None else engines.share(x.size)
+    each = share(x.size, PASSES if name in QUICK else TILE) if f is None else engines.share(x.size)
     sums = np.empty(-(-x.size // each))
 
     if f is None:
