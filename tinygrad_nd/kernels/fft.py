@@ -5,7 +5,7 @@ that nothing wraps round into the points kept. The image is cut into tiles of le
 each gives the f - d(k-1) points it sees whole. So a tile is a window: of kernel f and stride f - d(k-1) (or the multiple of s below).
 
 Cost: transforms of all tiles of x, w and y, and one complex matrix product over channels per frequency. It does not grow with the kernel.
-Where tiles are short, BLAS transforms them in less time than a library for FFT (see fourier).
+Where tiles are short, BLAS transforms them in less time than a library for FFT (see fourier), and compiled code in less still.
 """
 
 from __future__ import annotations
