@@ -6,6 +6,7 @@ Sums are taken over short stretches, and these added in double precision.
 # mypy: ignore-errors
 import numpy as np
 
+from .formulas import over
 from .norms import add_products, add_squares, add_up
 from .plain import summing
 
@@ -51,16 +52,14 @@ def _totals(g, x, mean):
     return total, product
 
 
-@summing
-def _shifted(out, x, mean, scale, shift):
-    for i in range(x.size):
-        out[i] = (x[i] - mean) * scale + shift
+@over
+def _shifted(x, mean, scale, shift):
+    return (x - mean) * scale + shift
 
 
-@summing
-def _combined(out, g, x, scale, mean, slope, offset):
-    for i in range(x.size):
-        out[i] = g[i] * scale + (x[i] - mean) * slope + offset
+@over
+def _combined(g, x, scale, mean, slope, offset):
+    return g * scale + (x - mean) * slope + offset
 
 
 @summing

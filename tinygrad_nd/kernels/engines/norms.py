@@ -6,6 +6,7 @@ Those for cells come in two forms: of (outer, inner, lanes) with many lanes, or 
 # mypy: ignore-errors
 import numpy as np
 
+from .formulas import over
 from .plain import exact, summing
 
 _STRETCH = 1 << 13  # elements that are read twice while they are in the first-level cache
@@ -238,22 +239,20 @@ def combined_rows(out, g, x, mean, scale, slope, offset):
             results[p, q] = cotangents[p, q] * factor + (rows[p, q] - middle) * steep + summand
 
 
+@over
+def _leaked(x, of, weight):
+    return x if of > 0 else x * weight
+
+
 @exact
 def prelu_lanes(out, x, of, weight):
-    outer, inner, lanes = x.shape
-    for p in range(outer):
-        for q in range(inner):
-            for k in range(lanes):
-                value = x[p, q, k]
-                out[p, q, k] = value if of[p, q, k] > 0 else value * weight[p, k]
+    for p in range(x.shape[0]):
+        for q in range(x.shape[1]):
+            _leaked(out[p, q], x[p, q], of[p, q], weight[p])
 
 
 @exact
 def prelu_rows(out, x, of, weight):
     outer, inner, _ = x.shape
-    results, rows, signs = out.reshape(outer, inner), x.reshape(outer, inner), of.reshape(outer, inner)
     for p in range(outer):
-        slope = weight[p, 0]
-        for q in range(inner):
-            value = rows[p, q]
-            results[p, q] = value if signs[p, q] > 0 else value * slope
+        _leaked(out[p].reshape(inner), x[p].reshape(inner), of[p].reshape(inner), weight[p, 0])
