@@ -30,7 +30,7 @@ SAMPLES: list[Sample] = [
     *rows("max_pool", nd.global_max_pool, (apart(2, 3),), (apart(2, 3, 4),)),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, 4), (normal(*X2),), (normal(*X3),), linear=True),
     *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, (None, 4)), (normal(*X2),), (normal(5, 3),), linear=True),
-    *rows("resample", lambda x: nd.adaptive_avg_pool_nd(x, (5, 3)), (normal(*X2),), linear=True),
+    *rows("window_sum", lambda x: nd.adaptive_avg_pool_nd(x, (5, 3)), (normal(*X2),), linear=True),
     *rows("max_pool", lambda x: nd.adaptive_max_pool_nd(x, 4), (apart(*X1),), (apart(*X2),), (apart(*X4),)),
     *rows("max_pool", lambda x: nd.adaptive_max_pool_nd(x, (2, 3), layout="N*C"), (apart(1, 4, 6, 2),)),
     *rows("unpool", lambda x: nd.max_unpool_nd(x, PLACES, (3,)), (normal(1, 2, 3),), linear=True),

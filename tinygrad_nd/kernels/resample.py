@@ -16,7 +16,7 @@ from .taps import Taps, extended, part
 Widths = tuple[tuple[int, int], ...]
 
 TILE = 1 << 20  # numbers written at a time: a few hundred microseconds of work
-ALONE = 1 << 18  # numbers; with fewer threads wait for one another longer than they work
+ALONE = 1 << 19  # numbers; with fewer threads wait for one another longer than they work
 COMPILED = 1 << 11  # numbers; with fewer a compiled loop saves nothing
 BAND = 16  # inputs, or outputs, of a band: with more a product meets more zeros, with fewer it is over too soon
 WIDE = 512  # numbers side by side, with which half a band is enough

@@ -12,6 +12,7 @@ from ..arguments import flag, option
 from ..kernels import adaptive as kernel
 from ..kernels import places
 from ..kernels import taps as tap
+from ..kernels.geometry import PoolSpec
 from ..kernels.memory import freeze
 from ..kernels.padding import IntN, Padding, axes_word, integer, per_axis, resolve_padding, room, several
 from ..tape import primitive
@@ -20,7 +21,7 @@ from ..values import numeric
 from .index import setitem
 from .naming import named
 from .parts import floating
-from .pool import _max_pooled, max_pool_nd, ordered
+from .pool import _max_pooled, _window_sum, max_pool_nd, ordered
 from .reduce import mean
 from .shape import reshape
 from .space import resample, space, space_last
@@ -51,6 +52,9 @@ def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = Non
     n, o = x.shape[x.ndim - rank :], _output_size("adaptive_avg_pool_nd", output_size, x, rank)
     if rank and prod(o) == 1:
         return restore(mean(x, tuple(range(x.ndim - rank, x.ndim)), keepdims=True))
+    windows = kernel.windows(n, o)
+    if isinstance(windows, PoolSpec):
+        return restore(_window_sum(x, spec=windows, factor=1 / prod(windows.kernel)))
     return restore(resample(x, taps=tuple(map(kernel.means, n, o))))
 
 
