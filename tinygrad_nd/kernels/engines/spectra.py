@@ -26,7 +26,7 @@ from .fourier import Way
 from .images import by_images, summed_by_images
 from .products import places
 from .tiles import OUTSIDE
-from .winograd import table
+from .winograd import table, zeros
 
 Array = NDArray[Any]
 
@@ -40,7 +40,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     (_, *taps, c, p), dtype = kernels.shape, kernels.dtype
     tiling = _plan(len(x), c, p, spec, dtype)
     y = memory.empty((len(x), *spec.out, p), dtype) if target.y is None else target.y
-    plus = _zeros(p, dtype) if target.y is None or target.bias is None else target.bias
+    plus = zeros(p, dtype) if target.y is None or target.bias is None else target.bias
     weights = _Side.of(tiling, taps, 1, c * p)
     of_weights = _along_first(weights, np.ascontiguousarray(kernels) * dtype.type(_scale(tiling)))
     for some in _stretches(tiling, len(x), c, p, dtype):
@@ -162,9 +162,9 @@ def _read(x: Array, side: _Side, tiling: Tiling, some: slice, points: Sequence[i
     """Tiles of so many points of images x (N, *n, C), transformed along the first axis."""
     c, dtype, row = x.shape[-1], x.dtype, side.row(0)
     starts, along = _tables(x, tiling, some, points, padding)
-    out, zeros = memory.empty(side.shape, dtype), _zeros(c, dtype)
+    out, outside = memory.empty(side.shape, dtype), zeros(c, dtype)
     f = fourier.read(dtype, side.ways[0], c < llvm.lanes(dtype))
-    given = [address(a) for a in (x, starts, along, zeros, out)]
+    given = [address(a) for a in (x, starts, along, outside, out)]
     _shared(starts.size, lambda first, end: f(*given, first, end, len(along), c, row))
     return out
 
@@ -206,11 +206,6 @@ def _lines(images: int, step: int, axes: tuple[tuple[int, ...], ...], start: int
         total = (total[:, None] + points[at].T).reshape(-1, stop - start)
         total[total <= OUTSIDE // 2] = OUTSIDE
     return memory.table(np.ascontiguousarray(total)), memory.table(first[tile])
-
-
-@lru_cache(64)
-def _zeros(count: int, dtype: np.dtype[Any]) -> Array:
-    return memory.table(np.zeros(count, dtype))
 
 
 # Which tiles.

@@ -52,7 +52,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
             toom_cook.convolve(dtype), toom_cook.read(dtype, "inputs", axes, groups * c), toom_cook.write(dtype, axes, groups * p)
         )
         seen, made = _image(x, tiling, tiling.length, spec.padding), _image(y, tiling, tiling.points)
-        (plus,) = bias or (_zeros(groups * p, dtype),)
+        (plus,) = bias or (zeros(groups * p, dtype),)
         return [
             [(*f, *seen, *made, work.zeros, lost, inputs, values, outputs, plus, *work.order, *stretch, *work.numbers)]
             for inputs, outputs, lost, stretch in work.shares
@@ -103,7 +103,7 @@ class _Work:
         sizes = {"inputs": points * chunk * groups * c, "outputs": points * chunk * groups * p, "lost": groups * p}
         inputs, outputs, lost = (memory.scratch(name, (len(stretches), size), dtype) for name, size in sizes.items())
         self.shares = list(zip(inputs, outputs, lost, stretches))
-        self.zeros = _zeros(groups * max(c, p), dtype)
+        self.zeros = zeros(groups * max(c, p), dtype)
         self.order = places((chunk,), (groups * c,), 1), places((c,), (1,), 1)
         self.numbers = tiling.tiles, tiling.count[-1] * tiling.spread[-1], chunk, groups, c, p, points, *tiles.panels(p, dtype)
 
@@ -137,7 +137,7 @@ def _stretches(tiling: Tiling, images: int, channels: int) -> list[tuple[int, in
 
 
 @lru_cache(64)
-def _zeros(count: int, dtype: np.dtype[Any]) -> Array:
+def zeros(count: int, dtype: np.dtype[Any]) -> Array:
     return memory.table(np.zeros(count, dtype))
 
 
