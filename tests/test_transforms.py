@@ -131,7 +131,8 @@ def test_several_results_and_several_primals():
     close(b, np.sin(x))
     close(da, y + 2 * x)
     close(db, np.cos(x))
-    (_, _), pull = nd.vjp(h, x, y)
+    values, pull = nd.vjp(h, x, y)
+    assert [v.requires_grad for v in values] == [False, False]
     gx, gy = pull((np.ones(2), np.ones(2)))
     close(gx, y + np.cos(x))
     close(gy, x)

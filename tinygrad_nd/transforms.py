@@ -20,6 +20,7 @@ from .ops.parts import alias
 from .ops.shape import reshape, stack
 from .sweep import depends_on_others, gradients
 from .tensor import Tensor, astensor
+from .tree import mapped
 from .values import numeric
 
 Function = Callable[..., Any]
@@ -62,7 +63,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Tensor, 
             raise ValueError(f"vjp: the function has {len(ys)} results, but got {len(given)} cotangents")
         return _pull(ys, inputs, given, retain=True)
 
-    return out.detach() if isinstance(out, Tensor) and not _outer(ys, inputs) else out, pullback
+    return out if _outer(ys, inputs) else mapped(Tensor.detach, out), pullback
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
