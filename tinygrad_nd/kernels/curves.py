@@ -75,12 +75,11 @@ def _hard_swish(out: Array, x: Array) -> None:
 
 
 def _hard_swish_pull(out: Array, g: Array, x: Array) -> None:
-    """g (clip(x + 3, 0, 6) + x) / 6, the second x only between -3 and 3."""
-    bits.keep(out, _inside(x, -3, 3), x)
-    ramp = np.add(x, 3, out=scratch("ramp", x))
-    np.add(out, np.clip(ramp, 0, 6, out=ramp), out=out)
-    np.multiply(out, g, out=out)
-    np.multiply(out, 1 / 6, out=out)
+    """g (q + 1/2), q = x / 3; of its ends, -1 and 1, which alone rounding towards 0 leaves as they are, half is taken off: 0 or g."""
+    np.divide(np.clip(x, -3, 3, out=out), 3, out=out)
+    ends = np.trunc(out, out=scratch("ramp", x))
+    np.subtract(out, np.multiply(ends, 0.5, out=ends), out=out)
+    np.multiply(np.add(out, 0.5, out=out), g, out=out)
 
 
 def _leaky_relu(out: Array, x: Array, slope: float) -> None:
