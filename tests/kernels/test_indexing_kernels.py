@@ -22,7 +22,9 @@ def test_scatter_along_adds_every_slice_where_it_came_from(axis, size, count):
 
 @pytest.mark.parametrize("index", [[0, 0, 0, 1, 2, 3, 3], [3, 0, 1, 2, 3, 0, 1], [2, 1, 0, 1, 2, 3], [0, 1, 2, 3, -1], [1, 2, 3, 0]])
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
-def test_places_in_their_order_and_few_besides_are_taken_and_added_as_any_others(index, order):
+@pytest.mark.parametrize("large", [0, indexing.LARGE])
+def test_places_in_their_order_and_few_besides_are_taken_and_added_as_any_others(index, order, large, monkeypatch):
+    monkeypatch.setattr(indexing, "LARGE", large)
     rng, index = np.random.default_rng(0), np.array(index)
     x = rng.standard_normal((3, 4, 5)).transpose(order).copy().transpose(order)
     np.testing.assert_array_equal(indexing.take_along(x, index, 1), x[:, index])

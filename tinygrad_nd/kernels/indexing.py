@@ -12,7 +12,8 @@ from .elementwise import LARGE, STEPS, add_into
 
 SHORT = 16  # slices for one place
 LOCKED = 1 << 13  # entries; fewer are copied as quickly
-BESIDE = 1 << 8  # slices that are moved one by one
+BESIDE = 1 << 8  # slices that are added one by one
+TAKEN = 1 << 5  # that are taken one by one
 RUNNING = 1 << 12  # numbers that may all be added in single precision, one after the other
 
 
@@ -50,11 +51,11 @@ def add_at(total: np.ndarray, g: Any, index: tuple[Any, ...]) -> None:
 
 
 def take_along(x: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
-    """np.take(x, index, axis), of one axis in the memory order of x; what is x as it stands is copied as a whole."""
+    """np.take(x, index, axis), of one axis in the memory order of x; what is a large x as it stands is copied as a whole."""
     if index.ndim != 1 or not x.size:
         return np.take(x, index, axis)
     size, before = x.shape[axis], (slice(None),) * axis
-    start = _stretch(index, size)
+    start = _stretch(index, size) if x.size >= LARGE and index.size <= size + TAKEN else None
     if start is not None:
         out = memory.empty_like(x, shape=(*x.shape[:axis], index.size, *x.shape[axis + 1 :]))
         _move(out[(*before, slice(start, start + size))], x)
