@@ -207,6 +207,17 @@ def test_prelu_is_pytorchs_and_channels_may_come_last(shape, torch):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_softmax_of_many_halves_is_that_of_single_precision_rounded(name, axis, engine):
+    x, g = RNG.standard_normal((2, 300, 40)).astype(np.float16)
+    exact, found = (nd.tensor(x, dtype, requires_grad=True) for dtype in (np.float32, np.float16))
+    for t in (exact, found):
+        getattr(nd, name)(t, axis).backward(g.astype(t.dtype))
+    assert found.grad.dtype == np.float16
+    np.testing.assert_allclose(found.grad.data, exact.grad.data, rtol=2e-2, atol=2e-3 if name == "log_softmax" else 1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
 def test_softmax_of_huge_numbers_is_exact(axis):
     x = np.array([[1e4, -1e4], [1e4, 1e4]], np.float32)
     x = x if axis else x.T

@@ -47,8 +47,10 @@ def several(
     """
     x = operands[-1]
     if x.dtype == np.float16:
-        wide = [a.astype(np.float32) if a.dtype == np.float16 else a for a in operands]
-        found = several(tile, axis, lengths, *wide, constants=constants, loops=loops, columns=columns)
+        widened = [
+            [a.astype(np.float32) if getattr(a, "dtype", None) == np.float16 else a for a in those] for those in (operands, constants)
+        ]
+        found = several(tile, axis, lengths, *widened[0], constants=tuple(widened[1]), loops=loops, columns=columns)
         return [out.astype(np.float16) for out in found]
     axis %= x.ndim
     compiled = engines.compiled(loops) if x.dtype == np.float32 and x.size >= engines.LEAST else None
