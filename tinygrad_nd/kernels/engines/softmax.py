@@ -192,10 +192,13 @@ def _tops(top, x, p, low, high):
 
 
 @summing
-def _sums(total, x, top, p, low, high):
+def _log_sum_exps(top, total, x, p, low, high):
+    """The largest numbers, and the logarithms of the sums from there."""
+    _tops(top, x, p, low, high)
     total[:] = 0
     for c in range(x.shape[1]):
         _add_powers(total, x[p, c, low:high], top)
+    _logs(total, high - low)
 
 
 @exact
@@ -282,9 +285,7 @@ def log_softmax_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        _tops(top, x, p, low, high)
-        _sums(total, x, top, p, low, high)
-        _logs(total, high - low)
+        _log_sum_exps(top, total, x, p, low, high)
         for c in range(x.shape[1]):
             _less(out[p, c, low:high], x[p, c, low:high], top, total)
 
@@ -294,9 +295,7 @@ def logsumexp_lanes(out, x, begin, end):
     top, total = np.empty(LANES, x.dtype), np.empty(LANES, x.dtype)
     for b in range(begin, end):
         p, low, high = block(b, x.shape[2])
-        _tops(top, x, p, low, high)
-        _sums(total, x, top, p, low, high)
-        _logs(total, high - low)
+        _log_sum_exps(top, total, x, p, low, high)
         _top_and_rest(out[p, 0, low:high], top, total)
 
 
