@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, engines, memory, parallel
-from .geometry import ConvSpec, landing
+from .geometry import ConvSpec, sees
 from .memory import Array
 from .phases import channels_last, wide_dtype
 from .slabs import dense
@@ -58,7 +58,7 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
             columns = memory.scratch("columns", (len(some), given.size // m, some.shape[2]), wide)
             np.matmul(given.reshape(-1, m), some, out=columns)
             for tap, column in zip(taps[first:], columns.reshape(len(some), *given.shape[:-1], -1)):
-                (_, _, *to), (_, _, *source) = _seen(spec, tap)
+                (_, _, *to), (_, _, *source) = sees(spec, tap)
                 place = sums[(slice(None), *to)]
                 np.add(place, column[(slice(None), *source)], out=place)
 
@@ -76,7 +76,7 @@ def input_grad(g: Array, w: Array, spec: ConvSpec) -> Array:
             np.matmul(some.reshape(groups, -1, some.shape[-1]), matrix, out=columns)
             columns = columns.reshape(*some.shape[:3], *points, count)
             for i, tap in enumerate(taps[first : first + step]):
-                to, source = _seen(spec, tap)
+                to, source = sees(spec, tap)
                 place = sums[to]
                 np.add(place, columns[:, :, i][source], out=place)
         into = dx.reshape(n, groups, c, *spec.size)[images, :, channels]
@@ -92,7 +92,7 @@ def _by_lines(g: Array, w: Array, spec: ConvSpec) -> Array:
     (m, c, *kernel, k), size, out = w.shape, spec.size[-1], spec.out[-1]
     kernels = np.zeros((out, m, size, c, *kernel), np.result_type(g, w))
     for t in range(k):
-        (*_, to), (*_, source) = _seen(spec, (*(0 for _ in kernel), t))
+        (*_, to), (*_, source) = sees(spec, (*(0 for _ in kernel), t))
         kernels[np.arange(out)[source], :, np.arange(size)[to]] = w[..., t]
     lines = channels_last(g).reshape(len(g), *spec.out[:-1], out * m)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -143,10 +143,3 @@ def _cuts(n: int, groups: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[A
     cuts = [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
     shares = min(c, max(1, threads // parts))
     return list(product(cuts, (slice(c * i // shares, c * (i + 1) // shares) for i in range(shares))))
-
-
-def _seen(spec: ConvSpec, tap: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The input points that a tap sees, of (G, C/G, *n, N), and the outputs that see them, of (G, C/G, *o, N)."""
-    axes = zip(spec.size, tap, spec.padding, spec.out, spec.stride, spec.dilation)
-    found = [landing(n, d * t - a, o, s) for n, t, (a, _), o, s, d in axes]
-    return (slice(None), slice(None), *(to for _, to in found)), (slice(None), slice(None), *(which for which, _ in found))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 from .channels import conv_channels, transpose_channels
 from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, room, transpose_words
 
 __all__ = [
     "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "landing", "pool_spec",
-    "reach", "transpose_spec", "transpose_window", "weight_grad_spec",
+    "reach", "sees", "transpose_spec", "transpose_window", "weight_grad_spec",
 ]  # fmt: skip
 
 ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "col2im", "igemm", "reference")
@@ -230,6 +231,14 @@ def landing(n: int, first: int, count: int, step: int) -> tuple[slice, slice]:
     low = max(0, -(first // step))
     high = max(low, min(count, -((first - n) // step)))
     return slice(low, high), slice(first + low * step, first + high * step, step)
+
+
+@lru_cache(4096)
+def sees(spec: ConvSpec, tap: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The input points that a tap sees, of (N, C, *n), and the outputs that see them, of (N, C, *o)."""
+    axes = zip(spec.size, tap, spec.padding, spec.out, spec.stride, spec.dilation)
+    found = [landing(n, d * t - a, o, s) for n, t, (a, _), o, s, d in axes]
+    return (slice(None), slice(None), *(to for _, to in found)), (slice(None), slice(None), *(which for which, _ in found))
 
 
 # Spec transforms: both gradients of a correlation are correlations.

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import memory, parallel
 from .elementwise import LARGE
-from .geometry import ConvSpec
+from .geometry import ConvSpec, sees
 from .memory import Array
 from .reference import pad, windows
 
@@ -31,12 +31,12 @@ def fold(columns: Array, spec: ConvSpec) -> Array:
     if beside and spec.size == tuple(o * k for o, k in zip(spec.out, spec.kernel)):
         between = [axis for i in range(2, 2 + spec.rank) for axis in (i + spec.rank, i)]
         return taps.transpose(0, 1, *between).reshape(*taps.shape[:2], *spec.size)
-    x = np.zeros((*taps.shape[:2], *(n + a + b for n, (a, b) in zip(spec.size, spec.padding))), wide)
-    for t in product(*map(range, spec.kernel)):
-        seen: Any = (..., *(slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, o, s in zip(t, spec.dilation, spec.out, spec.stride)))
-        tap: Any = (slice(None), slice(None), *t)
-        x[seen] += taps[tap]
-    return pad(x, tuple((-a, -b) for a, b in spec.padding)).astype(columns.dtype, copy=False)
+    x = np.zeros((*taps.shape[:2], *spec.size), wide)
+    for tap in product(*map(range, spec.kernel)):
+        points, outputs = sees(spec, tap)
+        at: Any = (slice(None), slice(None), *tap, *outputs[2:])
+        x[points] += taps[at]
+    return x.astype(columns.dtype, copy=False)
 
 
 def shuffle(x: Array, factors: tuple[int, ...]) -> Array:
