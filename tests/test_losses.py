@@ -486,3 +486,14 @@ def test_a_gradient_penalty_has_a_gradient(torch):
 
     peers.equal_torch(ours, theirs, [x, w, v], 1, tol=1e-8)  # PyTorch's third derivative of layer_norm is not that of its second
     check_grads(lambda x: ours(x, w, v), [x])
+
+
+@pytest.mark.parametrize("f", [
+    nd.mean, *[lambda x, loss=loss: loss(x, np.zeros_like(x.data)) for loss in (nd.mse_loss, nd.l1_loss, nd.huber_loss, nd.smooth_l1_loss)],
+], ids=["mean", "mse", "l1", "huber", "smooth_l1"])  # fmt: skip
+def test_forward_mode_of_a_mean_of_many_halves_does_not_overflow(f):
+    x = np.full(1 << 17, 1, np.float16)
+    moved, bent = nd.jvp(f, [x], [x])[1], nd.hvp(f, [x], x)
+    assert moved.dtype == bent.dtype == np.float16
+    np.testing.assert_allclose(moved.item(), nd.jvp(f, [x.astype(float)], [x.astype(float)])[1].item(), rtol=2e-3)
+    np.testing.assert_allclose(bent.data, nd.hvp(f, [x.astype(float)], x.astype(float)).data, rtol=2e-3, atol=1e-7)

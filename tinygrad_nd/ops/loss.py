@@ -23,7 +23,7 @@ from .curves import log_sigmoid, real
 from .elementwise import exp, sigmoid, square
 from .elementwise import log as log_of
 from .parts import astype, wide
-from .reduce import mean, sum
+from .reduce import mean, sum, wide
 from .ufunc import bare_rules
 
 __all__ = [
@@ -42,7 +42,7 @@ def _operation(name: str, by_input: Callable[..., Tensor] | None = None, by_targ
 
     def pull(of: int, g: Any, input: Any, target: Any, slope: Any, parameters: tuple[float, ...], scale: float) -> Any:
         if isinstance(g, Tensor):
-            return recorded[of](g * scale, input, target, *parameters)  # type: ignore[misc]
+            return recorded[of](wide(g) * scale, input, target, *parameters)  # type: ignore[misc]
         return kernel.pull(name, of, g * scale, input, target, parameters) if slope is None else kernel.times(slope, g)
 
     @bare_rules

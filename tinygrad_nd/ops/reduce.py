@@ -10,7 +10,6 @@ import numpy as np
 from ..kernels import choice as choices
 from ..kernels import softmax
 from ..kernels.indexing import unlocked
-from ..kernels.memory import HALVES
 from ..kernels.sums import reduce_sum
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -18,7 +17,7 @@ from .choice import maximum, minimum
 from .choice import where as pick
 from .elementwise import subtract
 from .naming import named
-from .parts import astype, floating, storable
+from .parts import astype, cast, floating, storable
 from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
 from .ufunc import bare, bare_rules, conj, either, over, scale
@@ -35,19 +34,16 @@ def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 
 @bare_rules
-@primitive(x=lambda g, x_shape, axes: spread(_parted(g, _count(x_shape, axes)), x_shape, axes))
+@primitive(x=lambda g, x_shape, axes: spread(wide(g) / _count(x_shape, axes), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
     if x.dtype == np.float16:  # whose sums overflow
         return np.mean(x, axes)
     return np.divide(reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
 
 
-def _parted(g: Any, n: int) -> Any:
-    """g / n, also of halves, which may not reach n."""
-    if n < HALVES or g.dtype != np.float16:
-        return g / n
-    scale = 2.0 ** n.bit_length() / HALVES
-    return g / (n / scale) / scale
+def wide(g: Any) -> Any:
+    """A cotangent in single precision, if it is of halves: neither all counts nor all sums, of which its own derivative is one, are halves."""
+    return either(cast, g, dtype=np.dtype(np.float32)) if g.dtype == np.float16 else g
 
 
 @primitive(x=lambda g, x, out, axes: _share(g, x, out, axes))
