@@ -23,7 +23,7 @@ from .curves import log_sigmoid, real
 from .elementwise import exp, sigmoid, square
 from .elementwise import log as log_of
 from .parts import astype, wide
-from .reduce import mean, sum, wide
+from .reduce import mean, sum
 from .ufunc import bare_rules
 
 __all__ = [

@@ -34,15 +34,15 @@ def _sum(x: Any, *, axes: tuple[int, ...]) -> Any:
 
 
 @bare_rules
-@primitive(x=lambda g, x_shape, axes: spread(wide(g) / _count(x_shape, axes), x_shape, axes))
+@primitive(x=lambda g, x_shape, axes: spread(_wide(g) / _count(x_shape, axes), x_shape, axes))
 def _mean(x: Any, *, axes: tuple[int, ...]) -> Any:
     if x.dtype == np.float16:  # whose sums overflow
         return np.mean(x, axes)
     return np.divide(reduce_sum(x, axes, keepdims=False), _count(x.shape, axes))
 
 
-def wide(g: Any) -> Any:
-    """A cotangent in single precision, if it is of halves: neither all counts nor all sums, of which its own derivative is one, are halves."""
+def _wide(g: Any) -> Any:
+    """A cotangent in single precision, if it is of halves, which hold neither all counts nor the sums that are its own derivative."""
     return either(cast, g, dtype=np.dtype(np.float32)) if g.dtype == np.float16 else g
 
 
