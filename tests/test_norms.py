@@ -247,7 +247,7 @@ def test_a_batch_that_is_refused_is_not_counted():
 
 @peer
 @pytest.mark.parametrize("shape", [(2, 7), (2, 7, 3), (2, 7, 3, 4), (1, 5, 2, 3, 2)])
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9, 13, 14, 20])
 def test_local_response_norm_is_torchs(shape, size):
     x = sample(*shape)
     ours = lambda x: nd.local_response_norm(x, size, 0.7, 0.6, 1.5)
@@ -257,6 +257,12 @@ def test_local_response_norm_is_torchs(shape, size):
         np.testing.assert_allclose(ours(x).data, ours(x[..., None]).data[..., 0], rtol=1e-12)
     last = nd.local_response_norm(np.moveaxis(x, 1, -1), size, 0.7, 0.6, 1.5, layout="N*C")
     np.testing.assert_allclose(np.moveaxis(last.data, -1, 1), ours(x).data, rtol=1e-12)
+
+
+def test_local_response_norm_over_far_more_channels_than_there_are_takes_no_longer():
+    x, size = sample(2, 3, 4), 1 << 40
+    expected = x / (1.5 + 0.7 * np.sum(x * x, 1, keepdims=True) / size) ** 0.6
+    np.testing.assert_allclose(nd.local_response_norm(x, size, 0.7, 0.6, 1.5).data, expected, rtol=1e-12)
 
 
 NORMS = [

@@ -328,6 +328,7 @@ def test_a_long_chain_is_drawn_in_linear_time_without_recursion():
         (lambda: nd.draw(nd.nn.Linear(2, 3)), TypeError, "Linear; call it"),
         (lambda: nd.draw([3.0]), TypeError, "float"),
         (lambda: nd.draw(leaf(1), rankdir="UP"), ValueError, "'LR' or 'RL', but is 'UP'"),
+        (lambda: nd.draw(leaf(1), grads=leaf(1)), TypeError, "grads must be True or False"),
         (lambda: nd.draw(leaf(1), depth=-1), ValueError, "depth must be at least 0"),
         (lambda: nd.draw(leaf(1), depth=1.5), TypeError, "depth must be an int"),
         (lambda: nd.draw(leaf(1), max_nodes=0), ValueError, "max_nodes must be at least 1"),

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import option
+from ..arguments import flag, option
 from ..tensor import Tensor
 from .names import gather
 from .render import DotNotFound
@@ -62,6 +62,8 @@ def draw(
     tensors = list(_tensors(outputs))
     if not tensors:
         raise TypeError("draw: needs at least one tensor to draw, but got none")
+    for name, value in (("grads", grads), ("stats", stats), ("cost", cost), ("source", source)):
+        flag("draw", name, value)
     option("draw", "rankdir", rankdir, RANKDIRS)
     depth = _count("depth", depth, 0)
     max_nodes = _count("max_nodes", max_nodes, 1)

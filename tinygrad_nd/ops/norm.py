@@ -125,8 +125,9 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
         number("local_response_norm", name, value)
     squares = moveaxis(square(wide(x)), axis, -1)
-    means = moveaxis(avg_pool_nd(squares, (size,), 1, ((size // 2, (size - 1) // 2),)), -1, axis)
-    return astype(wide(x) * (k + alpha * means) ** -beta, x.dtype)
+    seen = min(size, max(2 * squares.shape[-1] - 1, 1))  # from there on all channels are
+    means = moveaxis(avg_pool_nd(squares, (seen,), 1, ((seen // 2, (seen - 1) // 2),)), -1, axis)
+    return astype(wide(x) * (k + alpha * (seen / size) * means) ** -beta, x.dtype)
 
 
 def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float | None, centred: bool) -> Tensor:
