@@ -1,5 +1,7 @@
 """What joins, moves, selects and sorts refuses malformed calls as NumPy does, in its own name."""
 
+import operator
+
 import numpy as np
 import pytest
 from in_turn import in_turn
@@ -105,6 +107,25 @@ def test_text_and_objects_are_refused(name):
     for strange in (["a", "b"], np.array([None, 1]), [object()]):
         with pytest.raises(TypeError):
             getattr(nd, name)(strange, *rest)
+
+
+@pytest.mark.parametrize(
+    "call, kind, words",
+    [
+        (lambda: nd.round(V, "a"), TypeError, "round: decimals must be an int"),
+        (lambda: nd.round(V, 2**80), ValueError, "round: decimals=.* must be at least -308 and at most 308"),
+        (lambda: nd.linspace(0, 1, "a"), TypeError, "linspace: num must be an int"),
+        (lambda: nd.linspace(0, 1, -3), ValueError, "linspace: num=-3 must be at least 0"),
+        (lambda: nd.partition(V, 9), ValueError, "partition: kth=9 of the 6 entries along axis 0"),
+        (lambda: nd.partition(V, [0, "a"]), TypeError, "partition: kth must be an int"),
+        (lambda: nd.unwrap(V, discont="a"), TypeError, "unwrap: discont must be a number"),
+        (lambda: nd.unwrap(V, period=0.0), ValueError, "unwrap: period=0.0 must be above 0"),
+        (lambda: operator.delitem(nd.tensor(V), 0), TypeError, "nd.delete"),
+    ],
+)
+def test_counts_and_places_are_told_in_our_words(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()
 
 
 def test_topk_counts():

@@ -217,7 +217,7 @@ def test_what_is_no_number_is_refused_by_every_function(name):
 # ---- ndarray's attributes
 
 MISSING = """
-    __array_finalize__ __array_interface__ __array_namespace__ __array_struct__ __array_wrap__ __class_getitem__ __delitem__ __setstate__
+    __array_finalize__ __array_interface__ __array_namespace__ __array_struct__ __array_wrap__ __class_getitem__ __setstate__
     __buffer__ base byteswap ctypes device dump dumps flags flat getfield resize setfield setflags strides to_device tobytes tofile view
 """
 

@@ -156,7 +156,11 @@ def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
     return PUBLIC["compress"](condition, self, axis)  # type: ignore[no-any-return]
 
 
-T.__setitem__ = _setitem
+def _delitem(self: Tensor, place: Any) -> None:
+    raise TypeError("del x[index]: a tensor's entries cannot be taken away; nd.delete(x, index, axis) is x without them")
+
+
+T.__setitem__, T.__delitem__ = _setitem, _delitem
 T.backward = sweep.backward
 T.T = property(shape.transpose, doc="All axes reversed.")
 T.mT = property(shape.matrix_transpose, doc="The last two axes swapped.")

@@ -209,6 +209,7 @@ def _geomspace(start: Any, stop: Any, *, num: int, endpoint: bool, dtype: Any, a
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
     """num evenly spaced values from start to stop, along a new axis if these are arrays; with retstep, (values, step)."""
     start, stop = (v if type(v) in (int, float, complex) else astensor(v) for v in (start, stop))
+    num = whole("linspace", "num", num, 0)
     t = _linspace(start, stop, num=num, endpoint=endpoint, dtype=dtype, axis=axis)
     steps = num - endpoint
     return (t, astensor((stop - start) / steps if steps > 0 else np.nan)) if retstep else t

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from ..arguments import number, whole
 from ..kernels import scan as kernel
 from ..kernels.padding import several
 from ..tape import primitive
@@ -233,4 +233,6 @@ def unwrap(x: Any, discont: float | None = None, axis: int = -1, *, period: floa
     """Angles along `axis` with whole periods added so that they do not jump by more than `discont` (half a period by default)."""
     x = astensor(x)
     axis = axis_of(axis, x.ndim, "unwrap")
+    number("unwrap", "discont", 0 if discont is None else discont)
+    number("unwrap", "period", period, above=0)
     return _unwrap(x, discont=discont, axis=axis, period=period)

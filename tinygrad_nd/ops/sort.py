@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import flag, whole
 from ..kernels import indexing as kernel
+from ..kernels.padding import several
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .entries import pick, put_back
@@ -74,7 +75,10 @@ def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     x, axis = along_or_flat(x, axis, "partition")
     if order is not None or kind != "introselect":
         raise ValueError(f"partition: takes kind='introselect' and no order, but got {kind!r} and {order!r}")
-    kth = bare(kth)
+    kth, n = bare(kth), x.shape[axis]
+    for place in kth if several(kth) else (kth,):
+        if not -n <= whole("partition", "kth", place, -inf) < n:
+            raise ValueError(f"partition: kth={place} of the {n} entries along axis {axis} of x {x.shape}")
     return _partition(x, kernel.argpartition(x.data, kth, axis) if x.requires_grad else None, kth=kth, axis=axis)
 
 

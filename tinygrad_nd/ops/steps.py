@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import number, whole
 from ..kernels.elementwise import apply
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -20,6 +22,8 @@ __all__ = [
     "isposinf", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "nextafter",
     "not_equal", "right_shift", "rint", "round", "signbit", "spacing", "trunc",
 ]  # fmt: skip
+
+_DECIMALS = 308  # of which ten has that power
 
 # Results that carry no gradient.
 
@@ -100,6 +104,7 @@ def _round(x: Any, *, decimals: int) -> Any:
 @named
 def round(x: Any, decimals: int = 0) -> Tensor:
     """x rounded to so many decimals, ties to even; its gradient is 0."""
+    number("round", "decimals", whole("round", "decimals", decimals, -inf), least=-_DECIMALS, most=_DECIMALS)
     return _round(x, decimals=decimals)
 
 
