@@ -116,6 +116,7 @@ def test_text_and_objects_are_refused(name):
         (lambda: nd.round(V, 2**80), ValueError, "round: decimals=.* must be at least -308 and at most 308"),
         (lambda: nd.linspace(0, 1, "a"), TypeError, "linspace: num must be an int"),
         (lambda: nd.linspace(0, 1, -3), ValueError, "linspace: num=-3 must be at least 0"),
+        (lambda: nd.geomspace(1, 2, -3), ValueError, "geomspace: num=-3 must be at least 0"),
         (lambda: nd.partition(V, 9), ValueError, "partition: kth=9 of the 6 entries along axis 0"),
         (lambda: nd.partition(V, [0, "a"]), TypeError, "partition: kth must be an int"),
         (lambda: nd.unwrap(V, discont="a"), TypeError, "unwrap: discont must be a number"),

@@ -229,6 +229,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 @maker
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Tensor:
     """num values from start to stop, each the same multiple of the one before; neither may be 0."""
+    num = whole("geomspace", "num", num, 0)
     return _geomspace(astensor(start), astensor(stop), num=num, endpoint=endpoint, dtype=dtype, axis=axis)
 
 
