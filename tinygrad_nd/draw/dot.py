@@ -108,7 +108,8 @@ def _cards(graph: Graph, rankdir: str, heat: Heat, beside: Beside) -> list[str]:
 
 
 def _edges(graph: Graph, rankdir: str, beside: Beside, boxed: bool) -> Iterator[str]:
-    """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it.
+    """Edges; those between operations are heavier, so that the main stream runs straight and leaves stand beside it. `boxed`: whether any
+    vertex lies in a scope.
 
     A leaf that many read stands above the first of them; were it drawn to the later ones too, it would pull them up, against the arrows.
 

@@ -108,6 +108,12 @@ def _meet(sides: Sequence[_Side], arrays: Sequence[Array], order: tuple[Array, A
         for left, right, out in zip(*(array[i].reshape(3, -1) for array in arrays)):
             f(address(left), rows, m, terms, k, address(right), n, n, address(out), n, 0, *panels)
 
+    if len(sides[0].ways) == 1:
+        return parallel.run(range(sides[0].shape[0]), multiply)
+    meet, made, last = fourier.meet(dtype), sides[2], [side.ways[-1] for side in sides]
+    inner, count = [fourier.transform(dtype, way).address for way in last], prod(way.f for way in made.ways[1:-1])
+    steps, points = [2 * way.points * width for way, width in zip(last, columns)], 3 * last[0].f
+
     def work(i: int) -> None:
         given = [_middle(side, array[i], key) for side, array, key in zip(sides[:2], arrays[:2], "xw")]
         out = arrays[2][i] if len(made.ways) == 2 else memory.scratch("met", (count * steps[2],), dtype)
@@ -115,11 +121,6 @@ def _meet(sides: Sequence[_Side], arrays: Sequence[Array], order: tuple[Array, A
         meet(*inner, *map(address, (*given, out, *lines)), rows, terms, count, *steps, *columns, points, m, k, n, n, *panels)
         _middle_back(made, out, arrays[2][i])
 
-    if len(sides[0].ways) == 1:
-        return parallel.run(range(sides[0].shape[0]), multiply)
-    meet, made, last = fourier.meet(dtype), sides[2], [side.ways[-1] for side in sides]
-    inner, count = [fourier.transform(dtype, way).address for way in last], prod(way.f for way in made.ways[1:-1])
-    steps, points = [2 * way.points * width for way, width in zip(last, columns)], 3 * last[0].f
     parallel.run(range(made.shape[0]), work)
 
 
