@@ -1,5 +1,7 @@
 """Derivatives of functions, in both modes and to several orders; and the points where a derivative is not unique or not finite."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 from in_turn import in_turn
@@ -136,6 +138,62 @@ def test_several_results_and_several_primals():
     gx, gy = pull((np.ones(2), np.ones(2)))
     close(gx, y + np.cos(x))
     close(gy, x)
+
+
+def test_a_nest_of_arrays_has_derivatives_nested_alike():
+    def h(p, x):
+        return (x @ p["w"] + p["rest"][0] * p["rest"][1]).sum() ** 2
+
+    w, b, c, x = RNG.standard_normal((3, 2)), RNG.standard_normal(2), 0.5, np.array([1.0, 2.0, -1.0])
+    p = OrderedDict(w=w, rest=(b, c))
+    total = (x @ w + b * c).sum()
+    value, slopes = nd.value_and_grad(h)(p, x)
+    close(value, total**2)
+    assert type(slopes) is OrderedDict and type(slopes["rest"]) is tuple and not slopes["w"].requires_grad
+    close(slopes["w"], 2 * total * np.outer(x, [1, 1]))
+    close(slopes["rest"][0], 2 * total * c * np.ones(2))
+    close(slopes["rest"][1], 2 * total * b.sum())
+    by_nest, by_array = nd.grad(h, argnums=(0, 1))(p, x)
+    close(by_nest["w"], slopes["w"].data)
+    close(by_array, 2 * total * w.sum(1))
+    along = {"rest": [np.ones(2), 2.0], "w": np.ones((3, 2))}  # a dict's order does not matter, nor whether it is a list or a tuple
+    _, moved = nd.jvp(lambda p: h(p, x), [p], [along])
+    close(moved, sum((s.data * d).sum() for s, d in [(slopes["w"], 1), (slopes["rest"][0], 1), (slopes["rest"][1], 2.0)]))
+    (back,) = nd.vjp(lambda p: h(p, x), p)[1](1.0)
+    close(back["rest"][1], slopes["rest"][1].data)
+    bent = nd.hvp(lambda p: h(p, x), p, along)
+    eps = 1e-6
+    up, down = (nd.grad(h)({"w": w + s, "rest": (b + s, c + 2 * s)}, x) for s in (eps, -eps))
+    close(bent["w"], (up["w"].data - down["w"].data) / (2 * eps), rtol=1e-6)
+    close(bent["rest"][1], (up["rest"][1].data - down["rest"][1].data) / (2 * eps), rtol=1e-6)
+
+
+def test_a_nest_of_results_has_a_matrix_for_each_pair():
+    f = lambda p: {"sum": p["a"] + p["b"], "size": (p["a"] * p["b"]).sum()}
+    p = {"a": V, "b": 2 * V}
+    J = nd.jacobian(f)(p)
+    close(J["sum"]["a"], np.eye(3))
+    close(J["size"]["b"], V)
+    values, pull = nd.vjp(f, p)
+    close(values["sum"], 3 * V)
+    close(pull({"sum": np.ones(3), "size": 1.0})[0]["a"], 1 + 2 * V)
+    values, moved = nd.jvp(f, [p], [p])
+    close(moved["size"], 2 * values["size"].data)
+    close(nd.hessian(lambda p: f(p)["size"])(p)["a"]["b"], np.eye(3))
+    assert nd.grad(lambda p, x: nd.sin(x))({}, 3.0) == {}
+
+
+def test_an_inner_loop_on_a_dict_of_parameters_is_differentiated():
+    """As in model-agnostic meta-learning (Finn et al., 2017)."""
+    loss = lambda p, x: nd.sum(nd.square(nd.tanh(p["w"] * x) + p["b"]))
+
+    def after_a_step(p):
+        slopes = nd.grad(loss)(p, V)
+        return loss({k: p[k] - 0.1 * slopes[k] for k in p}, 2 * V)
+
+    nd.testing.check_grads(after_a_step, [{"w": V, "b": np.array(0.3)}])
+    slopes, eps = nd.grad(after_a_step)({"w": V, "b": 0.3}), 1e-6
+    close(slopes["b"], (after_a_step({"w": V, "b": 0.3 + eps}) - after_a_step({"w": V, "b": 0.3 - eps})).data / (2 * eps), rtol=1e-6)
 
 
 def test_hessian_is_symmetric_and_meets_differences_of_gradients():
@@ -336,8 +394,8 @@ def test_grad_wants_a_scalar_and_the_others_a_tensor():
         nd.sum(nd.tensor(V, requires_grad=True) * 1j).backward()
     with pytest.raises(TypeError, match="value_and_grad.*float"):
         nd.value_and_grad(lambda x: 3.0)(V)
-    with pytest.raises(TypeError, match="jacobian.*list"):
-        nd.jacobian(lambda x: [x])(V)
+    with pytest.raises(TypeError, match="jacobian.*float"):
+        nd.jacobian(lambda x: [x, 3.0])(V)
 
 
 @pytest.mark.parametrize("name", ["grad", "value_and_grad", "jacobian"])
@@ -354,6 +412,8 @@ def test_argnums_outside_the_arguments_is_refused(name):
 def test_integers_cannot_be_differentiated():
     with pytest.raises(TypeError, match="grad.*int64.*float"):
         nd.grad(lambda x: x * x)(3)
+    with pytest.raises(TypeError, match=r"grad: argument 0\['n'\] is int64"):
+        nd.grad(lambda p: p["x"])({"x": V, "n": 3})
     with pytest.raises(TypeError, match="jvp.*int64"):
         nd.jvp(nd.exp, [np.arange(3)], [np.ones(3)])
 
@@ -369,6 +429,12 @@ def test_tangents_and_cotangents_must_fit():
         nd.hvp(f, [V], [V, V])
     with pytest.raises(ValueError, match=r"hvp.*\(3,\).*\(2,\)"):
         nd.hvp(f, [V], [np.ones(2)])
+    with pytest.raises(ValueError, match=r"jvp: the tangents must be nested as the values are, a dict with \['a'\], but got \['b'\]"):
+        nd.jvp(lambda p: p["a"], [{"a": V}], [{"b": V}])
+    with pytest.raises(ValueError, match=r"jvp: the tangents must be nested .*, but got ndarray"):
+        nd.jvp(lambda p: p["a"], [{"a": V}], [V])
+    with pytest.raises(ValueError, match="vjp: the cotangent must be nested as the values are, 2 in a tuple, but got 1"):
+        nd.vjp(lambda x: (x, x), V)[1]([V])
     with pytest.raises(ValueError, match="hvp: 2 primals need as many vectors, but got 1"):
         nd.hvp(lambda x, y: x * y, [1.0, 2.0], object())
 
