@@ -140,6 +140,25 @@ def test_scopes_follow_parts_that_come_later_or_from_below():
     assert scopes(Deep()(X)) == {"Deep/block.conv", "Deep/ReLU"}
 
 
+def test_what_is_written_as_call_is_the_forward():
+    class Line(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(2, 1)
+
+        def __call__(self, x):
+            return self.inner(x)
+
+    class Twice(Line):
+        def __call__(self, x):
+            return 2 * super().__call__(x)
+
+    line = Line()
+    assert scopes(line(np.ones((1, 2), np.float32))) == {"Line/inner"}
+    twice = Twice()
+    twice.inner, x = line.inner, np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(twice(x).data, 2 * line(x).data)
+
+
 def test_a_failing_forward_leaves_no_scope_behind():
     with pytest.raises(ValueError):
         Net()(np.ones((1, 3, 4, 4), np.float32))

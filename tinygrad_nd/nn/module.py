@@ -23,7 +23,8 @@ watching: ContextVar[Callable[[Module, Callable[[], Any]], Any] | None] = Contex
 
 
 class Module:
-    """Subclass it, set attributes, define `forward`. There is nothing to register and no `super().__init__()` to call.
+    """Subclass it, set attributes, define `forward` (a `__call__` is taken as one). There is nothing to register and no
+    `super().__init__()` to call.
 
     Attributes that are Parameters (or leaves requiring grad) are learned; other tensors are buffers: state too, saved but not learned,
     unless their name starts with "_". Modules are parts. All of them may sit in lists, tuples and dicts; in sets and generators they are
@@ -185,6 +186,9 @@ class Module:
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
             cls.__init__ = answering(cls.__init__)  # type: ignore[method-assign]
+        if "__call__" in vars(cls) and cls.forward is Module.forward:
+            cls.forward = cls.__call__  # type: ignore[method-assign]
+            del cls.__call__
         for name, value in vars(cls).items():
             if _is_part(value) or (name == "__slots__" and value):
                 where = "in slots" if name == "__slots__" else "of the class"
