@@ -222,7 +222,7 @@ class Module:
         self._name_tensors()
         self._named = True
         try:
-            return self(*args, **kwargs)
+            return Module.__call__(self, *args, **kwargs)
         except Exception:
             for m, before in lazy:
                 vars(m).clear()
