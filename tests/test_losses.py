@@ -431,6 +431,8 @@ def test_a_reduction_that_does_not_exist_is_named(name):
     (lambda: nd.nll_loss(np.ones((2, 3)), [0, 3]), ValueError, r"nll_loss: target holds class 3.* classes 0 to 2"),
     (lambda: nd.nll_loss(np.ones((2, 3)), [0.0, 1.0]), TypeError, "nll_loss: target must hold class indices"),
     (lambda: nd.nll_loss(np.ones((2, 3, 4)), [0, 1]), ValueError, r"needs a target of shape \(2, 4\), but got \(2,\)"),
+    (lambda: nd.nll_loss(np.ones((2, 3, 4)), np.ones((2, 3), int)), ValueError, r"got \(2, 3\); if the classes are on its last axis"),
+    (lambda: nd.cross_entropy(np.ones((2, 3)), [[0], [1]]), ValueError, r"target of shape \(2,\), but got \(2, 1\); squeeze it"),
     (lambda: nd.multi_margin_loss(np.ones((2, 3)), [0, 1], p=3), ValueError, "p must be 1 or 2"),
     (lambda: nd.multilabel_margin_loss(np.ones((1, 3)), [[0, 4, -1]]), ValueError, "holds class 4"),
     (lambda: nd.ctc_loss(np.ones((4, 2)), [1], 5, 1), ValueError, "ctc_loss: input_lengths reach from 5 to 5, but there are 4"),

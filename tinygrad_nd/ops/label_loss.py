@@ -190,7 +190,10 @@ def checked(where: str, labels: np.ndarray, input: Tensor, axis: int, ignore: in
     before, classes, after = given[:axis], given[axis], given[axis + 1 :]
     whole(where, labels)
     if labels.shape != before + after:
-        raise ValueError(f"{where}: input {given} needs a target of shape {before + after}, but got {labels.shape}")
+        hints = {given[:-1]: "; if the classes are on its last axis, pass nd.moveaxis(input, -1, 1)", (*before, 1, *after): "; squeeze it"}
+        raise ValueError(
+            f"{where}: input {given} needs a target of shape {before + after}, but got {labels.shape}{hints.get(labels.shape, '')}"
+        )
     every, wrong = kernel.check(labels, classes, ignore)
     if wrong is not None:
         raise ValueError(f"{where}: target holds class {wrong}, but input {given} has classes 0 to {classes - 1}")
