@@ -141,6 +141,13 @@ def test_log_sigmoid_and_softplus_keep_their_small_values():
     np.testing.assert_allclose(t.grad.data, [1, 1, exp(-30), exp(-80)], rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype, x", [(np.float32, -120.0), (np.float64, -800.0)])
+@pytest.mark.parametrize("size", (1, 5000, 100_000))
+def test_sigmoid_is_0_where_it_is_below_every_number(dtype, x, size, engine):
+    with np.errstate(all="raise", under="ignore"):
+        assert not nd.sigmoid(np.full(size, x, dtype)).data.any()
+
+
 @row
 def test_what_is_not_a_number_stays_so(name, args, theirs, plain, engine):
     for size in (1, 5000):

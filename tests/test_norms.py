@@ -281,6 +281,8 @@ def test_half_precision_is_accumulated_in_single(f):
     y.backward(np.ones(y.shape, np.float16))
     f(wide).backward(np.ones(y.shape))
     assert t.grad.dtype == np.float16 and np.isfinite(t.grad.data).all()
+    moved, exact = (nd.jvp(f, [x.data], [x.data[::-1] / 256])[1].data for x in (t, wide))
+    np.testing.assert_allclose(moved, exact, atol=3e-3 * np.abs(exact).max())
 
 
 @peer

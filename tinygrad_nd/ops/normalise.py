@@ -16,7 +16,7 @@ from ..kernels.memory import freeze
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .elementwise import square
-from .parts import astype
+from .parts import astype, wide
 from .reduce import mean
 from .shape import broadcast_to, reshape, sum_to
 from .ufunc import bare_rules, cut, either
@@ -103,7 +103,8 @@ class Over:
         return mean(x, self.within, keepdims=True)
 
     def standard(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x̂ and rstd of an x as it is seen, in tensor operations."""
+        """x̂ and rstd of an x as it is seen, in tensor operations; of halves in single precision, whose squares may overflow."""
+        x = wide(x)
         if self.given is not None:
             middle, rstd = map(astensor, self.given)
             return (x - middle) * rstd, rstd
@@ -153,7 +154,7 @@ def _bend(h: Tensor, u: Tensor, x: Tensor, over: Over) -> Tensor:
     """The gradient in x of sum(h · rstd · P(u)), which is n · rstd · (mean(h u) - mean(h) mean(u) - mean(x̂ h) mean(x̂ u)) for each mean."""
     if over.given is not None:
         return astensor(np.zeros(x.shape, x.dtype))
-    shape, h, u, x = x.shape, over.seen(h), over.seen(u), over.seen(x)
+    shape, h, u, x = x.shape, over.seen(wide(h)), over.seen(wide(u)), over.seen(x)
     hat, rstd = over.standard(x)
     a, b = over.mean(hat * h), over.mean(hat * u)
     v = b * h + a * u
