@@ -20,6 +20,7 @@ _FUNCTIONS = {  # PyTorch's name: the one here
     "DataLoader": "data.batches", "Variable": "tensor", "inference_mode": "no_grad", "from_numpy": "astensor", "as_tensor": "astensor",
     "norm": "linalg.norm", "conv": "conv_nd", "jacrev": "jacobian", "jacfwd": "jacobian",
     "GradientTape": "value_and_grad", "gradcheck": "testing.check_grads", "set_grad_enabled": "no_grad",
+    "summary": "shapes.trace",
 }  # fmt: skip
 _TOLD = {  # what is no function here
     "layers": "layers are in nd.nn",

@@ -184,7 +184,8 @@ def transpose(x: Any, axes: Axes | None = None) -> Tensor:
     x = astensor(x)
     order = tuple(reversed(range(x.ndim))) if axes is None else axes_of(axes, x.ndim, "transpose")
     if len(order) != x.ndim:
-        raise ValueError(f"transpose: x {x.shape} has {x.ndim} axes, but axes={axes} names {len(order)}")
+        two = f"; to swap two, use x.swapaxes{order}" if len(order) == 2 else ""
+        raise ValueError(f"transpose: x {x.shape} has {x.ndim} axes, but axes={axes} names {len(order)}{two}")
     return _transpose(x, axes=order)
 
 
