@@ -63,10 +63,10 @@ def perform(tasks: int, program: int, operands: tuple[np.ndarray, ...]) -> None:
     """Runs a program, told by the address of its head."""
     helpers = min(parallel.num_threads(), tasks) - 1 if tasks > 1 else 0
     if helpers < 1 or parallel.inside() or not _turn.acquire(blocking=False):
-        _function()(None, 0, program, id(operands))
+        compiled()(None, 0, program, id(operands))
         return
     try:
-        parallel.beside(int(_state[PRESENT]), helpers, _function(), memory.address(_state), helpers, program, id(operands))
+        parallel.beside(int(_state[PRESENT]), helpers, compiled(), memory.address(_state), helpers, program, id(operands))
     finally:
         _turn.release()
 
@@ -74,7 +74,7 @@ def perform(tasks: int, program: int, operands: tuple[np.ndarray, ...]) -> None:
 def linger() -> None:
     """What a worker does before it sleeps: helps with loops until none has come for a while, or it is asked to leave."""
     _state[LEAVE] = 0
-    _function()(memory.address(_state), PATIENCE, None, 0)
+    compiled()(memory.address(_state), PATIENCE, None, 0)
 
 
 def dismiss() -> None:
@@ -83,7 +83,7 @@ def dismiss() -> None:
 
 
 @cache
-def _function() -> Any:
+def compiled() -> Any:
     """f(state, count, program, operands): the program with `count` helpers, alone where there is no state; without one, a helper."""
     return llvm.function("crew", "rirr", _ANY, _crew)
 

@@ -16,12 +16,14 @@ import llvmlite
 import numpy as np
 from llvmlite import binding, ir
 
+from .. import parallel
 from . import objects
 
 INT = ir.IntType(64)
 BIT = ir.IntType(1)
 
 _lock = threading.Lock()
+_locks: dict[Any, threading.Lock] = {}  # each held while that function is compiled
 _loaded: dict[Any, Any] = {}
 _keep: list[Any] = []  # the owners of the code
 
@@ -63,9 +65,16 @@ def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     key = name, dtype, parameters
     if key not in _loaded:
         with _lock:
+            own = _locks.setdefault(key, threading.Lock())
+        with own:
             if key not in _loaded:
                 _loaded[key] = _load(name, arguments, dtype, body, parameters)
     return _loaded[key]
+
+
+def together(*makers: Callable[[], Any]) -> None:
+    """Calls what asks for functions, so that those not known yet are compiled on all threads at once."""
+    parallel.run(makers, lambda make: make())
 
 
 @contextmanager
@@ -254,8 +263,7 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
     kernel = Kernel(name, arguments, dtype)
     result: Any = body(kernel, *kernel.f.args, *parameters)
     kernel.b.ret(result) if result else kernel.b.ret_void()
-    module, machine = binding.parse_assembly(str(kernel.module)), _machine()
-    module.verify()
+    module, machine = binding.parse_assembly(str(kernel.module), binding.create_context()), _machine()
     options = binding.create_pipeline_tuning_options(speed_level=kernel.level)
     options.loop_vectorization = kernel.vectors
     options.loop_unrolling = False  # the bodies are unrolled as far as there are registers
@@ -268,9 +276,21 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
             manager.add_loop_rotate_pass()
         manager.add_instruction_combine_pass()
         manager.add_simplify_cfg_pass()
-    manager.run(module, passes)
-    compiled: bytes = machine.emit_object(module)
-    return compiled
+    _unlocked("LLVMPY_RunNewModulePassManager")(manager, module, passes)
+    with binding.ffi.OutputString() as error:
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    try:
+        return ctypes.string_at(binding.ffi.lib.LLVMPY_GetBufferStart(buffer), binding.ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        binding.ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+def _unlocked(name: str) -> Any:
+    """A function of LLVM that takes long, without the lock that llvmlite holds meanwhile: each of our modules has its own context."""
+    f = getattr(binding.ffi.lib, name)
+    return getattr(f, "_cfn", f)
 
 
 @cache

@@ -8,7 +8,7 @@ multiplied and transformed back while it is in a core's first caches. The weight
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import log2, prod
 from typing import Any, NamedTuple
 
@@ -37,19 +37,20 @@ SHARES = 4  # of lines, for each thread
 @by_images
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (1, *k, C, P)."""
-    (_, *taps, c, p), dtype = kernels.shape, kernels.dtype
+    (*_, c, p), dtype = kernels.shape, kernels.dtype
     tiling = _plan(len(x), c, p, spec, dtype)
     y = memory.empty((len(x), *spec.out, p), dtype) if target.y is None else target.y
     plus = zeros(p, dtype) if target.y is None or target.bias is None else target.bias
-    weights = _Side.of(tiling, taps, 1, c * p)
-    of_weights = _along_first(weights, np.ascontiguousarray(kernels) * dtype.type(_scale(tiling)))
+    of_x, of_weights, of_y = _ways(tiling, spec.kernel, c, p, dtype)
+    weights = _Side(of_weights, c * p)
+    given = _along_first(weights, np.ascontiguousarray(kernels) * dtype.type(_scale(tiling)))
     for some in _stretches(tiling, len(x), c, p, dtype):
         count = some.stop - some.start
-        seen, made = _Side.of(tiling, tiling.length, -1, count * c), _Side.of(tiling, tiling.points, 1, count * p, back=True)
-        of_x = _read(x, seen, tiling, some, tiling.length, spec.padding)
-        of_y = memory.empty(made.shape, dtype)
-        _meet((seen, weights, made), (of_x, of_weights, of_y), (places((count,), (c,), 1), places((c,), (1,), 1)), p)
-        _write(of_y, y, plus, made, tiling, some)
+        seen, made = _Side(of_x, count * c), _Side(of_y, count * p)
+        read = _read(x, seen, tiling, some, tiling.length, spec.padding)
+        found = memory.empty(made.shape, dtype)
+        _meet((seen, weights, made), (read, given, found), (places((count,), (c,), 1), places((c,), (1,), 1)), p)
+        _write(found, y, plus, made, tiling, some)
     if target.y is None:
         target.put_all(y)
 
@@ -59,15 +60,16 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     """Its weight gradient (1, *k, C, M), for x (N, *n, C) and cotangents g (N, *o, M)."""
     c, m, dtype = x.shape[-1], g.shape[-1], x.dtype
     tiling = _plan(len(x), c, m, spec, dtype)
-    made = _Side.of(tiling, spec.kernel, 1, c * m, back=True)
+    of_x, of_g, of_weights = _ways(tiling, spec.kernel, c, m, dtype, gradient=True)
+    made = _Side(of_weights, c * m)
     total = memory.empty(made.shape, dtype)
     for some in _stretches(tiling, len(x), c, m, dtype):
         count = some.stop - some.start
-        seen, asked = _Side.of(tiling, tiling.length, -1, count * c), _Side.of(tiling, tiling.points, 1, count * m)
-        of_x = _read(x, seen, tiling, some, tiling.length, spec.padding)
-        of_g = _read(g, asked, tiling, some, tiling.points, ((0, 0),) * spec.rank)
+        seen, asked = _Side(of_x, count * c), _Side(of_g, count * m)
+        read = _read(x, seen, tiling, some, tiling.length, spec.padding)
+        given = _read(g, asked, tiling, some, tiling.points, ((0, 0),) * spec.rank)
         found = memory.empty(made.shape, dtype) if some.start else total
-        _meet((seen, asked, made), (of_x, of_g, found), (places((c,), (1,), 1), places((count,), (c,), 1)), m)
+        _meet((seen, asked, made), (read, given, found), (places((c,), (1,), 1), places((count,), (c,), 1)), m)
         if some.start:
             total += found
     dw = np.empty((1, *spec.kernel, c, m), dtype)
@@ -82,12 +84,6 @@ class _Side(NamedTuple):
     ways: tuple[Way, ...]
     columns: int
 
-    @classmethod
-    def of(cls, tiling: Tiling, points: Sequence[int], sign: int, columns: int, back: bool = False) -> _Side:
-        last = len(points) - 1
-        circles = zip(points, _circles(tiling))
-        return cls(tuple(Way(back, i == 0, n, f, sign, 3 if i == last else 2) for i, (n, f) in enumerate(circles)), columns)
-
     def row(self, axis: int) -> int:
         """Numbers at a point of an axis."""
         return prod(way.points for way in self.ways[axis + 1 :]) * self.columns
@@ -96,6 +92,25 @@ class _Side(NamedTuple):
     def shape(self) -> tuple[int, int]:
         """Of what is transformed along the first axis: (frequencies, (forms, points of the other axes, columns))."""
         return self.ways[0].f // 2, self.ways[0].forms * self.row(0)
+
+
+@lru_cache(256)
+def _ways(
+    tiling: Tiling, kernel: tuple[int, ...], c: int, m: int, dtype: np.dtype[Any], gradient: bool = False
+) -> tuple[tuple[Way, ...], tuple[Way, ...], tuple[Way, ...]]:
+    """Of x, weights and results; for their gradient, of x, cotangents and weights. What goes them is compiled."""
+
+    def of(points: Sequence[int], sign: int, back: bool = False) -> tuple[Way, ...]:
+        axes = enumerate(zip(points, _circles(tiling), strict=True), 1)
+        return tuple(Way(back, i == 1, n, f, sign, 3 if i == len(points) else 2) for i, (n, f) in axes)
+
+    few, lanes = (tiling.points, kernel) if gradient else (kernel, tiling.points), llvm.lanes(dtype)
+    x, given, made = of(tiling.length, -1), of(few[0], 1), of(few[1], 1, back=True)
+    first = [partial(fourier.read, dtype, x[0], c < lanes), partial(fourier.transform, dtype, (made if gradient else given)[0])]
+    first.append(partial(fourier.read, dtype, given[0], m < lanes) if gradient else partial(fourier.write, dtype, made[0], m < lanes))
+    rest = [partial(fourier.transform, dtype, way) for way in dict.fromkeys(way for ways in (x, given, made) for way in ways[1:])]
+    llvm.together(*first, *rest, partial(fourier.meet, dtype))
+    return x, given, made
 
 
 def _meet(sides: Sequence[_Side], arrays: Sequence[Array], order: tuple[Array, Array], n: int) -> None:

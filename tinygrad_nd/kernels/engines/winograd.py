@@ -7,7 +7,7 @@ tiles and takes them chunk by chunk: transform, multiply point by point, transfo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -44,6 +44,10 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     values = memory.empty((tiling.size, groups * c, p), dtype)
 
     def transformed() -> list[list[Call]]:
+        llvm.together(
+            partial(toom_cook.read, dtype, "inputs", axes, groups * c), partial(toom_cook.write, dtype, axes, groups * p),
+            partial(toom_cook.transform, dtype, "weights", axes, p), partial(toom_cook.convolve, dtype),
+        )  # fmt: skip
         return [[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)]
 
     def convolved() -> list[list[Call]]:
@@ -75,8 +79,9 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     def written() -> list[list[Call]]:
         work = _Work(tiling, len(x), groups, c, m, dtype)
-        readers = (toom_cook.read(dtype, *which) for which in (("inputs", axes, groups * c), ("cotangents", axes, groups * m)))
-        f = _addresses(toom_cook.accumulate(dtype), *readers)
+        readers = [partial(toom_cook.read, dtype, *of) for of in (("inputs", axes, groups * c), ("cotangents", axes, groups * m))]
+        llvm.together(*readers, partial(toom_cook.transform, dtype, "gradients", axes, m), partial(toom_cook.accumulate, dtype))
+        f = _addresses(toom_cook.accumulate(dtype), *(read() for read in readers))
         seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
         return [
             [
