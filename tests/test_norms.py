@@ -281,8 +281,16 @@ def test_half_precision_is_accumulated_in_single(f):
     y.backward(np.ones(y.shape, np.float16))
     f(wide).backward(np.ones(y.shape))
     assert t.grad.dtype == np.float16 and np.isfinite(t.grad.data).all()
-    moved, exact = (nd.jvp(f, [x.data], [x.data[::-1] / 256])[1].data for x in (t, wide))
-    np.testing.assert_allclose(moved, exact, atol=3e-3 * np.abs(exact).max())
+    c = x[::-1] / 256
+    bent, exact = (nd.hvp(lambda x: nd.sum(f(x) * c), [a.data], a.data[:, ::-1]).data for a in (t, wide))
+    np.testing.assert_allclose(bent, exact, atol=3e-3 * np.abs(exact).max())
+
+
+def test_half_precision_moves_with_its_weights():
+    x, v = (RNG.standard_normal((4, 4, 30)) * 300).astype(np.float16), RNG.standard_normal((30,)).astype(np.float16)
+    for f in (nd.layer_norm, nd.rms_norm):
+        moved, exact = (nd.jvp(lambda w: f(x.astype(d), 30, w), [np.ones(30, d)], [v.astype(d)])[1].data for d in "ed")
+        np.testing.assert_allclose(moved, exact, rtol=3e-3, atol=3e-3)
 
 
 @peer
