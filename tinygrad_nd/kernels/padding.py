@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import prod
 from typing import Any, TypeGuard
 
@@ -113,8 +113,10 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
 
 
 def several(value: Any) -> TypeGuard[Sequence[Any]]:
-    """Whether `value` holds entries: an array without axes is one number, a string is none, and an iterator would be used up."""
-    return isinstance(value, Iterable) and not isinstance(value, (str, Iterator)) and getattr(value, "shape", None) != ()
+    """Whether `value` holds entries: an array without axes is one number, a string is none, a set has no order, an iterator is used up."""
+    return (
+        isinstance(value, Iterable) and not isinstance(value, (str, bytes, Set, Mapping, Iterator)) and getattr(value, "shape", None) != ()
+    )
 
 
 def _is_integer(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
-from ..arguments import misfit
+from ..arguments import flag, kind_of, misfit
 from ..node import asked_for
 
 P = ParamSpec("P")
@@ -29,18 +29,48 @@ def titled(f: Callable[P, R], name: str, doc: str, parameters: Iterable[inspect.
 
 def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
     """f, whose errors begin with its name, and that of what it is `within`, such as "random.", and not with those of what it calls."""
-    name = within + f.__name__
+    name, flags = within + f.__name__, _flags(f)
+    first = min(flags.values(), default=_NEVER)
 
     @wraps(f)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            if len(args) > first or kwargs:
+                for key, i in flags.items():
+                    if type(given := args[i] if i < len(args) else kwargs.get(key, 0)) not in (bool, int):
+                        flag(name, key, given)
             return f(*args, **kwargs)
         except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
             if told := misfit(name, error, f):
                 raise told from None
+            if _FOREIGN.search(said := re.sub(r"^([\w.]+: )+", "", str(error))):
+                came = inspect.signature(f).bind(*args, **kwargs).arguments.items()
+                raise TypeError(f"{name}: cannot take {', '.join(f'{k}={kind_of(v)}' for k, v in came)} ({said})") from error
             if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
-            raise kind(f"{name}: " + re.sub(r"^(\w+: )+", "", str(error))) from error
+            raise kind(f"{name}: {said}") from error
 
     return function
+
+
+# What Python and NumPy say of an object that they can do nothing with.
+_FOREIGN = re.compile(
+    r"^'?[\w.]+'? object |\(\) not supported|object of type|operand type|not supported (between|for)|ufunc '|DType|integer scalar arrays|"
+    r"argument must be a |must be real number|values to unpack|invalid literal|unhashable|can't multiply|must be str, "
+)
+
+
+def _flags(f: Callable[..., Any]) -> dict[str, int]:
+    """The arguments of f that are True or False by default, and their positions."""
+    if known := getattr(f, "__signature__", None):
+        given = [(p.name, p.default, p.kind is p.KEYWORD_ONLY) for p in known.parameters.values()]
+    else:
+        names, defaults = f.__code__.co_varnames[: f.__code__.co_argcount], f.__defaults__ or ()
+        given = [(name, default, False) for name, default in zip(names, (*[None] * (len(names) - len(defaults)), *defaults))]
+        given += [(name, default, True) for name, default in (f.__kwdefaults__ or {}).items()]
+    flags = ((name, _NEVER if alone else i) for i, (name, default, alone) in enumerate(given) if type(default) is bool)
+    return {name: i for name, i in flags if name not in ("where", "copy", "optimize")}  # which take more than that
+
+
+_NEVER = 1 << 10  # a position where no argument stands

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..tensor import Tensor, astensor
 from ..values import numeric
 from .naming import named, titled
@@ -20,13 +21,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-def constant(f: Callable[..., Any], doc: str, *, several: bool = False) -> Callable[..., Any]:
-    """NumPy's f, of the values of tensors, with tensors for arrays in what it returns; its first argument may be `several` arrays."""
+def constant(f: Callable[..., Any], doc: str, *, several: bool = False, arrays: int = 1) -> Callable[..., Any]:
+    """NumPy's f, of the values of tensors, with tensors for arrays in what it returns.
+
+    Of its arguments the first are `arrays`, so many; the first of them may be `several`.
+    """
     name = f.__name__
 
     def function(*args: Any, **options: Any) -> Any:
         given = [values(a) for a in args]
-        for x in given[0] if several and given and isinstance(given[0], (list, tuple)) else given[:1]:
+        for x in given[0] if several and given and isinstance(given[0], (list, tuple)) else given[:arrays]:
             array = numeric(x, None, name)
             given[0] = array if name.endswith("_from") else given[0]
         return _tensors(f(*given, **{k: values(v) for k, v in options.items()}))
@@ -61,7 +65,7 @@ argwhere = constant(np.argwhere, "Where x is not 0: a row of indices for each pl
 argsort = constant(np.argsort, "The places of the entries along an axis, in the order of their values.")
 argpartition = constant(np.argpartition, "The places of the entries in the order of `partition`.")
 lexsort = constant(np.lexsort, "The places of the entries sorted by several keys, the last one first.")
-searchsorted = constant(np.searchsorted, "Where values would be inserted into a sorted vector.")
+searchsorted = constant(np.searchsorted, "Where values would be inserted into a sorted vector.", arrays=2)
 digitize = constant(np.digitize, "The number of the bin that each value falls into.")
 ix_ = constant(np.ix_, "Index tensors of the block where given rows, columns, ... cross.")
 ravel_multi_index = constant(np.ravel_multi_index, "Places of the flattened array, from an index array per axis.", several=True)
@@ -80,7 +84,7 @@ def diag_indices(n: Any, ndim: int = 2) -> tuple[Tensor, ...]:
     """Indices of the diagonal of an array of n entries along each of `ndim` axes. Carries no gradient."""
     if np.ndim(values(n)):
         raise ValueError(f"diag_indices: n must be an int, but has shape {np.shape(values(n))}; diag_indices_from takes an array")
-    return _diag_indices(n, ndim)  # type: ignore[no-any-return]
+    return _diag_indices(whole("diag_indices", "n", n, 0), ndim)  # type: ignore[no-any-return]
 
 
 # Sets.
@@ -90,11 +94,11 @@ unique_values = constant(np.unique_values, "The distinct values.")
 unique_counts = constant(np.unique_counts, "The distinct values, and how often each occurs.")
 unique_inverse = constant(np.unique_inverse, "The distinct values, and which of them each entry is.")
 unique_all = constant(np.unique_all, "The distinct values, their first places, which of them each entry is, and how often each occurs.")
-isin = constant(np.isin, "Whether each entry is among the test elements.")
-union1d = constant(np.union1d, "The distinct values that are in either of two, sorted.")
-intersect1d = constant(np.intersect1d, "The distinct values that are in both of two, sorted.")
-setdiff1d = constant(np.setdiff1d, "The distinct values of the first that are not in the second.")
-setxor1d = constant(np.setxor1d, "The distinct values that are in exactly one of two, sorted.")
+isin = constant(np.isin, "Whether each entry is among the test elements.", arrays=2)
+union1d = constant(np.union1d, "The distinct values that are in either of two, sorted.", arrays=2)
+intersect1d = constant(np.intersect1d, "The distinct values that are in both of two, sorted.", arrays=2)
+setdiff1d = constant(np.setdiff1d, "The distinct values of the first that are not in the second.", arrays=2)
+setxor1d = constant(np.setxor1d, "The distinct values that are in exactly one of two, sorted.", arrays=2)
 
 # Counts.
 
