@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from .kernels.padding import meant
+from .kernels.words import meant, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +37,7 @@ def number(where: str, name: str, value: Any, **bounds: float) -> None:
         told = _told(bounds)
         raise TypeError(f"{where}: {name} must be a number{told and ' ' + told}, but is {kind_of(value)}")
     if value != value or not all([BOUNDS[bound][1](value, n) for bound, n in bounds.items()]):
-        raise ValueError(f"{where}: {name}={value} must be {_told(bounds) or 'a number'}")
+        raise ValueError(f"{where}: {name}={shown(value)} must be {_told(bounds) or 'a number'}")
 
 
 def _told(bounds: Mapping[str, float]) -> str:
@@ -49,7 +49,7 @@ def whole(where: str, name: str, value: Any, least: float = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{where}: {name} must be an int, but is {kind_of(value)}")
     if value < least:
-        raise ValueError(f"{where}: {name}={value} must be at least {least}")
+        raise ValueError(f"{where}: {name}={shown(value)} must be at least {least}")
     return int(value)
 
 
@@ -107,7 +107,7 @@ def option(where: str, name: str, value: Any, known: Iterable[str]) -> None:
     known = tuple(known)
     if not isinstance(value, str) or value not in known:
         hint = meant(value, known).rstrip()
-        raise ValueError(f"{where}: {name} must be {joined([*map(repr, known)], 'or')}, but is {_shown(value)}{hint and '; ' + hint}")
+        raise ValueError(f"{where}: {name} must be {joined([*map(repr, known)], 'or')}, but is {shown(value)}{hint and '; ' + hint}")
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:
@@ -183,12 +183,7 @@ def reading(where: str, saved: Any, *keys: str) -> Iterator[None]:
         raise ValueError(f"{where}: this is not what state_dict() gave ({type(error).__name__}: {error}); nothing was loaded") from error
 
 
-def _shown(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"a {type(value).__name__}"
-
-
 def kind_of(value: Any) -> str:
     """`value` and its type."""
-    text = _shown(value)
+    text = shown(value)
     return text if value is None or text.startswith("a ") else f"{text} ({type(value).__name__})"

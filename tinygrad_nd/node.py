@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .kernels.words import shown
+
 if TYPE_CHECKING:
     from .tape import Op
     from .tensor import Tensor
@@ -240,7 +242,7 @@ def scope(name: str) -> Any:
     ['encoder', 'encoder/block1']
     """
     if not isinstance(name, str) or not name:
-        raise TypeError(f"scope: name must be a non-empty string, but got {name!r}")
+        raise TypeError(f"scope: name must be a non-empty string, but got {shown(name)}")
     return Inside(_inner_scope, name)
 
 

@@ -12,6 +12,7 @@ from numpy import asarray, ndarray, number
 
 from .arguments import no_numbers
 from .kernels.memory import freeze
+from .kernels.words import cut, shown
 from .node import Node, new_node, recording, watched, watching
 from .tensor import Tensor
 from .values import immutable, native, numeric
@@ -206,6 +207,6 @@ def _named(error: Exception, name: str, operands: Sequence[Any]) -> Exception:
     if str(error).startswith(name) or isinstance(error, np.linalg.LinAlgError):
         return error
     if isinstance(error, TypeError) and " ufunc" in f" {error}":  # NumPy has no loop for these
-        kinds = [f"the int {a}" if type(a) is int else str(getattr(a, "dtype", type(a).__name__)) for a in operands]
+        kinds = [f"the int {shown(a)}" if type(a) is int else str(getattr(a, "dtype", type(a).__name__)) for a in operands]
         return TypeError(f"{name}: is not defined for {' and '.join(kinds)}")
-    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}")
+    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {cut(str(error))}")

@@ -16,6 +16,7 @@ import numpy as np
 
 from .arguments import Rng, option, whole
 from .elsewhere import hinting
+from .kernels.words import shown
 from .ops.choice import where
 from .ops.elementwise import exp, expm1, sqrt
 from .ops.index import take
@@ -133,7 +134,7 @@ def bernoulli(p: Any = 0.5, size: Any = None, *, rng: Rng = None) -> Tensor:
     """True with probability p. Carries no gradient."""
     chance = numeric(bare(p), None, "bernoulli")
     if not ((chance >= 0) & (chance <= 1)).all():
-        raise ValueError(f"random.bernoulli: p must be from 0 to 1, but got {p}")
+        raise ValueError(f"random.bernoulli: p must be from 0 to 1, but got {shown(p)}")
     return astensor(generator(rng, "random.bernoulli").random(chance.shape if size is None else size) < chance)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .arguments import answering, dtype_of, flag
 from .elsewhere import tensor_hint
+from .kernels.words import shown
 from .node import Constant, Node, new_node, replaced
 from .values import immutable, native, numeric
 
@@ -270,7 +271,7 @@ def _finish(t: Tensor, requires_grad: bool, name: str | None) -> Tensor:
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str | None):
-        raise TypeError(f"name: a tensor's name is a string, but got {name!r}; a dtype goes in dtype=")
+        raise TypeError(f"name: a tensor's name is a string, but got {shown(name)}; a dtype goes in dtype=")
 
 
 def _leaf(t: Tensor, name: str | None) -> Node:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import replacing
+from ..kernels.words import shown
 from ..tensor import Tensor
 from . import npz, safetensors
 
@@ -90,7 +91,7 @@ def _format_of(where: str, path: str | os.PathLike[str]) -> ModuleType:
     if path.suffix.lower() not in FORMATS:
         torchs = path.suffix.lower() in (".pt", ".pth") and where == "load"
         hint = "; PyTorch reads it: model.load_state_dict(torch.load(path))" if torchs else ""
-        raise ValueError(f"{where}: {path.name!r} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}{hint}")
+        raise ValueError(f"{where}: {shown(path.name)} ends in {path.suffix or 'no suffix'}; use one of {' '.join(FORMATS)}{hint}")
     return FORMATS[path.suffix.lower()]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .padding import axes_word, integer
+from .padding import integer
+from .words import axes_word, shown
 
 CONV, TRANSPOSED = "(M, C/groups, *k)", "(C, M/groups, *k)"  # the forms of a weight
 
@@ -50,12 +51,12 @@ def _split(where: str, x_shape: Shape, w_shape: Shape, weight_form: str, groups:
     batch, single = ("(N, *n, C)", "(*n, C)") if last else ("(N, C, *n)", "(C, *n)")
     if len(x_shape) not in (rank + 1, rank + 2):
         raise ValueError(
-            f"{where}: weight {tuple(w_shape)} has {rank} spatial {axes_word(rank)}, so x must be {batch} with {rank + 2} axes or "
-            f"{single} with {rank + 1}; x {tuple(x_shape)} has {len(x_shape)}"
+            f"{where}: weight {shown(tuple(w_shape))} has {rank} spatial {axes_word(rank)}, so x must be {batch} with {rank + 2} axes or "
+            f"{single} with {rank + 1}; x {shown(tuple(x_shape))} has {len(x_shape)}"
         )
     count = integer(groups, "groups", where)
     if count < 1:
-        raise ValueError(f"{where}: groups={groups} must be at least 1")
+        raise ValueError(f"{where}: groups={shown(groups)} must be at least 1")
     at = _axis(x_shape, w_shape, last)
     space = x_shape[at - rank : at] if last else x_shape[at + 1 :]
     return count, x_shape[at], tuple(space), batch if len(x_shape) == rank + 2 else single

@@ -12,7 +12,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from .channels import conv_channels, transpose_channels
-from .padding import IntN, Padding, Pairs, meant, per_axis, resolve_padding, room, transpose_words
+from .padding import IntN, Padding, Pairs, per_axis, resolve_padding, room, transpose_words
+from .words import meant, shown
 
 __all__ = [
     "ALGORITHMS", "ConvSpec", "IntN", "Padding", "Pairs", "PoolSpec", "conv_spec", "conv_window", "input_grad_spec", "landing", "pool_spec",
@@ -162,7 +163,7 @@ def transpose_window(
     extra = per_axis(output_padding, rank, "output_padding", where)
     for e, s, d in zip(extra, stride, dilation):
         if not 0 <= e < max(s, d):
-            raise ValueError(f"{where}: output_padding={output_padding} must be from 0 to below the stride or dilation ({s}, {d})")
+            raise ValueError(f"{where}: output_padding={shown(output_padding)} must be from 0 to below the stride or dilation ({s}, {d})")
     if isinstance(padding, str):
         pairs, grown = transpose_words(where, padding, kernel, stride, dilation)
     else:
@@ -275,7 +276,7 @@ def _window(
     for what, values in (("kernel size", kernel), ("stride", strides), ("dilation", dilations)):
         if min(values, default=1) < 1:
             axis = next(i for i, v in enumerate(values) if v < 1)
-            raise ValueError(f"{where}: {what} {tuple(values)} must be at least 1 everywhere, but is {values[axis]} on axis {axis}")
+            raise ValueError(f"{where}: {what} {shown(tuple(values))} must be at least 1 everywhere, but is {values[axis]} on axis {axis}")
     return tuple(map(int, size)), tuple(map(int, kernel)), strides, dilations
 
 

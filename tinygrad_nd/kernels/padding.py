@@ -5,11 +5,12 @@ One letter, one meaning, as in geometry: n input size, k kernel, s stride, p pad
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import prod
 from typing import Any, TypeGuard
+
+from .words import axes_word, meant, shown
 
 IntN = int | Sequence[int]
 Pairs = tuple[tuple[int, int], ...]
@@ -45,7 +46,8 @@ def resolve_padding(
         )
     if len(entries) != rank:
         raise ValueError(
-            f"{where}: padding={padding} has {len(entries)} entries for {rank} spatial {axes_word(rank)}; give an int or a pair for each"
+            f"{where}: padding={shown(padding)} has {len(entries)} entries for {rank} spatial {axes_word(rank)}; "
+            "give an int or a pair for each"
         )
     return tuple(_pair(p, padding, where) for p in entries)
 
@@ -65,7 +67,7 @@ def _padding_words(
         totals = [max(0, (-(-n // s) - 1) * s + e + 1 - n) for n, s, e in zip(size, stride, spans)]
         halves = [(t // 2, t - t // 2) for t in totals]
         return tuple(halves if word == "same" else [(b, a) for a, b in halves])
-    raise ValueError(f"{where}: unknown padding {word!r}; {meant(word, PADDINGS)}the words are {', '.join(PADDINGS)}")
+    raise ValueError(f"{where}: unknown padding {shown(word)}; {meant(word, PADDINGS)}the words are {', '.join(PADDINGS)}")
 
 
 def transpose_words(
@@ -83,7 +85,7 @@ def transpose_words(
         return tuple((t - t // 2, t // 2) for t in trim), grow
     if word == "causal":
         return tuple((0, t) for t in trim), grow
-    raise ValueError(f"{where}: padding {word!r} means nothing here; use 'valid', 'same', 'same_lower', 'causal', ints or pairs")
+    raise ValueError(f"{where}: padding {shown(word)} means nothing here; use 'valid', 'same', 'same_lower', 'causal', ints or pairs")
 
 
 def _pair(entry: Any, padding: Any, where: str) -> tuple[int, int]:
@@ -92,7 +94,7 @@ def _pair(entry: Any, padding: Any, where: str) -> tuple[int, int]:
         return p, p
     pair = [integer(p, "padding", where) for p in entry]
     if len(pair) != 2:
-        raise ValueError(f"{where}: padding={padding} must hold an int or a (before, after) pair per spatial axis")
+        raise ValueError(f"{where}: padding={shown(padding)} must hold an int or a (before, after) pair per spatial axis")
     return pair[0], pair[1]
 
 
@@ -107,7 +109,7 @@ def per_axis(value: IntN, rank: int, what: str, where: str) -> tuple[int, ...]:
     entries = tuple(integer(v, what, where) for v in value)
     if len(entries) != rank:
         raise ValueError(
-            f"{where}: {what}={value} has {len(entries)} entries for {rank} spatial {axes_word(rank)}; give one int, or one per axis"
+            f"{where}: {what}={shown(value)} has {len(entries)} entries for {rank} spatial {axes_word(rank)}; give one int, or one per axis"
         )
     return entries
 
@@ -132,10 +134,10 @@ def _is_integer(value: Any) -> bool:
 def integer(value: Any, what: str, where: str) -> int:
     """`value` as an int, if it is one (a NumPy integer is, True and 2.0 are not)."""
     if not _is_integer(value):
-        raise TypeError(f"{where}: {what} takes ints, not {value!r} ({type(value).__name__})")
+        raise TypeError(f"{where}: {what} takes ints, not {shown(value)} ({type(value).__name__})")
     index: int = operator.index(value)
     if abs(index) > MOST:
-        raise ValueError(f"{where}: {what}={index} is beyond what any array has room for")
+        raise ValueError(f"{where}: {what}={shown(index)} is beyond what any array has room for")
     return index
 
 
@@ -143,18 +145,3 @@ def room(where: str, size: Sequence[int]) -> None:
     """Raises ValueError where no array has room for the result: its tables alone would take minutes before memory is missing."""
     if prod(size) > MOST:
         raise ValueError(f"{where}: spatial size {tuple(size)} is beyond what any array has room for")
-
-
-def meant(word: Any, known: Iterable[str]) -> str:
-    """What a misspelt word probably meant, for messages.
-
-    >>> meant("SAME", PADDINGS)
-    "did you mean 'same'? "
-    """
-    near = difflib.get_close_matches(str(word).lower(), known, 1)
-    return f"did you mean {near[0]!r}? " if near else ""
-
-
-def axes_word(rank: int) -> str:
-    """For messages."""
-    return "axis" if rank == 1 else "axes"

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .words import shown
+
 T = TypeVar("T")
 MOST = 1024  # threads
 
@@ -233,9 +235,9 @@ if hasattr(os, "register_at_fork"):
 
 def _positive(where: str, n: int) -> int:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
-        raise TypeError(f"{where}: the number of threads is an int, not {n!r} ({type(n).__name__})")
+        raise TypeError(f"{where}: the number of threads is an int, not {shown(n)} ({type(n).__name__})")
     if not 0 < n <= MOST:
-        raise ValueError(f"{where}: cannot work with {n} threads; use 1 to {MOST}")
+        raise ValueError(f"{where}: cannot work with {shown(n)} threads; use 1 to {MOST}")
     return int(n)
 
 

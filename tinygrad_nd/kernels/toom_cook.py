@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .memory import Array
+from .words import shown
 
 PRECISION = {"fast": 6, "high": 4}  # the most points of a tile in float32
 LIMIT = 4  # in float64, where errors stay near 1e-14
@@ -38,7 +39,7 @@ def set_conv_precision(name: str) -> None:
     """
     global _setting
     if not isinstance(name, str) or name not in PRECISION:
-        raise ValueError(f"set_conv_precision: there is no precision {name!r}; use one of {', '.join(map(repr, PRECISION))}")
+        raise ValueError(f"set_conv_precision: there is no precision {shown(name)}; use one of {', '.join(map(repr, PRECISION))}")
     _setting = name
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .. import init as initialisers
 from ..arguments import Rng, flag, generator, number
+from ..kernels.words import shown
 from ..ops.activation import gelu
 from ..ops.attention import attend, hiding
 from ..ops.dropout import dropout
@@ -173,7 +174,7 @@ class _TransformerLayer(Module):
     ) -> None:
         who, rng = type(self).__name__, generator(type(self).__name__, rng)
         if not callable(activation) and not (isinstance(activation, str) and activation in _ACTIVATIONS):
-            raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {activation!r}")
+            raise ValueError(f"{who}: activation must be a function or one of {', '.join(_ACTIVATIONS)}, but is {shown(activation)}")
         self.activation = activation if callable(activation) else _ACTIVATIONS[activation]
         self.norm_first = norm_first
         flag(who, "bias", bias)

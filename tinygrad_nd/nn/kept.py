@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arguments import bound, flag, number, option, whole
 from ..kernels.padding import per_axis, resolve_padding, several
+from ..kernels.words import shown
 from ..ops.adaptive import MODES, RANKED
 from ..ops.conv import is_channels_last
 from ..tensor import Tensor
@@ -101,7 +102,9 @@ def check_kept(layer: Any, names: Iterable[str], **own: Any) -> None:
     usual = {name: p.default for name, p in inspect.signature(type(layer)).parameters.items()}
     given = {name: value for name, value in kept.items() if value is not None or usual[name] is not None}
     if {"size", "scale_factor"} <= set(kept) and (kept["size"] is None) == (kept["scale_factor"] is None):
-        raise ValueError(f"{who}: give either size or scale_factor, but got size={kept['size']} and scale_factor={kept['scale_factor']}")
+        raise ValueError(
+            f"{who}: give either size or scale_factor, but got size={shown(kept['size'])} and scale_factor={shown(kept['scale_factor'])}"
+        )
     rank = next((len(tuple(given[name])) for name in SIZES if several(given.get(name))), None)
     for name, value in given.items():
         if name in WORDS:
@@ -132,4 +135,4 @@ def _check_sizes(who: str, name: str, value: Any, rank: int) -> None:
     """An int, or one per axis; of a size that stays, None."""
     sizes = [1 if n is None and name == "output_size" else n for n in value] if several(value) else value
     if min(per_axis(sizes, rank, name, who), default=1) < SIZES[name]:
-        raise ValueError(f"{who}: {name}={value} must be at least {SIZES[name]} on every axis")
+        raise ValueError(f"{who}: {name}={shown(value)} must be at least {SIZES[name]} on every axis")

@@ -17,6 +17,7 @@ from .. import init as initialisers
 from ..arguments import Rng
 from ..kernels.geometry import conv_window, transpose_window
 from ..kernels.padding import IntN, Padding, per_axis, several
+from ..kernels.words import shown
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
 from ..ops.layers import bilinear, linear
 from ..tensor import Parameter, Tensor
@@ -256,7 +257,7 @@ def _kernel_size(layer: _Convolution, kernel_size: IntN) -> tuple[int, ...]:
     if layer.rank is None:
         if not several(kernel_size):
             raise TypeError(
-                f"{who}: kernel_size={kernel_size!r} does not say how many spatial axes there are; "
+                f"{who}: kernel_size={shown(kernel_size)} does not say how many spatial axes there are; "
                 f"give a tuple, such as {(kernel_size,) * 2} for two, or use {who}2d"
             )
         return per_axis(kernel_size, len(kernel_size), "kernel_size", who)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arguments import option
 from ..kernels.padding import NUMPYS, IntN, Padding, resolve_padding, several
+from ..kernels.words import shown
 from ..ops import adaptive, window
 from ..ops.conv import is_channels_last
 from ..ops.pad import pad
@@ -63,7 +64,9 @@ class Pad(Module):
     def __init__(self, padding: Padding, padding_mode: str = "zeros", value: float = 0.0, *, layout: str | None = None) -> None:
         option("Pad", "padding_mode", padding_mode, NUMPYS)
         if isinstance(padding, str):
-            raise TypeError(f"Pad: padding must be an int, or an int or (before, after) per axis, but is {padding!r}, a word of windows")
+            raise TypeError(
+                f"Pad: padding must be an int, or an int or (before, after) per axis, but is {shown(padding)}, a word of windows"
+            )
         self.padding, self.padding_mode, self.value, self.layout = padding, padding_mode, value, layout
         check_kept(self, ("padding", "value", "layout"))
 

@@ -14,7 +14,8 @@ from ..kernels import places
 from ..kernels import taps as tap
 from ..kernels.geometry import PoolSpec
 from ..kernels.memory import freeze
-from ..kernels.padding import IntN, Padding, axes_word, integer, per_axis, resolve_padding, room, several
+from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding, room, several
+from ..kernels.words import axes_word, shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
@@ -192,7 +193,7 @@ def interpolate(
     who = "interpolate"
     flag(who, "align_corners", align_corners)
     if (size is None) == (scale_factor is None):
-        raise ValueError(f"{who}: give either size or scale_factor, but got size={size} and scale_factor={scale_factor}")
+        raise ValueError(f"{who}: give either size or scale_factor, but got size={shown(size)} and scale_factor={shown(scale_factor)}")
     what = "size" if scale_factor is None else "scale_factor"
     x, rank, restore = space_last(who, x, size if scale_factor is None else scale_factor, what, layout)
     mode = _mode(mode, rank, align_corners)

@@ -15,6 +15,7 @@ from ..arguments import answering, dtype_of
 from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..kernels.padding import NUMPYS
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -229,7 +230,7 @@ def is_channels_last(where: str, layout: str | None) -> bool:
         text = str(layout).upper()
         guess = "N*C" if text[-1:] == "C" or "LAST" in text else "NC*" if text[:2] == "NC" or text[:1] == "C" else None
         probably = f'; "{guess}" is probably meant, whatever the rank' if guess else ""
-        raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {layout!r}{probably}')
+        raise ValueError(f'{where}: layout must be "NC*" or "N*C", but is {shown(layout)}{probably}')
     return layout == "N*C"
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..kernels import lapack
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -119,7 +120,7 @@ def _eigvalsh(a: Any) -> Any:
 
 def _uplo(uplo: str, who: str) -> str:
     if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
-        raise ValueError(f"{who}: UPLO must be 'L' or 'U', but got {uplo!r}")
+        raise ValueError(f"{who}: UPLO must be 'L' or 'U', but got {shown(uplo)}")
     return uplo.upper()
 
 

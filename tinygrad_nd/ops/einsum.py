@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.words import shown
 from ..tensor import Tensor
 from .elementwise import multiply
 from .linalg import _matmul, _sum_of_products, operand
@@ -76,7 +77,7 @@ def _letters(entries: Any) -> str:
     try:
         return "".join("..." if e is Ellipsis else string.ascii_letters[e.__index__()] for e in entries)
     except (TypeError, AttributeError, IndexError):
-        raise TypeError(f"einsum: indices must be ints from 0 to 51 or an ellipsis, but got {entries!r}") from None
+        raise TypeError(f"einsum: indices must be ints from 0 to 51 or an ellipsis, but got {shown(entries)}") from None
 
 
 @lru_cache(1024)
@@ -85,7 +86,7 @@ def _parse(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[s
     left, arrow, right = subscripts.partition("->")
     parts = left.split(",")
     if len(parts) != len(shapes):
-        raise ValueError(f"einsum: {subscripts!r} names {len(parts)} operands, but got {len(shapes)}")
+        raise ValueError(f"einsum: {shown(subscripts)} names {len(parts)} operands, but got {len(shapes)}")
     free = [c for c in string.ascii_letters if c not in subscripts]
     extra = [len(n) - len(p.replace("...", "", 1)) if "..." in p else 0 for p, n in zip(parts, shapes)]
     dots = "".join(free[: max(extra, default=0)])

@@ -15,6 +15,7 @@ from numpy.exceptions import AxisError
 from ..arguments import option
 from ..kernels.fft import _fft as library
 from ..kernels.padding import integer, several
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import operand
@@ -70,11 +71,11 @@ def _mirrored(g: Tensor, shape: tuple[int, ...], axes: tuple[int, ...], factor: 
 def _axes(who: str, x: Tensor, s: Sizes, axes: Axes, least: int = 0) -> tuple[int, ...]:
     for given in (s, axes):
         if given is not None and not several(given):
-            raise TypeError(f"{who}: sizes and axes must be sequences of integers, but got {given!r}")
+            raise TypeError(f"{who}: sizes and axes must be sequences of integers, but got {shown(given)}")
     if axes is None:
         axes = range(-x.ndim if s is None else -len(s), 0)
     if s is not None and len(s) != len(axes):
-        raise ValueError(f"{who}: needs a size for each axis, but got sizes {tuple(s)} and axes {tuple(axes)}")
+        raise ValueError(f"{who}: needs a size for each axis, but got sizes {shown(tuple(s))} and axes {shown(tuple(axes))}")
     for i in axes:
         if not -x.ndim <= integer(i, "axes", who) < x.ndim:
             raise AxisError(f"{who}: axis {i} does not fit x {x.shape}")

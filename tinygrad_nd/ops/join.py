@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.padding import several
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import atleast_1d, atleast_2d, atleast_3d, with_axes
@@ -151,11 +152,11 @@ def _split(where: str, x: Any, indices_or_sections: Cuts, axis: int, even: bool 
         given = indices_or_sections
         cuts = [index(i) for i in given] if several(given) else index(given)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{where}: indices_or_sections must be an int or a sequence of ints, but got {given!r}") from None
+        raise TypeError(f"{where}: indices_or_sections must be an int or a sequence of ints, but got {shown(given)}") from None
     if isinstance(cuts, int):
         if cuts < 1 or (even and n % cuts) or cuts > max(n, 1 << 20):  # nobody wants a million empty parts
             kind = "equal parts; give the indices to cut at" if even else "parts"
-            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {cuts} {kind}")
+            raise ValueError(f"{where}: axis {axis} of length {n} does not divide into {shown(cuts)} {kind}")
         least, longer = divmod(n, cuts)
         cuts = [least * i + min(i, longer) for i in range(1, cuts)]
     bounds = [slice(a, b).indices(n)[:2] for a, b in zip([0, *cuts], [*cuts, n])]

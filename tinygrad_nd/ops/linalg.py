@@ -10,6 +10,7 @@ import numpy as np
 
 from ..kernels import blas
 from ..kernels.lapack import matrix
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
@@ -105,11 +106,11 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any] = 2) -> Tensor:
     a, b = operand(a, "tensordot"), operand(b, "tensordot")
     if isinstance(axes, (int, np.integer)):
         if not 0 <= axes <= min(a.ndim, b.ndim):
-            raise ValueError(f"tensordot: axes={axes} does not fit a {a.shape} and b {b.shape}")
+            raise ValueError(f"tensordot: axes={shown(axes)} does not fit a {a.shape} and b {b.shape}")
         over_a, over_b = tuple(range(a.ndim - int(axes), a.ndim)), tuple(range(int(axes)))
     else:
         if not isinstance(axes, (list, tuple, np.ndarray)) or len(axes) != 2:
-            raise TypeError(f"tensordot: axes must be an int or two lists of axes, those of a and those of b, but got {axes!r}")
+            raise TypeError(f"tensordot: axes must be an int or two lists of axes, those of a and those of b, but got {shown(axes)}")
         over_a, over_b = axes_of(axes[0], a.ndim, "tensordot"), axes_of(axes[1], b.ndim, "tensordot")
     return _contract("tensordot", a, b, over_a, over_b)
 

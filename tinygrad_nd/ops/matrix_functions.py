@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import lapack
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import adjoint, dot, matmul, matrices, operand
@@ -49,7 +50,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
     try:
         n = n.__index__()
     except AttributeError:
-        raise TypeError(f"matrix_power: n must be an integer, but got {n!r}") from None
+        raise TypeError(f"matrix_power: n must be an integer, but got {shown(n)}") from None
     if n < 0:
         with lapack.within("matrix_power"):
             a, n = inv(a), -n

@@ -10,6 +10,7 @@ from numpy.exceptions import AxisError
 
 from ..arguments import number
 from ..kernels import lapack
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -76,7 +77,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: fl
 
 def _vector_norm(x: Tensor, axes: tuple[int, ...], keepdims: bool, ord: Ord, who: str) -> Tensor:
     if isinstance(ord, str) or ord is None:
-        raise ValueError(f"{who}: ord must be a number for vectors, but got {ord!r}")
+        raise ValueError(f"{who}: ord must be a number for vectors, but got {shown(ord)}")
     number(who, "ord", ord)
     if ord == np.inf:
         found = max_along(absolute(x), axes) if x.size else sum_along(absolute(x), axes)
@@ -110,7 +111,7 @@ def _matrix_norm(x: Tensor, ord: Ord, who: str) -> Tensor:
     elif ord in (2, -2):
         values = _singular(x)
     else:
-        raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {ord!r}")
+        raise ValueError(f"{who}: ord must be None, 'fro', 'nuc', ±1, ±2 or ±inf for matrices, but got {shown(ord)}")
     if extreme is max_along and not values.shape[-1]:  # of nothing
         return sum_along(values, -1)
     with lapack.within(who):
@@ -138,12 +139,12 @@ def norm(x: Any, ord: Ord = None, axis: Axis = None, keepdims: bool = False) -> 
         try:
             axis = int(axis)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise TypeError(f"norm: axis must be None, an int or a tuple of ints, but got {axis!r}") from None
+            raise TypeError(f"norm: axis must be None, an int or a tuple of ints, but got {shown(axis)}") from None
     axes = axes_of(axis, x.ndim, "norm")
     if len(axes) == 1:
         return _vector_norm(x, axes, keepdims, 2 if ord is None else ord, "norm")
     if len(axes) != 2:
-        raise ValueError(f"norm: needs one axis or two, but x {x.shape} with axis={axis} and ord={ord!r} gives {len(axes)}")
+        raise ValueError(f"norm: needs one axis or two, but x {x.shape} with axis={shown(axis)} and ord={shown(ord)} gives {len(axes)}")
     return _keep(_matrix_norm(moveaxis(x, axes, (-2, -1)), ord, "norm"), x.shape, axes, keepdims)
 
 

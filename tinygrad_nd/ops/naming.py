@@ -12,6 +12,7 @@ from numpy.exceptions import AxisError
 from numpy.linalg import LinAlgError
 
 from ..arguments import flag, kind_of, misfit
+from ..kernels.words import cut
 from ..node import asked_for
 
 P = ParamSpec("P")
@@ -49,7 +50,7 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
             if str(error).startswith((name, asked_for(name))) or isinstance(error, LinAlgError):
                 raise
             kind = next((k for k in (AxisError, TypeError, IndexError) if isinstance(error, k)), ValueError)
-            raise kind(f"{name}: {said}") from error
+            raise kind(f"{name}: {cut(said)}") from error
 
     return function
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import answering, flag, number, whole
+from ..kernels.words import shown
 from ..tensor import Tensor, astensor
 from .elementwise import square
 from .naming import named
@@ -133,7 +134,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
 def _over_last(where: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float | None, centred: bool) -> Tensor:
     t, shape = _real(where, x), sizes_of(normalized_shape, where)
     if not shape or t.shape[-len(shape) :] != shape:
-        raise ValueError(f"{where}: normalized_shape={shape} must be the last axes of x, but x has shape {t.shape}")
+        raise ValueError(f"{where}: normalized_shape={shown(shape)} must be the last axes of x, but x has shape {t.shape}")
     if 0 in shape:
         raise ValueError(f"{where}: normalized_shape={shape} holds no values, and statistics need some")
     w, b = _parameters(where, shape, t, weight=weight, bias=bias)

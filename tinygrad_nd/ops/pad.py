@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arguments import option
 from ..kernels import resample as kernel
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -78,12 +79,12 @@ def _widths(x: Tensor, pad_width: Any) -> Widths:
         try:
             widths = np.broadcast_to(widths, (x.ndim, 2))
         except ValueError:
-            raise ValueError(f"pad: pad_width={pad_width} must be an int, a pair, or a pair per axis of x {x.shape}") from None
+            raise ValueError(f"pad: pad_width={shown(pad_width)} must be an int, a pair, or a pair per axis of x {x.shape}") from None
     if widths.size and widths.dtype.kind not in "iu":
-        raise TypeError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
+        raise TypeError(f"pad: pad_width must be non-negative ints, but got {shown(pad_width)}")
     pairs = widths.tolist()
     if any([a < 0 or b < 0 for a, b in pairs]):
-        raise ValueError(f"pad: pad_width must be non-negative ints, but got {pad_width}")
+        raise ValueError(f"pad: pad_width must be non-negative ints, but got {shown(pad_width)}")
     return tuple([(a, b) for a, b in pairs])
 
 

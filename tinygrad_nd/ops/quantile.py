@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import option
+from ..kernels.words import shown
 from ..tensor import Tensor, astensor
 from .choice import where
 from .index import take_along_axis
@@ -98,7 +99,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Axis, method: str, keepdims: bool
     whole = 100 if name.endswith("percentile") else 1
     q = astensor(q)
     if q.ndim > 2 or not ((q.data >= 0) & (q.data <= whole)).all():
-        raise ValueError(f"{name}: q must lie between 0 and {whole} and have at most 2 axes, but got {q.tolist()}")
+        raise ValueError(f"{name}: q must lie between 0 and {whole} and have at most 2 axes, but got {shown(q.tolist())}")
     if not (x.size and q.size):
         try:
             return astensor(getattr(np, name)(x.data, q.data, axis, method=method, keepdims=keepdims))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import whole
 from ..kernels.sums import reduce_sum
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .broadcasting import with_axes
@@ -79,7 +80,7 @@ def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     """x turned by 90 degrees k times, in the plane of two axes and from the first towards the second."""
     x = astensor(x)
     if len(axes) != 2:
-        raise ValueError(f"rot90: axes must name the 2 axes of a plane, but got {axes}")
+        raise ValueError(f"rot90: axes must name the 2 axes of a plane, but got {shown(axes)}")
     plane = first, second = axes_of(axes, x.ndim, "rot90")
     k = whole("rot90", "k", k, least=-inf) % 4
     if k % 2 == 0:
@@ -95,7 +96,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
         return _reshape(roll(ravel(x), shift, 0), shape=x.shape)
     shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
     if shifts.ndim > 1 or shifts.dtype.kind not in "iu":
-        raise ValueError(f"roll: shift={shift} and axis={axis} must be ints, or sequences of as many")
+        raise ValueError(f"roll: shift={shown(shift)} and axis={shown(axis)} must be ints, or sequences of as many")
     each = tuple(axis_of(a, x.ndim, "roll") for a in axes)
     return _roll(x, shift=tuple(shifts.tolist()), axes=each)
 
@@ -123,7 +124,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         raise TypeError(f"repeat: repeats must be integers, but got dtype {counts.dtype}")
     if counts.ndim > 1 or (counts.size not in (1, n)) or (counts < 0).any():
         raise ValueError(
-            f"repeat: repeats={repeats} must be one count, or one for each of the {n} entries of axis {axis}, and not negative"
+            f"repeat: repeats={shown(repeats)} must be one count, or one for each of the {n} entries of axis {axis}, and not negative"
         )
     if counts.size != 1:
         return take_along(x, index=np.repeat(np.arange(n), counts), axis=axis)
@@ -178,7 +179,7 @@ def trim_zeros(x: Any, trim: str = "fb", axis: Axes | None = None) -> Tensor:
     """x without the zeros at the front ("f") and the back ("b") of the given axes, or all."""
     x = astensor(x)
     if not isinstance(trim, str) or trim.lower() not in ("f", "b", "fb", "bf"):
-        raise ValueError(f"trim_zeros: trim must be made of 'f' and 'b', but got {trim!r}")
+        raise ValueError(f"trim_zeros: trim must be made of 'f' and 'b', but got {shown(trim)}")
     axes, nonzero = axes_of(axis, x.ndim, "trim_zeros"), np.nonzero(x.data) if x.ndim else ()
     cuts = [slice(None)] * x.ndim
     for i in axes:

@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import number, whole
 from ..kernels import scan as kernel
 from ..kernels.padding import several
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -93,7 +94,7 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     if len(spacings) != len(axes) or (len(varargs) == 1 and len(axes) > 1 and astensor(varargs[0]).ndim):
         raise TypeError(f"gradient: {len(varargs)} spacings do not fit {len(axes)} axes; give one number, or a spacing for each axis")
     if edge_order not in (1, 2):
-        raise ValueError(f"gradient: edge_order must be 1 or 2, but is {edge_order}")
+        raise ValueError(f"gradient: edge_order must be 1 or 2, but is {shown(edge_order)}")
     slopes = tuple(_slope(f, spacing, a, edge_order) for spacing, a in zip(spacings, axes))
     return slopes[0] if len(slopes) == 1 else slopes
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import arguments
 from ..arguments import Rng
+from ..kernels.words import cut, shown
 from ..tensor import Tensor, astensor
 from ..values import numeric
 from .naming import named, titled
@@ -105,7 +106,7 @@ def size_of(name: str, size: Any, parameters: list[Any]) -> tuple[int, ...]:
     except ValueError:
         found = None
     if found is None or (size is not None and found != wanted):
-        raise ValueError(f"random.{name}: parameters of shape {', '.join(map(str, shapes))} do not fit size={size}")
+        raise ValueError(f"random.{name}: parameters of shape {', '.join(map(str, shapes))} do not fit size={shown(size)}")
     return found
 
 
@@ -127,7 +128,7 @@ def constant(name: str, doc: str, *, whole: bool = False, **defaults: Any) -> Sa
         try:
             drawn = getattr(generator(rng, f"random.{name}"), name)(**{p: bare(v) for p, v in given.items()}, size=size)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"random.{name}: {error}") from error
+            raise type(error)(f"random.{name}: {cut(str(error))}") from error
         return astensor(np.asarray(drawn, None if whole and dtype is None else dtype_of(dtype, list(given.values()))))
 
     return _named(name, f"{doc} Carries no gradient.", sample, _arguments(**defaults, size=None))

@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..arguments import dtype_of, kind_of, option
 from ..kernels import elementwise, indexing, memory, sums
 from ..kernels.padding import integer, several
+from ..kernels.words import shown
 from ..node import Node
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -43,7 +44,7 @@ def axes_of(axis: Axes | None, ndim: int, where: str) -> tuple[int, ...]:
             raise TypeError
         return normalize_axis_tuple(axis, ndim)
     except (ValueError, OverflowError) as error:
-        raise AxisError(f"{where}: axis={axis} does not fit a tensor of {ndim} axes ({error})") from None
+        raise AxisError(f"{where}: axis={shown(axis)} does not fit a tensor of {ndim} axes ({error})") from None
     except TypeError:
         hint = f"; nd.{where}imum compares two arrays" if where in ("max", "min") else ""
         raise TypeError(f"{where}: axis must be an int or a sequence of ints, but got {kind_of(axis)}{hint}") from None
@@ -53,7 +54,7 @@ def axis_of(axis: Axes | None, ndim: int, where: str) -> int:
     """One axis as a non-negative int."""
     axes = axes_of(axis, ndim, where)
     if len(axes) != 1 or axis is None:
-        raise TypeError(f"{where}: works along one axis, but got axis={axis!r}")
+        raise TypeError(f"{where}: works along one axis, but got axis={shown(axis)}")
     return axes[0]
 
 
@@ -158,7 +159,8 @@ def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) 
     """
     x = astensor(x)
     if not isinstance(order, str):
-        raise TypeError(f"reshape: order must be 'C', 'F' or 'A', but is {order!r}; a shape is one tuple: reshape(x, ({shape}, {order}))")
+        hint = f"a shape is one tuple: reshape(x, ({shown(shape)}, {shown(order)}))"
+        raise TypeError(f"reshape: order must be 'C', 'F' or 'A', but is {shown(order)}; {hint}")
     sizes = sizes_of(shape, "reshape")
     known = prod(n for n in sizes if n != -1)
     if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
@@ -166,7 +168,7 @@ def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) 
     if -1 in sizes and known and x.size % known == 0:
         sizes = tuple(x.size // known if n == -1 else n for n in sizes)
     if prod(sizes) != x.size or -1 in sizes:
-        raise ValueError(f"reshape: x {x.shape} holds {x.size} values, which do not fill {sizes}")
+        raise ValueError(f"reshape: x {x.shape} holds {x.size} values, which do not fill {shown(sizes)}")
     if _reads_columns(x, order, "reshape"):
         return transpose(_reshape(transpose(x), shape=sizes[::-1]))
     return _reshape(x, shape=sizes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels import lapack
 from ..kernels.lapack import LinAlgError
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -51,7 +52,7 @@ def solve_triangular(a: Any, b: Any, trans: int | str = 0, lower: bool = False, 
     """
     a = matrices(a, "solve_triangular", square=True)
     if trans not in (0, 1, 2, "N", "T", "C"):
-        raise ValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', but got {trans!r}")
+        raise ValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', but got {shown(trans)}")
     t = tril(a) if lower else triu(a)
     if unit_diagonal:
         t = where(np.eye(a.shape[-1], dtype=bool), 1, t)

@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import flag, whole
 from ..kernels import indexing as kernel
 from ..kernels.padding import several
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .entries import pick, put_back
@@ -57,7 +58,7 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, order: None = N
     """x sorted along an axis, NaN last; flattened first if `axis` is None. Of equal entries the gradient keeps to some order."""
     x, axis = along_or_flat(x, axis, "sort")
     if order is not None:
-        raise ValueError(f"sort: order={order!r} names fields, which tensors do not have")
+        raise ValueError(f"sort: order={shown(order)} names fields, which tensors do not have")
     return _sort(x, axis=axis, kind="stable" if stable else kind) if x.ndim else x
 
 
@@ -74,11 +75,11 @@ def partition(x: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     """x rearranged along an axis so that entry kth (an int or several) is where it would be if sorted, smaller ones before it."""
     x, axis = along_or_flat(x, axis, "partition")
     if order is not None or kind != "introselect":
-        raise ValueError(f"partition: takes kind='introselect' and no order, but got {kind!r} and {order!r}")
+        raise ValueError(f"partition: takes kind='introselect' and no order, but got {shown(kind)} and {shown(order)}")
     kth, n = bare(kth), x.shape[axis]
     for place in kth if several(kth) else (kth,):
         if not -n <= whole("partition", "kth", place, -inf) < n:
-            raise ValueError(f"partition: kth={place} of the {n} entries along axis {axis} of x {x.shape}")
+            raise ValueError(f"partition: kth={shown(place)} of the {n} entries along axis {axis} of x {x.shape}")
     return _partition(x, kernel.argpartition(x.data, kth, axis) if x.requires_grad else None, kth=kth, axis=axis)
 
 
@@ -97,7 +98,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     n, k = x.shape[axis], whole("topk", "k", k, least=-inf)
     flag("topk", "largest", largest)
     if not 0 <= k <= n:
-        raise ValueError(f"topk: k={k} of the {n} entries along axis {axis} of x {x.shape}")
+        raise ValueError(f"topk: k={shown(k)} of the {n} entries along axis {axis} of x {x.shape}")
     index = np.ascontiguousarray(np.moveaxis(_best(np.moveaxis(x.data, axis, -1), k, largest), -1, axis))
     return pick(x, index=index, axis=axis, distinct=True), astensor(index)
 

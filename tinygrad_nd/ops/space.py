@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..kernels import resample as kernel
-from ..kernels.padding import axes_word, several
+from ..kernels.padding import several
 from ..kernels.taps import Taps
+from ..kernels.words import axes_word, shown
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
@@ -35,7 +36,7 @@ def space_last(where: str, x: Any, sizes: Any, what: str, layout: str | None) ->
     if several(sizes):
         rank = len(tuple(sizes))
         if rank + last > x.ndim:
-            raise ValueError(f"{where}: {what}={tuple(sizes)} speaks of {rank} spatial {axes_word(rank)}, but x has shape {x.shape}")
+            raise ValueError(f"{where}: {what}={shown(tuple(sizes))} speaks of {rank} spatial {axes_word(rank)}, but x has shape {x.shape}")
     else:
         rank = x.ndim - 2
         if rank < 0:

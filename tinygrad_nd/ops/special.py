@@ -10,6 +10,7 @@ import numpy as np
 
 from ..kernels import special as kernel
 from ..kernels.elementwise import LARGE, tiled
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .choice import where
@@ -57,7 +58,7 @@ def polygamma(n: int, x: Any) -> Tensor:
     """The derivative of order n of digamma(x), for a whole n >= 0. Needs SciPy."""
     order = astensor(n)
     if order.ndim or order.dtype.kind not in "iu" or order.data < 0:
-        raise ValueError(f"polygamma: n is a whole number from 0, but got {n!r}")
+        raise ValueError(f"polygamma: n is a whole number from 0, but got {shown(n)}")
     return _polygamma(floating(x), order=int(order)) if int(order) else digamma(x)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..kernels import unfold as kernel
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_window
 from ..kernels.padding import per_axis, several
+from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
@@ -56,7 +57,9 @@ def unfold_nd(
     x, rank, _ = space_last(who, x, kernel_size, "kernel_size", layout)
     single = x.ndim == rank + 1
     if x.ndim - rank not in (1, 2):
-        raise ValueError(f"{who}: kernel_size={kernel_size} needs x (N, C, *n) or (C, *n) with {rank} spatial axes, but x has {x.shape}")
+        raise ValueError(
+            f"{who}: kernel_size={shown(kernel_size)} needs x (N, C, *n) or (C, *n) with {rank} spatial axes, but x has {x.shape}"
+        )
     k = per_axis(kernel_size, rank, "kernel_size", who)
     x = expand_dims(x, 0) if single else x
     spec = fitting(lambda size: conv_window(who, size, k, stride, padding, dilation), x, rank, layout)

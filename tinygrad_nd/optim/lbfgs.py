@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arguments import answering, whole
+from ..kernels.words import shown
 from ..node import enable_grad
 from ..tensor import Tensor
 from ..values import frozen
@@ -54,7 +55,7 @@ class LBFGS(Optimizer):
         line_search_fn: str | None = None,
     ) -> None:
         if line_search_fn is not None and not (isinstance(line_search_fn, str) and line_search_fn == "strong_wolfe"):
-            raise ValueError(f"LBFGS: line_search_fn is None or 'strong_wolfe', but got {line_search_fn!r}")
+            raise ValueError(f"LBFGS: line_search_fn is None or 'strong_wolfe', but got {shown(line_search_fn)}")
         whole("LBFGS", "max_iter", max_iter)
         whole("LBFGS", "history_size", history_size)
         if max_eval is not None:

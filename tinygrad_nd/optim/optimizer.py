@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arguments import number, reading
 from ..kernels.update import Step, run
+from ..kernels.words import shown
 from ..node import enable_grad
 from ..tensor import Parameter, Tensor
 from .rows import Own, Row, computed_in, joined
@@ -220,7 +221,7 @@ class Optimizer:
         """Raises TypeError or ValueError for options of the wrong kind or out of range."""
         who = type(self).__name__
         if "betas" in group and not (isinstance(group["betas"], (tuple, list)) and len(group["betas"]) == 2):
-            raise TypeError(f"{who}: betas must be a pair of numbers such as (0.9, 0.999), but is {group['betas']!r}")
+            raise TypeError(f"{who}: betas must be a pair of numbers such as (0.9, 0.999), but is {shown(group['betas'])}")
         for name, below in LIMITS.items():
             if name in group:
                 for value in group[name] if name == "betas" else (group[name],):

@@ -12,6 +12,7 @@ from math import cos, inf, pi
 from typing import Any
 
 from ..arguments import flag, number, option, whole
+from ..kernels.words import shown
 from .optimizer import Optimizer
 from .schedule import Schedule, check_optimizer, per_group
 
@@ -154,7 +155,7 @@ class SequentialLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]) -> None:
         if not isinstance(schedulers, Sequence):
-            raise TypeError(f"SequentialLR: schedulers must be a list of schedules, but are {schedulers!r}")
+            raise TypeError(f"SequentialLR: schedulers must be a list of schedules, but are {shown(schedulers)}")
         self.schedulers, self.milestones = list(schedulers), _milestones("SequentialLR", milestones)
         if len(self.schedulers) != len(self.milestones) + 1 or self.milestones != sorted(self.milestones):
             given = f"{len(self.schedulers)} schedules and the milestones {self.milestones}"
@@ -187,7 +188,7 @@ class SequentialLR(Schedule):
 
 def _milestones(who: str, given: Sequence[int]) -> list[int]:
     if not isinstance(given, Iterable) or isinstance(given, str):
-        raise TypeError(f"{who}: milestones must be a list of ints, but are {given!r}")
+        raise TypeError(f"{who}: milestones must be a list of ints, but are {shown(given)}")
     return [whole(who, "a milestone", step, 0) for step in given]
 
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from .. import memory, parallel
+from ..words import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 ALONE = 1 << 16  # elements; with fewer a compiled loop is through about when another thread has begun
@@ -122,7 +123,7 @@ def _installed() -> bool:
 
 def _checked(name: str, where: str) -> str:
     if not isinstance(name, str) or name not in ENGINES:
-        raise ValueError(f"{where}: there is no engine {name!r}; use one of {', '.join(map(repr, ENGINES))}")
+        raise ValueError(f"{where}: there is no engine {shown(name)}; use one of {', '.join(map(repr, ENGINES))}")
     if name == "jit" and not _installed():
         raise ImportError(f"{where}: the engine 'jit' needs llvmlite: pip install 'tinygrad_nd[jit]'")
     return name
