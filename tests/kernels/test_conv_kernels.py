@@ -353,14 +353,14 @@ def test_toom_cook_in_float32_stays_within_5e_6(kernel, size):
 
 @pytest.mark.parametrize("kernel, dilation", [((2, 3), (1, 1)), ((3, 1), (4, 2)), ((5, 2), (1, 3))])
 @in_turn("out", [1, 3, 7, 14, 22, 23])
-def test_tiles_of_two_sizes_make_every_output_once(out, kernel, dilation):
+def test_tiles_make_every_output_once(out, kernel, dilation):
     size = tuple(out + d * (k - 1) for k, d in zip(kernel, dilation))
     spec = ConvSpec(size, kernel, (1, 1), ((0, 0), (0, 0)), dilation)
     made = np.zeros((1, out, out), int)
-    for tiling in tilings.cover(1, 64, 64, spec, np.dtype(np.float32)).tilings:
-        assert max(m + k - 1 for m, k in tiling.axes) <= toom_cook.PRECISION["fast"]
-        for batch in tiling.batches(1, 128, 64 * 64, 4):
-            made[tiling.box(batch)] += 1
+    tiling = tilings.cover(1, 64, 64, spec, np.dtype(np.float32)).tiling
+    assert max(m + k - 1 for m, k in tiling.axes) <= toom_cook.PRECISION["fast"]
+    for batch in tiling.batches(1, 128, 64 * 64, 4):
+        made[tiling.box(batch)] += 1
     assert (made == 1).all()
 
 
@@ -370,11 +370,11 @@ def test_lines_of_toom_cook_meet_the_reference(name, longest, monkeypatch):
     engines.set_engine("numpy")
     seconds = tilings._seconds
     monkeypatch.setattr(tilings, "LINE", longest)
-    monkeypatch.setattr(tilings, "_seconds", lambda axes, *about: seconds(axes, *about) - (axes[-1][0][-1] > 1))
+    monkeypatch.setattr(tilings, "_seconds", lambda tiling, *about: seconds(tiling, *about) - (tiling.taps > 1))
     tilings._cover.cache_clear()
     spec = replace(HARD[name], stride=(1,) * HARD[name].rank)
     x, w, g = operands(name, spec, "float64")
-    assert tilings.cover(2, 3, 4, spec, x.dtype).tilings[0].taps == spec.kernel[-1]
+    assert tilings.cover(2, 3, 4, spec, x.dtype).tiling.taps == spec.kernel[-1]
     for contraction, arguments in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):
         expected = getattr(reference, contraction)(*arguments, spec)
         assert_close(getattr(choose, contraction)(*arguments, spec, "winograd"), expected, "float64", contraction)
@@ -384,19 +384,19 @@ def test_lines_of_toom_cook_meet_the_reference(name, longest, monkeypatch):
 FOURIER = ["plain", "negative padding", "dilated", "padding > kernel", "rank 1", "rank 3", "rank 4"]
 
 
-@pytest.mark.parametrize("name, abreast", [(name, q) for name in FOURIER for q in range(5) if not q or HARD[name].rank > 1])
-def test_fourier_transforms_by_matrices_meet_the_reference(name, abreast, monkeypatch):
-    """With none abreast every axis is transformed, else the last one is left to the products."""
+@pytest.mark.parametrize("name, lines", [(name, lines) for name in FOURIER for lines in (False, True) if not lines or HARD[name].rank > 1])
+def test_fourier_transforms_by_matrices_meet_the_reference(name, lines, monkeypatch):
+    """Every axis is transformed, or the last one is left to the products."""
     engines.set_engine("numpy")
     spec = replace(HARD[name], stride=(1,) * HARD[name].rank, groups=1)
-    for constant, value in (("LONG", 1), ("LINE", 4), ("PIECE", 1 << 10), ("SPECTRA", 1 << 14 if abreast % 2 else 1 << 25)):
+    for constant, value in (("LONG", 1), ("LINE", 4), ("PIECE", 1 << 10), ("SPECTRA", 1 << 14 if lines else 1 << 25)):
         monkeypatch.setattr(tilings, constant, value)
     monkeypatch.setattr(fft, "LIBRARY", np.inf)
-    monkeypatch.setattr(tilings, "_fourier_seconds", lambda tiling, *about: 1.0 - (tiling.abreast * (tiling.taps > 1) == abreast))
+    monkeypatch.setattr(tilings, "_fourier_seconds", lambda tiling, *about: 1.0 - ((tiling.taps > 1) == lines))
     for cached in (tilings.fourier_cover, fft._by_matrices):
         cached.cache_clear()
-    (found,) = tilings.fourier_cover(2, 3, 4, spec, np.dtype("f")).tilings
-    assert found.fourier and found.abreast * (found.taps > 1) == abreast
+    found = tilings.fourier_cover(2, 3, 4, spec, np.dtype("f")).tiling
+    assert found.fourier and (found.taps > 1) == lines
     for dtype, most in (("float64", 1e-13), ("float32", 5e-7)):
         x, w, g = operands(name, spec, "float64")
         for contraction, given in (("correlate", (x, w)), ("input_grad", (g, w)), ("weight_grad", (x, g))):

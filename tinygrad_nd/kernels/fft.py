@@ -47,7 +47,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
         compiled.engine(x, kernels, spec, target)
         return
     if found := _by_matrices(*about):
-        spectra.convolve(x, kernels, spec, found.tilings[0], target)
+        spectra.convolve(x, kernels, spec, found.tiling, target)
         return
     tiling = plan(*about)
     transform = _Transform(tiling.length, dtype)
@@ -88,7 +88,7 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Arr
     if compiled := _compiled(*about):
         return np.asarray(compiled.weight_grad(x, g, spec, dtype))
     if found := _by_matrices(*about):
-        return spectra.convolve_back(x, g, spec, found.tilings[0], dtype)
+        return spectra.convolve_back(x, g, spec, found.tiling, dtype)
     groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
     tiling = plan(*about)
     transform = _Transform(tiling.length, dtype)
@@ -308,7 +308,7 @@ def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[
         found: tuple[float, int] = compiled.cost(n, c, m, spec, dtype)
         return found
     if matrices := _by_matrices(n, c, m, spec, dtype):
-        return matrices.seconds, spectra.workspace(matrices.tilings[0], n, c, m, dtype)
+        return matrices.seconds, spectra.workspace(matrices.tiling, n, c, m, dtype)
     tiling = plan(n, c, m, spec, dtype)
     return tiling.seconds, 3 * BATCH + tiling.spectra
 

@@ -2,7 +2,7 @@
 
 Threads share out the tiles of x, then the frequencies of the first axis, then the tiles of y. Each of these frequencies is a convolution
 over the other axes, whose spectra stay in a core's cache. A product has the rows of all tiles, as that of few channels needs them: tiles
-may be lines (see tilings), of which a row makes several outputs abreast.
+may be lines (see tilings).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from . import blas, memory, parallel
 from .fourier import Chain, fourier
-from .gemm import side_by_side
 from .geometry import ConvSpec
 from .phases import Target
 from .slabs import Box, lengths
@@ -33,10 +32,10 @@ CACHED = 1 << 19  # bytes of products of some frequencies that are summed over t
 
 def convolve(x: Array, kernels: Array, spec: ConvSpec, tiling: Tiling, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (1, *k, C, P)."""
-    (*_, c, p), dtype, q, f = kernels.shape, kernels.dtype, tiling.abreast, tiling.frequencies
+    (*_, c, p), dtype, taps, f = kernels.shape, kernels.dtype, tiling.taps, tiling.frequencies
     a, b, g = _ways(tiling, dtype)
-    back, reach = _Way(_transposed(a.first), _transposed(a.rest)), tiling.reach * c
-    rows = (kernels if q == 1 else side_by_side(kernels, spec, q)).reshape(_taps(spec, tiling), -1)
+    back = _Way(_transposed(a.first), _transposed(a.rest))
+    rows = kernels.reshape(_taps(spec, tiling), -1)
     weights = memory.empty((_through(g.first, len(rows)), rows.shape[1]), dtype)
 
     def prepare(columns: slice) -> None:
@@ -46,13 +45,13 @@ def convolve(x: Array, kernels: Array, spec: ConvSpec, tiling: Tiling, target: T
         parallel.run(_cuts(rows.shape[1]), prepare)
         for stretch in tiling.stretches(len(x), c + p, dtype.itemsize):
             seen = _along_first(x, b.first, tiling, tiling.windows, tiling.length, stretch, dtype)
-            length = seen.shape[2] - (tiling.taps - 1) * c
+            length = seen.shape[2] - (taps - 1) * c
             made = memory.empty((f, _through(back.rest, tiling.size // f), length // c * p), dtype)
 
             def multiply(i: int) -> None:
-                of_taps = apply(g.rest, weights.reshape(f, -1, rows.shape[1])[i], "w").reshape(-1, 1, reach, q * p)
-                rows_seen = rows_of(apply(b.rest, seen[i], "x"), 1, tiling, c, reach)
-                products = memory.scratch("products", (len(rows_seen), rows_seen.shape[2], tiling.turns, q * p), dtype)
+                of_taps = apply(g.rest, weights.reshape(f, -1, rows.shape[1])[i], "w").reshape(-1, 1, taps * c, p)
+                rows_seen = rows_of(apply(b.rest, seen[i], "x"), 1, tiling, c, taps * c)
+                products = memory.scratch("products", (len(rows_seen), rows_seen.shape[2], taps, p), dtype)
                 np.matmul(rows_seen, of_taps, out=products.swapaxes(1, 2))
                 apply(back.rest, products.reshape(len(products), -1), "y", made[i])
 
@@ -67,10 +66,10 @@ def convolve(x: Array, kernels: Array, spec: ConvSpec, tiling: Tiling, target: T
 
 def convolve_back(x: Array, g: Array, spec: ConvSpec, tiling: Tiling, dtype: np.dtype[Any]) -> Array:
     """Its weight gradient (1, *k, C, M), for x (N, *n, C) and cotangents g (N, *o, M)."""
-    c, m, q, taps, f = x.shape[-1], g.shape[-1], tiling.abreast, tiling.taps, tiling.frequencies
+    c, m, taps, f = x.shape[-1], g.shape[-1], tiling.taps, tiling.frequencies
     to_cotangents, to_x, to_weights = _ways(tiling, dtype)
     total = memory.empty((f, _through(to_weights.first, _taps(spec, tiling)) // f, taps * c * m), dtype)
-    shape = tiling.turns, tiling.reach * c, q * m
+    shape = taps, taps * c, m
     step = max(1, CACHED // (prod(shape) * dtype.itemsize))
     with blas.single_blas():
         for i, stretch in enumerate(tiling.stretches(len(x), c + m, dtype.itemsize)):
@@ -78,16 +77,13 @@ def convolve_back(x: Array, g: Array, spec: ConvSpec, tiling: Tiling, dtype: np.
             asked = _along_first(g, to_cotangents.first, tiling, tiling.given, tiling.points, stretch, dtype)
 
             def multiply(at: int, first: bool = i == 0) -> None:
-                sees = rows_of(apply(to_x.rest, seen[at], "x"), 1, tiling, c, tiling.reach * c).swapaxes(2, 3)
-                asks = rows_of(apply(to_cotangents.rest, asked[at], "g"), 1, tiling, m, q * m)
-                of_taps = memory.scratch("taps", (len(sees), taps, c, m), dtype)
+                sees = rows_of(apply(to_x.rest, seen[at], "x"), 1, tiling, c, taps * c).swapaxes(2, 3)
+                asks = rows_of(apply(to_cotangents.rest, asked[at], "g"), 1, tiling, m, m)
+                of_taps = memory.scratch("taps", (len(sees), taps * c, m), dtype)
                 for some in (slice(low, low + step) for low in range(0, len(sees), step)):
                     sums = memory.scratch("sums", (len(sees[some]), *shape), dtype)
                     np.matmul(sees[some], asks[some], out=sums)
-                    found = (sums.sum(1) if tiling.turns > 1 else sums).reshape(len(sums), tiling.reach, c, q, m)
-                    of_taps[some] = found[:, :taps, :, 0]
-                    for j in range(1, q):
-                        of_taps[some] += found[:, j : j + taps, :, j]
+                    np.add.reduce(sums, 1, out=of_taps[some])
                 found = apply(_transposed(to_weights.rest), of_taps.reshape(len(sees), -1), "w")
                 np.copyto(total[at], found) if first else np.add(total[at], found, out=total[at])
 
@@ -105,9 +101,9 @@ def _along_first(
     x: Array, chain: Chain, tiling: Tiling, block: ConvSpec, points: Sequence[int], stretch: list[Box], dtype: np.dtype[Any]
 ) -> Array:
     """Tiles of a stretch transformed along the first axis, (its frequencies, points, lines), with zeros as far as `rows_of` looks."""
-    tasks, c, row = _places(tiling, stretch), x.shape[-1], tiling.turns * tiling.abreast
+    tasks, c, taps = _places(tiling, stretch), x.shape[-1], tiling.taps
     count, axes = tasks[-1][1].stop, len(tiling.axes)
-    spectra = memory.empty((_through(chain, prod(points[:axes])), (-(-count // row) * row + tiling.taps - 1) * c), dtype)
+    spectra = memory.empty((_through(chain, prod(points[:axes])), (-(-count // taps) * taps + taps - 1) * c), dtype)
     spectra[:, count * c :] = 0
 
     def work(task: tuple[Box, slice]) -> None:
@@ -164,4 +160,4 @@ def workspace(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> i
     """Bytes of one thread, about."""
     stretch = tiling.stretches(n, c + m, dtype.itemsize)[0]
     points: int = _places(tiling, stretch)[-1][1].stop * (c + m)
-    return (points + tiling.reach * tiling.abreast * c * m) * tiling.size * dtype.itemsize // parallel.num_threads() + (4 << 20)
+    return (points + tiling.taps * c * m) * tiling.size * dtype.itemsize // parallel.num_threads() + (4 << 20)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,18 +34,17 @@ OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real nu
 LINE = 512  # outputs of a line, at most
 CIRCLES = 12, 16, 24, 32, 64  # points of Fourier transforms as matrices, at most
 LONG = 5  # taps along some axis from which these may be worth it
-ABREAST = 4  # outputs of a line that a row makes, at most
 PIECE = 1 << 20  # bytes of spectra that are transformed at a time
 SPECTRA = 1 << 25  # bytes of the spectra that are multiplied at a time, on all threads
 
-Run = tuple[int, int, int, int]  # along an axis: outputs of a tile, blocks of such tiles, where they start, and taps left to the products
+Run = tuple[int, int, int]  # along an axis: outputs of a tile, blocks of such tiles, and taps left to the products
 
 
 @dataclass(frozen=True)
 class Tiling:
     """Tiles of `length` per axis, each giving `points` outputs, in `count` blocks of `spread` tiles side by side.
 
-    `windows` is the spec whose windows the blocks are; they make the outputs from `start` on, of `out` in all.
+    `windows` is the spec whose windows the blocks are; the last of them may reach beyond the `out` outputs.
     """
 
     length: tuple[int, ...]
@@ -53,11 +52,9 @@ class Tiling:
     windows: ConvSpec
     spread: tuple[int, ...]
     count: tuple[int, ...]
-    start: tuple[int, ...]
     out: tuple[int, ...]
     taps: int  # of the last axis, if its tiles are lines, else 1
     fourier: bool = False  # how it is transformed
-    abreast: int = 1  # outputs of a line that a row of a product makes
 
     @property
     def axes(self) -> tuple[tuple[int, int], ...]:
@@ -81,16 +78,6 @@ class Tiling:
         return self.length[-1] if self.taps > 1 else 1
 
     @property
-    def reach(self) -> int:
-        """Points of a line that a row of a product sees."""
-        return self.taps + self.abreast - 1
-
-    @property
-    def turns(self) -> int:
-        """Products that make a line."""
-        return -(-self.reach // self.abreast)
-
-    @property
     def tiles(self) -> int:
         """In an image."""
         return prod(self.count) * prod(self.spread)
@@ -98,13 +85,12 @@ class Tiling:
     @cached_property
     def given(self) -> ConvSpec:
         """The spec whose windows are the outputs of the blocks."""
-        before = tuple((-start, 0) for start in self.start)
-        return ConvSpec(self.out, self.windows.stride, self.windows.stride, before, self.windows.dilation)
+        blocks = self.windows.stride
+        return ConvSpec(self.out, blocks, blocks, ((0, 0),) * len(blocks), self.windows.dilation)
 
     def box(self, batch: Box) -> Box:
         """The outputs in a batch, a box of (N, *blocks)."""
-        blocks = zip(batch[1:], self.windows.stride, self.start, self.out)
-        return batch[0], *(slice(start + t.start * b, min(start + t.stop * b, o)) for t, b, start, o in blocks)
+        return batch[0], *(slice(t.start * b, min(t.stop * b, o)) for t, b, o in zip(batch[1:], self.windows.stride, self.out))
 
     def sides(self, batch: Box) -> list[int]:
         """(n, T0, d0, T1, d1, ..): how many of each."""
@@ -127,53 +113,44 @@ class Tiling:
 
 
 def plan(spec: ConvSpec, dtype: np.dtype[Any], seconds: Callable[[Tiling], float]) -> Tiling:
-    """The cheapest tiles of one size, of which the last may reach beyond the image."""
-    ways = product(*(_same(*axis) for axis in _axes(spec, dtype)))
-    return min((_tiling(spec, runs) for runs in ways), key=seconds)
+    """The cheapest tiles."""
+    return min(_tilings(spec, dtype), key=seconds)
 
 
-@dataclass(frozen=True)
-class Cover:
-    """Tilings that share out the outputs, and what they cost one thread."""
+class Cover(NamedTuple):
+    """Tiles, and what they cost one thread."""
 
-    tilings: tuple[Tiling, ...]
+    tiling: Tiling
     seconds: float
 
 
 def cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover:
-    """Tiles that make no output twice: those along an axis are of two sizes, one apart, and lie in as many tilings. Or they are lines."""
+    """The cheapest tiles in NumPy, lines among them."""
     return _cover(n, c, m, spec, dtype, most_points(dtype))
 
 
 @lru_cache(1024)
 def _cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], most: int) -> Cover:
-    options = [_even(*axis) for axis in _axes(spec, dtype)]
+    options = _tilings(spec, dtype)
     if spec.rank > 1 and spec.groups == 1 and spec.kernel[-1] > 1:
-        o = -(-spec.out[-1] // spec.dilation[-1])
-        count = -(-o // LINE)
-        options[-1].append([(-(-o // count), count, 0, spec.kernel[-1])])
-    seconds, axes = min(((_seconds(axes, n, c, m, spec, dtype), axes) for axes in product(*options)), key=lambda offer: offer[0])
-    return Cover(tuple(_tiling(spec, runs) for runs in product(*axes)), seconds)
+        options += _lines(spec, _short(spec, dtype))
+    return _cheapest(options, lambda tiling: _seconds(tiling, n, c, m, spec, dtype))
 
 
 @lru_cache(1024)
 def fourier_cover(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover | None:
-    """The cheapest tiles of one size that are transformed by `fourier`, or None where that cannot be."""
+    """The cheapest tiles that are transformed by `fourier`, or None where that cannot be."""
     alone = spec.groups == 1 and all(s == 1 for s in spec.stride)
     if not alone or spec.kernel[:1] < (2,) or max(spec.kernel) < LONG or min(spec.out) < 1 or not real_bytes(dtype):
         return None
-    spread, options = _spread(spec), _circular(spec, CIRCLES)
-    ways = [(_tiling(spec, runs), 1) for runs in product(*options)]
+    options = fourier_tilings(spec, CIRCLES)
     if spec.rank > 1 and spec.kernel[-1] > 1:
-        o = -(-spec.out[-1] // spread[-1])
-        count = -(-o // LINE)
-        line = -(-o // count), count, 0, spec.kernel[-1]
-        ways += [(_tiling(spec, (*runs, line)), q) for runs in product(*options[:-1]) for q in range(1, ABREAST + 1)]
-    tilings = [replace(tiling, fourier=True, abreast=q) for tiling, q in ways]
-    if not tilings:
-        return None
-    seconds, best = min(((_fourier_seconds(tiling, n, c, m, dtype), tiling) for tiling in tilings), key=lambda offer: offer[0])
-    return Cover((best,), seconds)
+        options += [replace(tiling, fourier=True) for tiling in _lines(spec, _circular(spec, CIRCLES))]
+    return _cheapest(options, lambda tiling: _fourier_seconds(tiling, n, c, m, dtype)) if options else None
+
+
+def _cheapest(tilings: Sequence[Tiling], seconds: Callable[[Tiling], float]) -> Cover:
+    return min((Cover(tiling, seconds(tiling)) for tiling in tilings), key=lambda offer: offer.seconds)
 
 
 def fourier_tilings(spec: ConvSpec, circles: Sequence[int]) -> list[Tiling]:
@@ -181,67 +158,59 @@ def fourier_tilings(spec: ConvSpec, circles: Sequence[int]) -> list[Tiling]:
     return [replace(_tiling(spec, runs), fourier=True) for runs in product(*_circular(spec, circles))]
 
 
+def _tilings(spec: ConvSpec, dtype: np.dtype[Any]) -> list[Tiling]:
+    """All tiles of one size that Toom-Cook transforms along every axis."""
+    return [_tiling(spec, runs) for runs in product(*_short(spec, dtype))]
+
+
+def _lines(spec: ConvSpec, options: Sequence[Sequence[Run]]) -> list[Tiling]:
+    """Tiles whose last axis is not transformed; of the others the ways to share out outputs are given."""
+    o = -(-spec.out[-1] // _spread(spec)[-1])
+    count = -(-o // LINE)
+    line = -(-o // count), count, spec.kernel[-1]
+    return [_tiling(spec, (*runs, line)) for runs in product(*options[:-1])]
+
+
 def _circular(spec: ConvSpec, circles: Sequence[int]) -> list[list[Run]]:
-    """Per axis the ways to share out its outputs."""
+    """Per axis the ways to share out its outputs among tiles on circles."""
     options = []
     for o, k, d in zip(spec.out, spec.kernel, _spread(spec)):
         most = [f - k + 1 for f in circles if 2 * k <= f + 2] if k > 1 else [1]
         sizes = {-(-o // (d * -(-o // (d * size)))) for size in most}
-        options.append([(size, -(-o // (d * size)), 0, 1) for size in sorted(sizes)])
+        options.append([(size, -(-o // (d * size)), 1) for size in sorted(sizes)])
     return options
 
 
-def _axes(spec: ConvSpec, dtype: np.dtype[Any]) -> list[tuple[int, int, int]]:
-    """Per axis its outputs, how far apart those of a tile are, and how many a tile may have."""
+def _short(spec: ConvSpec, dtype: np.dtype[Any]) -> list[list[Run]]:
+    """Per axis the ways to share out its outputs among tiles for Toom-Cook."""
     points, outputs = most_points(dtype), OUTPUTS[real_bytes(dtype)]
-    most = (min(points - k + 1, outputs) if k > 1 else 1 for k in spec.kernel)
-    return list(zip(spec.out, _spread(spec), most))
-
-
-def _same(o: int, d: int, most: int) -> list[Run]:
-    """The ways to share out the outputs of an axis among tiles of one size."""
-    return [(outputs, -(-o // (outputs * d)), 0, 1) for outputs in range(min(2, most), most + 1)]
-
-
-def _even(o: int, d: int, most: int) -> list[list[Run]]:
-    """The even ways among tiles of at most so many."""
-    ways: dict[int, list[Run]] = {}
-    for outputs in range(1, most + 1):
-        tiles = -(-o // (d * outputs))
-        size, larger = divmod(-(-o // d), tiles)
-        runs = (size + 1, larger, 0, 1), (size, tiles - larger, d * larger * (size + 1), 1)
-        ways[tiles] = [run for run in runs if run[1]]
-    return list(ways.values())
+    most = [min(points - k + 1, outputs) if k > 1 else 1 for k in spec.kernel]
+    axes = zip(spec.out, _spread(spec), most)
+    return [[(size, -(-o // (d * size)), 1) for size in range(min(2, largest), largest + 1)] for o, d, largest in axes]
 
 
 def _tiling(spec: ConvSpec, runs: Sequence[Run]) -> Tiling:
-    points, count, start, taps = (tuple(of) for of in zip(*runs))
+    points, count, taps = (tuple(of) for of in zip(*runs))
     length = tuple(p + k - 1 for p, k in zip(points, spec.kernel))
     spread = _spread(spec)
     blocks, seen = (tuple(d * n for d, n in zip(spread, of)) for of in (points, length))
-    padding = tuple((a - s, b) for (a, b), s in zip(spec.padding, start))
-    return Tiling(length, points, ConvSpec(spec.size, seen, blocks, padding, (1,) * spec.rank), spread, count, start, spec.out, taps[-1])
+    windows = ConvSpec(spec.size, seen, blocks, spec.padding, (1,) * spec.rank)
+    return Tiling(length, points, windows, spread, count, spec.out, taps[-1])
 
 
 def _spread(spec: ConvSpec) -> tuple[int, ...]:
     return tuple(d if k > 1 else 1 for d, k in zip(spec.dilation, spec.kernel))
 
 
-def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
-    """Of one thread: calls, products (which pack weights), transforms and copies, for tiles as large as they are in the mean."""
-    counts = [sum(count for _, count, *_ in runs) for runs in axes]
-    outputs = [sum(size * count for size, count, *_ in runs) / count for runs, count in zip(axes, counts)]
-    lengths: list[float] = [size + k - 1 for size, k in zip(outputs, spec.kernel)]
-    taps, pieces, line = axes[-1][0][-1], n * prod(counts) * prod(_spread(spec)), 1.0
-    if taps > 1:
-        line = lengths.pop()
-        outputs.pop()
-    size, kinds = float(prod(lengths)), prod(map(len, axes))
+def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> float:
+    """Of one thread: calls, products (which pack weights), transforms and copies."""
+    taps, pieces, line, size = tiling.taps, n * tiling.tiles, tiling.line, tiling.size
+    outputs, lengths = [m for m, _ in tiling.axes], [m + k - 1 for m, k in tiling.axes]
     entries, weights = pieces * line * size * spec.groups, size * spec.groups * c * m * taps
-    batches = 2 * kinds + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
+    batches = 2 + pieces * line / max(1, _most_tiles(size, spec.groups * (c + m), weights, dtype.itemsize))
     products = 1.3 * product_seconds(entries * c * m * taps, m, c * taps, dtype) + 1.4e-6 * batches * size * spec.groups * taps
     numbers = 2 * batches * weights
-    for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), entries * m)):
+    for sides, each in ((list(zip(lengths, lengths)), entries * c), (list(zip(outputs, lengths)), float(entries * m))):
         while sides:
             rows, columns = sides.pop(0)
             while sides and max(rows * sides[0][0], columns * sides[0][1]) <= KRONECKER:
@@ -255,11 +224,10 @@ def _seconds(axes: Sequence[Sequence[Run]], n: int, c: int, m: int, spec: ConvSp
 def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
     """Of one thread: calls, products, the reading of weights, transforms and what they write, and cuts of x and y."""
     entries = n * tiling.tiles * tiling.line
-    weights = tiling.size * tiling.reach * tiling.abreast * c * m
+    weights = tiling.size * tiling.taps * c * m
     rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
     written = moved_seconds(entries, dtype)
-    macs = entries * weights / tiling.abreast
-    seconds = 1.3 * product_seconds(macs, tiling.abreast * m, tiling.reach * c, dtype) + 3e-7 * rounds * tiling.size * tiling.turns
+    seconds = 1.3 * product_seconds(entries * weights, m, tiling.taps * c, dtype) + 3e-7 * rounds * tiling.size * tiling.taps
     inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
     for i, f in enumerate(circles):
         waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2

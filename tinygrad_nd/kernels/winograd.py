@@ -30,51 +30,49 @@ WEIGHTS = 1 << 14  # weights transformed at a time
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     """Correlates x (N, *n, C) with kernels (G, *k, C/G, P), a batch of tiles at a time."""
     (groups, *_, c, p), dtype = kernels.shape, kernels.dtype
-    tilings, channels = cover(x.shape[0], c, p, spec, dtype).tilings, x.shape[-1] + groups * p
-    taps = tilings[0].taps
+    tiling, channels = cover(x.shape[0], c, p, spec, dtype).tiling, x.shape[-1] + groups * p
+    matrices, taps = _matrices(tiling, dtype), tiling.taps
     rows = kernels.reshape(groups, -1, taps * c * p)
-    made = {tiling: memory.empty((groups, tiling.size, taps * c * p), dtype) for tiling in tilings}
-    weights = {tiling: values.reshape(groups, -1, taps * c, p).swapaxes(0, 1) for tiling, values in made.items()}  # (t, G, K, P)
+    made = memory.empty((groups, tiling.size, taps * c * p), dtype)
+    weights = made.reshape(groups, -1, taps * c, p).swapaxes(0, 1)  # (t, G, K, P)
 
-    def prepare(task: tuple[Tiling, Box]) -> None:
-        tiling, (some, columns) = task
-        np.matmul(_matrices(tiling, dtype).g, rows[some, :, columns], out=made[tiling][some, :, columns])
+    def prepare(box: Box) -> None:
+        some, columns = box
+        np.matmul(matrices.g, rows[some, :, columns], out=made[some, :, columns])
 
-    def work(task: tuple[Tiling, Box]) -> None:
-        tiling, batch = task
-        matrices = _matrices(tiling, dtype)
+    def work(batch: Box) -> None:
         seen = apply(matrices.b, cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
         seen = rows_of(seen, groups, tiling, c, taps * c)
         products = memory.scratch("products", (tiling.size, seen.shape[2], groups * taps, p), dtype)
-        np.matmul(seen, weights[tiling], out=products.swapaxes(1, 2))
+        np.matmul(seen, weights, out=products.swapaxes(1, 2))
         deliver(apply(matrices.a, products.reshape(tiling.size, -1), "y"), tiling, batch, target)
 
     with blas.single_blas():
-        some = boxes((len(rows), rows.shape[-1]), prod, WEIGHTS)
-        parallel.run([(tiling, box) for tiling in tilings for box in some], prepare)
-        parallel.run([(t, batch) for t in tilings for batch in t.batches(x.shape[0], channels, groups * c * p, dtype.itemsize)], work)
+        parallel.run(boxes((len(rows), rows.shape[-1]), prod, WEIGHTS), prepare)
+        parallel.run(tiling.batches(x.shape[0], channels, groups * c * p, dtype.itemsize), work)
 
 
 @engines.compiled_in("winograd")
 def weight_grad(x: Array, g: Array, spec: ConvSpec, dtype: np.dtype[Any]) -> Array:
     """The transpose in w, G'[(B' x) * (A g)], summed over tiles."""
     groups, c, m = spec.groups, x.shape[-1] // spec.groups, g.shape[-1] // spec.groups
-    parts, channels = parallel.num_threads(), x.shape[-1] + g.shape[-1]
+    tiling, parts = cover(x.shape[0], c, m, spec, dtype).tiling, parallel.num_threads()
+    matrices, taps = _matrices(tiling, dtype), tiling.taps
+    batches = tiling.batches(x.shape[0], x.shape[-1] + g.shape[-1], groups * c * m, dtype.itemsize)
     dw = np.zeros((parts, prod(spec.kernel), groups * c * m), dtype)
 
     def share(part: int) -> None:
-        for tiling in cover(x.shape[0], c, m, spec, dtype).tilings:
-            matrices, taps, total = _matrices(tiling, dtype), tiling.taps, None
-            for batch in tiling.batches(x.shape[0], channels, groups * c * m, dtype.itemsize)[part::parts]:
-                seen = apply(matrices.b, cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
-                asked = apply(matrices.a_transposed, cut(g, tiling, tiling.given, tiling.points, batch, dtype), "g")
-                seen, asked = rows_of(seen, groups, tiling, c, taps * c), rows_of(asked, groups, tiling, m, m)
-                sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), dtype)
-                np.matmul(seen.swapaxes(2, 3), asked, out=sums)
-                total = sums if total is None else np.add(total, sums, out=total)
-            if total is not None:
-                total = total if taps == 1 else total.sum(1)
-                dw[part].reshape(matrices.g.shape[1], -1)[...] += np.matmul(matrices.g.T, total.reshape(tiling.size, -1))
+        total = None
+        for batch in batches[part::parts]:
+            seen = apply(matrices.b, cut(x, tiling, tiling.windows, tiling.length, batch, dtype), "x")
+            asked = apply(matrices.a_transposed, cut(g, tiling, tiling.given, tiling.points, batch, dtype), "g")
+            seen, asked = rows_of(seen, groups, tiling, c, taps * c), rows_of(asked, groups, tiling, m, m)
+            sums = memory.scratch("total" if total is None else "sum", (tiling.size, groups * taps, taps * c, m), dtype)
+            np.matmul(seen.swapaxes(2, 3), asked, out=sums)
+            total = sums if total is None else np.add(total, sums, out=total)
+        if total is not None:
+            total = total if taps == 1 else total.sum(1)
+            np.matmul(matrices.g.T, total.reshape(tiling.size, -1), out=dw[part].reshape(matrices.g.shape[1], -1))
 
     with blas.single_blas():
         parallel.run(range(parts), share)
@@ -90,9 +88,9 @@ def cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch:
     image, *steps, channel = slab.strides
     within = [d * step for d, step in zip(tiling.spread, steps)]
     sides = (side for s, step in zip(block.stride, steps) for side in (s * step, step))
-    axes, row, shape = len(tiling.axes), tiling.turns * tiling.abreast, (*tiling.sides(batch), tiling.line, x.shape[-1])
+    axes, shape = len(tiling.axes), (*tiling.sides(batch), tiling.line, x.shape[-1])
     tile, given, count = points[:axes], prod(points[axes:]), prod(shape[:-1])
-    room = 0 if tiling.fourier else -count % row + tiling.taps - 1
+    room = 0 if tiling.fourier else -count % tiling.taps + tiling.taps - 1
     tiles = memory.scratch("cut", (prod(tile), count + room, x.shape[-1]), dtype)
     lines = tiles[:, :count].reshape(*tile, *shape)
     lines[..., :given, :] = as_strided(slab, (*tile, *shape[:-2], given, shape[-1]), (*within[:axes], image, *sides, within[-1], channel))
@@ -101,14 +99,14 @@ def cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch:
 
 
 def rows_of(a: Array, groups: int, tiling: Tiling, c: int, width: int) -> Array:
-    """Matrices (t, G or turns, rows, width) of transformed points a (t, L) of c channels per group.
+    """Matrices (t, G or taps, rows, width) of transformed points a (t, L) of c channels per group.
 
-    What so many outputs abreast see of a line begins at the first of them and is as long as `turns` times as many. So every turns-th is a
-    row of a matrix that lies in memory as BLAS takes it.
+    What an output sees of a line begins at it and is as long as there are taps. So every taps-th is a row of a matrix that lies in memory
+    as BLAS takes it.
     """
-    each, step = groups * tiling.turns, a.itemsize
-    between = tiling.abreast * c * step
-    shape = len(a), each, (a.shape[1] // (groups * c) - tiling.taps + 1) // (tiling.turns * tiling.abreast), width
+    taps, step = tiling.taps, a.itemsize
+    each, between = groups * taps, c * step
+    shape = len(a), each, (a.shape[1] // (groups * c) - taps + 1) // taps, width
     return as_strided(a, shape, (a.strides[0], between, each * between, step))
 
 
@@ -194,6 +192,6 @@ def refuses(spec: ConvSpec, dtype: np.dtype[Any]) -> str | None:
 def cost(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Seconds and workspace bytes of one thread."""
     c, m = max(1, c // spec.groups), max(1, m // spec.groups)
-    found = cover(n, c, m, spec, dtype)
-    weights = sum(tiling.size for tiling in found.tilings) * c * m * spec.groups * dtype.itemsize
-    return found.seconds, max(BATCH, weights) + 2 * weights
+    tiling, seconds = cover(n, c, m, spec, dtype)
+    weights = tiling.size * c * m * spec.groups * dtype.itemsize
+    return seconds, max(BATCH, weights) + 2 * weights
