@@ -14,19 +14,20 @@ _STRETCH = 1 << 13  # elements that are read twice while they are in the first-l
 
 @summing
 def normalise(out, x, mean, rstd, weight, bias, eps, centred):
+    """What is known of the next row is found while one is written: so it comes from memory meanwhile, a fifth of the time."""
     rows, n = x.shape
-    count, least = x.dtype.type(n), eps[0]
+    count, least, following = x.dtype.type(n), eps[0], x.dtype.type(0)
+    for i in range(n):
+        following += x[0, i]
     for r in range(rows):
-        middle, total = x.dtype.type(0), x.dtype.type(0)
-        if centred:
-            for i in range(n):
-                middle += x[r, i]
-            middle /= count
+        middle, total = following / count if centred else x.dtype.type(0), x.dtype.type(0)
         for i in range(n):
             total += (x[r, i] - middle) * (x[r, i] - middle)
         scale = x.dtype.type(1) / np.sqrt(total / count + least)
+        following, near = x.dtype.type(0), min(r + 1, rows - 1)
         for i in range(n):
             out[r, i] = (x[r, i] - middle) * scale * weight[i] + bias[i]
+            following += x[near, i]
         mean[r, 0], rstd[r, 0] = middle, scale
 
 
@@ -35,18 +36,24 @@ def gradients(out, g, x, mean, rstd, weight, dweight, dbias, centred):
     rows, n = x.shape
     count = x.dtype.type(n)
     dweight[:], dbias[:] = 0, 0
+    first, second = x.dtype.type(0), x.dtype.type(0)
+    for i in range(n):
+        u = g[0, i] * weight[i]
+        first += u
+        second += u * (x[0, i] - mean[0, 0])
     for r in range(rows):
         middle, scale = mean[r, 0], rstd[r, 0]
-        first, second = x.dtype.type(0), x.dtype.type(0)
-        for i in range(n):
-            u = g[r, i] * weight[i]
-            first += u
-            second += u * (x[r, i] - middle)
         first = first * scale / count if centred else x.dtype.type(0)
         wide = np.float64(scale)  # whose cube may be too small for x's dtype, or too large
         second = x.dtype.type(second * wide * wide * wide / n)
+        total, product, near = x.dtype.type(0), x.dtype.type(0), min(r + 1, rows - 1)
+        following = mean[near, 0]
         for i in range(n):
             out[r, i] = g[r, i] * weight[i] * scale - first - (x[r, i] - middle) * second
+            u = g[near, i] * weight[i]
+            total += u
+            product += u * (x[near, i] - following)
+        first, second = total, product
         if r % 4 == 3:
             _add_four(g[r - 3 :], x[r - 3 :], mean[r - 3 :], rstd[r - 3 :], dweight, dbias)
     for r in range(rows - rows % 4, rows):
