@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .choice import where
 from .eigen import cut, eigh, eye, gaps, hermitian, row
 from .elementwise import absolute, sign
+from .index import take_along_axis
 from .linalg import _matmul as product
 from .linalg import adjoint, matrices
 from .matrix import _diagonal, tril, triu
@@ -187,11 +188,10 @@ def _svdvals(a: Any) -> Any:
 def _svd_of_hermitian(a: Tensor, compute_uv: bool) -> Any:
     w, v = eigh(a)
     order = np.argsort(np.abs(w.data), -1)[..., ::-1]
-    lead = np.ix_(*(np.arange(n) for n in w.shape))[:-1]
-    w = w[(*lead, order)]
+    w = take_along_axis(w, order, -1)
     if not compute_uv:
         return absolute(w)
-    v = swapaxes(swapaxes(v, -1, -2)[(*lead, order)], -1, -2)
+    v = take_along_axis(v, order[..., None, :], -1)
     signs = sign(w.data) + (w.data == 0)
     return SVDResult(v, absolute(w), adjoint(v * expand_dims(signs, -2).astype(w.dtype)))
 

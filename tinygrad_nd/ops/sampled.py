@@ -108,28 +108,17 @@ def _slope(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
         raise ValueError(f"gradient: coordinates {h.shape} must be one per sample along axis {axis} of f {f.shape}")
     if not h.ndim or (not h.requires_grad and np.ptp(np.diff(h.data)) == 0):
         return _even_slope(f, axis=axis, edge_order=edge_order) / (h[1] - h[0] if h.ndim else h)
-    inner, gaps = _uneven(f, h, axis)
-    start = _border(f, axis, (0, 1, 2), gaps[0], gaps[1], edge_order)
-    end = _border(f, axis, (n - 1, n - 2, n - 3), gaps[2], gaps[3], edge_order)
-    return concatenate([start, inner, -end], axis)
-
-
-def _uneven(f: Tensor, coordinates: Tensor, axis: int) -> tuple[Tensor, list[Tensor]]:
-    """The slopes at inner samples, and the first two and last two gaps, from the borders inwards."""
-    n = f.shape[axis]
-    gaps = reshape(_diff(coordinates, axis=0), tuple(n - 1 if i == axis else 1 for i in range(f.ndim)))
-    a, b = part_of(gaps, axis, 0, -1), part_of(gaps, axis, 1, 0)  # before and after each inner sample
-    left, centre, right = part_of(f, axis, 0, -2), part_of(f, axis, 1, -1), part_of(f, axis, 2, 0)
-    inner = (-b / (a * (a + b))) * left + ((b - a) / (a * b)) * centre + (a / (b * (a + b))) * right
-    return inner, [part_of(gaps, axis, i, i + 1) for i in (0, min(1, n - 2), n - 2, max(n - 3, 0))]
-
-
-def _border(f: Tensor, axis: int, at: tuple[int, ...], h: Any, k: Any, edge_order: int) -> Tensor:
-    """The slope at the first of three samples, h and k apart."""
-    y = [part_of(f, axis, i, i + 1) for i in at[: edge_order + 1]]
-    if edge_order == 1:
-        return (y[1] - y[0]) / h  # type: ignore[no-any-return]
-    return -(2 * h + k) / (h * (h + k)) * y[0] + (h + k) / (h * k) * y[1] - h / (k * (h + k)) * y[2]  # type: ignore[no-any-return]
+    gaps = reshape(_diff(h, axis=0), tuple(n - 1 if i == axis else 1 for i in range(f.ndim)))
+    secants = _diff(f, axis=axis) / gaps
+    # Inside, the parabola through a sample and its neighbours has the mean of both secants, each weighed by the other's gap.
+    first, last = part_of(secants, axis, 0, 1), part_of(secants, axis, n - 2, n - 1)
+    part = part_of(gaps, axis, 0, -1) / (part_of(gaps, axis, 0, -1) + part_of(gaps, axis, 1, 0))
+    bend = _diff(secants, axis=axis)
+    inner = part_of(secants, axis, 0, -1) + part * bend
+    if edge_order == 2:  # the parabola at its ends
+        first = first - part_of(part * bend, axis, 0, 1)
+        last = last + part_of((1 - part) * bend, axis, n - 3, n - 2)
+    return concatenate([first, inner, last], axis)
 
 
 @named
