@@ -64,6 +64,12 @@ class Node:
     extra: dict[str, Any] | None
 
     @property
+    def operation(self) -> Op:
+        """`op`, of a node that is known to be no leaf."""
+        assert self.op is not None
+        return self.op
+
+    @property
     def name(self) -> str | None:
         return self.extra.get("name") if self.extra else None
 

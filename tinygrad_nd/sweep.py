@@ -229,11 +229,11 @@ def _number(a: ndarray) -> Any:
 
 def fit(g: Any, node: Node, i: int) -> Any:
     """What the rule for parent i gave, checked: a cotangent has its input's shape, or one to which the input was broadcast."""
-    parent, op = node.parents[i], node.op
+    parent = node.parents[i]
     shape, n = parent.shape, g.shape
     if shape != n and not (len(n) >= len(shape) and all([a in (1, b) for a, b in zip(reversed(shape), reversed(n))])):
-        assert op is not None
-        raise ValueError(f"{op.title}: the rule for {op.arg(i)!r} returned shape {n}, but {op.arg(i)} has shape {shape}")
+        op, name = node.operation, node.operation.arg(i)
+        raise ValueError(f"{op.title}: the rule for {name!r} returned shape {n}, but {name} has shape {shape}")
     if isinstance(g, Tensor):
         return _fitted(g, parent)
     g = sums.sum_to(np.asarray(g), shape)

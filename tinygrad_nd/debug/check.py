@@ -122,8 +122,7 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
 
 
 def _rows(node: Node, known: Values, rtol: float, atol: float, rng: np.random.Generator) -> Iterator[Check]:
-    op = node.op
-    assert op is not None
+    op = node.operation
 
     def row(i: int, status: str, *more: Any) -> Check:
         return Check(node.index, public(op), op.arg(i), node.scope, line_of(node), status, *more)

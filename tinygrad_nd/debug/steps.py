@@ -51,7 +51,9 @@ def steps(loss: Tensor, gradient: Any = None) -> Iterator[Step]:
     a leaf () 12.0 {}
     """
     swept = pulled("steps", loss, gradient)
-    return (Step(n.index, title(n), n.scope, line_of(n), g, {_arg(n, i): _shown(h) for i, h in out.items()}) for n, g, out, *_ in swept)
+    return (
+        Step(n.index, title(n), n.scope, line_of(n), g, {n.operation.arg(i): _shown(h) for i, h in out.items()}) for n, g, out, *_ in swept
+    )
 
 
 def pulled(where: str, loss: Tensor, gradient: Any = None, repeats: int = 1) -> Iterator[Pulled]:
@@ -70,11 +72,6 @@ def _raising(swept: Iterable[Pulled]) -> Iterator[Pulled]:
 
 def _shown(h: Any) -> Any:
     return h if hasattr(h, "parts") else frozen(h)
-
-
-def _arg(node: Node, i: int) -> str:
-    assert node.op is not None
-    return node.op.arg(i)
 
 
 # Time and memory.

@@ -110,8 +110,7 @@ def histogram(array: np.ndarray, stats: Stats) -> tuple[int, ...]:
 
 def cost(node: Node, operands: Sequence[tuple[int, ...] | None]) -> Cost:
     """What is computed, read and written; moving values about is for free."""
-    assert node.op is not None
-    family = labels.family(node.op)
+    family = labels.family(node.operation)
     if family == "movement":
         return Cost(0, 0)
     moved = prod(node.shape) + sum(prod(s) for s in operands if s is not None)

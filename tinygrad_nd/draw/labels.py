@@ -185,8 +185,7 @@ def operand_shape(node: Node, i: int) -> tuple[int, ...] | None:
 
 def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int:
     """Multiply-adds of a product. A convolution pairs every value of its output y with a filter of C/G · ∏k weights."""
-    assert node.op is not None
-    name, shape = node.op.kind, node.shape
+    name, shape = node.operation.kind, node.shape
     shapes = [s for s in operands if s is not None]
     if name == "correlate":
         return prod(shape) * operands[1][1] * prod(node.params["spec"].kernel) if operands[1] else prod(shape)
@@ -194,7 +193,7 @@ def multiply_adds(node: Node, operands: Sequence[tuple[int, ...] | None]) -> int
         spec = node.params["spec"]
         return prod(operands[0]) * (shape[1] // spec.groups) * prod(spec.kernel) if operands[0] else prod(shape)
     if name == "weight_grad":
-        g = operands[node.op.args.index("g")]
+        g = operands[node.operation.args.index("g")]
         return prod(g) * prod(shape[1:]) if g else prod(shape)
     if name in ("matmul", "linear") and len(shapes) >= 2 and shapes[0]:
         return prod(shape) * shapes[0][-1]

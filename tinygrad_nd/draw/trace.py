@@ -67,8 +67,7 @@ class Builder:
         self.slots: list[int | None] = []
 
     def operation(self, node: Node) -> None:
-        op, parents, shape, params = node.op, node.parents, node.shape, node.params
-        assert op is not None
+        op, parents, shape, params = node.operation, node.parents, node.shape, node.params
         key = op, len(parents), shape, node.dtype, node.scope
         if (alike := self.alike.get(key)) is None:
             alike = self.alike[key] = labels.Kind(op, len(parents)), _spelled(node.dtype), tidy(node.scope), prod(shape)

@@ -63,12 +63,11 @@ class _Steps:
     """The gradients of the three contractions of a convolution, step by step; only shapes are computed."""
 
     def __init__(self, node: Node) -> None:
-        assert node.op is not None
         self.graph = Graph()
         self.dtype = str(node.dtype)
         self.scope = ""
         spec: ConvSpec = node.params["spec"]
-        result, args, shapes = CONVOLUTIONS[node.op.kind], node.op.args, _shapes(node, spec)
+        result, args, shapes = CONVOLUTIONS[node.operation.kind], node.operation.args, _shapes(node, spec)
         others = [a for a in "xgw" if a != result]
         wanted = {args[i] for i, p in enumerate(node.parents) if isinstance(p, Node)}
         needed = {result, *(b for a in others if a in wanted for b in others if a != b), *("g" for _ in wanted & {"bias"})}
@@ -152,8 +151,8 @@ class _Steps:
 
 def _shapes(node: Node, spec: ConvSpec) -> dict[str, Shape]:
     """The shapes of x, w and g, from the two that are known: the result's, and that of an operand that needs a gradient."""
-    assert node.op is not None
-    known = {a: p.shape for a, p in zip(node.op.args, node.parents) if p is not None} | {CONVOLUTIONS[node.op.kind]: node.shape}
+    op = node.operation
+    known = {a: p.shape for a, p in zip(op.args, node.parents) if p is not None} | {CONVOLUTIONS[op.kind]: node.shape}
     x, w, g = known.get("x"), known.get("w"), known.get("g")
     n = x[0] if x else g[0] if g else 1
     c = x[1] if x else w[1] * spec.groups if w else 1

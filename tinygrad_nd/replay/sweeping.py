@@ -91,8 +91,7 @@ def _pulled(again: Any, node: Node, g: Any) -> dict[int, Any]:
     with no_grad(), setting(watching, None), np.errstate(all="ignore"):
         for i, parent in enumerate(node.parents):
             if isinstance(parent, Node):
-                assert node.op is not None
-                h = node.op.pull(again, i, g, False)
+                h = node.operation.pull(again, i, g, False)
                 passed[i] = h if h.shape == parent.shape and h.dtype == parent.dtype else fit(h, node, i)
     return passed
 

@@ -73,8 +73,7 @@ def operands(node: Node, known: Values, stand_in: np.random.Generator | None = N
     A value that no rule reads is not kept, and cannot matter to the rules: with a generator to `stand_in` for it, an argument that may be
     left out is, and any other is random, if its shape is known. Else raises Unknown.
     """
-    op = node.op
-    assert op is not None
+    op = node.operation
     kept, shapes, found = saved_operands(node), _saved_shapes(node), []
     for i, parent in enumerate(node.parents):
         if i in kept:
@@ -133,9 +132,8 @@ def _owner(array: Any) -> Any:
 
 
 def _saved_shapes(node: Node) -> dict[int, tuple[int, ...]]:
-    assert node.op is not None
     shapes: dict[int, tuple[int, ...]] = {}
-    for (kind, i, _), value in zip(node.op.slots, node.saved if node.saved is not FREED else ()):
+    for (kind, i, _), value in zip(node.operation.slots, node.saved if node.saved is not FREED else ()):
         if kind == "shapes" and value is not None:
             shapes |= enumerate(value)
         elif kind == "shape" and value is not None:

@@ -24,8 +24,7 @@ from .seen import Axes, Move, Seen, affine, divided, fixed, multiplied, spread, 
 
 def back(node: Node, i: int, axes: Axes) -> Axes:
     """What is seen of each axis of operand i, of what is seen of the axes of the result."""
-    assert node.op is not None
-    kind, shape = node.op.kind, node.parents[i].shape
+    kind, shape = node.operation.kind, node.parents[i].shape
     if kind in _RULES:
         return _RULES[kind](node, i, axes)
     along = _along(node.params)
@@ -34,9 +33,9 @@ def back(node: Node, i: int, axes: Axes) -> Axes:
         kept = iter(axes if len(axes) < len(shape) else [s for a, s in enumerate(axes) if a not in along])
         if len(axes) in (len(shape), len(shape) - len(along)):
             return [whole(n) if a in along else next(kept) for a, n in enumerate(shape)]
-    if along is None and (family(node.op) == "elementwise" or kind in _PLAIN):
+    if along is None and (family(node.operation) == "elementwise" or kind in _PLAIN):
         return _broadcast(node, i, axes)
-    return [whole(n, None if prod(node.shape) == 1 else node.op.title) for n in shape]
+    return [whole(n, None if prod(node.shape) == 1 else node.operation.title) for n in shape]
 
 
 def phases(node: Node) -> int:
@@ -67,21 +66,19 @@ def _broadcast(node: Node, i: int, axes: Axes) -> Axes:
     shape = node.parents[i].shape
     lead = len(axes) - len(shape)
     if not fits(shape, node.shape):
-        assert node.op is not None
-        return [whole(n, node.op.title) for n in shape]
+        return [whole(n, node.operation.title) for n in shape]
     return [s if n == m else whole(1) for n, m, s in zip(shape, node.shape[lead:], axes[lead:])]
 
 
 def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int], Move]) -> Axes:
     """Windows: the leading axes as they are, but all channels for a product, and the spatial axes moved by the spec."""
-    assert node.op is not None
     shape, spec = node.parents[i].shape, node.params["spec"]
     if i != 0:
         return [whole(n) for n in shape]
     if isinstance(spec, Parted):
         return _resampled(node, i, axes)
     lead = len(axes) - spec.rank
-    kept = 1 if family(node.op) == "product" else lead
+    kept = 1 if family(node.operation) == "product" else lead
     windows = zip(axes[lead:], spec.kernel, spec.stride, spec.padding, spec.dilation)
     front = [s if a < kept else whole(n) for a, (s, n) in enumerate(zip(axes[:lead], shape))]
     return front + [seen.moved(move(k, s, a, d)) for seen, k, s, (a, _), d in windows]
@@ -89,9 +86,8 @@ def _through(node: Node, i: int, axes: Axes, move: Callable[[int, int, int, int]
 
 def _resampled(node: Node, i: int, axes: Axes) -> Axes:
     """Interpolation and adaptive pools: the inputs of each output are listed; those with weight 0 are not seen."""
-    assert node.op is not None
     listed = node.params["taps"] if "taps" in node.params else seen_by(node.params["spec"])
-    listed = [t.transposed for t in listed] if node.op.kind in _SPREADING else listed
+    listed = [t.transposed for t in listed] if node.operation.kind in _SPREADING else listed
     for along, taps in enumerate(listed, len(axes) - len(listed)):
         used = taps.used if taps.weight is None else taps.used & (taps.weight != 0)
 
@@ -106,8 +102,7 @@ def _resampled(node: Node, i: int, axes: Axes) -> Axes:
 
 def _pixels(node: Node, i: int, axes: Axes) -> Axes:
     """Channels as pixels, or back: all channels, and the block's place or its pixels."""
-    assert node.op is not None
-    factors, shape, together = node.params["factors"], node.parents[i].shape, node.op.kind == "pixel_shuffle"
+    factors, shape, together = node.params["factors"], node.parents[i].shape, node.operation.kind == "pixel_shuffle"
     home = len(axes) - len(factors) - 1
     space = [s.moved(divided(f) if together else multiplied(f)) for s, f in zip(axes[home + 1 :], factors)]
     return [*axes[:home], whole(shape[home]), *space]

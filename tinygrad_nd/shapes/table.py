@@ -138,8 +138,7 @@ def _rows(nodes: Sequence[Any], calls: list[_Call], counted: set[int]) -> Iterat
 
 def _operands(node: Node) -> list[Shape | None]:
     """The shape of each operand that somebody passed, as far as the graph tells."""
-    assert node.op is not None
-    kept, names = saved_operands(node), Kind(node.op, len(node.parents)).args
+    kept, names = saved_operands(node), Kind(node.operation, len(node.parents)).args
     known = [p.shape if p is not None else np.shape(kept[i]) if i in kept else None for i, p in enumerate(node.parents)]
     known = [None if name in OWN else shape for name, shape in zip(names, known)]
     return [operand_shape(node, i) if shape is None and i < 2 else shape for i, shape in enumerate(known)]
