@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import flag, option
+from ..arguments import flag, option, whole
 from ..tensor import Tensor
 from .names import gather
 from .render import DotNotFound
@@ -65,16 +64,16 @@ def draw(
     for name, value in (("grads", grads), ("stats", stats), ("cost", cost), ("source", source)):
         flag("draw", name, value)
     option("draw", "rankdir", rankdir, RANKDIRS)
-    depth = _count("depth", depth, 0)
-    max_nodes = _count("max_nodes", max_nodes, 1)
+    depth = None if depth is None else whole("draw", "depth", depth, 0)
+    max_nodes = None if max_nodes is None else whole("draw", "max_nodes", max_nodes)
     frame = inspect.currentframe()
     called_as = gather(names, frame.f_back if frame else None)
     del frame
-    whole = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source, marks=marks_of(mark))
-    graph = whole if depth is None else fold(whole, depth)
+    traced = trace(tensors, called_as, grads=grads, stats=stats, cost=cost, source=source, marks=marks_of(mark))
+    graph = traced if depth is None else fold(traced, depth)
     if max_nodes is not None:
         return Drawing(limit(graph, max_nodes), rankdir)
-    return Drawing(graph, rankdir, whole, depth)
+    return Drawing(graph, rankdir, traced, depth)
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:
@@ -86,15 +85,3 @@ def _tensors(outputs: Any) -> Iterator[Tensor]:
         else:
             hint = "; call it, and draw its result" if callable(t) else "; only what is computed from tensors has a graph"
             raise TypeError(f"draw: draws tensors, or lists and tuples of them, but got {type(t).__name__}{hint}")
-
-
-def _count(what: str, value: int | None, least: int) -> int | None:
-    if value is None:
-        return None
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"draw: {what} must be an int or None, but got {value!r}") from None
-    if number < least:
-        raise ValueError(f"draw: {what} must be at least {least}, but got {number}")
-    return number

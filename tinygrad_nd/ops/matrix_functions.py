@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import numpy as np
 
+from ..arguments import whole
 from ..kernels import lapack
-from ..kernels.words import shown
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .linalg import adjoint, dot, matmul, matrices, operand
@@ -47,11 +48,7 @@ def matrix_power(a: Any, n: int) -> Tensor:
     """Square matrices multiplied by themselves n times; their inverses for negative n."""
     a = operand(a, "matrix_power")
     lapack.matrix(a, "matrix_power", square=True)
-    try:
-        n = n.__index__()
-    except AttributeError:
-        raise TypeError(f"matrix_power: n must be an integer, but got {shown(n)}") from None
-    if n < 0:
+    if whole("matrix_power", "n", n, -inf) < 0:
         with lapack.within("matrix_power"):
             a, n = inv(a), -n
     result = None

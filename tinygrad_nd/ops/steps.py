@@ -14,6 +14,7 @@ from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
 from .naming import named, titled
+from .plain import constant
 from .ufunc import Function, elementwise, no_slope
 
 __all__ = [
@@ -41,50 +42,22 @@ isnan, isinf, isfinite, signbit, spacing, nextafter = map(
 )
 
 
-def _value(x: Any) -> np.ndarray:
-    return astensor(x).data
-
-
-def _weak(x: Any) -> Any:
-    """A value; a Python number as it is, which takes on the precision of what it is compared to."""
-    return x if type(x) in (int, float, complex) else _value(x)
-
-
 @named
 def isposinf(x: Any) -> Tensor:
     """Where x is +infinity; carries no gradient."""
-    return astensor(np.isposinf(_value(x)))
+    return astensor(np.isposinf(astensor(x).data))
 
 
 @named
 def isneginf(x: Any) -> Tensor:
     """Where x is -infinity; carries no gradient."""
-    return astensor(np.isneginf(_value(x)))
+    return astensor(np.isneginf(astensor(x).data))
 
 
-@named
-def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """Where |a - b| <= atol + rtol |b|; carries no gradient. Operands broadcast."""
-    return astensor(np.isclose(_weak(a), _weak(b), _weak(rtol), _weak(atol), equal_nan))
-
-
-@named
-def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Whether `isclose` holds everywhere."""
-    return np.allclose(_weak(a), _weak(b), _weak(rtol), _weak(atol), equal_nan)
-
-
-@named
-def array_equal(a: Any, b: Any, equal_nan: bool = False) -> bool:
-    """Whether a and b have the same shape and entries."""
-    return np.array_equal(_value(a), _value(b), equal_nan)
-
-
-@named
-def array_equiv(a: Any, b: Any) -> bool:
-    """Whether a and b have the same entries when broadcast."""
-    return np.array_equiv(_value(a), _value(b))
-
+isclose = constant(np.isclose, "Where |a - b| <= atol + rtol |b|.", arrays=2)
+allclose = constant(np.allclose, "Whether `isclose` holds everywhere.", arrays=2)
+array_equal = constant(np.array_equal, "Whether two arrays have the same shape and entries.", arrays=2)
+array_equiv = constant(np.array_equiv, "Whether two arrays have the same entries when broadcast.", arrays=2)
 
 # Results with a gradient of 0.
 
