@@ -30,7 +30,6 @@ PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
 WIDTH = 64  # columns that are enough
 FEW = 16  # taps of windows that overlap, up to which it is quicker to look at each window by itself
-RAGGED = 30  # one window in so many that is not whole makes it worth turning channels to the end
 COLUMN = llvm.lanes(np.dtype(np.float32))  # numbers in one that are worth going side by side
 
 
@@ -38,7 +37,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     if spec.rank == 1 and alone(spec) and (size := _in_rows(spec.size[0]))[1] > 1:
         values, found = max_pool(x.reshape(*x.shape[:-1], *size), windows(size, (1, 1)), want_index)
         return values[..., 0], None if found is None else found[..., 0]
-    source, layout = spread(x, spec.rank, turned=_is_ragged(spec))
+    source, layout = spread(x, spec.rank)
     values = memory.empty((layout.outer, *spec.out, layout.inner), x.dtype)
     if not want_index:
         _over_lines(loops.maximum_lines, spec, _tables(spec), source, values)
@@ -146,14 +145,6 @@ def _by_windows(spec: PoolSpec | Parted, inner: int) -> bool:
 
 
 @lru_cache(256)
-def _is_ragged(spec: PoolSpec | Parted) -> bool:
-    """Whether many windows of a row are not whole: these are looked at one by one where channels do not lie last."""
-    *_, plan = _tables(spec)
-    columns = spec.out[-1] if spec.rank else 1
-    return bool(RAGGED * (columns - int(plan.high - plan.low)) > columns)
-
-
-@lru_cache(256)
 def _beside(spec: PoolSpec | Parted) -> bool:
     """Whether no position is seen by two windows."""
     return all(len(np.unique(table.source)) == len(table.source) for table in _tables(spec)[:2])
@@ -191,29 +182,21 @@ def _over_lines(f: plain.Loop, key: Any, tables: tuple[Any, ...], x: Array, y: A
         return [arguments(x, (y, *more), *cut) for cut in _shares(len(x) * rows, max(x.size, y.size))]
 
     if not x.flags.c_contiguous:
-        _turned_first(f, key, images, _shares(len(x), max(x.size, y.size)), x, y, *more)
+        _turned_first(f, key, images, x, y, *more)
     else:
         plain.repeat(f, (x, y, *more), tasks, key)
 
 
-def _turned_first(
-    f: plain.Loop, key: Any, arguments: Callable[[Array, Cut], tuple[Any, ...]], cuts: Sequence[Cut], x: Array, *more: Array
-) -> None:
-    """f(*arguments(images from x as (outer, *space, inner) lie, cut)) for each cut."""
+def _turned_first(f: plain.Loop, key: Any, arguments: Callable[[Array, Cut], tuple[Any, ...]], x: Array, *more: Array) -> None:
+    """f(*arguments(images, cut)) on shares of the images, (outer, *space, inner), each of which is laid out so first."""
 
-    def calls() -> list[list[Call]]:
-        laid = [memory.scratch(("turned", i), x[slice(*cut)].shape, x.dtype) for i, cut in enumerate(cuts)]
-        return [[products.brought(x[slice(*cut)], out), f.call(arguments(out, cut))] for cut, out in zip(cuts, laid)]
+    def calls(i: int, cut: Cut) -> list[Call]:
+        source = x[slice(*cut)]
+        laid = memory.scratch(("turned", i), source.shape, x.dtype)
+        return [products.brought(source, laid), f.call(arguments(laid, cut))]
 
-    def work(cut: Cut) -> None:
-        out = memory.scratch("turned", x[slice(*cut)].shape, x.dtype)
-        products.copy(x[slice(*cut)], out)
-        plain.run(f, [arguments(out, cut)])
-
-    if np.moveaxis(x, -1, 1).flags.c_contiguous and x.nbytes <= memory.SCRATCH_LIMIT >> 4:
-        programs.run((f, key), (x, *more), calls)
-    else:
-        parallel.run(cuts, work)
+    cuts = _shares(len(x), max(x.size, *(a.size for a in more)))
+    programs.run((f, key), (x, *more), lambda: [calls(i, cut) for i, cut in enumerate(cuts)])
 
 
 def _over_images(f: plain.Loop, spec: PoolSpec | Parted, a: Array, codes: Array, out: Array) -> None:
@@ -237,7 +220,7 @@ def _over_images(f: plain.Loop, spec: PoolSpec | Parted, a: Array, codes: Array,
     elif a.flags.c_contiguous:
         plain.repeat(f, (a, codes, out), lambda: [images(a[slice(*cut)], cut) for cut in _shares(outer, out.size)], spec)
     else:
-        _turned_first(f, spec, images, _shares(outer, out.size), a, codes, out)
+        _turned_first(f, spec, images, a, codes, out)
 
 
 def _shares(total: int, work: int) -> list[Cut]:
