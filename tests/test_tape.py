@@ -1059,3 +1059,22 @@ def test_parts_of_a_tensor_are_added_where_they_lie(monkeypatch):
     expected[-1] += 1
     assert (nd.gradients(loss(), x, create_graph=True).data == expected).all()
     assert (nd.gradients(loss(), x).data == expected).all()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_sweep_whose_graph_another_one_frees_in_its_midst_says_so(kept):
+    x = nd.tensor([3.0], requires_grad=True)
+    y = x * x
+
+    def hook(g):
+        remove()
+        with nd.enable_grad():
+            nd.sum(y).backward(retain_graph=kept)
+
+    remove = y.register_hook(hook)
+    if kept:
+        (y * 1).backward()
+        assert x.grad.item() == 12
+    else:
+        with pytest.raises(RuntimeError, match="backward: a sweep inside this one, in a hook or a rule, has freed its graph"):
+            (y * 1).backward()

@@ -199,6 +199,7 @@ CALLS = [
     ("std", [PLAIN[0, 0]], {"ddof": 4}),
     ("var", [PLAIN[0, 0]], {"ddof": 7}),
     ("mean", [np.full(3000, 100, np.float16)], {}),
+    ("mean", [np.array([1, 2, 4, 7])], {"dtype": np.int8}),
     ("var", [np.array([400, -400, 300], np.float16)], {}),
     ("sum", [PLAIN], {"axis": 0.5}),
     ("max", [np.zeros((0, 3))], {"axis": 0, "initial": 2.0}),

@@ -28,7 +28,16 @@ from .values import frozen
 
 Rule = Callable[..., Any]
 OPS: dict[str, Op] = {}
-FREED = object()
+
+
+class _Freed:
+    """What a node has saved once a sweep has freed it; a sweep that asks for it then was under way before."""
+
+    def __getitem__(self, where: Any) -> Any:
+        raise RuntimeError("backward: a sweep inside this one, in a hook or a rule, has freed its graph; pass retain_graph=True to that")
+
+
+FREED = _Freed()
 
 
 def primitive(name: str | None = None, **rules: Rule | None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]:

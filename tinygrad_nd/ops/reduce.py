@@ -181,7 +181,7 @@ def mean(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False
     """The arithmetic mean along `axis` of the entries where `where` holds."""
     x = floating(_as(x, dtype))
     if where is True:
-        return _reduction(_mean, x, axis, keepdims, "mean")
+        return _in(_reduction(_mean, x, axis, keepdims, "mean"), dtype)
     if x.dtype == np.float16:
         return astype(mean(x, axis, np.float32, keepdims=keepdims, where=where), x.dtype)
     return sum(x, axis, keepdims=keepdims, where=where) / counted(x, along(axis, x, "mean"), where, keepdims)  # type: ignore[no-any-return]
