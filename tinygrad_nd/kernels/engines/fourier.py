@@ -1,7 +1,7 @@
 """The transforms of kernels/fourier.py, compiled as fast ones, and what multiplies between them.
 
-A line of points is transformed in straight code, for as many columns as a vector holds. The code is written by Cooley and Tukey's
-recursion on vectors that have no value yet: zeros that follow a kernel, and outputs that nobody keeps, cost nothing.
+A line of points is transformed for as many columns as a vector holds, in straight code or two loops of it, which is written by Cooley and
+Tukey's recursion on vectors that have no value yet: zeros that follow a kernel, and outputs that nobody keeps, cost next to nothing.
 
 Real numbers on a circle where what wraps round changes its sign, x_0 .. x_{f-1}, have the frequencies 2h + 1/2, h < f/2: a transform half
 as long, of (x_j - i x_{j + f/2}) e^{-i pi j / f}.
@@ -9,7 +9,8 @@ as long, of (x_j - i x_{j + f/2}) e^{-i pi j / f}.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from math import cos, pi, sin
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from ..fourier import BACK, FORMS
 from . import llvm, tiles
 from .llvm import Kernel, integer
 from .tiles import OUTSIDE
+
+STRAIGHT = 14  # points of a transform that are written out
 
 Number = tuple[Any, Any]  # a complex one: two vectors, None where they are zeros
 
@@ -73,8 +76,8 @@ def _transform(kernel: Kernel, a: Any, out: Any, count: Any, step: Any, to: Any,
 
         def column(j: Any) -> None:
             j = kernel.least(j, b.sub(n, integer(kernel.lanes)))  # the last makes some again
-            load = lambda q: kernel.load(kernel.at(source, b.mul(integer(q), lda), j))
-            _line(kernel, way, load, lambda q, value: kernel.store(value, kernel.at(target, b.mul(integer(q), ldo), j)))
+            load = lambda q: kernel.load(kernel.at(source, b.mul(q, lda), j))
+            _line(kernel, way, load, lambda q, value: kernel.store(value, kernel.at(target, b.mul(q, ldo), j)))
 
         kernel.loop(integer(0), n, kernel.lanes, column)
 
@@ -90,15 +93,14 @@ def _read(kernel: Kernel, *arguments: Any) -> None:
         found = _found(kernel, x, start, along, tile, zeros, way)
 
         def column(j: Any, mask: Any) -> None:
-            def put(q: int, value: Any) -> None:
-                kernel.store(value, kernel.at(out, b.mul(integer(q), ldo), b.mul(place, n), j), mask)
+            def put(q: Any, value: Any) -> None:
+                kernel.store(value, kernel.at(out, b.mul(q, ldo), b.mul(place, n), j), mask)
 
             with b.if_else(inside) as (some, none):
                 with some:
                     _line(kernel, way, lambda q: kernel.load(kernel.at(found(q), j), mask), put)
                 with none:
-                    for q in range(way.f // 2 * way.forms):
-                        put(q, kernel.zero)
+                    kernel.loop(integer(0), integer(way.f // 2 * way.forms), 1, lambda q: put(q, kernel.zero))
 
         _columns(kernel, n, narrow, column)
 
@@ -115,7 +117,7 @@ def _write(kernel: Kernel, *arguments: Any) -> None:
 
             def column(j: Any, mask: Any) -> None:
                 more = kernel.load(kernel.at(plus, j), mask)
-                load = lambda q: kernel.load(kernel.at(a, b.mul(integer(q), lda), b.mul(place, n), j), mask)
+                load = lambda q: kernel.load(kernel.at(a, b.mul(q, lda), b.mul(place, n), j), mask)
                 _line(kernel, way, load, lambda q, v: kernel.store(b.fadd(v, more), kernel.at(found(q), j), mask))
 
             _columns(kernel, n, narrow, column)
@@ -133,7 +135,7 @@ def _columns(kernel: Kernel, n: Any, narrow: bool, column: Callable[[Any, Any], 
     kernel.loop(integer(0), n, kernel.lanes, lambda j: column(j if narrow else kernel.least(j, last), mask))
 
 
-def _found(kernel: Kernel, base: Any, start: Any, along: Any, tile: Any, otherwise: Any, way: Way) -> Callable[[int], Any]:
+def _found(kernel: Kernel, base: Any, start: Any, along: Any, tile: Any, otherwise: Any, way: Way) -> Callable[[Any], Any]:
     """Where each point of a line lies."""
     b, first = kernel.b, kernel.at(base, start)
     own = kernel.at(along, b.mul(tile, integer(way.points)))
@@ -146,7 +148,7 @@ def _found(kernel: Kernel, base: Any, start: Any, along: Any, tile: Any, otherwi
         b.store(b.select(inside, kernel.at(first, offset), otherwise), kernel.at(places, q))
 
     kernel.loop(integer(0), integer(way.points), 1, find)
-    return lambda q: b.load(kernel.at(places, integer(q)))
+    return lambda q: b.load(kernel.at(places, q))
 
 
 def _meet(kernel: Kernel, *arguments: Any) -> None:
@@ -173,38 +175,101 @@ def _meet(kernel: Kernel, *arguments: Any) -> None:
 # What one line is made of.
 
 
-def _line(kernel: Kernel, way: Way, load: Callable[[int], Any], store: Callable[[int, Any], None]) -> None:
-    n, f, sign, forms, half = way.points, way.f, way.sign, way.forms, way.f // 2
+class _Point(NamedTuple):
+    """Number `first` of a line, or, inside a loop, first + i, where i < turns."""
 
-    def put(q: int, value: Any) -> None:
-        store(q, kernel.zero if value is None else value)
+    first: int
+    i: Any = None
+    turns: int = 1
 
-    if not way.back:
-        given = [load(q) for q in range(n if way.real else 2 * n)]
+    def at(self, kernel: Kernel, times: int = 1, plus: int = 0) -> Any:
+        fixed = integer(times * self.first + plus)
+        return fixed if self.i is None else kernel.b.add(kernel.b.mul(self.i, integer(times)), fixed)
+
+
+def _line(kernel: Kernel, way: Way, load: Callable[[Any], Any], store: Callable[[Any, Any], None]) -> None:
+    """Many points by two loops of shorter transforms, of every p-th point and of what these make: straight code takes long to compile."""
+    b, n, f, sign, forms, half = kernel.b, way.points, way.f, way.sign, way.forms, way.f // 2
+    size, matrix = half if way.real else f, BACK if forms == 3 else np.eye(2)
+    p = max(p for p in range(1, size) if size % p == 0 and p * p <= size) if size > STRAIGHT else size
+    step = size // p
+    twist = kernel.table(_turns(sign * j / (2 * f) for j in range(half))) if way.real and p < size else None
+
+    def twisted(value: Number, j: _Point) -> Number:
+        return _times(kernel, value, sign * j.first / (2 * f)) if j.i is None else _by_table(kernel, value, twist, j.at(kernel, 2))
+
+    def given(j: _Point, before: int, limit: int) -> Any:
+        if j.first >= limit:
+            return None
+        at = j.at(kernel, plus=before)
+        if j.first + j.turns <= limit:
+            return load(at)
+        found = load(kernel.least(at, integer(before + limit - 1)))
+        return b.select(b.icmp_signed("<", at, integer(before + limit)), found, kernel.zero)
+
+    def get(j: _Point) -> Number:
+        if way.back:
+            parts = [load(j.at(kernel, forms, a)) for a in range(forms)]
+            return _sum(kernel, *zip(matrix[0], parts)), _sum(kernel, *zip(matrix[1], parts))
         if way.real:
-            given += [None] * (f - n)
-            values = [_times(kernel, (given[j], _sum(kernel, (sign, given[j + half]))), sign * j / (2 * f)) for j in range(half)]
-        else:
-            values = list(zip(given[:n], given[n:])) + [(None, None)] * (f - n)
-        for h, value in enumerate(_dft(kernel, values, sign)):
+            return twisted((given(j, 0, n), _sum(kernel, (sign, given(j, half, n - half)))), j)
+        return given(j, 0, n), given(j, n, n)
+
+    def keep(j: _Point, before: int, limit: int, value: Any) -> None:
+        if j.first < limit:
+            at = j.at(kernel, plus=before)
+            with nullcontext() if j.first + j.turns <= limit else b.if_then(b.icmp_signed("<", at, integer(before + limit))):
+                store(at, value)
+
+    def put(j: _Point, value: Number) -> None:
+        if not way.back:
             for a, factors in enumerate(FORMS[:forms]):
-                put(h * forms + a, _sum(kernel, *zip(factors, value)))
+                store(j.at(kernel, forms, a), _sum(kernel, *zip(factors, value)) or kernel.zero)
+            return
+        re, im = twisted(value, j) if way.real else value
+        keep(j, 0, n, re)
+        keep(j, *((half, n - half, _sum(kernel, (-sign, im))) if way.real else (n, n, im)))
+
+    if p == size:
+        for h, value in enumerate(_dft(kernel, [get(_Point(j)) for j in range(size)], sign)):
+            put(_Point(h), value)
         return
-    matrix = BACK if forms == 3 else np.eye(2)
-    values = []
-    for h in range(half if way.real else f):
-        given = [load(h * forms + a) for a in range(forms)]
-        values.append(tuple(_sum(kernel, *zip(factors, given)) for factors in matrix))
-    made = _dft(kernel, values, sign)
-    if way.real:
-        made = [_times(kernel, value, sign * j / (2 * f)) for j, value in enumerate(made)]
-        parts = [re for re, _ in made] + [_sum(kernel, (-sign, im)) for _, im in made]
-        for j in range(n):
-            put(j, parts[j])
-    else:
-        for j, (re, im) in enumerate(made[:n]):
-            put(j, re)
-            put(n + j, im)
+    turns = kernel.table(_turns(sign * i * h / size for i in range(p) for h in range(step)))
+    with b.goto_entry_block():
+        between = b.alloca(kernel.vector, integer(2 * size))
+
+    def short(i: Any) -> None:
+        for h, value in enumerate(_dft(kernel, [get(_Point(p * j, i, p)) for j in range(step)], sign)):
+            for part, number in enumerate(value):
+                b.store(number or kernel.zero, kernel.at(between, b.mul(i, integer(2 * step)), integer(2 * h + part)))
+
+    def join(h: Any) -> None:
+        values: list[Number] = []
+        for i in range(p):
+            at = _Point(i * step, h)
+            re, im = (b.load(kernel.at(between, at.at(kernel, 2, part))) for part in (0, 1))
+            values.append(_by_table(kernel, (re, im), turns, at.at(kernel, 2)) if i else (re, im))
+        for k, value in enumerate(_dft(kernel, values, sign)):
+            put(_Point(k * step, h, step), value)
+
+    kernel.loop(integer(0), integer(p), 1, short)
+    kernel.loop(integer(0), integer(step), 1, join)
+
+
+def _turns(turns: Iterable[float]) -> list[float]:
+    return [part for turn in turns for part in _turn(turn)]
+
+
+def _by_table(kernel: Kernel, a: Number, table: Any, at: Any) -> Number:
+    """Times a turn whose cosine and sine stand there."""
+    b = kernel.b
+    c, s = (kernel.splat(b.load(kernel.at(table, at, integer(part)))) for part in (0, 1))
+    re, im = a
+    if im is None:
+        return (None, None) if re is None else (b.fmul(c, re), b.fmul(s, re))
+    if re is None:
+        return b.fneg(b.fmul(s, im)), b.fmul(c, im)
+    return kernel.multiply_add(c, re, b.fneg(b.fmul(s, im))), kernel.multiply_add(s, re, b.fmul(c, im))
 
 
 def _dft(kernel: Kernel, values: list[Number], sign: int) -> list[Number]:

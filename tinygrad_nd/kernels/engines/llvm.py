@@ -174,6 +174,13 @@ class Kernel:
                 self.constants[value] = self.splat(ir.Constant(self.number, value))
         return self.constants[value]
 
+    def table(self, numbers: Sequence[float]) -> Any:
+        """Where constants lie one after the other."""
+        kind = ir.ArrayType(self.number, len(numbers))
+        place = ir.GlobalVariable(self.module, kind, self.module.get_unique_name("table"))
+        place.linkage, place.global_constant, place.initializer = "internal", True, ir.Constant(kind, numbers)
+        return self.b.bitcast(place, self.number.as_pointer())
+
     def shuffle(self, a: Any, b: Any, places: Sequence[int]) -> Any:
         return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(places)))
 
