@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .fold import LEAST, stem
 from .graph import Graph, Vertex, held, short_name
-from .repeat import LEAST, stem
 from .text import clean, cut, notes, scaled, summary, totals
 
 MOST_LINES = 100  # that are printed in a terminal

@@ -1,10 +1,9 @@
 """Models as plain objects: a Module's attributes are its parameters and parts, and calling it names what it computes."""
 
 from ..elsewhere import hinting
-from . import activation, attention, embedding, linear, loss, module, norm, pool, recurrent, sequential
+from . import activation, attention, linear, loss, module, norm, pool, recurrent, sequential
 from .activation import *
 from .attention import *
-from .embedding import *
 from .linear import *
 from .loss import *
 from .module import *
@@ -14,7 +13,7 @@ from .recurrent import *
 from .sequential import *
 
 __all__ = [
-    *activation.__all__, *attention.__all__, *embedding.__all__, *linear.__all__, *loss.__all__, *module.__all__, *norm.__all__,
+    *activation.__all__, *attention.__all__, *linear.__all__, *loss.__all__, *module.__all__, *norm.__all__,
     *pool.__all__, *recurrent.__all__, *sequential.__all__,
 ]  # fmt: skip
 

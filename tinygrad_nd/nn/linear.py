@@ -1,4 +1,4 @@
-"""Layers that are linear in their inputs and carry weights: dense, bilinear, convolution, transposed convolution.
+"""Layers that are linear in their inputs and carry weights: dense, bilinear, embedding, convolution, transposed convolution.
 
 Weights are drawn by `init.he_normal` (variance 2 / fan_in: every use here precedes a ReLU unless told otherwise) and biases start at zero.
 `init` takes any `(shape, *, dtype, rng)`. Where the number of input channels (features) is None, the first call finds it.
@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import init as initialisers
-from ..arguments import Rng
+from ..arguments import Rng, whole
 from ..kernels.geometry import conv_window, transpose_window
 from ..kernels.padding import IntN, Padding, per_axis, several
 from ..kernels.words import shown
+from ..node import no_grad
 from ..ops.conv import conv_nd, conv_transpose_nd, padding_modes
-from ..ops.layers import bilinear, linear
+from ..ops.layers import bilinear, embedding, linear
 from ..tensor import Parameter, Tensor
 from .kept import check_kept, told_by
 from .lazy import Initialiser, Lazy, Recipe, channel_axis, check_counts, recipe
 from .module import Module
 
 __all__ = [
-    "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Linear",
+    "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Embedding",
+    "Linear",
 ]  # fmt: skip
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -85,6 +88,35 @@ class Bilinear(Module):
 
     def forward(self, x1: Any, x2: Any) -> Tensor:
         return bilinear(x1, x2, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """`embedding`: whole numbers (*) to rows (*, embedding_dim) of weight (num_embeddings, embedding_dim), drawn normally.
+
+    The row padding_idx starts at zero and is not learned.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        init: Initialiser = initialisers.normal,
+        dtype: npt.DTypeLike | None = None,
+        rng: Rng = None,
+    ) -> None:
+        check_counts(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        if padding_idx is not None and not -num_embeddings <= whole("Embedding", "padding_idx", padding_idx, -inf) < num_embeddings:
+            raise ValueError(f"Embedding: padding_idx={padding_idx} is none of the {num_embeddings} rows")
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.weight = recipe(self, init, dtype, rng).weight(num_embeddings, embedding_dim)
+        if padding_idx is not None:
+            with no_grad():
+                self.weight[padding_idx] = 0
+
+    def forward(self, indices: Any) -> Tensor:
+        return embedding(indices, self.weight, padding_idx=self.padding_idx)
 
 
 class _Convolution(Lazy):

@@ -11,8 +11,8 @@ import numpy as np
 from ..arguments import answering, number, reading, whole
 from ..kernels import update as rules
 from ..tensor import Parameter, Tensor
+from .descent import Move, Ruled
 from .optimizer import State
-from .ruled import Move, Ruled
 
 __all__ = ["EMA"]
 
