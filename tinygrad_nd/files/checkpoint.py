@@ -13,6 +13,7 @@ import numpy as np
 
 from ..ops.sampling import generator
 from ..tensor import Tensor
+from ..tree import NEST, leaves, mapped
 from .arrays import load, save
 from .document import Arrays, decode, encode, parse
 
@@ -130,12 +131,7 @@ def _captured(part: Any) -> Any:
         return part.bit_generator.state
     if hasattr(part, "state_dict"):
         return {"state": part.state_dict(), "generators": _captured(_generators(part))}
-    if isinstance(part, Mapping):
-        return {key: _captured(item) for key, item in part.items()}
-    if isinstance(part, (list, tuple)):
-        captured = list(map(_captured, part))
-        return tuple(captured) if isinstance(part, tuple) else captured
-    return part
+    return mapped(_captured, part) if isinstance(part, NEST) else part
 
 
 def _restored(part: Any, state: Any) -> Any:
@@ -147,7 +143,7 @@ def _restored(part: Any, state: Any) -> Any:
     elif hasattr(part, "state_dict"):
         part.load_state_dict(state["state"])
         _restored_items(_generators(part), state["generators"])
-    elif isinstance(part, (Mapping, list, tuple)) and _holds_state(part):
+    elif isinstance(part, NEST) and any(isinstance(a, (Tensor, np.random.Generator)) or hasattr(a, "state_dict") for _, a in leaves(part)):
         return _restored_items(part, state)
     else:
         return state
@@ -164,14 +160,6 @@ def _restored_items(parts: Any, states: Any) -> Any:
         raise ValueError(f"has {len(parts)} items, but the file has {len(states)}")
     restored = list(map(_restored, parts, states))
     return tuple(restored) if isinstance(parts, tuple) else restored
-
-
-def _holds_state(part: Any) -> bool:
-    if isinstance(part, Mapping):
-        return any(map(_holds_state, part.values()))
-    if isinstance(part, (list, tuple)):
-        return any(map(_holds_state, part))
-    return isinstance(part, (Tensor, np.random.Generator)) or hasattr(part, "state_dict")
 
 
 def _generators(model: Any) -> dict[str, np.random.Generator]:

@@ -57,14 +57,10 @@ def cov(
     counts, weights = _weights(fweights, n, "fweights"), _weights(aweights, n, "aweights")
     w = counts if weights is None else weights if counts is None else counts * weights
     ddof = int(not bias) if ddof is None else int(ddof)
-    if w is None:
-        centred, divisor = x - mean(x, 1, keepdims=True), astensor(float(n - ddof))
-        product = matmul(centred, _transpose(conj(centred), axes=(1, 0)))
-    else:
-        total = sum(w)
-        centred = x - divide(sum(x * w, 1, keepdims=True), total)
-        divisor = total if ddof == 0 else total - ddof if weights is None else total - ddof * sum(w * weights) / total
-        product = matmul(centred * w, _transpose(conj(centred), axes=(1, 0)))
+    total = astensor(float(n)) if w is None else sum(w)
+    centred = x - (mean(x, 1, keepdims=True) if w is None else divide(sum(x * w, 1, keepdims=True), total))
+    divisor = total - (ddof * sum(w * weights) / total if ddof and weights is not None else ddof)
+    product = matmul(centred if w is None else centred * w, _transpose(conj(centred), axes=(1, 0)))
     if divisor.data <= 0:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         divisor = astensor(0.0)
