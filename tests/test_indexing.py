@@ -338,3 +338,12 @@ def test_gradients_of_entries_keep_the_digits_of_long_doubles():
     third = np.longdouble(1) / 3
     x = nd.tensor(np.ones((2, 2), np.longdouble), requires_grad=True)
     assert (nd.gradients(x[[0, 0, 1], [1, 1, 0]], x, np.full(3, third)).data == [[0, 2 * third], [third, 0]]).all()
+
+
+def test_gradient_of_a_part_of_a_large_tensor_lies_in_memory_as_that_does():
+    x = nd.tensor(np.ones((8, 128, 3, 32), np.float32), requires_grad=True)
+    y = x.transpose((2, 0, 3, 1))
+    a, b, c = y
+    dy = nd.gradients((a * b).sum() + c.sum(), y)
+    assert dy.data.strides == y.data.strides
+    assert (dy.data == 1).all()

@@ -17,6 +17,12 @@ TAKEN = 1 << 5  # that are taken one by one
 RUNNING = 1 << 12  # numbers that may all be added in single precision, one after the other
 
 
+class Lying(tuple[Any, ...]):
+    """An index, and the order of the axes in memory of what it is taken of: its gradient lies likewise, or would be copied on its way."""
+
+    order: tuple[int, ...]
+
+
 class _Shared:
     """Memory that NumPy may believe to be writeable."""
 
@@ -34,7 +40,7 @@ def scatter(g: np.ndarray, index: tuple[Any, ...], shape: tuple[int, ...]) -> np
     """Zeros of `shape`, plus g at `index` (NumPy's meaning), as often as an entry is named."""
     arrays = [i for i in index if isinstance(i, np.ndarray) and i.dtype.kind in "iu"]
     if not arrays:
-        out = memory.zeros(shape, g.dtype)
+        out = memory.zeros(shape, g.dtype, getattr(index, "order", None))
         out[index] = g
         return out
     if len(index) == 1 and shape:

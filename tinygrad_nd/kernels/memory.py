@@ -108,11 +108,11 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return _leased(shape, dtype, None)
 
 
-def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
-    """np.zeros(shape, dtype), likewise."""
+def zeros(shape: Sequence[int], dtype: DTypeLike, order: Sequence[int] | None = None) -> Array:
+    """np.zeros(shape, dtype), likewise; its axes lie in memory in this order, outermost first, if one is given."""
     if prod(shape) * np.dtype(dtype).itemsize < SMALL:
         return np.zeros(shape, dtype)
-    out = empty(shape, dtype)
+    out = empty(shape, dtype) if order is None else _ordered(tuple(shape), np.dtype(dtype), tuple(order))
     out.fill(0)
     return out
 

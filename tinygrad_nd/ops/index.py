@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import no_numbers, option
 from ..kernels import indexing as kernel
+from ..kernels import memory
 from ..kernels.elementwise import fits
 from ..tape import primitive
 from ..tensor import Tensor, astensor
@@ -40,7 +41,11 @@ def _survived(g: Tensor, shape: tuple[int, ...], index: Index) -> Tensor:
 
 def getitem(x: Any, index: Any) -> Tensor:
     """x[index] with NumPy's meaning: ints, slices, ..., None, integer and boolean arrays or tensors."""
-    return entries(astensor(x), index=normalise(index))
+    x, place = astensor(x), normalise(index)
+    if (a := x.data).nbytes >= memory.SMALL and not a.flags.c_contiguous:
+        place = kernel.Lying(place)
+        place.order = memory.memory_order(a)
+    return entries(x, index=place)
 
 
 def setitem(x: Any, index: Any, value: Any) -> Tensor:
