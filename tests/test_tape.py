@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_nd as nd
-from tinygrad_nd.kernels import indexing
+from tinygrad_nd.ops import entries
 
 
 def leaf(*values, **how):
@@ -1046,8 +1046,8 @@ def test_an_operation_returns_an_array(result):
 
 def test_parts_of_a_tensor_are_added_where_they_lie(monkeypatch):
     """Only the first becomes an array of the whole's size: a loop over rows takes linear time."""
-    made, scatter = [], indexing.scatter
-    monkeypatch.setattr(indexing, "scatter", lambda *args: made.append(1) or scatter(*args))
+    made, scatter = [], entries.scatter.op.kernel
+    monkeypatch.setattr(entries.scatter.op, "kernel", lambda *args, **params: made.append(1) or scatter(*args, **params))
     x, w = nd.tensor(np.ones((50, 3)), requires_grad=True), np.arange(150.0).reshape(50, 3)
     nd.sum(nd.stack([x[i] for i in range(50)]) * w).backward()
     assert (x.grad.data == w).all() and len(made) == 1

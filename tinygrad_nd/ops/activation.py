@@ -24,29 +24,20 @@ from .join import split
 from .naming import named
 from .reduce import sum
 from .shape import axis_of, concatenate, reshape
-from .ufunc import bare_rules, cut, either, scale
+from .ufunc import Function, bare_rules, cut, either, of_kernel, scale
 
 __all__ = ["erf", "gelu", "glu", "log_softmax", "prelu", "silu", "softmax", "softmin"]
 
 _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 
-@bare_rules
-@primitive(x=lambda g, x: either(_erf_grad, g, x))
-def _erf(x: Any) -> Any:
-    return special.erf(x)
-
-
-@primitive(g=lambda h, x: _erf_grad(h, x), x=lambda h, g, x: scale(h, _erf_grad(g, x) * (-2 * x)))
-def _erf_grad(g: Any, x: Any) -> Any:
-    """g times the slope of erf at x."""
-    return kernel.erf_grad(g, x)
-
-
-@bare_rules
-@primitive(x=lambda g, x, out, approximate: either(_gelu_grad, g, x, cut(out), approximate=approximate))
-def _gelu(x: Any, *, approximate: str) -> Any:
-    return kernel.gelu(x, approximate)
+_erf = of_kernel("erf", special.erf, bare=True, x=lambda g, x: either(_erf_grad, g, x))
+_erf_grad: Function = of_kernel(  # g times the slope of erf at x
+    "erf_grad", kernel.erf_grad, 2, g=lambda h, x: _erf_grad(h, x), x=lambda h, g, x: scale(h, _erf_grad(g, x) * (-2 * x))
+)
+_gelu = of_kernel(
+    "gelu", kernel.gelu, bare=True, x=lambda g, x, out, approximate: either(_gelu_grad, g, x, cut(out), approximate=approximate)
+)
 
 
 @primitive(
@@ -68,10 +59,7 @@ def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
     return scale(1 - square(t), slope + 3 * b * square(x) - x * t * square(slope))  # type: ignore[no-any-return]
 
 
-@bare_rules
-@primitive(x=lambda g, x, out: either(_silu_grad, g, x, cut(out)))
-def _silu(x: Any) -> Any:
-    return kernel.silu(x)
+_silu = of_kernel("silu", kernel.silu, bare=True, x=lambda g, x, out: either(_silu_grad, g, x, cut(out)))
 
 
 @primitive(g=lambda h, x, found: _silu_grad(h, x, found), x=lambda h, g, x: scale(h * g, _silu_bend(x)))
@@ -85,15 +73,10 @@ def _silu_bend(x: Tensor) -> Tensor:
     return s * (1 - s) * (2 + x * (1 - 2 * s))
 
 
-@bare_rules
-@primitive(x=lambda g, x, axis: either(_glu_grad, g, x, axis=axis))
-def _glu(x: Any, *, axis: int) -> Any:
-    return gate.glu(x, axis)
-
-
-@primitive(g=lambda h, x, axis: _glu_slope(h, x, axis), x=lambda h, g, x, axis: _glu_bend(h, g, x, axis))
-def _glu_grad(g: Any, x: Any, *, axis: int) -> Any:
-    return gate.glu_grad(g, x, axis)
+_glu = of_kernel("glu", gate.glu, bare=True, x=lambda g, x, axis: either(_glu_grad, g, x, axis=axis))
+_glu_grad: Function = of_kernel(
+    "glu_grad", gate.glu_grad, 2, g=lambda h, x, axis: _glu_slope(h, x, axis), x=lambda h, g, x, axis: _glu_bend(h, g, x, axis)
+)
 
 
 def _glu_slope(h: Tensor, x: Tensor, axis: int) -> Tensor:
@@ -111,10 +94,7 @@ def _glu_bend(h: Tensor, g: Tensor, x: Tensor, axis: int) -> Tensor:
     return concatenate([slope * to_b, slope * (to_a + to_b * a * (1 - 2 * s))], axis)
 
 
-@bare_rules
-@primitive(x=lambda g, out, axis: either(softmax_grad, g, out, axis=axis, scale=1.0))
-def _softmax(x: Any, *, axis: int) -> Any:
-    return sums.softmax(x, axis)
+_softmax = of_kernel("softmax", sums.softmax, bare=True, x=lambda g, out, axis: either(softmax_grad, g, out, axis=axis, scale=1.0))
 
 
 @primitive(
@@ -136,19 +116,12 @@ def masked_softmax(x: Any, mask: Any = None, *, scale: float) -> Any:
     return sums.masked_softmax(x, mask, scale)
 
 
-@bare_rules
-@primitive(x=lambda g, out, axis: either(_log_softmax_grad, g, out, axis=axis))
-def _log_softmax(x: Any, *, axis: int) -> Any:
-    return sums.log_softmax(x, axis)
-
-
-@primitive(
+_log_softmax = of_kernel("log_softmax", sums.log_softmax, bare=True, x=lambda g, out, axis: either(_log_softmax_grad, g, out, axis=axis))
+_log_softmax_grad: Function = of_kernel(  # g - exp(y) sum(g), at the result y
+    "log_softmax_grad", sums.log_softmax_grad, 2,
     g=lambda h, y, axis: h - sum(h * exp(y), axis, keepdims=True),
     y=lambda h, g, y, axis: -h * exp(y) * sum(g, axis, keepdims=True),
-)
-def _log_softmax_grad(g: Any, y: Any, *, axis: int) -> Any:
-    """g - exp(y) sum(g), at the result y."""
-    return sums.log_softmax_grad(g, y, axis)
+)  # fmt: skip
 
 
 def erf(x: Any) -> Tensor:

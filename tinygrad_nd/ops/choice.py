@@ -13,14 +13,12 @@ from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import imag, real
 from .steps import not_equal
-from .ufunc import Function, bare, elementwise, no_slope
+from .ufunc import Function, bare, elementwise, no_slope, of_kernel
 
 __all__ = ["clip", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "select", "where"]
 
 
-@primitive(x=lambda g, condition: where(condition, g, 0), y=lambda g, condition: where(condition, 0, g))
-def _where(condition: Any, x: Any, y: Any) -> Any:
-    return kernel.where(condition, x, y)
+_where = of_kernel("where", kernel.where, 3, x=lambda g, condition: where(condition, g, 0), y=lambda g, condition: where(condition, 0, g))
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -60,10 +58,10 @@ def _best(ufunc: np.ufunc, beats: np.ufunc, doc: str, skips: bool) -> Function:
     )
 
 
-@primitive(g=lambda h, x, y, beats, skips: _to_winner(h, bare(x), bare(y), beats=beats, skips=skips))
-def _to_winner(g: Any, x: Any, y: Any, *, beats: np.ufunc, skips: bool) -> Any:
-    """The part of the cotangent that goes to x: all where it beats y, half where they are equal, else 0. NaN beats y, or loses."""
-    return kernel.to_winner(g, x, y, beats, skips)
+# The part of the cotangent that goes to x: all where it beats y, half where they are equal, else 0. NaN beats y, or loses.
+_to_winner: Function = of_kernel(
+    "to_winner", kernel.to_winner, 3, g=lambda h, x, y, beats, skips: _to_winner(h, bare(x), bare(y), beats=beats, skips=skips)
+)
 
 
 maximum = _best(np.maximum, np.greater, "The larger of x and y; NaN wins", False)

@@ -18,7 +18,7 @@ from .choice import where
 from .naming import named
 from .parts import imag, real
 from .steps import equal, floor_divide, rint, trunc
-from .ufunc import Function, along, bare, bare_rules, conj, either, elementwise, in_precision, in_tiles, no_slope, over, scale
+from .ufunc import Function, along, bare, bare_rules, conj, either, elementwise, in_precision, in_tiles, no_slope, of_kernel, over, scale
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "copysign", "cos",
@@ -186,16 +186,12 @@ def _through_tanh(g: Any, out: Any) -> Any:
     return either(_tanh_grad, g, out)
 
 
-@primitive(g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, scale(g, -2 * y)))
-def _tanh_grad(g: Any, y: Any) -> Any:
-    """g (1 - y²), the cotangent behind a hyperbolic tangent y."""
-    return guarded.tanh_grad(g, y)
-
-
-@primitive(g=lambda h, y: _sigmoid_grad(h, y), y=lambda h, g, y: scale(h, scale(g, 1 - 2 * y)))
-def _sigmoid_grad(g: Any, y: Any) -> Any:
-    """g y (1 - y), the cotangent behind a sigmoid y."""
-    return guarded.sigmoid_grad(g, y)
+_tanh_grad: Function = of_kernel(  # g (1 - y²), the cotangent behind a hyperbolic tangent y
+    "tanh_grad", guarded.tanh_grad, 2, g=lambda h, y: _tanh_grad(h, y), y=lambda h, g, y: scale(h, scale(g, -2 * y))
+)
+_sigmoid_grad: Function = of_kernel(  # g y (1 - y), the cotangent behind a sigmoid y
+    "sigmoid_grad", guarded.sigmoid_grad, 2, g=lambda h, y: _sigmoid_grad(h, y), y=lambda h, g, y: scale(h, scale(g, 1 - 2 * y))
+)
 
 
 @bare_rules
@@ -212,10 +208,7 @@ def relu(x: Any) -> Any:
     return kernel.relu(x)
 
 
-@primitive(g=lambda h, of: keep_positive(h, of))
-def keep_positive(g: Any, of: Any) -> Any:
-    """g where `of` > 0, else 0."""
-    return kernel.relu_grad(g, of)
+keep_positive: Function = of_kernel("keep_positive", kernel.relu_grad, 2, g=lambda h, of: keep_positive(h, of))  # g where `of` > 0, else 0
 
 
 # Size, sign and angle.

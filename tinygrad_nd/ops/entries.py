@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels import indexing as kernel
 from ..node import Node
 from ..tape import primitive
-from .ufunc import bare_rules, either
+from .ufunc import Function, bare_rules, either, of_kernel
 
 Index = tuple[Any, ...]
 
@@ -28,10 +28,8 @@ def _add_at(total: np.ndarray, g: Any, node: Node, _: int) -> bool:
 entries.op.add, entries.op.fresh = _add_at, True  # type: ignore[attr-defined]
 
 
-@primitive(g=lambda h, index: entries(h, index=index))
-def scatter(g: Any, *, index: Index, shape: tuple[int, ...]) -> Any:
-    """Zeros of `shape` to which g is added at `index`, as often as an entry is named."""
-    return kernel.scatter(g, index, shape)
+# Zeros of `shape` to which g is added at `index`, as often as an entry is named.
+scatter: Function = of_kernel("scatter", kernel.scatter, g=lambda h, index: entries(h, index=index))
 
 
 @bare_rules
@@ -41,7 +39,7 @@ def pick(x: Any, *, index: np.ndarray, axis: int, distinct: bool) -> Any:
     return kernel.pick_along(x, index, axis)
 
 
-@primitive(g=lambda h, index, axis, distinct: pick(h, index=index, axis=axis, distinct=distinct))
-def put_back(g: Any, *, index: np.ndarray, axis: int, size: int, distinct: bool) -> Any:
-    """The transpose of picking: zeros to which g is added where it was picked from."""
-    return kernel.put_along(g, index, axis, size, distinct)
+# The transpose of picking: zeros to which g is added where it was picked from.
+put_back: Function = of_kernel(
+    "put_back", kernel.put_along, g=lambda h, index, axis, distinct: pick(h, index=index, axis=axis, distinct=distinct)
+)

@@ -10,7 +10,6 @@ import numpy as np
 from ..arguments import option
 from ..kernels import resample as kernel
 from ..kernels.words import shown
-from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
 from .parts import cast
@@ -19,7 +18,7 @@ from .reduce import max as max_of_axis
 from .reduce import mean
 from .reduce import min as min_of_axis
 from .shape import Widths, _broadcast_to, _zero_pad, concatenate, part_of, take_along
-from .ufunc import bare_rules, either
+from .ufunc import Function, either, of_kernel
 
 __all__ = ["pad"]
 
@@ -88,18 +87,13 @@ def _widths(x: Tensor, pad_width: Any) -> Widths:
     return tuple([(a, b) for a, b in pairs])
 
 
-@bare_rules
-@primitive(x=lambda g, widths, mode: either(_extend_adjoint, g, widths=widths, mode=mode))
-def _extend(x: Any, *, widths: Widths, mode: str) -> Any:
-    """x with values of its own around it."""
-    return kernel.extend(x, widths, mode)
-
-
-@bare_rules
-@primitive(g=lambda h, widths, mode: either(_extend, h, widths=widths, mode=mode))
-def _extend_adjoint(g: Any, *, widths: Widths, mode: str) -> Any:
-    """The transpose of extending: what lies around is added where it was taken from."""
-    return kernel.extend_adjoint(g, widths, mode)
+# x with values of its own around it; and its transpose: what lies around is added where it was taken from.
+_extend: Function = of_kernel(
+    "extend", kernel.extend, bare=True, x=lambda g, widths, mode: either(_extend_adjoint, g, widths=widths, mode=mode)
+)
+_extend_adjoint: Function = of_kernel(
+    "extend_adjoint", kernel.extend_adjoint, bare=True, g=lambda h, widths, mode: either(_extend, h, widths=widths, mode=mode)
+)
 
 
 def _pairs(x: Tensor, values: Any, what: str) -> Tensor:

@@ -23,7 +23,7 @@ from .choice import where
 from .elementwise import absolute, sign
 from .parts import floating
 from .space import Restore, fitting, space_last
-from .ufunc import bare_rules, either, over, scale
+from .ufunc import Function, bare_rules, either, of_kernel, over, scale
 
 __all__ = ["avg_pool_nd", "lp_pool_nd", "max_pool_nd"]
 
@@ -34,14 +34,8 @@ def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec | Parted) -> Any
     return best  # found along with the winners
 
 
-@primitive(x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
-def _pool_gather(x: Any, winner: Any, *, spec: PoolSpec | Parted) -> Any:
-    return winners.gather(x, winner, spec)
-
-
-@primitive(g=lambda h, winner, spec: _pool_gather(h, winner, spec=spec))
-def _pool_scatter(g: Any, winner: Any, *, spec: PoolSpec | Parted) -> Any:
-    return winners.scatter(g, winner, spec)
+_pool_gather: Function = of_kernel("pool_gather", winners.gather, 2, x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
+_pool_scatter: Function = of_kernel("pool_scatter", winners.scatter, 2, g=lambda h, winner, spec: _pool_gather(h, winner, spec=spec))
 
 
 @bare_rules

@@ -20,7 +20,7 @@ from .naming import named
 from .parts import astype, cast, floating, storable
 from .scan import _cumprod, exclusive_product
 from .shape import Axes, _broadcast_to, _reshape, axes_of, axis_of, broadcast_to, transpose
-from .ufunc import bare, bare_rules, conj, either, over, scale
+from .ufunc import bare, bare_rules, conj, either, of_kernel, over, scale
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "ptp", "sum"]
 
@@ -56,9 +56,7 @@ def _min(x: Any, *, axes: tuple[int, ...]) -> Any:
     return choices.extreme(np.minimum, x, axes)
 
 
-@primitive(x=lambda g, x, out, axes: _exp_less(g, conj(x), conj(out), axes=axes))
-def _logsumexp(x: Any, *, axes: tuple[int, ...]) -> Any:
-    return softmax.logsumexp(x, axes)
+_logsumexp = of_kernel("logsumexp", softmax.logsumexp, x=lambda g, x, out, axes: _exp_less(g, conj(x), conj(out), axes=axes))
 
 
 @primitive(

@@ -20,7 +20,7 @@ from .naming import named
 from .parts import astype, floating, real
 from .reduce import sum
 from .shape import _zero_pad, axes_of, axis_of, broadcast_to, concatenate, part_of, put_along, ravel, reshape, stack, take_along
-from .ufunc import along, conj, scale
+from .ufunc import Function, along, conj, of_kernel, scale
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "piecewise", "trapezoid", "unwrap"]
 
@@ -32,20 +32,14 @@ def _diff(x: Any, *, axis: int) -> Any:
     return np.diff(x, axis=axis)
 
 
-@primitive(g=lambda h, axis: _diff(h, axis=axis))
-def _spread_differences(g: Any, *, axis: int) -> Any:
-    return kernel.spread_differences(g, axis)
-
-
-@primitive(x=lambda g, axis, edge_order: _slope_transposed(g, axis=axis, edge_order=edge_order))
-def _even_slope(x: Any, *, axis: int, edge_order: int) -> Any:
-    """The difference quotient, for samples 1 apart."""
-    return kernel.slope(x, axis, edge_order)
-
-
-@primitive(g=lambda h, axis, edge_order: _even_slope(h, axis=axis, edge_order=edge_order))
-def _slope_transposed(g: Any, *, axis: int, edge_order: int) -> Any:
-    return kernel.slope_transposed(g, axis, edge_order)
+_spread_differences: Function = of_kernel("spread_differences", kernel.spread_differences, g=lambda h, axis: _diff(h, axis=axis))
+# The difference quotient, for samples 1 apart.
+_even_slope: Function = of_kernel(
+    "even_slope", kernel.slope, x=lambda g, axis, edge_order: _slope_transposed(g, axis=axis, edge_order=edge_order)
+)
+_slope_transposed: Function = of_kernel(
+    "slope_transposed", kernel.slope_transposed, g=lambda h, axis, edge_order: _even_slope(h, axis=axis, edge_order=edge_order)
+)
 
 
 @named

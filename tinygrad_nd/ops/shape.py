@@ -22,7 +22,7 @@ from ..tensor import Tensor, astensor
 from .entries import entries
 from .naming import named
 from .parts import cast
-from .ufunc import bare_rules, either
+from .ufunc import Function, bare_rules, either, of_kernel
 
 __all__ = [
     "broadcast_to", "concatenate", "expand_dims", "matrix_transpose", "moveaxis", "ravel", "reshape", "rollaxis", "squeeze", "stack",
@@ -96,11 +96,8 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(x, shape)
 
 
-@bare_rules
-@primitive(x=lambda g, x_shape: either(_broadcast_to, g, shape=x_shape))
-def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
-    """x summed over the axes along which an array of `shape` was broadcast to it."""
-    return sums.sum_to(x, shape)
+# x summed over the axes along which an array of `shape` was broadcast to it.
+sum_to: Function = of_kernel("sum_to", sums.sum_to, bare=True, x=lambda g, x_shape: either(_broadcast_to, g, shape=x_shape))
 
 
 @bare_rules
@@ -140,15 +137,11 @@ def _stack(*xs: Any, axis: int) -> Any:
     return np.stack(xs, axis)
 
 
-@primitive(x=lambda g, x_shape, index, axis: put_along(g, index=index, axis=axis, size=x_shape[axis]))
-def take_along(x: Any, *, index: np.ndarray, axis: int) -> Any:
-    return indexing.take_along(x, index, axis)
-
-
-@primitive(g=lambda h, index, axis: take_along(h, index=index, axis=axis))
-def put_along(g: Any, *, index: np.ndarray, axis: int, size: int) -> Any:
-    """The transpose of taking: slices of g added up where they were taken from."""
-    return indexing.scatter_along(g, index, axis, size)
+take_along: Function = of_kernel(
+    "take_along", indexing.take_along, x=lambda g, x_shape, index, axis: put_along(g, index=index, axis=axis, size=x_shape[axis])
+)
+# The transpose of taking: slices of g added up where they were taken from.
+put_along: Function = of_kernel("put_along", indexing.scatter_along, g=lambda h, index, axis: take_along(h, index=index, axis=axis))
 
 
 def reshape(x: Any, shape: Axes, order: str = "C", *, copy: bool | None = None) -> Tensor:

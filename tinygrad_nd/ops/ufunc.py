@@ -82,6 +82,21 @@ def bare_rules(f: Function) -> Function:
     return f
 
 
+def of_kernel(name: str, kernel: Callable[..., Any], operands: int = 1, *, bare: bool = False, **rules: Callable[..., Any]) -> Function:
+    """A kernel as an operation: so many of its first arguments are operands, the rest keywords. `bare`: its rules take arrays, too."""
+    parameters = list(inspect.signature(kernel).parameters.values())
+    keywords = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[operands:]]
+    names = [p.name for p in keywords]
+
+    def run(*arrays: Any, **params: Any) -> Any:
+        return kernel(*arrays, *map(params.get, names))
+
+    with_keywords: Any = run
+    with_keywords.__doc__, with_keywords.__signature__ = kernel.__doc__, inspect.Signature([*parameters[:operands], *keywords])
+    made = primitive(name, **rules)(with_keywords if names else kernel)
+    return bare_rules(made) if bare else made
+
+
 def either(op: Any, g: Any, *operands: Any, **params: Any) -> Any:
     """An operation of tensors, or its kernel alone of arrays."""
     return (op if isinstance(g, Tensor) else op.op.kernel)(g, *operands, **params)

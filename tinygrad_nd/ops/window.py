@@ -6,39 +6,25 @@ from math import prod
 from typing import Any
 
 from ..kernels import unfold as kernel
-from ..kernels.geometry import ConvSpec, IntN, Padding, conv_window
+from ..kernels.geometry import IntN, Padding, conv_window
 from ..kernels.padding import per_axis, several
 from ..kernels.words import shown
-from ..tape import primitive
 from ..tensor import Tensor
 from .conv import is_channels_last
 from .linalg import operand
 from .shape import expand_dims, moveaxis, squeeze, swapaxes
 from .space import Restore, fitting, space_last
+from .ufunc import Function, of_kernel
 
 __all__ = ["fold_nd", "pixel_shuffle_nd", "pixel_unshuffle_nd", "unfold_nd"]
 
 Sizes = tuple[int, ...]
 
 
-@primitive(x=lambda g, spec: _fold(g, spec=spec))
-def _unfold(x: Any, *, spec: ConvSpec) -> Any:
-    return kernel.unfold(x, spec)
-
-
-@primitive(columns=lambda g, spec: _unfold(g, spec=spec))
-def _fold(columns: Any, *, spec: ConvSpec) -> Any:
-    return kernel.fold(columns, spec)
-
-
-@primitive(x=lambda g, factors: _pixel_unshuffle(g, factors=factors))
-def _pixel_shuffle(x: Any, *, factors: Sizes) -> Any:
-    return kernel.shuffle(x, factors)
-
-
-@primitive(x=lambda g, factors: _pixel_shuffle(g, factors=factors))
-def _pixel_unshuffle(x: Any, *, factors: Sizes) -> Any:
-    return kernel.unshuffle(x, factors)
+_unfold: Function = of_kernel("unfold", kernel.unfold, x=lambda g, spec: _fold(g, spec=spec))
+_fold: Function = of_kernel("fold", kernel.fold, columns=lambda g, spec: _unfold(g, spec=spec))
+_pixel_shuffle: Function = of_kernel("pixel_shuffle", kernel.shuffle, x=lambda g, factors: _pixel_unshuffle(g, factors=factors))
+_pixel_unshuffle: Function = of_kernel("pixel_unshuffle", kernel.unshuffle, y=lambda g, factors: _pixel_shuffle(g, factors=factors))
 
 
 def unfold_nd(
