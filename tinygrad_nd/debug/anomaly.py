@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import joined
 from ..node import Node, Watch, current_scope, locating, setting, source_line, watch, watching
-from ..tape import Op
+from ..tape import Op, saved_operands
 from ..tensor import Tensor
 from .sources import remember
 from .words import line_of, place, public, statistics, told, way
@@ -98,12 +98,7 @@ def _backward(op: Op, node: Node, i: int, g: Any, h: Any, path: list[Node]) -> s
     else:
         cause = "from a cotangent that was bad already: a sum of finite ones overflowed, or a hook replaced it"
     rows = [("cotangent", statistics(g))]
-    kept = zip(op.slots, node.saved) if isinstance(node.saved, tuple) and len(op.slots) == len(node.saved) else ()
-    for (kind, arg, _), value in kept:
-        if kind == "inputs":
-            rows += [(op.arg(k), statistics(a)) for k, a in enumerate(value)]
-        elif kind in ("input", "out") and value is not None:
-            rows.append((op.args[arg] if kind == "input" else "result", statistics(value)))
+    rows += [("result" if k < 0 else op.arg(k), statistics(a)) for k, a in saved_operands(node).items()]
     rows.append((f"gradient of {op.arg(i)}", statistics(h)))
     rows.append((op.arg(i), f"made by {told(node.parents[i])}"))
     if len(path) > 1:

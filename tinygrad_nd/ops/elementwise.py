@@ -53,7 +53,8 @@ def divmod(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     x=in_tiles(lambda g, x, y: along(g, _power_slope(x, y))),
     y=in_tiles(lambda g, x, out: along(g, _power_log(x, out))),
 )
-def _power(x: Any, y: Any) -> Any:
+def power(x: Any, y: Any) -> Any:
+    """x ** y. Operands broadcast. The derivative of 0 ** y in y is 0, and of x ** 0 in x is 0."""
     if type(y) not in (int, float) or not isinstance(x, np.ndarray) or x.dtype.kind not in "fc" or y not in (0.5, 2, 3, 4):
         return apply(np.power, x, y)
     if y == 0.5:  # as in x ** y of arrays; a power takes as long as ten products
@@ -61,11 +62,6 @@ def _power(x: Any, y: Any) -> Any:
     squared = apply(np.square, x if y == 2 or x.dtype != np.float16 else x.astype(np.float32))
     found = squared if y == 2 else apply(np.multiply, squared, x) if y == 3 else apply(np.square, squared)
     return found.astype(x.dtype, copy=False)
-
-
-def power(x: Any, y: Any) -> Tensor:
-    """x ** y. Operands broadcast. The derivative of 0 ** y in y is 0, and of x ** 0 in x is 0."""
-    return _power(x, y)
 
 
 @primitive(
@@ -215,13 +211,9 @@ keep_positive: Function = of_kernel("keep_positive", kernel.relu_grad, 2, g=lamb
 
 
 @primitive(x=in_tiles(lambda g, x: scale(g, _direction(x))))
-def _absolute(x: Any) -> Any:
-    return apply(np.absolute, x)
-
-
-def absolute(x: Any) -> Tensor:
+def absolute(x: Any) -> Any:
     """|x|; real for complex x. Its derivative at 0 is 0."""
-    return _absolute(x)
+    return apply(np.absolute, x)
 
 
 abs = absolute

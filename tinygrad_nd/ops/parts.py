@@ -18,18 +18,14 @@ __all__ = ["astype", "conj", "imag", "iscomplex", "iscomplexobj", "isreal", "isr
 
 
 @primitive(x=lambda g: g)
-def _real(x: Any) -> Any:
+def real(x: Any) -> Any:
+    """The real part."""
     return np.real(x)
 
 
 @primitive(x=lambda g: g * 1j)
 def _imag(x: Any) -> Any:
     return np.imag(x)
-
-
-def real(x: Any) -> Tensor:
-    """The real part."""
-    return _real(x)
 
 
 @named
