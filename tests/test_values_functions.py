@@ -364,6 +364,10 @@ def test_special_functions_are_scipys():
     np.testing.assert_allclose(nd.xlog1py([0.0, 2.0], [-1.0, 3.0]).data, special.xlog1py([0.0, 2.0], [-1.0, 3.0]))
 
 
+def test_the_second_derivative_of_erf_is_0_where_its_argument_doubled_is_infinite():
+    assert nd.hvp(lambda x: nd.sum(nd.erf(x)), [np.array([1e308, -1e308])], np.ones(2)).data.tolist() == [0, 0]
+
+
 def test_without_scipy_there_are_erfc_and_the_bessel_functions_and_the_others_say_what_to_install(monkeypatch):
     from tinygrad_nd.kernels import special as kernel
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from .arguments import flag
 from .kernels import elementwise as kernel
 from .kernels import spare, sums
 from .node import Node, recording, watching
@@ -32,6 +33,7 @@ def backward(output: Tensor, gradient: Any = None, *, retain_graph: bool = False
 
     Raises ValueError for a non-scalar without `gradient`, or one of another shape; RuntimeError for a graph already freed.
     """
+    _check_flags("backward", retain_graph, create_graph)
     g = cotangent("backward", output, gradient)
     arrived = sweep([output], [g], None, retain_graph=retain_graph or create_graph, create_graph=create_graph)
     with _accumulating:
@@ -64,6 +66,7 @@ def gradients(
     for what, those in (("outputs", outputs), ("inputs", inputs)):
         if not isinstance(those, (Tensor, list, tuple)):
             raise TypeError(f"gradients: {what} must be a tensor, or a list or tuple of them, but got {type(those).__name__}")
+    _check_flags("gradients", retain_graph, create_graph)
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if grad_outputs is not None and not isinstance(outputs, Tensor) and not isinstance(grad_outputs, (list, tuple)):
@@ -83,6 +86,13 @@ def gradients(
     arrived = sweep(live, cotangents, targets, retain_graph=retain, create_graph=create_graph)
     found = tuple(_own_handle(arrived.get(_node(x)), x) for x in xs)
     return found[0] if isinstance(inputs, Tensor) else found
+
+
+def _check_flags(where: str, retain_graph: Any, create_graph: Any) -> None:
+    if retain_graph is not None and retain_graph is not False:
+        flag(where, "retain_graph", retain_graph)
+    if create_graph is not False:
+        flag(where, "create_graph", create_graph)
 
 
 def sweep(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import number
+from ..arguments import number, whole
 from ..node import Node, enable_grad
 from ..replay import Unknown, Values, consistent, operands, run, values
 from ..sweep import gradients
@@ -116,6 +116,7 @@ def check_nodes(loss: Tensor, rtol: float = 1e-4, atol: float = 1e-7, *, seed: i
     """
     for what, value in (("rtol", rtol), ("atol", atol)):
         number("check_nodes", what, value, least=0, below=inf)
+    seed = whole("check_nodes", "seed", seed, 0)
     graph = graph_of("check_nodes", loss, kept=True)
     nodes, known = [n for n in graph if n.op is not None], values(graph, [loss])
     return Report([row for n in nodes for row in _rows(n, known, rtol, atol, np.random.default_rng([seed, len(nodes)]))])

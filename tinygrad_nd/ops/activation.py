@@ -33,7 +33,7 @@ _DENSITY = float(1 / np.sqrt(2 * np.pi))
 
 _erf = of_kernel("erf", special.erf, bare=True, x=lambda g, x: either(_erf_grad, g, x))
 _erf_grad: Function = of_kernel(  # g times the slope of erf at x
-    "erf_grad", kernel.erf_grad, 2, g=lambda h, x: _erf_grad(h, x), x=lambda h, g, x: scale(h, _erf_grad(g, x) * (-2 * x))
+    "erf_grad", kernel.erf_grad, 2, g=lambda h, x: _erf_grad(h, x), x=lambda h, g, x: scale(h, _erf_grad(g, x) * x * -2)
 )
 _gelu = of_kernel(
     "gelu", kernel.gelu, bare=True, x=lambda g, x, out, approximate: either(_gelu_grad, g, x, cut(out), approximate=approximate)
