@@ -98,43 +98,37 @@ def sgd(p: Any, g: Any, v: Any, lr: Any, momentum: Any, part: Any, nesterov: Any
     return p, v
 
 
-def adam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+def _moments(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any) -> tuple[Any, ...]:
+    """The numbers shrunk, and the means of gradients and of their squares."""
     m += new1 * (g - m)
     v *= b2
     v += new2 * (g * g)
     if shrink != 1:
         p *= shrink
+    return p, m, v
+
+
+def adam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
+    p, m, v = _moments(p, g, m, v, shrink, new1, b2, new2)
     p -= rate * m / (np.sqrt(v) + eps)
     return p, m, v
 
 
 def amsgrad(p: Any, g: Any, m: Any, v: Any, top: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
-    m += new1 * (g - m)
-    v *= b2
-    v += new2 * (g * g)
+    p, m, v = _moments(p, g, m, v, shrink, new1, b2, new2)
     top = np.maximum(top, v)
-    if shrink != 1:
-        p *= shrink
     p -= rate * m / (np.sqrt(top) + eps)
     return p, m, v, top
 
 
 def nadam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, ahead: Any, eps: Any) -> tuple[Any, ...]:
-    m += new1 * (g - m)
-    v *= b2
-    v += new2 * (g * g)
-    if shrink != 1:
-        p *= shrink
+    p, m, v = _moments(p, g, m, v, shrink, new1, b2, new2)
     p -= (rate * g + ahead * m) / (np.sqrt(v) + eps)
     return p, m, v
 
 
 def radam(p: Any, g: Any, m: Any, v: Any, shrink: Any, new1: Any, b2: Any, new2: Any, rate: Any, eps: Any, known: Any) -> tuple[Any, ...]:
-    m += new1 * (g - m)
-    v *= b2
-    v += new2 * (g * g)
-    if shrink != 1:
-        p *= shrink
+    p, m, v = _moments(p, g, m, v, shrink, new1, b2, new2)
     p -= rate * m / (np.sqrt(v) + eps) if known else rate * m
     return p, m, v
 
