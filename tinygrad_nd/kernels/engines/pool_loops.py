@@ -13,7 +13,6 @@ from .plain import Loop
 
 U = np.uintp
 ZERO, ONE, TWO, FOUR = U(0), U(1), U(2), U(4)
-_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}  # by their size in bytes
 
 
 # Maxima and their taps.
@@ -96,25 +95,8 @@ def _better(n, y, codes, o, top, tap, at, t):
 
 @Loop
 def _every(n, y, o, a, stride):
-    if stride == ONE:
-        for i in range(n):
-            y[o + i] = a[i]
-    elif stride == TWO:
-        _every_second(n, y, o, a)
-    else:
-        for i in range(n):
-            y[o + i] = a[stride * i]
-
-
-@Loop
-def _every_second(n, y, o, a):
-    if a.dtype.itemsize == 8:
-        for i in range(n):
-            y[o + i] = a[TWO * i]
-    else:  # the lower halves of pairs, which is one instruction for a vector
-        pairs = a.view(_UNSIGNED[2 * a.dtype.itemsize])
-        for i in range(n):
-            y[o + i] = _UNSIGNED[a.dtype.itemsize](pairs[i]).view(a.dtype)
+    for i in range(n):
+        y[o + i] = a[stride * i]
 
 
 # The same where columns are long.
