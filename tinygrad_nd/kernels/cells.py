@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from math import prod
@@ -41,6 +41,15 @@ def numpy_tiles(row: int) -> Iterator[None]:
         if row >= LONG:
             np.setbufsize(16)  # until the end of errstate
         yield
+
+
+def run(f: Callable[..., None], row: int, operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]], key: Any = None) -> None:
+    """f on all tasks, which follow from the layout of the operands and the key; in NumPy on tiles of such rows."""
+    if engines.is_compiled(f):
+        engines.repeat(f, operands, tasks, key)
+    else:
+        with numpy_tiles(row):
+            engines.run(f, tasks())
 
 
 @lru_cache(64)

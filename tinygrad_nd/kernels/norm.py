@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import blocks, engines, memory, rows
-from .cells import Axes, cells_of, numpy_tiles, tile_size
+from .cells import Axes, cells_of, run, tile_size
 from .memory import Array
 from .sums import reduce_sum
 
@@ -160,7 +160,7 @@ def _moments(x: Array, axes: Axes, within: Axes) -> tuple[Array, Array]:
     outer, inner, lanes = cells.shape
     counts = np.diff([*range(0, inner, step), inner])[:, None, None]
     means, variances = np.zeros((2, len(counts), outer, lanes), x.dtype)
-    _each(f, (view, means, variances), lambda: [(view[p, q], means[j, p], variances[j, p]) for p, q, j in pieces])
+    run(f, max(cells.shape[1:]), (view, means, variances), lambda: [(view[p, q], means[j, p], variances[j, p]) for p, q, j in pieces])
     mean = (means * counts).sum(0, dtype=np.float64) / inner
     variance = ((variances + np.square(means - mean)) * counts).sum(0) / inner
     mean, variance = cells.restored(mean), cells.restored(variance)
@@ -179,7 +179,7 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes, out: Array | None = Non
     outer, inner, lanes = cells.shape
     found = np.zeros((2, -(-inner // step), outer, lanes), x.dtype)
     tasks = lambda: [(*[v[p, q] for v in views], *[c[p] for c in flat], found[0, j, p], found[1, j, p]) for p, q, j in pieces]
-    _each(f, (*views, *flat, found), tasks)
+    run(f, max(cells.shape[1:]), (*views, *flat, found), tasks)
     rest = (-1, *(a for a in within if a not in cells.inner))
     total, product = (cells.restored(s).sum(rest, keepdims=True)[..., 0] for s in found.sum(1, dtype=np.float64))
     return total, product
@@ -194,17 +194,9 @@ def per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
     flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
     pieces = cells.pieces(tile_size(f, x.size))[1]
-    _each(f, (target, *views, *flat), lambda: [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in pieces])
+    tasks = lambda: [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in pieces]
+    run(f, max(cells.shape[1:]), (target, *views, *flat), tasks)
     return out
-
-
-def _each(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]]) -> None:
-    """f on all tasks, which follow from the layout of the operands."""
-    if engines.is_compiled(f):
-        engines.repeat(f, operands, tasks)
-    else:
-        with numpy_tiles(max(operands[0].shape[1:], default=0)):
-            engines.run(f, tasks())
 
 
 # Tiles: (outer, inner, lanes), of coefficients (outer, lanes).

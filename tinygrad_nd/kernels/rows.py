@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, engines, memory, parallel
-from .cells import LONG, Axes, compiled, number, numpy_tiles, parts_of, summed, tile_size
+from . import blas, memory, parallel
+from .cells import LONG, Axes, compiled, number, parts_of, run, summed, tile_size
 from .memory import Array
 
 
@@ -38,7 +38,7 @@ def normalise(x: Array, weight: Array, bias: Array, axes: Axes, eps: float, cent
         cut = y.reshape(-1, rows.n), given.reshape(-1, rows.n), *found.reshape(2, -1, 1)
         return _tasks(f, cut, (w.reshape(-1), b.reshape(-1), number(eps, x.dtype)), (), centred)
 
-    _run(f, (y, given, found, w, b), tasks, (rows.n, eps, centred))
+    run(f, rows.n, (y, given, found, w, b), tasks, (rows.n, eps, centred))
     return y.transpose(rows.back), *(a.transpose(rows.back) for a in found)
 
 
@@ -52,7 +52,7 @@ def gradients(g: Array, x: Array, weight: Array, mean: Array, rstd: Array, axes:
         cut = *(a.reshape(-1, rows.n) for a in (dx, given, seen)), middle.reshape(-1, 1), scale.reshape(-1, 1)
         return _tasks(f, cut, (w.reshape(-1),), parts, centred)
 
-    _run(f, (dx, given, seen, middle, scale, w, parts), tasks, (rows.n, centred))
+    run(f, rows.n, (dx, given, seen, middle, scale, w, parts), tasks, (rows.n, centred))
     dweight, dbias = summed(parts, f).reshape(2, *rows.varying)
     if weight.size < rows.n:
         gone = tuple(a for a in axes if weight.shape[a] < rows.varying[a])
@@ -98,14 +98,6 @@ def _tasks(
     rows, n = cut[0].shape
     boxes = _boxes(rows, max(1, tile_size(f, cut[0].size) // max(n, 1)))
     return [(*[a[box] for a in cut], *whole, *[p[i] for p in parts], centred) for i, box in enumerate(boxes)]
-
-
-def _run(f: Callable[..., None], operands: Sequence[Array], tasks: Callable[[], list[tuple[Any, ...]]], key: tuple[Any, ...]) -> None:
-    if engines.is_compiled(f):
-        engines.repeat(f, operands, tasks, key)
-    else:
-        with numpy_tiles(key[0]):
-            engines.run(f, tasks())
 
 
 # Tiles. NumPy calls a loop for each row that it scales or shifts, and BLAS does not. So short rows are scaled by matrices; and they are
