@@ -452,3 +452,11 @@ def test_an_infinity_reaches_only_the_points_that_see_it():
             expected = getattr(reference, contraction)(*given, spec)
             actual = getattr(choose, contraction)(*given, spec, "gemm")
         np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
+
+
+def test_no_library_is_loaded_where_compiled_transforms_take_much_less_time(monkeypatch):
+    pytest.importorskip("llvmlite")
+    engines.set_engine("jit")
+    monkeypatch.setattr(fft, "_bytes_per_second", None)
+    spec = ConvSpec((32,) * 3, (9,) * 3, (1,) * 3, ((4, 4),) * 3, (1,) * 3)
+    assert fft._sooner.__wrapped__(engines.compiled("spectra"), 2, 16, 16, spec, np.dtype(np.float32))

@@ -36,6 +36,7 @@ LINE = 16  # channels side by side that are worth reading together
 SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 RATED = 9  # taps along an axis from which the library may well be taken: its rate is measured, for which it is loaded
 PASSES = 2  # of memory that a number transformed takes, with shorter kernels
+SURE = 1.4  # times a compiled kernel's predicted time, above which the library need not be loaded to tell that it takes longer
 LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is the more underestimated of the two
 
 
@@ -264,16 +265,18 @@ class Tiling:
 
 
 @lru_cache(1024)
-def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Tiling:
-    """The tiles that cost least, among some lengths between one kernel and the whole image."""
+def plan(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], measured: bool = True) -> Tiling:
+    """The tiles that cost least, among some lengths between one kernel and the whole image. Unless told, the library is `measured`."""
+    rated = measured and max(spec.kernel, default=1) >= RATED
+    each = 4 / _bytes_per_second() if rated else PASSES * blas.pass_seconds(parallel.num_threads())
     extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
     whole = [fast_length(s * (o - 1) + e) for s, o, e in zip(spec.stride, spec.out, extents)]
     sizes = {max(whole, default=1)} | {int(max(extents, default=1) * by) for by in (1.5, 2, 2.5, 3, 4, 6, 8, 12, 16, 24)}
     lengths = {tuple(min(max(fast_length(e), fast_length(f)), w) for e, w in zip(extents, whole)) for f in sizes}
-    return min((_tiling(n, c, m, spec, dtype, length) for length in lengths), key=lambda tiling: (tiling.seconds, tiling.length))
+    return min((_tiling(n, c, m, spec, dtype, length, each) for length in lengths), key=lambda tiling: (tiling.seconds, tiling.length))
 
 
-def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length: tuple[int, ...]) -> Tiling:
+def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length: tuple[int, ...], each: float) -> Tiling:
     extents = [d * (k - 1) + 1 for d, k in zip(spec.dilation, spec.kernel)]
     points = tuple(min((f - e) // s + 1, o) for f, e, s, o in zip(length, extents, spec.stride, spec.out))
     count = tuple(-(-o // step) for o, step in zip(spec.out, points))
@@ -284,7 +287,6 @@ def _tiling(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any], length
     narrow = per_group <= 2
     products = complexes * 2.6e-9 if narrow else product_seconds(complexes, per_group, per_group, np.result_type(dtype, np.complex64))
     spectra = f * kernels * dtype.itemsize
-    each = 4 / _bytes_per_second() if max(spec.kernel, default=1) >= RATED else PASSES * blas.pass_seconds(parallel.num_threads())
     transforms = 2.2 * (0.4 + 0.75 * spec.rank) * transformed * each
     seconds = 2.8e-3 + transforms + 1.9 * products + (1e3 if spectra > SPECTRA else 0)
     return Tiling(length, points, cut, count, seconds, spectra)
@@ -321,8 +323,12 @@ def _compiled(*about: Any) -> ModuleType | None:
 
 @lru_cache(1024)
 def _sooner(compiled: ModuleType, *about: Any) -> bool:
-    other = _by_matrices(*about) or plan(*about)
-    return bool(compiled.takes(*about) and compiled.cost(*about)[0] < other.seconds)
+    if not compiled.takes(*about):
+        return False
+    seconds, matrices = compiled.cost(*about)[0], fourier_cover(*about)
+    if SURE * seconds < plan(*about, measured=False).seconds:
+        return matrices is None or bool(seconds < matrices.seconds)
+    return bool(seconds < (_by_matrices(*about) or plan(*about)).seconds)
 
 
 @lru_cache(1024)
