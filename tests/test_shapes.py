@@ -294,6 +294,8 @@ NETS = {
     "p-norms": (chain(lambda x: nd.lp_pool_nd(x, 2, (3,), 2), conv(3)), 7, 2, 0),
     "pixels shuffled": (lambda x: conv(3)(nd.pixel_shuffle_nd(nd.concatenate([x, conv(3, 1, 1)(x)], 1), 2)), None, Fraction(1, 2), None),
     "pixels gathered": (lambda x: nd.conv_nd(nd.pixel_unshuffle_nd(x, 2), np.ones((1, 2, 3))), 6, 2, 0),
+    "flipped there and back": (lambda x: nd.flip(conv(3, 2)(nd.flip(x, 2)), 2), 3, 2, 1),
+    "means of pairs": (chain(conv(3), lambda x: nd.mean(nd.reshape(x, (1, 1, -1, 2)), 3)), 4, 2, 0),
     "repeated": (chain(conv(3, 1, 1), lambda x: nd.repeat(x, 2, 2), conv(3, 1, 1)), None, Fraction(1, 2), None),
 }
 
