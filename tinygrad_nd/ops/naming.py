@@ -36,7 +36,7 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
     @wraps(f)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            if len(args) > first or kwargs:
+            if flags and (kwargs or len(args) > first):
                 for key, i in flags.items():
                     if type(given := args[i] if i < len(args) else kwargs.get(key, 0)) not in (bool, int):
                         flag(name, key, given)
