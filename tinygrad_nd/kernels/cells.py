@@ -104,16 +104,18 @@ class Cells:
         self.folds = next((r for r in range(most, 1, -1) if inner % r == 0), 1)
         self.shape = (outer, inner // self.folds, self.lanes * self.folds)
         self.kept = tuple(1 if a in self.inner else n for a, n in enumerate(shape))
+        before = order.index(self.innermost[0]) if self.innermost else len(order)
+        self.lying = [self.kept[a] for a in order]  # what is kept, as it lies in memory, repeated by the folds
+        self.lying.insert(before, self.folds)
+        self.folded = (slice(None),) * before + (None,)
 
     def view(self, a: Array) -> Array:
         return np.ascontiguousarray(a.transpose(self.order)).reshape(self.shape)
 
     def flat(self, coefficient: Array) -> Array:
         """A coefficient per cell, (outer, lanes)."""
-        if coefficient.shape != self.kept:
-            coefficient = np.broadcast_to(coefficient, self.kept)
-        out = np.empty((self.shape[0], self.folds, self.lanes), coefficient.dtype)
-        out[...] = coefficient.transpose(self.order).reshape(-1, 1, self.lanes)
+        out = np.empty(self.lying, coefficient.dtype)
+        out[...] = coefficient.transpose(self.order)[self.folded]
         return out.reshape(-1, self.shape[2])
 
     def statistic(self, found: Array) -> Array:
