@@ -36,10 +36,13 @@ def named(f: Callable[P, R], within: str = "") -> Callable[P, R]:
     @wraps(f)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            if flags and (kwargs or len(args) > first):
+            for key, given in kwargs.items():
+                if type(given) is not bool and key in flags and type(given) is not int:
+                    flag(name, key, given)
+            if len(args) > first:
                 for key, i in flags.items():
-                    if type(given := args[i] if i < len(args) else kwargs.get(key, 0)) not in (bool, int):
-                        flag(name, key, given)
+                    if i < len(args) and type(args[i]) not in (bool, int):
+                        flag(name, key, args[i])
             return f(*args, **kwargs)
         except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError) as error:
             if told := misfit(name, error, f):
