@@ -283,21 +283,26 @@ def _compile(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
             manager.add_loop_rotate_pass()
         manager.add_instruction_combine_pass()
         manager.add_simplify_cfg_pass()
-    _unlocked("LLVMPY_RunNewModulePassManager")(manager, module, passes)
+    try:
+        return _unlocked(manager, module, passes, machine)
+    except (AttributeError, TypeError, ctypes.ArgumentError):  # an llvmlite that is made otherwise
+        manager.run(module, passes)
+        compiled: bytes = machine.emit_object(module)
+        return compiled
+
+
+def _unlocked(manager: Any, module: Any, passes: Any, machine: Any) -> bytes:
+    """The optimised module as an object file, without the lock that llvmlite holds meanwhile: each of our modules has its own context."""
+    lib = binding.ffi.lib
+    lib.LLVMPY_RunNewModulePassManager._cfn(manager, module, passes)
     with binding.ffi.OutputString() as error:
-        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        buffer = lib.LLVMPY_TargetMachineEmitToMemory._cfn(machine, module, 1, error)
         if not buffer:
             raise RuntimeError(str(error))
     try:
-        return ctypes.string_at(binding.ffi.lib.LLVMPY_GetBufferStart(buffer), binding.ffi.lib.LLVMPY_GetBufferSize(buffer))
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
     finally:
-        binding.ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
-
-
-def _unlocked(name: str) -> Any:
-    """A function of LLVM that takes long, without the lock that llvmlite holds meanwhile: each of our modules has its own context."""
-    f = getattr(binding.ffi.lib, name)
-    return getattr(f, "_cfn", f)
+        lib.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 @cache
