@@ -168,6 +168,24 @@ def test_a_nest_of_arrays_has_derivatives_nested_alike():
     close(bent["rest"][1], (up["rest"][1].data - down["rest"][1].data) / (2 * eps), rtol=1e-6)
 
 
+def test_a_function_may_give_its_arguments_new_values():
+    def f(p):
+        p["a"], p["b"] = p["a"] * 2, p["a"]
+        return p["a"] * p["b"]
+
+    given = {"a": nd.tensor(3.0)}
+    slopes = nd.grad(f)(given)
+    assert list(slopes) == ["a"] and list(given) == ["a"]
+    close(slopes["a"], 12)
+
+    def doubled(x):
+        x *= 2
+        return x * x
+
+    close(nd.grad(lambda t: nd.grad(doubled)(t * 1))(3.0), 8)
+    close(nd.grad(lambda t: nd.grad(doubled)(t * 1) ** 2)(3.0), 384)
+
+
 def test_a_nest_of_results_has_a_matrix_for_each_pair():
     f = lambda p: {"sum": p["a"] + p["b"], "size": (p["a"] * p["b"]).sum()}
     p = {"a": V, "b": 2 * V}

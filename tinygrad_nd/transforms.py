@@ -20,7 +20,7 @@ from .ops.linalg import operand
 from .ops.parts import alias
 from .ops.shape import reshape, stack
 from .sweep import depends_on_others, gradients
-from .tensor import Tensor, astensor
+from .tensor import Tensor, astensor, handle
 from .tree import NEST, leaves, like, mapped, parts
 from .values import numeric
 
@@ -216,8 +216,11 @@ def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any], picked: Se
     fresh = list(args)
     for i in picked:
         fresh[i] = _fresh(args[i], where, f"argument {i}")
+    points = tuple(fresh[i] for i in picked)
+    for i in picked:
+        fresh[i] = mapped(_other_handle, fresh[i])  # f may give new values to its arguments, or to keys of a dict
     with enable_grad():
-        return f(*fresh, **kwargs), tuple(fresh[i] for i in picked)
+        return f(*fresh, **kwargs), points
 
 
 def _fresh(x: Any, where: str, name: str) -> Any:
@@ -227,6 +230,10 @@ def _fresh(x: Any, where: str, name: str) -> Any:
     if t.dtype.kind not in "fc":
         raise TypeError(f"{where}: {name} is {t.dtype}, but only floating and complex values have derivatives; use .astype")
     return alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)
+
+
+def _other_handle(t: Tensor) -> Tensor:
+    return t if t.is_leaf else handle(t._data, t._node)
 
 
 def _is_nest(x: Any) -> bool:
