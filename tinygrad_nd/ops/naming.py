@@ -17,6 +17,7 @@ from ..node import asked_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_NEVER = 1 << 10  # a position where no argument stands
 
 
 def titled(f: Callable[P, R], name: str, doc: str, parameters: Iterable[inspect.Parameter] = (), result: Any = "Tensor") -> Callable[P, R]:
@@ -75,6 +76,3 @@ def _flags(f: Callable[..., Any]) -> dict[str, int]:
         given += [(name, default, True) for name, default in (f.__kwdefaults__ or {}).items()]
     flags = ((name, _NEVER if alone else i) for i, (name, default, alone) in enumerate(given) if type(default) is bool)
     return {name: i for name, i in flags if name not in ("where", "copy", "optimize")}  # which take more than that
-
-
-_NEVER = 1 << 10  # a position where no argument stands

@@ -98,7 +98,7 @@ class _Side(NamedTuple):
 def _ways(
     tiling: Tiling, kernel: tuple[int, ...], c: int, m: int, dtype: np.dtype[Any], gradient: bool = False
 ) -> tuple[tuple[Way, ...], tuple[Way, ...], tuple[Way, ...]]:
-    """Of x, weights and results; for their gradient, of x, cotangents and weights. What goes them is compiled."""
+    """Of x, weights and results; for their gradient, of x, cotangents and weights. The transforms are compiled here, side by side."""
 
     def of(points: Sequence[int], sign: int, back: bool = False) -> tuple[Way, ...]:
         axes = enumerate(zip(points, _circles(tiling), strict=True), 1)
