@@ -221,6 +221,7 @@ IMAGES = np.zeros((2, 1, 4, 4))
         (lambda: data.one_hot([0.5]), TypeError, "float64"),
         (lambda: data.one_hot([3], 3), ValueError, "0 to 2"),
         (lambda: data.one_hot([-1]), ValueError, "-1"),
+        (lambda: data.one_hot([1], 2**70), ValueError, "one_hot: num_classes"),
         (lambda: data.train_test_split(X, test_size=1.0), ValueError, "0 to train"),
         (lambda: data.prefetch([1], 0), ValueError, "n=0"),
         (lambda: data.prefetch([1], 1.5), TypeError, "1.5"),

@@ -324,6 +324,7 @@ def test_names_from_other_libraries_are_told_ours(name, way_out):
 def test_odd_kinds_are_refused_in_the_name_of_the_function():
     for call, said in (
         (lambda: nd.conv_nd(X, W, padding_mode={}), "conv_nd: padding_mode must be zeros"),
+        (lambda: nd.conv_nd(X, W, padding_mode=np.array(["zeros", "reflect"])), "conv_nd: padding_mode must be zeros"),
         (lambda: nd.conv_nd(X, W, padding_mode=[[1], [2]]), "conv_nd: padding_mode must be zeros"),
         (lambda: nd.conv_transpose_nd(zeros(2, 4, 0, 9), W), r"conv_transpose_nd: x has spatial size \(0, 9\)"),
         (lambda: nd.nn.Sequential(nd.nn.ReLU())[3], "Sequential: there is no layer 3, but 1 of them"),

@@ -335,6 +335,7 @@ ERRORS = {
     "arrays for data": (dict(data=(X, Y)), TypeError, "nd.data.batches"),
     "an array for data": (dict(data=X), TypeError, "nd.data.batches"),
     "one pass for two epochs": (dict(data=generator_of_batches()), TypeError, "gone through once"),
+    "validation of nothing": (dict(validation=[None]), TypeError, "a batch must be a pair"),
     "no validation": (dict(validation=[]), ValueError, "validation has no batches"),
     "triples": (dict(data=[(X, Y, Y)]), TypeError, r"3 things.*loss\(model, batch\)"),
     "loss no function": (dict(loss=3), TypeError, "loss must be a function"),

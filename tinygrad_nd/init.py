@@ -147,7 +147,10 @@ def zeros(shape: Shape, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) 
 
 def constant(shape: Shape, value: float = 0.0, *, dtype: npt.DTypeLike | None = None, rng: Rng = None) -> np.ndarray:
     """`value` everywhere. `rng` is accepted for a uniform signature and not used."""
-    return np.full(_shape("constant", shape), numeric(value, None, "constant"), _dtype("constant", dtype, "fc"))
+    number = numeric(value, None, "constant")
+    if number.size != 1:
+        raise ValueError(f"constant: value must be one number, but has shape {number.shape}")
+    return np.full(_shape("constant", shape), number.item(), _dtype("constant", dtype, "fc"))
 
 
 def fans(shape: Shape) -> tuple[int, int]:

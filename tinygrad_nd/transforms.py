@@ -226,7 +226,7 @@ def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any], picked: Se
 def _fresh(x: Any, where: str, name: str) -> Any:
     if _is_nest(x):
         return like(x, [_fresh(v, where, f"{name}[{k!r}]") for k, v in parts(x)])
-    t: Tensor = operand(x, where)
+    t: Tensor = operand(x, f"{where}: {name}")
     if t.dtype.kind not in "fc":
         raise TypeError(f"{where}: {name} is {t.dtype}, but only floating and complex values have derivatives; use .astype")
     return alias(t) if t.requires_grad and recording.get() else astensor(t.data, requires_grad=True, name=t.name)

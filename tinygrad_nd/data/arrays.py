@@ -51,6 +51,7 @@ def one_hot(labels: npt.ArrayLike, num_classes: int | None = None, *, dtype: npt
     index = index.astype(np.intp)
     largest = int(index.max(initial=-1))
     classes = largest + 1 if num_classes is None else whole("one_hot", "num_classes", num_classes, 0)
+    number("one_hot", "num_classes", classes, most=1 << 40)
     if index.min(initial=0) < 0 or largest >= classes:
         raise ValueError(f"one_hot: labels run from {index.min()} to {largest}, outside the {classes} classes 0 to {classes - 1}")
     out = np.zeros((*index.shape, classes), default_dtype() if dtype is None else dtype_of("one_hot", dtype))

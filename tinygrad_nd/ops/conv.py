@@ -236,7 +236,7 @@ def is_channels_last(where: str, layout: str | None) -> bool:
 
 def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -> tuple[Tensor, ConvSpec]:
     """x padded along the axes whose mode is not zeros, and the spec of what is left to do."""
-    if padding_mode == "zeros":
+    if isinstance(padding_mode, str) and padding_mode == "zeros":
         return x, spec
     modes = padding_modes("conv_nd", padding_mode, spec.rank)
     size, left = list(spec.size), list(spec.padding)
@@ -253,10 +253,11 @@ def _pad_by_mode(x: Tensor, spec: ConvSpec, padding_mode: str | Sequence[str]) -
 def padding_modes(where: str, padding_mode: str | Sequence[str], rank: int) -> tuple[str, ...]:
     """The mode of every axis."""
     modes: tuple[Any, ...] = tuple(padding_mode) if isinstance(padding_mode, (list, tuple)) else (padding_mode,) * rank
-    if len(modes) != rank or any(m not in list(NUMPYS) for m in modes):
-        guess = next((f"; NumPy's {m!r} is {ours!r} here" for m in map(str, modes) for ours, numpys in NUMPYS.items() if m == numpys), "")
+    if len(modes) != rank or not all(isinstance(m, str) and m in NUMPYS for m in modes):
+        words = [m for m in modes if isinstance(m, str)]
+        guess = next((f"; NumPy's {numpys!r} is {ours!r} here" for ours, numpys in NUMPYS.items() if numpys in words), "")
         raise ValueError(
             f"{where}: padding_mode must be zeros, reflect, replicate or circular, one for all or one for each of {rank} axes, "
-            f"but is {padding_mode!r}{guess}"
+            f"but is {shown(padding_mode)}{guess}"
         )
     return modes

@@ -143,6 +143,8 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Dtype = float) -> Any:
 @maker
 def arange(start: float, stop: float | None = None, step: float = 1, dtype: Dtype = None) -> Any:
     """start, start + step, ... up to but without stop; arange(stop) counts from 0."""
+    if np.ndim(step) == 0 and step == 0:
+        raise ValueError("arange: step must not be 0")
     first, last = (0, start) if stop is None else (start, stop)
     return np.arange(first, last, step, dtype=dtype)
 

@@ -6,6 +6,7 @@ The pass back is one pass over memory as the function itself; where it is record
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +31,10 @@ __all__ = [
 _REQUIRED = inspect.Parameter.empty
 
 
-def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameters: Any) -> Function:
-    """A function of x and some numbers; the formula is its pullback, on tensors."""
+def _activation(
+    name: str, doc: str, formula: Callable[..., Tensor], fits: tuple[str, Callable[..., Any]] | None = None, **parameters: Any
+) -> Function:
+    """A function of x and some numbers, which satisfy `fits`; the formula is its pullback, on tensors."""
 
     def back(g: Any, x: Any, parameters: tuple[float, ...]) -> Any:
         return formula(g, x, *parameters) if isinstance(g, Tensor) else kernel.pull(name, g, x, parameters)
@@ -54,6 +57,8 @@ def _activation(name: str, doc: str, formula: Callable[..., Tensor], **parameter
             for (n, _), v in zip(parameters.items(), rest):
                 number(name, n, v)
             numbers = tuple(float(v) for v in rest)
+            if fits and not fits[1](*numbers):
+                raise ValueError(f"{name}: {fits[0]}, but got {', '.join(f'{n}={v:g}' for n, v in zip(parameters, numbers))}")
         return run(real(x, name), parameters=numbers)
 
     return titled(function, name, doc, known)
@@ -89,6 +94,7 @@ hard_tanh = _activation(
     "hard_tanh",
     "x between min_val and max_val, and these beyond.",
     lambda g, x, low, high: where((x.data > low) & (x.data < high), g, 0),
+    ("min_val must not be above max_val", operator.le),
     min_val=-1.0,
     max_val=1.0,
 )
@@ -106,7 +112,13 @@ threshold = _activation(
     threshold=_REQUIRED,
     value=_REQUIRED,
 )
-softshrink = _activation("softshrink", "x moved towards 0 by lambd, and 0 for what is not that far away.", _far, lambd=0.5)
+softshrink = _activation(
+    "softshrink",
+    "x moved towards 0 by lambd, and 0 for what is not that far away.",
+    _far,
+    ("lambd must be at least 0", (0.0).__le__),
+    lambd=0.5,
+)
 hardshrink = _activation("hardshrink", "x, but 0 between -lambd and lambd.", _far, lambd=0.5)
 tanhshrink = _activation("tanhshrink", "x - tanh(x).", lambda g, x: g * square(tanh(x)))
 softsign = _activation("softsign", "x / (1 + |x|).", lambda g, x: g / square(1 + abs(x)))
@@ -114,7 +126,11 @@ elu = _activation(
     "elu", "x above 0, alpha (exp(x) - 1) below.", lambda g, x, alpha: where(x.data > 0, g, g * alpha * exp(_below(x))), alpha=1.0
 )
 celu = _activation(
-    "celu", "x above 0, alpha (exp(x / alpha) - 1) below.", lambda g, x, alpha: where(x.data > 0, g, g * exp(_below(x) / alpha)), alpha=1.0
+    "celu",
+    "x above 0, alpha (exp(x / alpha) - 1) below.",
+    lambda g, x, alpha: where(x.data > 0, g, g * exp(_below(x) / alpha)),
+    ("alpha must not be 0", bool),
+    alpha=1.0,
 )
 selu = _activation(
     "selu",

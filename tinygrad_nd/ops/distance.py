@@ -119,7 +119,8 @@ def triplet_margin_loss(
     With swap=True, the negative is compared with the closer of anchor and positive.
     """
     name = "triplet_margin_loss"
-    for option, value in (("margin", margin), ("p", p), ("eps", eps)):
+    number(name, "margin", margin, above=0)
+    for option, value in (("p", p), ("eps", eps)):
         number(name, option, value)
     flag(name, "swap", swap)
     a, b, c = real(anchor, name), real(positive, name), real(negative, name)

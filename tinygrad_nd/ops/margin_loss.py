@@ -103,6 +103,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, *, 
     Shapes: input and target (*lead, C), weight (C,).
     """
     where = "multilabel_soft_margin_loss"
+    check_reduction(reduction, where)
     x, t = pair(where, input, target)
     if not x.ndim:
         raise ValueError(f"{where}: input needs a class axis, (*lead, C), but is a number")

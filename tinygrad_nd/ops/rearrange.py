@@ -97,7 +97,7 @@ def roll(x: Any, shift: Axes, axis: Axes | None = None) -> Tensor:
     shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
     if shifts.ndim > 1 or shifts.dtype.kind not in "iu":
         raise ValueError(f"roll: shift={shown(shift)} and axis={shown(axis)} must be ints, or sequences of as many")
-    each = tuple(axis_of(a, x.ndim, "roll") for a in axes)
+    each = tuple(axis_of(a, x.ndim, "roll") for a in axes.tolist())
     return _roll(x, shift=tuple(shifts.tolist()), axes=each)
 
 

@@ -152,11 +152,11 @@ def count(batch: Any) -> int:
     return int(shape[0]) if shape else 1
 
 
-def sample(data: Any) -> Any:
-    """The first batch of data that have one without being gone through; None of others."""
+def sample(data: Any) -> list[Any]:
+    """The first batch of data that have one without being gone through; of others, none."""
     if isinstance(data, Batches) and data.transform is None:
-        return mapped(lambda a: a[: data.size], data.arrays)
-    return data[0] if isinstance(data, (list, tuple)) else None
+        return [mapped(lambda a: a[: data.size], data.arrays)]
+    return [*data[:1]] if isinstance(data, (list, tuple)) else []
 
 
 def shapes(batch: Any) -> list[Any]:

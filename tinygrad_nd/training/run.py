@@ -109,12 +109,12 @@ class Run:
     def try_validation(self) -> None:
         """Judges a batch of validation data that are shaped otherwise than the training's, so that what does not fit is refused at once."""
         learned, batch = sample(self.data), sample(self.validation)
-        if self.step or self.batch or learned is None or batch is None or shapes(batch) == shapes(learned):
+        if self.step or self.batch or not learned or not batch or shapes(batch) == shapes(learned):
             return
         try:
             with evaluating(self.model), no_grad():
-                value, prediction = self.judge(batch)
-                self.measure(Means(), batch, value.item(), prediction)
+                value, prediction = self.judge(batch[0])
+                self.measure(Means(), batch[0], value.item(), prediction)
         except Exception as error:
             error.add_note("fit: this is the first batch of validation, which was tried before the first step")
             raise
