@@ -228,6 +228,13 @@ def test_check_nodes_steps_aside_at_kinks():
     assert "kink" in next(r.note for r in report.rows if r.operation == "relu")
 
 
+def test_check_nodes_moves_what_is_computed_beforehand_along_with_its_operand():
+    x = leaf([[0.5, 1.0, -1.0], [2.0, 0.0, 1.5]])
+    slopes = nd.gradients(nd.var(x, 1).sum() + nd.std(x) + nd.layer_norm(x, 3)[0, 0], [x], create_graph=True)[0]
+    report = nd.debug.check_nodes(nd.sum(slopes * slopes))
+    assert report.ok and all(r.status == "right" for r in report.rows if "variance" in r.operation)
+
+
 def test_check_nodes_takes_complex_integer_and_reused_operands():
     z, x = leaf([1 + 2j, 0.5 - 1j]), leaf([[1.0, 2.0], [3.0, 4.0]])
     loss = nd.abs(nd.exp(z) * nd.conj(z)).sum() + (x @ x)[[0, 1, 1], [1, 0, 0]].sum() + (x * np.array([1, 2])).sum()

@@ -7,8 +7,8 @@ from samples import SAMPLES, Sample, for_each
 import tinygrad_nd as nd
 
 DIFFERENTIABLE = [s for s in SAMPLES if s.differentiable]
-AGAIN = {"max_pool", "mse_loss", "smooth_l1_loss", "kl_div", "unit", "gelu_grad", "silu_grad", "normalise_grad"}  # from their operands
-UNTIMED = {"cholesky", "concatenate", "stack", "setitem", "variance gradient", "nll_loss gradient"}  # an operand is not known, or not apt
+AGAIN = {"max_pool", "mse_loss", "smooth_l1_loss", "kl_div", "unit", "gelu_grad", "silu_grad", "normalise_grad", "var", "std"}
+UNTIMED = {"cholesky", "concatenate", "stack", "setitem", "nll_loss gradient"}  # an operand is not known, or not apt
 UNTIMED |= {"normalise weight gradient", "normalise bias gradient"}
 
 

@@ -172,6 +172,15 @@ def _moments(of: dict[str, Any]) -> dict[str, Any]:
     return {"mean": mean, "rstd": rstd} | ({"g": of["g"].copy()} if "g" in of else {"found": found})
 
 
+def _spread(of: dict[str, Any], root: bool = False) -> dict[str, Any]:
+    x, axes = of["x"], of["axes"]
+    mean, variance = norm.moments(x, axes)
+    if "divisor" not in of:
+        return {"mean": mean}
+    total = np.squeeze(variance, axes) * (x.size / max(variance.size, 1) / of["divisor"])
+    return {"mean": mean, "found": (np.sqrt(total) if root else total).astype(x.dtype)}
+
+
 def _loss(of: dict[str, Any], name: str) -> dict[str, Any]:
     if of["slope"] is None:
         return {"found": losses.values(name, of["input"], of["target"], of["parameters"])}
@@ -186,6 +195,7 @@ _AGAIN: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "label_loss": _label_loss,
     "margin_loss": _margin_loss,
     "nll": _nll,
+    **{name: partial(_spread, root=name == "std") for name in ("var", "std", "from_mean")},
     "unit": lambda of: dict(zip(("found", "rstd"), norm.unit(of["x"], of["axis"], of["eps"]))),
     **dict.fromkeys(("normalise", "normalise_grad", "normalise_weight_grad", "normalise_bias_grad"), _moments),
 }
