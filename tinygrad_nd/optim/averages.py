@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -100,8 +99,8 @@ class EMA:
             a.data = array.astype(a.dtype, copy=False)
 
 
-class _Toward(Ruled, part=0.0):
+class _Toward(Ruled):
     """Each step goes a part of the way to what stands in the place of the gradient."""
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        return rules.average, (), (o.part,), 0.0
+    def rule(self, p: np.ndarray, state: State, *, part: float = 0.0) -> Move:
+        return rules.average, (), (part,), 0.0

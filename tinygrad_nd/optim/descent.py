@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from math import inf, sqrt
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from .optimizer import Optimizer, Params, State
 
 __all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "RAdam", "RMSprop", "SGD"]
 
-KINDS = {bool: "bool", tuple: "tuple[float, float]"}  # of options that are not a float
+Betas = tuple[float, float]
 _PARAMS = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Params)
 _MAXIMIZE = inspect.Parameter("maximize", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
 Move = tuple[rules.Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule, its states and constants, and the decay of weights
@@ -25,16 +24,17 @@ Move = tuple[rules.Rule, Sequence[np.ndarray], Sequence[float], float]  # a rule
 class Ruled(Optimizer):
     """The library's own: all numbers of a row move by one rule, which a subclass names with its states and constants.
 
-    The keywords of a class statement are the options of its optimiser, in this order, and their defaults.
+    The keywords of its method `rule` are its options, in this order, and the defaults theirs, unless the class statement has others.
     """
 
     elementwise = True
     _options: ClassVar[inspect.Signature]
-    _standard: ClassVar[dict[str, Any]] = {}
+    _changed: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **defaults: Any) -> None:
-        cls._standard = {**cls._standard, **defaults}
-        options = [_PARAMS.replace(name=k, default=v, annotation=KINDS.get(type(v), "float")) for k, v in cls._standard.items()]
+        cls._changed = {**cls._changed, **defaults}
+        keywords = [p for p in inspect.signature(cls.rule).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        options = [p.replace(kind=_PARAMS.kind, default=cls._changed.get(p.name, p.default)) for p in keywords]
         cls._options = inspect.Signature([_PARAMS, *options, _MAXIMIZE])
         own = list(inspect.signature(cls.__init__).parameters.values())[1:]
         shown = cls._options if cls.__init__ is Ruled.__init__ else inspect.Signature(own)
@@ -44,7 +44,7 @@ class Ruled(Optimizer):
         super().__init__(**bound(type(self).__name__, type(self), self._options, args, options))
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State, *, maximize: bool = False, **options: Any) -> rules.Step:
-        rule, states, numbers, decay = self.rule(p, state, SimpleNamespace(**options))
+        rule, states, numbers, decay = self.rule(p, state, **options)
         return rules.Step(rule, p, g, states, numbers, decay, maximize)
 
     def _check_options(self, group: Mapping[str, Any]) -> None:
@@ -53,8 +53,8 @@ class Ruled(Optimizer):
             if isinstance(p.default, bool):
                 flag(type(self).__name__, name, group[name])
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        """What the next step of these numbers is, given the options `o` of their group."""
+    def rule(self, p: np.ndarray, state: State, *args: Any, **options: Any) -> Move:
+        """What the next step of these numbers is, given the options of their group."""
         raise NotImplementedError
 
 
@@ -76,7 +76,7 @@ def count(state: State) -> int:
 # Along the gradient, or along its sign.
 
 
-class SGD(Ruled, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False):
+class SGD(Ruled):
     """Gradient descent: v = momentum v + (1 - dampening) g, then p -= lr v; with `nesterov`, p -= lr (g + momentum v).
 
     The first step takes v = g. `weight_decay` adds weight_decay * p to g; `maximize` goes uphill.
@@ -84,11 +84,23 @@ class SGD(Ruled, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=Fals
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013 (lr outside v, as in PyTorch).
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        if not o.momentum:
-            return rules.descend, (), (o.lr,), o.weight_decay
-        part = 1 - o.dampening if "momentum_buffer" in state else 1
-        return rules.sgd, zeros(state, p, "momentum_buffer"), (o.lr, o.momentum, part, o.nesterov), o.weight_decay
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+    ) -> Move:
+        if not momentum:
+            return rules.descend, (), (lr,), weight_decay
+        if "momentum_buffer" not in state:
+            dampening = 0
+        velocity = zeros(state, p, "momentum_buffer")
+        return rules.sgd, velocity, (lr, momentum, 1 - dampening, nesterov), weight_decay
 
     def _check_options(self, group: Mapping[str, Any]) -> None:
         super()._check_options(group)
@@ -98,7 +110,7 @@ class SGD(Ruled, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=Fals
             raise ValueError(f"SGD: nesterov needs momentum above 0 and no dampening, but got {given}")
 
 
-class Lion(Ruled, lr=1e-4, betas=(0.9, 0.99), weight_decay=0):
+class Lion(Ruled):
     """Steps of one length: p -= lr (sign(b1 m + (1 - b1) g) + weight_decay p), then m = b2 m + (1 - b2) g.
 
     Half of Adam's state. A learning rate 3 to 10 times smaller than AdamW's, and as much more `weight_decay`, suit it.
@@ -106,40 +118,50 @@ class Lion(Ruled, lr=1e-4, betas=(0.9, 0.99), weight_decay=0):
     Source: Chen et al., Symbolic discovery of optimization algorithms, 2023.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        b1, b2 = map(float, o.betas)
-        numbers = (1 - o.lr * o.weight_decay, o.lr, b1, 1 - b1, b2, 1 - b2)
+    def rule(self, p: np.ndarray, state: State, *, lr: float = 1e-4, betas: Betas = (0.9, 0.99), weight_decay: float = 0) -> Move:
+        b1, b2 = map(float, betas)
+        numbers = (1 - lr * weight_decay, lr, b1, 1 - b1, b2, 1 - b2)
         return rules.lion, zeros(state, p, "exp_avg"), numbers, 0
 
 
 # The gradient over its root mean square.
 
 
-class Adagrad(Ruled, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10):
+class Adagrad(Ruled):
     """Steps of the gradient over the root of the sum of all its squares so far; lr falls as lr / (1 + (t - 1) lr_decay) besides.
 
     Source: Duchi et al., Adaptive subgradient methods for online learning and stochastic optimization, 2011.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+    ) -> Move:
         if not state:
-            state["sum"] = np.full_like(p, o.initial_accumulator_value)
-        rate = o.lr / (1 + (count(state) - 1) * o.lr_decay)
-        return rules.adagrad, (state["sum"],), (rate, o.eps), o.weight_decay
+            state["sum"] = np.full_like(p, initial_accumulator_value)
+        rate = lr / (1 + (count(state) - 1) * lr_decay)
+        return rules.adagrad, (state["sum"],), (rate, eps), weight_decay
 
 
-class Adadelta(Ruled, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0):
+class Adadelta(Ruled):
     """Steps of the gradient times the ratio of two root mean squares: that of the steps so far to that of the gradients.
 
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
+    def rule(self, p: np.ndarray, state: State, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0) -> Move:
         states = zeros(state, p, "square_avg", "acc_delta")
-        return rules.adadelta, states, (o.lr, float(o.rho), 1 - float(o.rho), o.eps), o.weight_decay
+        return rules.adadelta, states, (lr, float(rho), 1 - float(rho), eps), weight_decay
 
 
-class RMSprop(Ruled, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False):
+class RMSprop(Ruled):
     """Steps of the gradient over its root mean square, sqrt(v) + eps, with v = alpha v + (1 - alpha) g².
 
     `centered` takes the variance, v less the square of the mean gradient; `momentum` gathers the steps: b = momentum b + step, p -= lr b.
@@ -147,22 +169,33 @@ class RMSprop(Ruled, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, 
     Source: Tieleman and Hinton, lecture 6.5, 2012; centered: Graves, Generating sequences with recurrent neural networks, 2013.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        numbers = (o.lr, float(o.alpha), 1 - float(o.alpha), o.eps)
-        if o.centered:
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+    ) -> Move:
+        numbers = (lr, float(alpha), 1 - float(alpha), eps)
+        if centered:
             states = zeros(state, p, "square_avg", "momentum_buffer", "grad_avg")
-            return rules.rmsprop_centered, states, (*numbers, o.momentum, 0.0), o.weight_decay
-        elif o.momentum:
+            return rules.rmsprop_centered, states, (*numbers, momentum, 0.0), weight_decay
+        elif momentum:
             states = zeros(state, p, "square_avg", "momentum_buffer")
-            return rules.rmsprop_momentum, states, (*numbers, o.momentum), o.weight_decay
+            return rules.rmsprop_momentum, states, (*numbers, momentum), weight_decay
         else:
-            return rules.rmsprop, zeros(state, p, "square_avg"), numbers, o.weight_decay
+            return rules.rmsprop, zeros(state, p, "square_avg"), numbers, weight_decay
 
 
 # The mean gradient over a measure of its size; both are exponential means.
 
 
-class Adam(Ruled, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False):
+class Adam(Ruled):
     """Steps of the mean gradient over its root mean square, m / (sqrt(v) + eps), both means exponential and corrected for their start at 0.
 
     `weight_decay` adds weight_decay * p to the gradient (AdamW shrinks p instead). `amsgrad` divides by the largest v so far.
@@ -172,14 +205,24 @@ class Adam(Ruled, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad
 
     decoupled = False
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        t, (b1, b2) = count(state), map(float, o.betas)
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 1e-3,
+        betas: Betas = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+    ) -> Move:
+        t, (b1, b2) = count(state), map(float, betas)
         root = sqrt(1 - b2**t)
-        rate = root * o.lr / (1 - b1**t)  # of m / (sqrt(v) + root eps): the means began at 0
-        decay, shrink = _split(o.weight_decay, o.lr, self.decoupled)
-        states = zeros(state, p, "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * o.amsgrad)
-        numbers = (shrink, 1 - b1, b2, 1 - b2, rate, root * o.eps)
-        return (rules.amsgrad if o.amsgrad else rules.adam), states, numbers, decay
+        rate = root * lr / (1 - b1**t)  # of m / (sqrt(v) + root eps): the means began at 0
+        decay, shrink = _split(weight_decay, lr, self.decoupled)
+        states = zeros(state, p, "exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * amsgrad)
+        numbers = (shrink, 1 - b1, b2, 1 - b2, rate, root * eps)
+        return (rules.amsgrad if amsgrad else rules.adam), states, numbers, decay
 
 
 class AdamW(Adam, weight_decay=1e-2):
@@ -191,50 +234,73 @@ class AdamW(Adam, weight_decay=1e-2):
     decoupled = True
 
 
-class Adamax(Ruled, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
+class Adamax(Ruled):
     """Adam with the largest recent gradient, max(b2 u, |g|), in the place of its root mean square.
 
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2014, section 7.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        t, (b1, b2) = count(state), map(float, o.betas)
+    def rule(
+        self, p: np.ndarray, state: State, *, lr: float = 2e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0
+    ) -> Move:
+        t, (b1, b2) = count(state), map(float, betas)
         states = zeros(state, p, "exp_avg", "exp_inf")
-        return rules.adamax, states, (1 - b1, b2, o.lr / (1 - b1**t), o.eps), o.weight_decay
+        return rules.adamax, states, (1 - b1, b2, lr / (1 - b1**t), eps), weight_decay
 
 
-class NAdam(Ruled, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3, decoupled_weight_decay=False):
+class NAdam(Ruled):
     """Adam with Nesterov's momentum: the step looks one gradient ahead. The momentum grows to b1 as `momentum_decay` says.
 
     Source: Dozat, Incorporating Nesterov momentum into Adam, 2016.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        t, (b1, b2) = count(state), map(float, o.betas)
-        now, ahead = (b1 * (1 - 0.5 * 0.96 ** (i * o.momentum_decay)) for i in (t, t + 1))
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 2e-3,
+        betas: Betas = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+    ) -> Move:
+        t, (b1, b2) = count(state), map(float, betas)
+        now, ahead = (b1 * (1 - 0.5 * 0.96 ** (i * momentum_decay)) for i in (t, t + 1))
         product = state["mu_product"] = state.get("mu_product", 1.0) * now
-        decay, shrink = _split(o.weight_decay, o.lr, o.decoupled_weight_decay)
+        decay, shrink = _split(weight_decay, lr, decoupled_weight_decay)
         root = sqrt(1 - b2**t)
-        rates = root * o.lr * (1 - now) / (1 - product), root * o.lr * ahead / (1 - product * ahead)  # of the gradient, of the mean
-        numbers = (shrink, 1 - b1, b2, 1 - b2, *rates, root * o.eps)
+        rates = root * lr * (1 - now) / (1 - product), root * lr * ahead / (1 - product * ahead)  # of the gradient, of the mean
+        numbers = (shrink, 1 - b1, b2, 1 - b2, *rates, root * eps)
         return rules.nadam, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay
 
 
-class RAdam(Ruled, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False):
+class RAdam(Ruled):
     """Adam that divides by the root mean square only once enough gradients are known to estimate it, and less at first: no warm-up needed.
 
     Source: Liu et al., On the variance of the adaptive learning rate and beyond, 2019.
     """
 
-    def rule(self, p: np.ndarray, state: State, o: SimpleNamespace) -> Move:
-        t, (b1, b2) = count(state), map(float, o.betas)
+    def rule(
+        self,
+        p: np.ndarray,
+        state: State,
+        *,
+        lr: float = 1e-3,
+        betas: Betas = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+    ) -> Move:
+        t, (b1, b2) = count(state), map(float, betas)
         most = 2 / (1 - b2) - 1
         length = most - 2 * t * b2**t / (1 - b2**t)  # of the simple mean that knows as much
-        rate, known = o.lr / (1 - b1**t), length > 5
+        rate, known = lr / (1 - b1**t), length > 5
         if known:
             rate *= sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)) * sqrt(1 - b2**t)
-        decay, shrink = _split(o.weight_decay, o.lr, o.decoupled_weight_decay)
-        numbers = (shrink, 1 - b1, b2, 1 - b2, rate, o.eps, known)
+        decay, shrink = _split(weight_decay, lr, decoupled_weight_decay)
+        numbers = (shrink, 1 - b1, b2, 1 - b2, rate, eps, known)
         return rules.radam, zeros(state, p, "exp_avg", "exp_avg_sq"), numbers, decay
 
 
