@@ -650,13 +650,20 @@ def test_parts_of_a_class_and_in_slots_are_refused():
 
 def test_layers_of_a_rank_refuse_others():
     for layer in (nn.BatchNorm2d(3), nn.InstanceNorm2d(3), nn.Dropout2d()):
-        with pytest.raises(ValueError, match=r"2d: x needs 4 axes, but has shape \(3, 4, 4\)"):
-            layer(np.ones((3, 4, 4), np.float32))
+        with pytest.raises(ValueError, match=r"2d: x needs .*4 axes, but has shape \(3, 4\)"):
+            layer(np.ones((3, 4), np.float32))
     assert nn.Dropout2d(0.5, rng=0)(np.ones((2, 3, 4, 4))).shape == (2, 3, 4, 4)
     with pytest.raises(ValueError, match="MaxPool2d: kernel_size"):
         nn.MaxPool2d((2, 2, 2))
     assert repr(nn.MaxPool2d(2)).startswith("MaxPool2d((2, 2))")
     pickle.loads(pickle.dumps(nn.Sequential(nn.MaxPool2d(2), nn.BatchNorm1d(3), nn.Dropout3d())))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_an_instance_norm_of_a_rank_takes_one_example_alone(rank):
+    layer, x = getattr(nn, f"InstanceNorm{rank}d")(None, affine=True, bias=False), np.random.default_rng(0).random((3, 4, 5, 6)[: rank + 1])
+    np.testing.assert_array_equal(layer(x).data, layer(x[None]).data[0])
+    assert [n for n, _ in layer.named_parameters()] == ["weight"] and "bias=False" in repr(layer)
 
 
 @in_turn(

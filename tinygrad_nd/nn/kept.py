@@ -18,6 +18,7 @@ from ..kernels.padding import per_axis, resolve_padding, several
 from ..kernels.words import shown
 from ..ops.adaptive import MODES, RANKED
 from ..ops.conv import is_channels_last
+from ..ops.shape import expand_dims
 from ..tensor import Tensor
 from ..values import numeric
 from .module import Module
@@ -59,19 +60,19 @@ def module_of(name: str, f: Callable[..., Tensor], inputs: int = 1, **own: Any) 
     return type(name, (Module,), body | {"__module__": sys._getframe(1).f_globals["__name__"]})
 
 
-def of_ranks(layer: Any, size: str | None = None, name: str | None = None) -> tuple[Any, Any, Any]:
+def of_ranks(layer: Any, size: str | None = None, name: str | None = None, alone: bool = False) -> tuple[Any, Any, Any]:
     """`layer` over one, two and three spatial axes, under PyTorch's names ("MaxPool2d").
 
     With `size`, the name of an argument, an int stands for that many axes, and batch and channels may lead or not, as the layer allows;
-    without, the input must be (N, C, *n) of this rank (at "1d", (N, C) too).
+    without, the input must be (N, C, *n) of this rank (at "1d", (N, C) too, but if one example may be `alone`: (C, *n)).
     """
-    one, two, three = (_of_rank(layer, f"{name or layer.__name__}{rank}d", rank, size) for rank in (1, 2, 3))
+    one, two, three = (_of_rank(layer, f"{name or layer.__name__}{rank}d", rank, size, alone) for rank in (1, 2, 3))
     return one, two, three
 
 
-def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
+def _of_rank(layer: Any, name: str, rank: int, size: str | None, alone: bool) -> Any:
     names = list(inspect.signature(layer.__init__).parameters)[1:]
-    fits = (2, 3) if rank == 1 else (rank + 2,)
+    fits = (rank + 1, rank + 2) if alone or rank == 1 else (rank + 2,)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         assert size is not None
@@ -86,7 +87,8 @@ def _of_rank(layer: Any, name: str, rank: int, size: str | None) -> Any:
     def forward(self: Any, x: Any) -> Any:
         if np.ndim(x) not in fits:
             raise ValueError(f"{name}: x needs {' or '.join(map(str, fits))} axes, but has shape {np.shape(x)}")
-        return layer.forward(self, x)
+        one = alone and np.ndim(x) == rank + 1
+        return layer.forward(self, expand_dims(x, 0))[0] if one else layer.forward(self, x)
 
     __init__.__signature__ = inspect.signature(layer.__init__)  # type: ignore[attr-defined]
     own = {"__init__": __init__} if size else {"forward": forward}

@@ -33,13 +33,14 @@ class _ByChannel(Lazy):
     """What normalising layers with a weight and a bias per channel share."""
 
     _width = "num_features"
+    affine: bool
     layout: str | None
     weight: Parameter | None
     bias: Parameter | None
 
     def _make(self, recipe: Recipe) -> None:
         channels = getattr(self, self._width)
-        self.weight = Parameter(np.ones(channels, recipe.dtype)) if recipe.bias else None
+        self.weight = Parameter(np.ones(channels, recipe.dtype)) if self.affine else None
         self.bias = recipe.zeros(channels)
 
     def _width_axis(self) -> int:
@@ -61,6 +62,7 @@ class _Tracking(_ByChannel):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
@@ -70,7 +72,7 @@ class _Tracking(_ByChannel):
         self.num_features, self.eps, self.momentum, self.layout = num_features, eps, momentum, layout
         self.affine, self.track_running_stats = affine, track_running_stats
         check_kept(self, ("eps", "layout", "affine", "track_running_stats"))
-        self._begin(recipe(self, initialisers.zeros, dtype, None, affine))
+        self._begin(recipe(self, initialisers.zeros, dtype, None, affine and bias))
 
     def _make(self, recipe: Recipe) -> None:
         super()._make(recipe)
@@ -116,10 +118,11 @@ class InstanceNorm(_Tracking):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, layout=layout, dtype=dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias, layout=layout, dtype=dtype)
 
     def forward(self, x: Any) -> Tensor:
         if self._awaited:
@@ -132,7 +135,7 @@ class InstanceNorm(_Tracking):
 
 
 BatchNorm1d, BatchNorm2d, BatchNorm3d = of_ranks(BatchNorm)
-InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = of_ranks(InstanceNorm)
+InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = of_ranks(InstanceNorm, alone=True)
 
 
 class GroupNorm(_ByChannel):
@@ -147,13 +150,14 @@ class GroupNorm(_ByChannel):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         layout: str | None = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         check_counts(self, num_groups=num_groups, num_channels=num_channels)
         self.num_groups, self.num_channels, self.eps, self.affine, self.layout = num_groups, num_channels, eps, affine, layout
         check_kept(self, ("eps", "layout", "affine"))
-        self._begin(recipe(self, initialisers.zeros, dtype, None, affine))
+        self._begin(recipe(self, initialisers.zeros, dtype, None, affine and bias))
 
     def _make(self, recipe: Recipe) -> None:
         assert self.num_channels is not None
