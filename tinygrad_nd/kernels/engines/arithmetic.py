@@ -13,7 +13,8 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
+
+from . import ir
 
 INTEGER, BOOL = np.dtype(np.int64), np.dtype(np.bool_)
 
@@ -87,7 +88,7 @@ class Arithmetic:
 
     def intrinsic(self, name: str, *values: Any) -> Number:
         given, dtype = self.alike(*values)
-        f = self.module.declare_intrinsic(name, [held(dtype)], ir.FunctionType(held(dtype), [held(dtype)] * len(given)))
+        f = self.module.declared(f"{name}.f{8 * dtype.itemsize}", ir.FunctionType(held(dtype), [held(dtype)] * len(given)))
         return Number(self.b.call(f, given), dtype)
 
 

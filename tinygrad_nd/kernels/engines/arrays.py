@@ -9,10 +9,10 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import binding
 
 from .. import memory
-from . import llvm
+from . import ir, llvm
 from .arithmetic import BOOL, FUNCTIONS, INTEGER, Arithmetic, Number, common, held, stored
 
 _ALLOCATE, _FREE = "PyMem_RawMalloc", "PyMem_RawFree"  # which need no GIL
@@ -79,20 +79,14 @@ class Arrays(Arithmetic):
 
         def put(i: Any) -> None:
             number = self.stored(self.read(value, i) if isinstance(value, Block) else value, block.dtype)
-            if isinstance(number, ir.instructions.SelectInstr) and not llvm.masks():
-                number = self._frozen(number)
+            if isinstance(number, ir.Selected) and not llvm.masks():
+                number = self.b.freeze(number)  # else LLVM would make a masked store, if it may be what is in its place already
             self.b.store(number, self.b.gep(block.data, [i.value]))
 
         if block.shape:
             self.loop(0, self.size(block), 1, put)
         else:
             put(self.constant(0, INTEGER))
-
-    def _frozen(self, number: Any) -> Any:
-        """The same number; of one that may be what is in its place already LLVM would make a masked store."""
-        frozen = ir.instructions.Instruction(self.b.block, number.type, "freeze", [number])
-        self.b._insert(frozen)
-        return frozen
 
     def read(self, block: Block, place: Number) -> Number:
         number = self.b.load(self.b.gep(block.data, [place.value]))
@@ -107,12 +101,10 @@ class Arrays(Arithmetic):
         dtype, shape = np.dtype(dtype), (self.cast(size, INTEGER),)
         if not isinstance(size, Number):
             with self.b.goto_entry_block():
-                data = self.b.alloca(stored(dtype), shape[0].value)
-            data.align = memory.ALIGN
+                data = self.b.alloca(stored(dtype), shape[0].value, memory.ALIGN)
             return Block(data, dtype, shape)
         pointer, size = ir.IntType(8).as_pointer(), self.b.mul(shape[0].value, llvm.integer(dtype.itemsize))
-        allocate = self.outside(_ALLOCATE, pointer, llvm.INT)
-        allocate.return_value.add_attribute("noalias")
+        allocate = self.module.declared(_ALLOCATE, ir.FunctionType(pointer, [llvm.INT]), "noalias")
         raw = self.b.call(allocate, [self.b.add(size, llvm.integer(memory.ALIGN))])
         self.allocated.append(raw)
         skipped = self.b.and_(self.b.neg(self.b.ptrtoint(raw, llvm.INT)), llvm.integer(memory.ALIGN - 1))
@@ -120,11 +112,7 @@ class Arrays(Arithmetic):
 
     def free(self) -> None:
         for pointer in self.allocated:
-            self.b.call(self.outside(_FREE, ir.VoidType(), pointer.type), [pointer])
-
-    def outside(self, name: str, result: Any, argument: Any) -> Any:
-        """A function of Python's own."""
-        return self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, [argument]), name)
+            self.b.call(self.module.declared(_FREE, ir.FunctionType(ir.VoidType(), [pointer.type])), [pointer])
 
 
 def numbers(a: Any, first: int, count: int) -> tuple[Any, ...]:

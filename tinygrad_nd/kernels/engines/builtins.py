@@ -10,8 +10,8 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from . import ir
 from .arithmetic import INTEGER, Number, stored
 from .arrays import SHARE, Block
 from .llvm import BIT, INT, Kernel, function, integer
@@ -72,10 +72,10 @@ def _enter(kernel: Kernel, _self: Any, arguments: Any, _count: Any, f: Loop, dty
                     odd = b.alloca(ir.IntType(32))
                     values.append(Block(odd, np.dtype(np.int32), (Number(integer(1), INTEGER),)))
                 call(kernel.module, b, f, values)
-                with b.if_then(b.icmp_signed("==", b.load(odd), odd.type.pointee(0)) if verdict else ir.Constant(BIT, 1)):
+                with b.if_then(b.icmp_signed("==", b.load(odd), ir.Constant(odd.type.pointee, 0)) if verdict else ir.Constant(BIT, 1)):
                     b.store(out, result)
     returned = b.load(result)
-    b.call(ir.Function(kernel.module, ir.FunctionType(ir.VoidType(), [out.type]), SHARE), [returned])
+    b.call(kernel.module.declared(SHARE, ir.FunctionType(ir.VoidType(), [out.type])), [returned])
     return returned
 
 

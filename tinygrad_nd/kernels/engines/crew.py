@@ -18,10 +18,10 @@ from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import binding
 
 from .. import memory, parallel
-from . import llvm
+from . import ir, llvm
 from .llvm import INT, Kernel, integer
 
 Call = Sequence[Any]  # the address of a function and its arguments: integers, and arrays, of which it gets the address
@@ -234,7 +234,7 @@ def _differ(kernel: Kernel, a: Any, n: int) -> Any:
 def _pause(kernel: Kernel) -> None:
     """Tell the processor that this is a waiting loop."""
     if binding.get_default_triple().startswith(("x86", "i686", "amd64")):
-        kernel.b.call(kernel.module.globals.get(_PAUSE) or ir.Function(kernel.module, ir.FunctionType(ir.VoidType(), []), _PAUSE), [])
+        kernel.b.call(kernel.module.declared(_PAUSE, ir.FunctionType(ir.VoidType(), [])), [])
 
 
 _PAUSE = "llvm.x86.sse2.pause"

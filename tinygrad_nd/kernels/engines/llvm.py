@@ -1,4 +1,4 @@
-"""Machine code from LLVM IR, for kernels that name the vectors they keep in registers. llvmlite builds, optimises and loads it."""
+"""Machine code from LLVM IR, for kernels that name the vectors they keep in registers. llvmlite optimises and loads it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import llvmlite
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import binding
 
 from .. import parallel
-from . import objects
+from . import ir, objects
 
 INT = ir.IntType(64)
 BIT = ir.IntType(1)
@@ -90,7 +90,7 @@ def compiling() -> Iterator[None]:
 
 
 class Kernel:
-    """A function being written: llvmlite's builder `b`, and the few things kernels are made of."""
+    """A function being written: the builder `b`, and the few things kernels are made of."""
 
     def __init__(self, name: str, arguments: str, dtype: np.dtype[Any]) -> None:
         self.number = ir.FloatType() if dtype == np.float32 else ir.DoubleType()
@@ -99,13 +99,13 @@ class Kernel:
         self.vector, self.mask = ir.VectorType(self.number, self.lanes), ir.VectorType(BIT, self.lanes)
         self.zero = ir.Constant(self.vector, None)
         types = {"p": self.number.as_pointer(), "r": INT.as_pointer(), "i": INT}
-        self.module = ir.Module(name)
+        self.module = ir.Module()
         arguments, _, result = arguments.partition(">")
         self.f = ir.Function(self.module, ir.FunctionType(types.get(result, ir.VoidType()), [types[a] for a in arguments]), name)
         for argument in self.f.args:
-            if argument.type == types["p"]:
-                argument.add_attribute("noalias")
-        self.b = ir.IRBuilder(self.f.append_basic_block())
+            if argument.type is types["p"]:
+                self.f.noalias.add(argument)
+        self.b = ir.IRBuilder(self.f)
         self.constants: dict[float, Any] = {}
         self.turned = False  # whether loops are to ask at their end if they go on
         self.level, self.vectors = 0, False  # how hard LLVM tries (0: kernels are written as they are to run), and whether it makes vectors
@@ -132,10 +132,9 @@ class Kernel:
         """Calls what body(kernel, *values) writes, a function of its own that is written once."""
         f = self.module.globals.get(name)
         if f is None:
-            f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [v.type for v in values]), name)
-            f.linkage = "internal"
+            f = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [v.type for v in values]), name, "internal")
             outer = self.f, self.b, self.constants
-            self.f, self.b, self.constants = f, ir.IRBuilder(f.append_basic_block()), {}
+            self.f, self.b, self.constants = f, ir.IRBuilder(f), {}
             body(self, *f.args)
             self.b.ret_void()
             self.f, self.b, self.constants = outer
@@ -159,7 +158,7 @@ class Kernel:
         most, none = integer(self.lanes), integer(0)
         count = self.least(self.b.select(self.b.icmp_signed("<", count, none), none, count), most)
         lane = ir.Constant(ir.VectorType(kind, self.lanes), list(range(self.lanes)))
-        return First(count, self.b.sub(lane, self.splat(count if kind == INT else self.b.trunc(count, kind))))
+        return First(count, self.b.sub(lane, self.splat(self.b.trunc(count, kind))))
 
     def splat(self, value: Any) -> Any:
         """The vector with `value` in every lane."""
@@ -176,13 +175,10 @@ class Kernel:
 
     def table(self, numbers: Sequence[float]) -> Any:
         """Where constants lie one after the other."""
-        kind = ir.ArrayType(self.number, len(numbers))
-        place = ir.GlobalVariable(self.module, kind, self.module.get_unique_name("table"))
-        place.linkage, place.global_constant, place.initializer = "internal", True, ir.Constant(kind, numbers)
-        return self.b.bitcast(place, self.number.as_pointer())
+        return self.b.bitcast(self.module.table(self.number, numbers), self.number.as_pointer())
 
     def shuffle(self, a: Any, b: Any, places: Sequence[int]) -> Any:
-        return self.b.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(places)))
+        return self.b.shuffle_vector(a, b, places)
 
     def load(self, pointer: Any, first: First | None = None) -> Any:
         """A vector from anywhere in memory; zeros, unread, outside the first lanes."""
@@ -190,7 +186,7 @@ class Kernel:
         if first is None:
             return self.b.load(where, align=self.itemsize)
         kind = ir.FunctionType(self.vector, [self.vector.as_pointer(), ir.IntType(32), self.mask, self.vector])
-        load = self._intrinsic(f"llvm.masked.load.{self.suffix}.p0", kind)
+        load = self.module.declared(f"llvm.masked.load.{self.suffix}.p0", kind)
         return self.b.call(load, [where, ir.Constant(ir.IntType(32), self.itemsize), self._mask(first), self.zero])
 
     def store(self, value: Any, pointer: Any, first: First | None = None) -> None:
@@ -199,7 +195,7 @@ class Kernel:
             self.b.store(value, where, align=self.itemsize)
         elif masks():
             kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), ir.IntType(32), self.mask])
-            store = self._intrinsic(f"llvm.masked.store.{self.suffix}.p0", kind)
+            store = self.module.declared(f"llvm.masked.store.{self.suffix}.p0", kind)
             self.b.call(store, [value, where, ir.Constant(ir.IntType(32), self.itemsize), self._mask(first)])
         else:
             with self.b.if_else(self.b.icmp_signed("<", first.count, integer(self.lanes))) as (less, all_of_it):
@@ -216,7 +212,7 @@ class Kernel:
         width = self.lanes // 2
         while width:
             part = ir.VectorType(self.number, width)
-            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(at, at + width))) for at in (0, width))
+            low, high = range(width), range(width, 2 * width)
             there = self.b.icmp_signed("!=", self.b.and_(count, integer(width)), integer(0))
             with self.b.if_then(there):
                 lower = self.b.shuffle_vector(value, value, low)
@@ -227,16 +223,13 @@ class Kernel:
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
         """ab + c, fused where the processor can."""
-        return self.b.call(self._intrinsic(f"llvm.fmuladd.{self.suffix}", ir.FunctionType(self.vector, [self.vector] * 3)), [a, b, c])
+        return self.b.call(self.module.declared(f"llvm.fmuladd.{self.suffix}", ir.FunctionType(self.vector, [self.vector] * 3)), [a, b, c])
 
     def expect(self, pointer: Any) -> None:
         """Fetch a cache line that is soon read: the processor foresees lines one after the other, not steps of many lines."""
         word = ir.IntType(32)
-        prefetch = self._intrinsic("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word]))
+        prefetch = self.module.declared("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [pointer.type, word, word, word]))
         self.b.call(prefetch, [pointer, *(ir.Constant(word, i) for i in (0, 3, 1))])  # to read, soon again, data
-
-    def _intrinsic(self, name: str, kind: Any) -> Any:
-        return self.module.globals.get(name) or ir.Function(self.module, kind, name)
 
 
 def integer(n: int) -> Any:

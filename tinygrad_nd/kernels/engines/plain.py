@@ -16,10 +16,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from .. import memory
-from . import crew, llvm, programs
+from . import crew, ir, llvm, programs
 from .arithmetic import INTEGER, Number, stored
 from .arrays import Block
 from .llvm import Kernel

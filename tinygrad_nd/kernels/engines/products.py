@@ -8,11 +8,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from .. import blas, memory, parallel
 from ..memory import Array
-from . import crew, llvm, programs, tiles
+from . import crew, ir, llvm, programs, tiles
 from .crew import Call
 
 BLOCK = 1 << 18  # bytes of the left operand worked on at a time

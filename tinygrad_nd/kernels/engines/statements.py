@@ -11,8 +11,8 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
+from . import ir
 from .arithmetic import BOOL, FUNCTIONS, INTEGER, STATIC, Number, common, held
 from .arrays import FUNCTIONS_OF_ARRAYS, METHODS, Arrays, Block
 
@@ -36,19 +36,19 @@ def call(module: Any, b: Any, f: Source, values: Sequence[Any]) -> None:
     name = f"{f!r} {[(v.dtype.char, len(v.shape)) if isinstance(v, Block) else v.dtype.char for v in values]}"
     function = module.globals.get(name)
     if function is None:
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [part.type for part in flat]), name)
-        function.linkage = "internal"
-        function.attributes.add("noinline")  # once it is known by itself, the loops around it are not looked through for its own
+        kind = ir.FunctionType(ir.VoidType(), [part.type for part in flat])
+        # noinline: once it is known by itself, the loops around it are not looked through for its own
+        function = ir.Function(module, kind, name, "internal", ("", "noinline"))
         rest = iter(function.args)
         own: list[Any] = []
         for v in values:
             argument = next(rest)
             if isinstance(v, Block):
-                argument.add_attribute("noalias")
+                function.noalias.add(argument)
                 own.append(Block(argument, v.dtype, tuple(Number(next(rest), INTEGER) for _ in v.shape)))
             else:
                 own.append(Number(argument, v.dtype))
-        inside = ir.IRBuilder(function.append_basic_block())
+        inside = ir.IRBuilder(function)
         writer = Writer(module, inside, f)
         writer.run(own)
         writer.free()
