@@ -63,9 +63,9 @@ def gelu(x: Any, approximate: str) -> Any:
     return curve(_gelu if approximate == "none" else _gelu_tanh, x)
 
 
-def gelu_grad(g: Any, x: Any, y: Any, approximate: str) -> Any:
-    """g times the slope of gelu at x, where its value is y."""
-    return _pulled(_gelu, _gelu_grad, g, x, y) if approximate == "none" else _pulled(_gelu_tanh, _gelu_tanh_grad, g, x, y)
+def gelu_grad(g: Any, x: Any, found: Any, approximate: str) -> Any:
+    """g times the slope of gelu at x, whose value there was found before."""
+    return _pulled(_gelu, _gelu_grad, g, x, found) if approximate == "none" else _pulled(_gelu_tanh, _gelu_tanh_grad, g, x, found)
 
 
 def silu(x: Any) -> Any:
@@ -73,9 +73,9 @@ def silu(x: Any) -> Any:
     return curve(_silu, x)
 
 
-def silu_grad(g: Any, x: Any, y: Any) -> Any:
-    """g times the slope of silu at x, where its value is y."""
-    return _pulled(_silu, _silu_grad, g, x, y)
+def silu_grad(g: Any, x: Any, found: Any) -> Any:
+    """g times the slope of silu at x, whose value there was found before."""
+    return _pulled(_silu, _silu_grad, g, x, found)
 
 
 def _pulled(value: Callable[..., object], slope: Callable[..., object], g: Any, x: Any, y: Any) -> Any:

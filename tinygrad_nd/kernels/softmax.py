@@ -46,7 +46,7 @@ def _places(shape: tuple[int, ...], lead: tuple[int, ...]) -> Array:
 
 
 @recalled
-def softmax_grad(g: Array, y: Array, axis: int, scale: float) -> Array:
+def softmax_grad(g: Array, y: Array, axis: int, scale: float = 1.0) -> Array:
     """scale y (g - sum(g y))."""
     return along(_softmax_grad, axis, None, g, y, columns=False, constants=(y.dtype.type(scale),))
 

@@ -38,15 +38,11 @@ _erf_grad: Function = of_kernel(  # g times the slope of erf at x
 _gelu = of_kernel(
     "gelu", kernel.gelu, bare=True, x=lambda g, x, out, approximate: either(_gelu_grad, g, x, cut(out), approximate=approximate)
 )
-
-
-@primitive(
+_gelu_grad: Function = of_kernel(
+    "gelu_grad", kernel.gelu_grad, 3,
     g=lambda h, x, found, approximate: _gelu_grad(h, x, found, approximate=approximate),
     x=lambda h, g, x, approximate: scale(h * g, _gelu_bend(x, approximate)),
-)
-def _gelu_grad(g: Any, x: Any, found: Any, *, approximate: str) -> Any:
-    """g times the slope of gelu at x, whose value there was found before."""
-    return kernel.gelu_grad(g, x, found, approximate)
+)  # fmt: skip
 
 
 def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
@@ -60,11 +56,9 @@ def _gelu_bend(x: Tensor, approximate: str) -> Tensor:
 
 
 _silu = of_kernel("silu", kernel.silu, bare=True, x=lambda g, x, out: either(_silu_grad, g, x, cut(out)))
-
-
-@primitive(g=lambda h, x, found: _silu_grad(h, x, found), x=lambda h, g, x: scale(h * g, _silu_bend(x)))
-def _silu_grad(g: Any, x: Any, found: Any) -> Any:
-    return kernel.silu_grad(g, x, found)
+_silu_grad: Function = of_kernel(
+    "silu_grad", kernel.silu_grad, 3, g=lambda h, x, found: _silu_grad(h, x, found), x=lambda h, g, x: scale(h * g, _silu_bend(x))
+)
 
 
 def _silu_bend(x: Tensor) -> Tensor:
@@ -95,15 +89,11 @@ def _glu_bend(h: Tensor, g: Tensor, x: Tensor, axis: int) -> Tensor:
 
 
 _softmax = of_kernel("softmax", sums.softmax, bare=True, x=lambda g, out, axis: either(softmax_grad, g, out, axis=axis, scale=1.0))
-
-
-@primitive(
+softmax_grad: Function = of_kernel(  # scale y (g - sum(g y)): softmax's Jacobian at its result y is symmetric
+    "softmax_grad", sums.softmax_grad, 2,
     g=lambda h, y, axis, scale: softmax_grad(h, y, axis=axis, scale=scale),
     y=lambda h, g, y, axis, scale: scale * (h * (g - sum(g * y, axis, keepdims=True)) - g * sum(h * y, axis, keepdims=True)),
-)
-def softmax_grad(g: Any, y: Any, *, axis: int, scale: float = 1.0) -> Any:
-    """y (g - sum(g y)): softmax's Jacobian at its result y is symmetric."""
-    return sums.softmax_grad(g, y, axis, scale)
+)  # fmt: skip
 
 
 @bare_rules
@@ -184,13 +174,11 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     return _glu(x, axis=axis)
 
 
-@primitive(
+_prelu: Function = of_kernel(  # what prelu does to x = `of`, and to its cotangent
+    "prelu", kernel.prelu, 3,
     x=lambda g, weight, of: _prelu(g, weight, of.detach()),
     weight=lambda g, x, of: multiply(g, where(of.data >= 0, 0, x)),
-)
-def _prelu(x: Any, weight: Any, of: Any) -> Any:
-    """x where `of` > 0, weight · x elsewhere: what it does to x and to its cotangent."""
-    return kernel.prelu(x, weight, of)
+)  # fmt: skip
 
 
 def prelu(x: Any, weight: Any, *, layout: str | None = None) -> Tensor:

@@ -16,7 +16,6 @@ from ..kernels.geometry import PoolSpec
 from ..kernels.memory import freeze
 from ..kernels.padding import IntN, Padding, integer, per_axis, resolve_padding, room, several
 from ..kernels.words import axes_word, shown
-from ..tape import primitive
 from ..tensor import Tensor, astensor
 from ..values import numeric
 from .index import setitem
@@ -26,21 +25,17 @@ from .pool import _max_pooled, _window_sum, max_pool_nd, ordered
 from .reduce import mean
 from .shape import reshape
 from .space import resample, space, space_last
+from .ufunc import Function, of_kernel
 
 __all__ = ["adaptive_avg_pool_nd", "adaptive_max_pool_nd", "global_avg_pool", "global_max_pool", "interpolate", "max_unpool_nd"]
 
 Sizes = int | Sequence[int | None]
 
 
-@primitive(x=lambda g, at, rank: _unpool_gather(g, at=at, rank=rank))
-def _unpool(x: Any, *, at: Any, shape: tuple[int, ...], rank: int) -> Any:
-    """Zeros of `shape` with x at places `at` of their blocks, each named once."""
-    return places.put(x, at, shape, rank)
-
-
-@primitive(x=lambda g, at, rank, x_shape: _unpool(g, at=at, shape=x_shape, rank=rank))
-def _unpool_gather(x: Any, *, at: Any, rank: int) -> Any:
-    return places.take(x, at, rank)
+_unpool: Function = of_kernel("unpool", places.put, x=lambda g, at, rank: _unpool_gather(g, at=at, rank=rank))
+_unpool_gather: Function = of_kernel(
+    "unpool_gather", places.take, x=lambda g, at, rank, x_shape: _unpool(g, at=at, shape=x_shape, rank=rank)
+)
 
 
 def adaptive_avg_pool_nd(x: Any, output_size: Sizes, *, layout: str | None = None) -> Tensor:

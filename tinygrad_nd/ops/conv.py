@@ -22,7 +22,7 @@ from .naming import named
 from .pad import pad
 from .reduce import _sum
 from .shape import expand_dims, moveaxis, reshape, squeeze
-from .ufunc import conj
+from .ufunc import conj, of_kernel
 
 __all__ = ["conv_nd", "conv_transpose_nd", "explain_conv"]
 
@@ -36,14 +36,16 @@ def _correlate(x: Any, w: Any, bias: Any = None, *, spec: ConvSpec, algorithm: s
     return choose.correlate(x, w, spec, algorithm, bias)
 
 
-@primitive(g=lambda h, w, spec: correlate(h, conj(w), None, spec), w=lambda h, g, spec: weight_grad(h, conj(g), spec))
-def _input_grad(g: Any, w: Any, *, spec: ConvSpec, algorithm: str) -> Any:
-    return choose.input_grad(g, w, spec, algorithm)
-
-
-@primitive(x=lambda h, g, spec: input_grad(conj(g), h, spec), g=lambda h, x, spec: correlate(conj(x), h, None, spec))
-def _weight_grad(x: Any, g: Any, *, spec: ConvSpec, algorithm: str) -> Any:
-    return choose.weight_grad(x, g, spec, algorithm)
+_input_grad = of_kernel(
+    "input_grad", choose.input_grad, 2,
+    g=lambda h, w, spec: correlate(h, conj(w), None, spec),
+    w=lambda h, g, spec: weight_grad(h, conj(g), spec),
+)  # fmt: skip
+_weight_grad = of_kernel(
+    "weight_grad", choose.weight_grad, 2,
+    x=lambda h, g, spec: input_grad(conj(g), h, spec),
+    g=lambda h, x, spec: correlate(conj(x), h, None, spec),
+)  # fmt: skip
 
 
 def correlate(x: Tensor, w: Tensor, bias: Tensor | None, spec: ConvSpec) -> Tensor:

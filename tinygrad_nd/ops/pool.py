@@ -36,17 +36,12 @@ def _max_pool(x: Any, winner: Any, best: Any, *, spec: PoolSpec | Parted) -> Any
 
 _pool_gather: Function = of_kernel("pool_gather", winners.gather, 2, x=lambda g, winner, spec: _pool_scatter(g, winner, spec=spec))
 _pool_scatter: Function = of_kernel("pool_scatter", winners.scatter, 2, g=lambda h, winner, spec: _pool_gather(h, winner, spec=spec))
-
-
-@bare_rules
-@primitive(x=lambda g, spec, factor: either(_window_sum_adjoint, g, spec=spec, factor=factor))
-def _window_sum(x: Any, *, spec: PoolSpec, factor: float) -> Any:
-    return kernel.window_sum(x, spec, factor)
-
-
-@primitive(g=lambda h, spec, factor: _window_sum(h, spec=spec, factor=factor))
-def _window_sum_adjoint(g: Any, *, spec: PoolSpec, factor: float) -> Any:
-    return kernel.window_sum_adjoint(g, spec, factor)
+_window_sum: Function = of_kernel(
+    "window_sum", kernel.window_sum, bare=True, x=lambda g, spec, factor: either(_window_sum_adjoint, g, spec=spec, factor=factor)
+)
+_window_sum_adjoint: Function = of_kernel(
+    "window_sum_adjoint", kernel.window_sum_adjoint, g=lambda h, spec, factor: _window_sum(h, spec=spec, factor=factor)
+)
 
 
 @primitive(x=lambda g, x, out, spec, p, share: _lp_pool_grad(g, x, out, spec, p, share))

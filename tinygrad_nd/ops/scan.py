@@ -14,7 +14,7 @@ from .naming import named, titled
 from .parts import astype
 from .shape import _crop, _zero_pad, axis_of, concatenate, ravel, widths_at
 from .steps import isnan
-from .ufunc import conj, over
+from .ufunc import Function, conj, of_kernel, over
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum"]
 
@@ -47,15 +47,13 @@ def exclusive_product(x: Tensor, product: Tensor, axis: int, reverse: bool = Fal
     return _later(product, axis, not reverse) + first
 
 
-@primitive(
+_recurrence: Function = of_kernel(
+    "recurrence", kernel.recurrence, 2,
     b=lambda h, a, axis, reverse: _recurrence(conj(_later(a, axis, reverse)), h, axis=axis, reverse=not reverse),
     a=lambda h, a, out, axis, reverse: (
         _recurrence(conj(_later(a, axis, reverse)), h, axis=axis, reverse=not reverse) * conj(_later(out, axis, not reverse))
     ),
-)
-def _recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
-    """r[i] = a[i] r[i-1] + b[i]; from the end if `reverse`."""
-    return kernel.recurrence(a, b, axis, reverse)
+)  # fmt: skip
 
 
 def _later(x: Tensor, axis: int, reverse: bool) -> Tensor:

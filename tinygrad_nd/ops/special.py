@@ -17,7 +17,7 @@ from .choice import where
 from .elementwise import exp, log, log1p, negative, square, subtract
 from .naming import named, titled
 from .parts import floating
-from .ufunc import Function, along, conj, in_precision, over, scale
+from .ufunc import Function, along, conj, in_precision, of_kernel, over, scale
 
 __all__ = [
     "digamma", "erfc", "erfinv", "gamma", "gammaln", "i0", "i1", "log_ndtr", "logit", "ndtr", "polygamma", "sinc",
@@ -74,25 +74,19 @@ def ndtr(x: Any) -> Tensor:
     return 0.5 * erfc(floating(x) * -(0.5**0.5))
 
 
-@primitive(x=lambda g, x, order: scale(g, conj(_sinc(x, order=order + 1)) * pi))
-def _sinc(x: Any, *, order: int = 0) -> Any:
-    """The derivative of this order of sin(u) / u, at u = πx."""
-    return kernel.sinc(x, order)
+_sinc: Function = of_kernel("sinc", kernel.sinc, x=lambda g, x, order: scale(g, conj(_sinc(x, order=order + 1)) * pi))
+_bessel_i: Function = of_kernel(
+    "bessel_i", kernel.bessel_i,
+    x=lambda g, x, order: scale(
+        g, _bessel_i(x, order=1) if order == 0 else (_bessel_i(x, order=order - 1) + _bessel_i(x, order=order + 1)) / 2
+    ),
+)  # fmt: skip
 
 
 @named
 def sinc(x: Any) -> Tensor:
     """sin(πx) / (πx), and 1 at 0."""
-    return _sinc(floating(x))
-
-
-@primitive(
-    x=lambda g, x, order: scale(
-        g, _bessel_i(x, order=1) if order == 0 else (_bessel_i(x, order=order - 1) + _bessel_i(x, order=order + 1)) / 2
-    )
-)
-def _bessel_i(x: Any, *, order: int) -> Any:
-    return kernel.bessel_i(x, order)
+    return _sinc(floating(x), order=0)
 
 
 @named

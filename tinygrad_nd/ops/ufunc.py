@@ -84,16 +84,14 @@ def bare_rules(f: Function) -> Function:
 
 def of_kernel(name: str, kernel: Callable[..., Any], operands: int = 1, *, bare: bool = False, **rules: Callable[..., Any]) -> Function:
     """A kernel as an operation: so many of its first arguments are operands, the rest keywords. `bare`: its rules take arrays, too."""
-    parameters = list(inspect.signature(kernel).parameters.values())
-    keywords = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters[operands:]]
-    names = [p.name for p in keywords]
-
-    def run(*arrays: Any, **params: Any) -> Any:
-        return kernel(*arrays, *map(params.get, names))
-
-    with_keywords: Any = run
-    with_keywords.__doc__, with_keywords.__signature__ = kernel.__doc__, inspect.Signature([*parameters[:operands], *keywords])
-    made = primitive(name, **rules)(with_keywords if names else kernel)
+    parameters = inspect.signature(kernel).parameters
+    names = list(parameters)
+    run = kernel
+    if keywords := names[operands:]:  # kernels are called by position, as those that are recalled must be
+        run = eval(f"lambda {', '.join([*names[:operands], '*', *keywords])}: kernel({', '.join(names)})", {"kernel": kernel})
+        run.__doc__, run.__module__ = kernel.__doc__, kernel.__module__
+        run.__kwdefaults__ = {k: parameters[k].default for k in keywords if parameters[k].default is not inspect.Parameter.empty}
+    made = primitive(name, **rules)(run)
     return bare_rules(made) if bare else made
 
 
@@ -143,14 +141,8 @@ def along(g: Any, d: Any) -> Any:
     return guarded.along(g, d)
 
 
-@primitive(g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
-def _scale(g: Any, d: Any) -> Any:
-    return guarded.scale(g, d)
-
-
-@primitive(g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
-def _over(g: Any, d: Any) -> Any:
-    return guarded.over(g, d)
+_scale = of_kernel("scale", guarded.scale, 2, g=lambda h, d: scale(h, conj(d)), d=lambda h, g: scale(conj(g), h))
+_over = of_kernel("over", guarded.over, 2, g=lambda h, d: over(h, conj(d)), d=lambda h, g, d: -scale(conj(over(over(g, d), d)), h))
 
 
 def conj(x: Any) -> Any:
