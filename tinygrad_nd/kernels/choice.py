@@ -76,7 +76,7 @@ def to_winner(g: Any, x: Any, y: Any, beats: np.ufunc, skips: bool) -> Any:
     return fused(tile, g, x, y, dtype=g.dtype, tile=PASSES)
 
 
-def to_inside(g: Any, x: Any, low: Any, high: Any) -> Any:
+def to_inside(g: Any, x: Any, low: Any = None, high: Any = None) -> Any:
     """g where low <= x <= high, else 0; a bound may be None."""
     if not _is_large(g):
         inside = np.logical_and(True if low is None else np.less_equal(low, x), True if high is None else np.less_equal(x, high))

@@ -20,6 +20,7 @@ __all__ = [
     "reach", "sees", "transpose_spec", "transpose_window", "weight_grad_spec",
 ]  # fmt: skip
 
+Ints = Sequence[int]
 ALGORITHMS = ("auto", "gemm", "fft", "winograd", "direct", "col2im", "igemm", "reference")
 
 
@@ -84,8 +85,8 @@ _conv_spec, _pool_spec = lru_cache(4096)(ConvSpec), lru_cache(4096)(PoolSpec)
 
 def conv_spec(
     where: str,
-    x_shape: Sequence[int],
-    w_shape: Sequence[int],
+    x_shape: Ints,
+    w_shape: Ints,
     stride: IntN = 1,
     padding: Padding = 0,
     dilation: IntN = 1,
@@ -102,14 +103,7 @@ def conv_spec(
 
 
 def conv_window(
-    where: str,
-    size: Sequence[int],
-    kernel: Sequence[int],
-    stride: IntN = 1,
-    padding: Padding = 0,
-    dilation: IntN = 1,
-    groups: int = 1,
-    algorithm: str = "auto",
+    where: str, size: Ints, kernel: Ints, stride: IntN, padding: Padding, dilation: IntN, groups: int = 1, algorithm: str = "auto"
 ) -> ConvSpec:
     """The spec of windows of the kernel's size over space of the given size."""
     size, kernel, stride, dilation = _window(where, size, kernel, stride, dilation, len(size))
@@ -120,8 +114,8 @@ def conv_window(
 
 def transpose_spec(
     where: str,
-    x_shape: Sequence[int],
-    w_shape: Sequence[int],
+    x_shape: Ints,
+    w_shape: Ints,
     stride: IntN = 1,
     padding: Padding = 0,
     output_padding: IntN = 0,
@@ -141,8 +135,8 @@ def transpose_spec(
 
 def transpose_window(
     where: str,
-    out: Sequence[int],
-    kernel: Sequence[int],
+    out: Ints,
+    kernel: Ints,
     stride: IntN = 1,
     padding: Padding = 0,
     output_padding: IntN = 0,
@@ -189,13 +183,7 @@ def transpose_window(
 
 
 def pool_spec(
-    where: str,
-    size: Sequence[int],
-    kernel_size: IntN,
-    stride: IntN | None = None,
-    padding: Padding = 0,
-    dilation: IntN = 1,
-    ceil_mode: bool = False,
+    where: str, size: Ints, kernel_size: IntN, stride: IntN | None = None, padding: Padding = 0, dilation: IntN = 1, ceil_mode: bool = False
 ) -> PoolSpec:
     """The spec of pooling over axes of the given sizes; stride=None is the kernel size.
 
@@ -222,7 +210,7 @@ def pool_spec(
 # Where windows lie.
 
 
-def reach(spec: ConvSpec | PoolSpec, outputs: Sequence[int]) -> list[int]:
+def reach(spec: ConvSpec | PoolSpec, outputs: Ints) -> list[int]:
     """How many points so many neighbouring outputs see from end to end, per axis."""
     return [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(spec.stride, outputs, spec.dilation, spec.kernel)]
 
@@ -270,7 +258,7 @@ def weight_grad_spec(spec: ConvSpec) -> ConvSpec:
 
 
 def _window(
-    where: str, size: Sequence[int], kernel: Sequence[int], stride: IntN, dilation: IntN, rank: int
+    where: str, size: Ints, kernel: Ints, stride: IntN, dilation: IntN, rank: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     strides, dilations = per_axis(stride, rank, "stride", where), per_axis(dilation, rank, "dilation", where)
     for what, values in (("kernel size", kernel), ("stride", strides), ("dilation", dilations)):
@@ -280,7 +268,7 @@ def _window(
     return tuple(map(int, size)), tuple(map(int, kernel)), strides, dilations
 
 
-def _fits(where: str, size: Sequence[int], kernel: Sequence[int], padding: Pairs, dilation: Sequence[int]) -> None:
+def _fits(where: str, size: Ints, kernel: Ints, padding: Pairs, dilation: Ints) -> None:
     for axis, (n, k, (a, b), d) in enumerate(zip(size, kernel, padding, dilation)):
         extent = d * (k - 1) + 1
         if n + a + b < extent:

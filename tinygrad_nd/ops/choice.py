@@ -79,10 +79,8 @@ def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
     return np.clip(x, low, high)
 
 
-@primitive(g=lambda h, x, low, high: _to_inside(h, *map(bare, (x, low, high))))
-def _to_inside(g: Any, x: Any, low: Any = None, high: Any = None) -> Any:
-    """g where x is within the bounds, else 0."""
-    return kernel.to_inside(g, x, low, high)
+# g where x is within the bounds, else 0.
+_to_inside: Function = of_kernel("to_inside", kernel.to_inside, 4, g=lambda h, x, low, high: _to_inside(h, *map(bare, (x, low, high))))
 
 
 @named
