@@ -172,7 +172,7 @@ CALLS = {  # what is wrong: (the call, the kind of error, what its text must hol
     "squeeze": (lambda: nd.squeeze(zeros(2, 3), 1), ValueError, "squeeze", "1", "(2, 3)", "3"),
     "expand_dims": (lambda: nd.expand_dims(zeros(2), 5), ValueError, "expand_dims", "5"),
     "moveaxis": (lambda: nd.moveaxis(zeros(2, 3), (0, 1), 0), ValueError, "moveaxis", "(0, 1)"),
-    "broadcast_to": (lambda: nd.broadcast_to(zeros(2, 3), (2, 4)), ValueError, "broadcast_to", "(2,3)", "(2,4)"),
+    "broadcast_to": (lambda: nd.broadcast_to(zeros(2, 3), (2, 4)), ValueError, "broadcast_to", "(2, 3)", "(2, 4)"),
     "concatenate": (lambda: nd.concatenate([zeros(2, 3), zeros(3, 4)]), ValueError, "concatenate", "(2, 3)", "(3, 4)"),
     "concatenate nothing": (lambda: nd.concatenate([]), ValueError, "concatenate"),
     "stack": (lambda: nd.stack([zeros(2), zeros(3)]), ValueError, "stack", "(2,)", "(3,)"),

@@ -209,4 +209,6 @@ def _named(error: Exception, name: str, operands: Sequence[Any]) -> Exception:
     if isinstance(error, TypeError) and " ufunc" in f" {error}":  # NumPy has no loop for these
         kinds = [f"the int {shown(a)}" if type(a) is int else str(getattr(a, "dtype", type(a).__name__)) for a in operands]
         return TypeError(f"{name}: is not defined for {' and '.join(kinds)}")
+    if "remapped" in str(error):
+        return ValueError(f"{name}: shapes {' and '.join(str(np.shape(a)) for a in operands)} do not broadcast")
     return (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {cut(str(error))}")

@@ -80,7 +80,9 @@ def global_max_pool(x: Any, *, layout: str | None = None) -> Tensor:
     """
     who = "global_max_pool"
     x, axes = space(who, x, layout)
-    if not axes or not prod([x.shape[a] for a in axes]) or x.dtype.kind == "c":
+    if not prod([x.shape[a] for a in axes]):
+        raise ValueError(f"{who}: x {x.shape} has no positions, and nothing has no maximum")
+    if not axes or x.dtype.kind == "c":
         return max_pool_nd(x, tuple([x.shape[a] for a in axes]), layout=layout)  # type: ignore[no-any-return]
     x, rank, restore = space_last(who, x, axes, "x", layout)
     return restore(_max_pooled(x, kernel.windows(x.shape[x.ndim - rank :], (1,) * rank), False)[0])

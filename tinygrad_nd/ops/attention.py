@@ -130,3 +130,8 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"{where_}: q {q.shape} has {q.shape[-1]} features, but k {k.shape} has {k.shape[-1]}")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"{where_}: k {k.shape} has {k.shape[-2]} entries, but v {v.shape} has {v.shape[-2]}")
+    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        try:
+            np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+        except ValueError:
+            raise ValueError(f"{where_}: the batch axes of q {q.shape}, k {k.shape} and v {v.shape} do not broadcast") from None

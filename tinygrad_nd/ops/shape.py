@@ -267,7 +267,11 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
 
 def broadcast_to(x: Any, shape: Axes) -> Tensor:
     """x repeated along new and length-1 axes to fill `shape`, without copying."""
-    return _broadcast_to(astensor(x), shape=sizes_of(shape, "broadcast_to"))
+    x, sizes = astensor(x), sizes_of(shape, "broadcast_to")
+    try:
+        return _broadcast_to(x, shape=sizes)
+    except ValueError as error:
+        raise ValueError(f"broadcast_to: x {x.shape} does not fill {sizes}; from the last on, its axes must be as long, or 1") from error
 
 
 @named
