@@ -6,10 +6,10 @@ entry per spatial axis, so a rank is a length and never a special case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, wraps
+from typing import Any, TypeVar
 
 from .channels import conv_channels, transpose_channels
 from .padding import IntN, Padding, Pairs, per_axis, resolve_padding, room, transpose_words
@@ -80,9 +80,28 @@ class PoolSpec:
 _conv_spec, _pool_spec = lru_cache(4096)(ConvSpec), lru_cache(4096)(PoolSpec)
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+_WORDS = frozenset({int, str, bool, type(None)})
+
+
+def _once(f: F) -> F:
+    """f, asked once for the same ints, words, and tuples of ints; what merely equals an int, True or 2.0, is refused by f itself."""
+    known = lru_cache(4096, typed=True)(f)
+
+    @wraps(f)
+    def found(*arguments: Any, **named: Any) -> Any:
+        for a in (*arguments, *named.values()):
+            if type(a) not in _WORDS and (type(a) is not tuple or not {*map(type, a)} <= {int}):
+                return f(*arguments, **named)
+        return known(*arguments, **named)
+
+    return found  # type: ignore[return-value]
+
+
 # The specs that public functions build: of arrays, and of space alone.
 
 
+@_once
 def conv_spec(
     where: str,
     x_shape: Ints,
@@ -112,6 +131,7 @@ def conv_window(
     return _conv_spec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
 
 
+@_once
 def transpose_spec(
     where: str,
     x_shape: Ints,
@@ -182,6 +202,7 @@ def transpose_window(
     return _conv_spec(size, kernel, stride, pairs, dilation, groups, _algorithm(where, algorithm))
 
 
+@_once
 def pool_spec(
     where: str, size: Ints, kernel_size: IntN, stride: IntN | None = None, padding: Padding = 0, dilation: IntN = 1, ceil_mode: bool = False
 ) -> PoolSpec:

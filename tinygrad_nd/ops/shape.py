@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from math import prod
 from operator import index
@@ -84,8 +85,13 @@ def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
     return elementwise.reshaped(x, shape)
 
 
+@lru_cache(256)
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
 @bare_rules
-@primitive(x=lambda g, axes: either(_transpose, g, axes=tuple(sorted(range(len(axes)), key=axes.__getitem__))))
+@primitive(x=lambda g, axes: either(_transpose, g, axes=_inverse(axes)))
 def _transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
     return x.transpose(axes)
 
@@ -204,13 +210,20 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
 def moveaxis(x: Any, source: Axes, destination: Axes) -> Tensor:
     """x with some axes moved to new places, the rest in order."""
     x = astensor(x)
-    start, end = axes_of(source, x.ndim, "moveaxis"), axes_of(destination, x.ndim, "moveaxis")
+    return _transpose(x, axes=(_known_order if type(source) is type(destination) is int else _moved_order)(x.ndim, source, destination))
+
+
+def _moved_order(ndim: int, source: Axes, destination: Axes) -> tuple[int, ...]:
+    start, end = axes_of(source, ndim, "moveaxis"), axes_of(destination, ndim, "moveaxis")
     if len(start) != len(end):
         raise ValueError(f"moveaxis: source={source} and destination={destination} must name as many axes")
-    order = [i for i in range(x.ndim) if i not in start]
+    order = [i for i in range(ndim) if i not in start]
     for to, origin in sorted(zip(end, start)):
         order.insert(to, origin)
-    return _transpose(x, axes=tuple(order))
+    return tuple(order)
+
+
+_known_order: Any = lru_cache(256)(_moved_order)
 
 
 @named
