@@ -26,6 +26,7 @@ ROW = 512  # elements; an inner loop shorter than this costs more than its arith
 _KINDS = "biufc"
 _NUMBERS = frozenset({int, float, complex, type(None)})  # Python numbers (or no operand) do not decide a dtype
 _CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.square, np.maximum, np.minimum}  # they wait for memory alone
+_PAIRS = {np.add, np.subtract, np.multiply}  # of few numbers is what they make of finite ones not finite
 
 
 def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
@@ -38,6 +39,8 @@ def apply(ufunc: np.ufunc, x: Any, y: Any = None) -> Any:
         if y is None:
             return ufunc(x) if out is None else ufunc(x, out=out)
         return ufunc(x, y) if out is None else ufunc(x, y, out=out)
+    if ufunc in _PAIRS and type(x) is type(y) is ndarray and (out := _pair(ufunc.__name__, x, y)) is not None:
+        return out
     operands = (x,) if y is None else (x, y)
     kinds = [type(a) if type(a) in _NUMBERS else np.result_type(a) for a in operands]
     if ufunc.nout != 1 or ufunc.signature is not None or any(isinstance(k, np.dtype) and k.kind not in _KINDS for k in kinds):
@@ -212,6 +215,13 @@ def _in_parts(*operands: Any) -> list[Array]:
 
     engines.repeat(f, [*flat, *counts], tasks, (parameters, len(boxes)))
     return [out, *counts]
+
+
+def _pair(name: str, x: Array, y: Array) -> Array | None:
+    """What the compiled loop makes of two arrays that lie alike; None where there is none, or NumPy has to warn of what is not finite."""
+    loops = engines.compiled("loops") if x.dtype == y.dtype and x.dtype.char in "fd" and x.shape == y.shape and memory.alike(x, y) else None
+    found = _in_parts(x, y, getattr(loops, name), (), True) if loops is not None else []
+    return found[0] if found and not any(found[1].tolist()) else None
 
 
 def _result(shape: tuple[int, ...], dtype: Any, arrays: list[Array]) -> Array:
