@@ -53,6 +53,7 @@ TITLES = {
     "hermitian_part": "Hermitian part",
     "pnorm": "norm",
     "unit": "normalize",
+    "cosine": "cosine_similarity",
     "on_diagonal": "diag",
     "sum_of_products": "vecdot",
     "label_loss": "cross_entropy",

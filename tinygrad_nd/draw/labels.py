@@ -45,7 +45,7 @@ FAMILIES = {
     "log_softmax sum_to max_pool lp_pool resample fold unpool_gather pool_gather pool_scatter window_sum "
     "window_sum_adjoint softmax_grad log_softmax_grad label_loss margin_loss nll kl_div "
     "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss binary_cross_entropy binary_cross_entropy_with_logits "
-    "normalise normalise_grad normalise_weight_grad normalise_bias_grad unit masked_softmax",
+    "normalise normalise_grad normalise_weight_grad normalise_bias_grad unit cosine masked_softmax",
     "movement": "reshape transpose broadcast_to flip roll sort partition pick put_back zero_pad extend crop concatenate stack diagonal "
     "extend_adjoint on_diagonal take_along put_along unfold unpool nll_transposed pixel_shuffle pixel_unshuffle getitem scatter setitem "
     "cast alias real imag unwrap",

@@ -54,6 +54,34 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
     return divide(x, clip(norm(x, p, axis, keepdims=True), float(eps), None))
 
 
+@bare_rules
+@primitive(
+    x=lambda g, x, y, rx, ry, out, eps: _to_first(g, x, y, rx, ry, out, eps),
+    y=lambda g, x, y, rx, ry, out, eps: _to_first(g, y, x, ry, rx, out, eps),
+)
+def _cosine(x: Any, y: Any, rx: Any, ry: Any, *, eps: float) -> Any:
+    """The sum of x y over the last axis, times what `_over_length` says of both."""
+    return np.vecdot(x, y) * rx * ry
+
+
+def _over_length(x: Any, eps: float) -> Any:
+    """1 over the length of x along the last axis, or over eps where that is more; of no eps, 1e-12 is added to its square."""
+    if isinstance(x, Tensor):
+        return reciprocal(clip(norm(x, 2.0, -1), eps, None) if eps else sqrt(sum(square(x), -1) + 1e-12))
+    squares = np.vecdot(x, x)
+    return 1 / (np.maximum(np.sqrt(squares), x.dtype.type(eps)) if eps else np.sqrt(squares + x.dtype.type(1e-12)))
+
+
+def _to_first(g: Any, x: Any, y: Any, rx: Any, ry: Any, cosine: Any, eps: float) -> Any:
+    """g (y ry - x rx cosine) rx; without the second part where eps stands for the length of x."""
+    long = (rx.data if isinstance(rx, Tensor) else rx) < (1 / eps if eps else inf)
+    if isinstance(g, Tensor):
+        rx, ry = _over_length(x, eps), _over_length(y, eps)
+        cosine = sum(x * y, -1) * rx * ry
+    first, second = g * rx * ry, g * cosine * rx * rx * long
+    return first[..., None] * y - second[..., None] * x
+
+
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between two vectors along an axis; lengths below eps count as eps. Operands broadcast."""
     number("cosine_similarity", "eps", eps, least=0, below=inf)
@@ -62,10 +90,13 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> 
         axis = axis_of(axis, len(np.broadcast_shapes(a.shape, b.shape)), "cosine_similarity")
     except ValueError as error:
         raise type(error)(f"cosine_similarity: of shapes {a.shape} and {b.shape}: {error}") from None
-    rank = max(a.ndim, b.ndim)
+    rank, kind = max(a.ndim, b.ndim), np.result_type(a.dtype, b.dtype)
     a, b = a[(None,) * (rank - a.ndim)], b[(None,) * (rank - b.ndim)]
     if a.shape[axis] != b.shape[axis]:  # a single entry stands for each of a vector
         a, b = broadcast_arrays(a, b)
+    if axis == rank - 1 and eps:
+        a, b = wide(a), wide(b)
+        return astype(_cosine(a, b, _over_length(a.data, eps), _over_length(b.data, eps), eps=eps), kind)
     return sum(normalize(a, 2.0, axis, eps=eps) * normalize(b, 2.0, axis, eps=eps), axis)
 
 
@@ -98,9 +129,10 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: floa
     if not a.ndim or t.shape != a.shape[:-1]:
         raise ValueError(f"{name}: inputs {a.shape} need a target of shape {a.shape[:-1]}, one per vector, but got {t.shape}")
     kind, a, b = np.result_type(a.dtype, b.dtype), wide(a), wide(b)
-    cosine = astype(sum(a * b, -1) / (sqrt(sum(square(a), -1) + 1e-12) * sqrt(sum(square(b), -1) + 1e-12)), kind)
-    loss = where(t.data == 1, 1 - cosine, where(t.data == -1, clip(cosine - float(margin), 0, None), 0))
-    return reduced(loss, reduction, name)
+    cosine = astype(_cosine(a, b, _over_length(a.data, 0.0), _over_length(b.data, 0.0), eps=0.0), kind)
+    near, far = t.data == 1, (t.data == -1) & ~(cosine.data < margin)
+    factor, rest = far.astype(kind) - near, near - far.astype(kind) * kind.type(margin)
+    return reduced(cosine * factor + rest, reduction, name)
 
 
 def triplet_margin_loss(
