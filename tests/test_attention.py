@@ -102,6 +102,17 @@ def test_blocks_of_queries_give_what_whole_arrays_do(engine, shape, mask, causal
         np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
 
 
+@pytest.mark.parametrize("shapes", [((1, 3, 4), (5, 4), (2, 5, 2)), ((3, 1, 4, 2), (1, 2), (3, 1, 4)), ((80, 16), (90, 16), (3, 90, 8))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_may_have_more_examples_than_queries_and_keys(engine, shapes, dtype):
+    q, k, v = (np.random.default_rng(0).standard_normal(s).astype(dtype) for s in shapes)
+    y, pull = nd.vjp(nd.scaled_dot_product_attention, q, k, v)
+    _, written_out = nd.vjp(lambda q, k, v: nd.softmax(q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5) @ v, q, k, v)
+    g = np.cos(np.arange(y.size)).reshape(y.shape).astype(dtype)
+    for found, expected in zip(pull(g), written_out(g)):
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-4, atol=1e-4)
+
+
 def test_what_a_call_kept_is_not_what_a_replay_on_other_arrays_kept():
     arrays = [nd.tensor(a, np.float32, requires_grad=True) for a in operands()]
     y = nd.scaled_dot_product_attention(*arrays)

@@ -18,7 +18,7 @@ from .curves import real
 from .linalg import matmul
 from .parts import astype, wide
 from .run import Run
-from .shape import swapaxes
+from .shape import broadcast_to, swapaxes
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -42,15 +42,16 @@ def attend(
     """What `scaled_dot_product_attention` gives, and, if asked for, the weights (*batch, L, S) as they were before the function `drop`."""
     where = "scaled_dot_product_attention"
     q, k, v = (real(t, where) for t in (q, k, v))
-    _check(q, k, v)
+    batch = _batch(q, k, v)
     if scale is not None:
         number(where, "scale", scale)
     scale = max(q.shape[-1], 1) ** -0.5 if scale is None else float(scale)
     kind = np.result_type(q.dtype, k.dtype, v.dtype)
     if kind == np.float16:
         q, k, v = wide(q), wide(k), wide(v)
-    shape = (*np.broadcast_shapes(q.shape[:-2], k.shape[:-2]), q.shape[-2], k.shape[-2])
-    mask = _mask(mask, shape, np.result_type(q.dtype, k.dtype), causal)
+    if q.shape[:-2] != batch != k.shape[:-2] and np.broadcast_shapes(q.shape[:-2], k.shape[:-2]) != batch:
+        q = broadcast_to(q, (*batch, *q.shape[-2:]))  # v alone has so many examples; slopes of weights need as many weights
+    mask = _mask(mask, (*batch, q.shape[-2], k.shape[-2]), np.result_type(q.dtype, k.dtype), causal)
     q = q if mask is None or mask.dtype == q.dtype else astype(q, mask.dtype)
     if drop is None and not weights and not (mask is not None and mask.requires_grad):
         y = _attention(q, k, v, mask, scale=scale, causal=causal, run=Run())
@@ -121,7 +122,8 @@ def hiding(hidden: np.ndarray, dtype: Any) -> Tensor:
     return astensor(a)
 
 
-def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
+def _batch(q: Tensor, k: Tensor, v: Tensor) -> tuple[int, ...]:
+    """The batch axes of the result."""
     where_ = "scaled_dot_product_attention"
     for name, t in (("q", q), ("k", k), ("v", v)):
         if t.ndim < 2:
@@ -130,8 +132,7 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"{where_}: q {q.shape} has {q.shape[-1]} features, but k {k.shape} has {k.shape[-1]}")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"{where_}: k {k.shape} has {k.shape[-2]} entries, but v {v.shape} has {v.shape[-2]}")
-    if not q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
-        try:
-            np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-        except ValueError:
-            raise ValueError(f"{where_}: the batch axes of q {q.shape}, k {k.shape} and v {v.shape} do not broadcast") from None
+    try:
+        return np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    except ValueError:
+        raise ValueError(f"{where_}: the batch axes of q {q.shape}, k {k.shape} and v {v.shape} do not broadcast") from None
