@@ -55,13 +55,10 @@ def normalize(x: Any, p: float = 2.0, axis: int = 1, *, eps: float = 1e-12) -> T
 
 
 @bare_rules
-@primitive(
-    x=lambda g, x, y, rx, ry, out, eps: _to_first(g, x, y, rx, ry, out, eps),
-    y=lambda g, x, y, rx, ry, out, eps: _to_first(g, y, x, ry, rx, out, eps),
-)
-def _cosine(x: Any, y: Any, rx: Any, ry: Any, *, eps: float) -> Any:
+@primitive(x=lambda g, x, y, out, eps: _to_first(g, x, y, out, eps), y=lambda g, x, y, out, eps: _to_first(g, y, x, out, eps))
+def _cosine(x: Any, y: Any, *, eps: float) -> Any:
     """The sum of x y over the last axis, times what `_over_length` says of both."""
-    return np.vecdot(x, y) * rx * ry
+    return np.vecdot(x, y) * _over_length(x, eps) * _over_length(y, eps)
 
 
 def _over_length(x: Any, eps: float) -> Any:
@@ -72,14 +69,11 @@ def _over_length(x: Any, eps: float) -> Any:
     return 1 / (np.maximum(np.sqrt(squares), x.dtype.type(eps)) if eps else np.sqrt(squares + x.dtype.type(1e-12)))
 
 
-def _to_first(g: Any, x: Any, y: Any, rx: Any, ry: Any, cosine: Any, eps: float) -> Any:
-    """g (y ry - x rx cosine) rx; without the second part where eps stands for the length of x."""
+def _to_first(g: Any, x: Any, y: Any, cosine: Any, eps: float) -> Any:
+    """g (y ry - x rx cosine) rx, r being what is `_over_length`; without the second part where eps stands for the length of x."""
+    rx, ry = _over_length(x, eps), _over_length(y, eps)
     long = (rx.data if isinstance(rx, Tensor) else rx) < (1 / eps if eps else inf)
-    if isinstance(g, Tensor):
-        rx, ry = _over_length(x, eps), _over_length(y, eps)
-        cosine = sum(x * y, -1) * rx * ry
-    first, second = g * rx * ry, g * cosine * rx * rx * long
-    return first[..., None] * y - second[..., None] * x
+    return (g * rx * ry)[..., None] * y - (g * cosine * rx * rx * long)[..., None] * x
 
 
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> Tensor:
@@ -96,7 +90,7 @@ def cosine_similarity(x1: Any, x2: Any, axis: int = 1, *, eps: float = 1e-8) -> 
         a, b = broadcast_arrays(a, b)
     if axis == rank - 1 and eps:
         a, b = wide(a), wide(b)
-        return astype(_cosine(a, b, _over_length(a.data, eps), _over_length(b.data, eps), eps=eps), kind)
+        return astype(_cosine(a, b, eps=eps), kind)
     return sum(normalize(a, 2.0, axis, eps=eps) * normalize(b, 2.0, axis, eps=eps), axis)
 
 
@@ -129,7 +123,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, *, margin: floa
     if not a.ndim or t.shape != a.shape[:-1]:
         raise ValueError(f"{name}: inputs {a.shape} need a target of shape {a.shape[:-1]}, one per vector, but got {t.shape}")
     kind, a, b = np.result_type(a.dtype, b.dtype), wide(a), wide(b)
-    cosine = astype(_cosine(a, b, _over_length(a.data, 0.0), _over_length(b.data, 0.0), eps=0.0), kind)
+    cosine = astype(_cosine(a, b, eps=0.0), kind)
     near, far = t.data == 1, (t.data == -1) & ~(cosine.data < margin)
     factor, rest = far.astype(kind) - near, near - far.astype(kind) * kind.type(margin)
     return reduced(cosine * factor + rest, reduction, name)
