@@ -391,8 +391,7 @@ def test_fourier_transforms_by_matrices_meet_the_reference(name, lines, monkeypa
     spec = replace(HARD[name], stride=(1,) * HARD[name].rank, groups=1)
     for constant, value in (("LONG", 1), ("LINE", 4), ("PIECE", 1 << 10), ("SPECTRA", 1 << 14 if lines else 1 << 25)):
         monkeypatch.setattr(tilings, constant, value)
-    monkeypatch.setattr(fft, "LIBRARY", np.inf)
-    monkeypatch.setattr(tilings, "_fourier_seconds", lambda tiling, *about: 1.0 - ((tiling.taps > 1) == lines))
+    monkeypatch.setattr(tilings, "_fourier_seconds", lambda tiling, *about: -1.0 - ((tiling.taps > 1) == lines))
     for cached in (tilings.fourier_cover, fft._by_matrices):
         cached.cache_clear()
     found = tilings.fourier_cover(2, 3, 4, spec, np.dtype("f")).tiling

@@ -37,7 +37,6 @@ SPECTRA = 1 << 28  # bytes of weight spectra that are too many
 RATED = 9  # taps along an axis from which the library may well be taken: its rate is measured, for which it is loaded
 PASSES = 2  # of memory that a number transformed takes, with shorter kernels
 SURE = 1.4  # times a compiled kernel's predicted time, above which the library need not be loaded to tell that it takes longer
-LIBRARY = 1.5  # times its predicted time, below which matrices are taken: it is the more underestimated of the two
 
 
 def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
@@ -335,4 +334,4 @@ def _sooner(compiled: ModuleType, *about: Any) -> bool:
 def _by_matrices(n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> Cover | None:
     """The tiles that are transformed by products with matrices, where that takes less time than the library."""
     found = fourier_cover(n, c, m, spec, dtype)
-    return found if found is not None and found.seconds < LIBRARY * plan(n, c, m, spec, dtype).seconds else None
+    return found if found is not None and found.seconds < plan(n, c, m, spec, dtype).seconds else None

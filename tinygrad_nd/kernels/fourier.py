@@ -1,64 +1,88 @@
 """The discrete Fourier transform of short tiles as products with real matrices, as Toom-Cook's transforms are.
 
-A correlation of k taps that gives m points wraps round into none of them on a circle of m + k - 1. Real numbers have half as many complex
-frequencies h + 1/2, of a circle on which what wraps round changes its sign; the other axes have whole ones. A complex product is three
-real ones: xr wr, xi wi and (xr + xi)(wr + wi). So there are 1.5 products per point of a tile, at any length, and errors stay small.
+A correlation of k taps that gives m points wraps round into none of them on a circle of m + k - 1, or of fewer where some of the points
+that it sees are zeros. All frequencies are odd halves h + 1/2, so that each has its opposite; what wraps round changes its sign. Of real
+numbers the sums of cosines and of sines are the parts (real, imaginary) of half the frequencies. Along a further axis both parts are
+multiplied by cosines and by sines, and sums and differences of these are the parts at a frequency and at its opposite. A complex product
+is three real ones: xr wr, xi wi and (xr + xi)(wr + wi). So there are 1.5 products per point of a tile, at any length, and errors stay
+small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
+from . import memory
 from .memory import Array
-
-Chain = list[tuple[int, Array]]  # (batch, a matrix (rows, columns) for an array (batch, columns, ..)), one after another
 
 FORMS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # of a complex number, that are multiplied
 BACK = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])  # the real and the imaginary part of the product
 
 
-def lengths(axes: Sequence[tuple[int, int]]) -> list[int]:
-    """Of the circles for so many outputs and taps along each axis."""
-    first, *others = (m + k - 1 for m, k in axes)
-    return [first + first % 2, *others]
+class Circle(NamedTuple):
+    """An axis of a tile: so many outputs of so many taps. Of the points they see, those before `start` and from `stop` on are zeros."""
+
+    outputs: int
+    taps: int
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        least = max(self.stop, self.outputs + self.taps - 1 - self.start)
+        return least if least == 1 else least + least % 2
 
 
-def points(axes: Sequence[tuple[int, int]]) -> int:
+def points(circles: Sequence[Circle]) -> int:
     """Of a transformed tile."""
-    return 3 * prod(lengths(axes)) // 2
+    return 3 * prod(circle.length for circle in circles) // 2
 
 
-def fourier(axes: Sequence[tuple[int, int]]) -> tuple[Chain, Chain, Chain]:
-    """A, B' and G for so many outputs and taps along each axis, in float64: the first axis, then what each of its frequencies goes through.
-
-    Between two axes the parts (real, imaginary) of a number stand before the points of the axis to come.
-    """
-    chains: tuple[Chain, Chain, Chain] = ([], [], [])
-    batch, last = 1, len(axes) - 1
-    for i, ((m, k), f) in enumerate(zip(axes, lengths(axes))):
-        angles = 2 * np.pi / f * (np.arange(f // 2) + 0.5 if i == 0 else np.arange(f))
-        waves = np.exp(1j * np.outer(angles, np.arange(f)))
-        there, back = (FORMS, BACK) if i == last > 0 else (np.eye(2), np.eye(2))
-        a = _back(waves[:, :m] * ((2 if i == 0 else 1) / f), back, i == 0).T
-        for chain, matrix in zip(chains, (a, _there(waves[:, : m + k - 1].conj(), there, i == 0), _there(waves[:, :k], there, i == 0))):
-            chain.append((batch, matrix))
-        batch *= len(waves)
-    if not last:
-        for chain, forms in zip(chains, (BACK.T, FORMS, FORMS)):
-            chain.append((batch, forms))
-    return chains
+def waves(f: int, at: range, first: bool, opposite: bool = False) -> Array:
+    """(f, points) on a circle of f: along the first axis both parts of each frequency, along another all cosines, then all sines."""
+    angles = 2 * np.pi / f * np.outer(np.arange(f // 2) + 0.5, at)
+    sines = np.sin(angles) if first == opposite else -np.sin(angles)
+    return np.stack([np.cos(angles), sines], 1 if first else 0).reshape(f, -1)
 
 
-def _there(waves: Array, forms: Array, real: bool) -> Array:
-    """(frequencies * forms, parts * points): the forms of the sums of points times waves."""
-    parts = np.array([[waves.real, -waves.imag], [waves.imag, waves.real]])[:, : 1 if real else 2]  # (to, from, frequencies, points)
-    return np.asarray(np.einsum("at,tfhj->hafj", forms, parts)).reshape(len(waves) * len(forms), -1)
+def there(matrices: Sequence[Array], a: Array, key: str, out: Array) -> None:
+    """Parts out (n, 2, (frequencies, L)) of parts a (n, 2, (points, L)), along all axes but the first, for n frequencies of that."""
+    number, count = len(a), 1
+    for i, matrix in enumerate(matrices):
+        f, n = matrix.shape
+        last, rest = i == len(matrices) - 1, a.size // (2 * number * count * n)
+        waves = memory.scratch((key, "waves"), (number, 2, count, 2, f // 2 * rest), a.dtype)
+        np.matmul(matrix, a.reshape(-1, n, rest), out=waves.reshape(-1, f, rest))
+        a = out.reshape(waves.shape) if last else memory.scratch((key, "parts"), waves.shape, a.dtype)
+        np.add(waves[:, 0, :, 0], waves[:, 1, :, 1], out=a[:, 0, :, 0])
+        np.subtract(waves[:, 0, :, 0], waves[:, 1, :, 1], out=a[:, 0, :, 1])
+        np.subtract(waves[:, 1, :, 0], waves[:, 0, :, 1], out=a[:, 1, :, 0])
+        np.add(waves[:, 1, :, 0], waves[:, 0, :, 1], out=a[:, 1, :, 1])
+        count *= f
+    if not matrices:
+        out[...] = a.reshape(out.shape)
 
 
-def _back(waves: Array, forms: Array, real: bool) -> Array:
-    """(parts * points, frequencies * forms): the sums of frequencies times waves."""
-    parts = np.array([[waves.real, -waves.imag], [waves.imag, waves.real]])[: 1 if real else 2]
-    return np.asarray(np.einsum("tfhj,fa->tjha", parts, forms)).reshape(-1, len(waves) * forms.shape[1])
+def back(matrices: Sequence[Array], a: Array, key: str, out: Array) -> None:
+    """The transpose: parts out (n, 2, (points, L)) of parts a (n, 2, (frequencies, L))."""
+    number, count = len(a), prod(len(matrix) for matrix in matrices)
+    rest = a.size // (2 * number * count)
+    for i, matrix in enumerate(reversed(matrices)):
+        f, n = matrix.shape
+        count //= f
+        a = a.reshape(number, 2, count, 2, f // 2 * rest)
+        waves = memory.scratch((key, "waves"), a.shape, a.dtype)
+        np.add(a[:, 0, :, 0], a[:, 0, :, 1], out=waves[:, 0, :, 0])
+        np.subtract(a[:, 0, :, 0], a[:, 0, :, 1], out=waves[:, 1, :, 1])
+        np.add(a[:, 1, :, 0], a[:, 1, :, 1], out=waves[:, 1, :, 0])
+        np.subtract(a[:, 1, :, 1], a[:, 1, :, 0], out=waves[:, 0, :, 1])
+        shape = 2 * number * count, n, rest
+        a = out.reshape(shape) if i == len(matrices) - 1 else memory.scratch((key, "parts"), shape, a.dtype)
+        np.matmul(matrix.T, waves.reshape(-1, f, rest), out=a)
+        rest *= n
+    if not matrices:
+        out[...] = a.reshape(out.shape)

@@ -21,8 +21,7 @@ import numpy as np
 
 from . import parallel
 from .blas import moved_seconds, product_seconds
-from .fourier import lengths as circle_lengths
-from .fourier import points
+from .fourier import Circle, points
 from .geometry import ConvSpec
 from .slabs import Box, boxes
 from .toom_cook import most_points, real_bytes
@@ -34,7 +33,7 @@ OUTPUTS = {4: 5, 8: 2}  # the most of a tile along an axis, by bytes per real nu
 LINE = 512  # outputs of a line, at most
 CIRCLES = 12, 16, 24, 32, 64  # points of Fourier transforms as matrices, at most
 LONG = 5  # taps along some axis from which these may be worth it
-PIECE = 1 << 20  # bytes of spectra that are transformed at a time
+PIECE = 1 << 23  # bytes of spectra that are transformed at a time
 SPECTRA = 1 << 25  # bytes of the spectra that are multiplied at a time, on all threads
 
 Run = tuple[int, int, int]  # along an axis: outputs of a tile, blocks of such tiles, and taps left to the products
@@ -65,12 +64,41 @@ class Tiling:
     @property
     def size(self) -> int:
         """Points of a transformed tile."""
-        return points(self.axes) if self.fourier else prod(m + k - 1 for m, k in self.axes)
+        return points(self.circles) if self.fourier else prod(m + k - 1 for m, k in self.axes)
 
     @property
     def frequencies(self) -> int:
         """Of the first axis, if it is transformed by `fourier`."""
-        return circle_lengths(self.axes)[0] // 2
+        return self.circles[0].length // 2
+
+    @cached_property
+    def circles(self) -> list[Circle]:
+        """Of the axes, if they are transformed by `fourier`. A tile that is alone along an axis is not given the zeros beside the image."""
+        found = []
+        for i, (m, k) in enumerate(self.axes):
+            n, before, alone = self.windows.size[i], self.windows.padding[i][0], self.count[i] == self.spread[i] == 1
+            inside = (max(before, 0), min(n + before, m + k - 1)) if alone else (0, m + k - 1)
+            found.append(Circle(m, k, *inside) if inside[0] < inside[1] else Circle(m, k, 0, m + k - 1))
+        return found
+
+    @cached_property
+    def inside(self) -> ConvSpec:
+        """The spec whose windows are what of the blocks may not be zeros, if their tiles are transformed by `fourier`."""
+        spec, drops = self.windows, [(c.start, c.outputs + c.taps - 1 - c.stop) for c in self.circles]
+        drops += [(0, 0)] * (len(self.points) - len(drops))
+        kernel = tuple(k - d * (low + high) for k, d, (low, high) in zip(spec.kernel, self.spread, drops))
+        padding = tuple((a - low, b - high) for (a, b), (low, high) in zip(spec.padding, drops))
+        return replace(spec, kernel=kernel, padding=padding)
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """The points of a tile that may not be zeros."""
+        return *(circle.stop - circle.start for circle in self.circles), *self.length[len(self.circles) :]
+
+    @property
+    def outputs(self) -> int:
+        """Of a line."""
+        return self.points[-1] if self.taps > 1 else 1
 
     @property
     def line(self) -> int:
@@ -99,7 +127,8 @@ class Tiling:
 
     def stretches(self, n: int, channels: int, itemsize: int) -> list[list[Box]]:
         """Blocks of (N, *blocks), those together whose spectra are multiplied together."""
-        blocks = boxes((n, *self.count), prod, max(1, PIECE // (self.size * prod(self.spread) * self.line * channels * itemsize)))
+        each = PIECE // (self.size * prod(self.spread) * self.line * channels * itemsize)
+        blocks = boxes((n, *self.count), prod, max(1, min(each, n * prod(self.count) // (4 * parallel.num_threads()))))
         most = max(1, SPECTRA * len(blocks) // (n * self.tiles * self.size * self.line * channels * itemsize))
         rounds = -(-len(blocks) // most)
         return [blocks[len(blocks) * i // rounds : len(blocks) * (i + 1) // rounds] for i in range(rounds)]
@@ -222,22 +251,22 @@ def _seconds(tiling: Tiling, n: int, c: int, m: int, spec: ConvSpec, dtype: np.d
 
 
 def _fourier_seconds(tiling: Tiling, n: int, c: int, m: int, dtype: np.dtype[Any]) -> float:
-    """Of one thread: calls, products, the reading of weights, transforms and what they write, and cuts of x and y."""
-    entries = n * tiling.tiles * tiling.line
-    weights = tiling.size * tiling.taps * c * m
-    rounds = -(-entries * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
-    written = moved_seconds(entries, dtype)
-    seconds = 1.3 * product_seconds(entries * weights, m, tiling.taps * c, dtype) + 3e-7 * rounds * tiling.size * tiling.taps
-    inner, made, circles = 1.0, [m for m, _ in tiling.axes], circle_lengths(tiling.axes)
-    for i, f in enumerate(circles):
-        waves, parts, forms = f // 2 if i == 0 else f, 1 if i == 0 else 2, 3 if i == len(circles) - 1 else 2
-        there, back = inner * prod(tiling.length[i + 1 : len(circles)]) * c, inner * prod(made[i + 1 :]) * m
-        macs = waves * forms * parts * (tiling.length[i] * there + made[i] * back) * entries
-        seconds += 2.4 * product_seconds(macs, 64, parts * f, dtype) + 0.75 * written * (waves * forms * there + parts * made[i] * back)
-        inner *= waves
-    cuts = prod(tiling.length[: len(circles)]) * c + prod(made) * m
-    moved = 2.9 * cuts * entries + 4.2 * weights
-    return 3.4e-3 + 3.2e-4 * rounds * tiling.frequencies + seconds + moved_seconds(moved, dtype)
+    """Of one thread: calls, products and the rows they read, transforms and what they write, and cuts of x and y."""
+    lines, taps, axes = n * tiling.tiles, tiling.taps, len(tiling.circles)
+    entries = lines * tiling.outputs * tiling.size * taps * c  # of rows
+    rounds = -(-lines * tiling.line * tiling.size * (c + m) * dtype.itemsize // SPECTRA)
+    seconds = 1.15 * product_seconds(entries * m, m, taps * c, dtype) + 7e-7 * rounds * tiling.size
+    moved = 0.55 * entries if taps > 1 else 0.0
+    kernel = tuple(k for _, k in tiling.axes)
+    for made, columns in ((tiling.seen, lines * tiling.line * c), (kernel, taps * c * m), (tiling.points, lines * tiling.outputs * m)):
+        numbers = float(prod(made[:axes]) * columns)
+        moved += 3 * numbers
+        for i, circle in enumerate(tiling.circles):
+            seconds += 0.95 * product_seconds(numbers * circle.length, 64, made[i], dtype)
+            numbers *= circle.length / made[i]
+            moved += (0.9 if i == 0 else 1.8) * numbers
+        moved += 1.3 * numbers
+    return 7e-3 + seconds + moved_seconds(moved, dtype)
 
 
 def _most_tiles(size: float, channels: int, weights: float, itemsize: int) -> int:

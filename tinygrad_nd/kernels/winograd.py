@@ -7,6 +7,7 @@ channels each point's product is a matrix product.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache, reduce
 from math import prod
 from typing import Any, NamedTuple
@@ -15,13 +16,14 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import blas, engines, memory, parallel
-from .fourier import Chain
 from .geometry import ConvSpec
 from .memory import Array
 from .phases import Target
 from .slabs import Box, boxes, fetch, lengths
 from .tilings import BATCH, KRONECKER, Tiling, cover
 from .toom_cook import most_points, real_bytes, toom_cook
+
+Chain = list[tuple[int, Array]]  # (batch, a matrix (rows, columns) for an array (batch, columns, ..)), one after another
 
 WEIGHTS = 1 << 14  # weights transformed at a time
 
@@ -88,12 +90,18 @@ def cut(x: Array, tiling: Tiling, block: ConvSpec, points: Sequence[int], batch:
     image, *steps, channel = slab.strides
     within = [d * step for d, step in zip(tiling.spread, steps)]
     sides = (side for s, step in zip(block.stride, steps) for side in (s * step, step))
-    axes, shape = len(tiling.axes), (*tiling.sides(batch), tiling.line, x.shape[-1])
-    tile, given, count = points[:axes], prod(points[axes:]), prod(shape[:-1])
+    axes = len(tiling.axes)
+    tile, given, channels = points[:axes], prod(points[axes:]), x.shape[-1]
+    lead = *tile, *tiling.sides(batch)
+    seen = as_strided(slab, (*lead, given, channels), (*within[:axes], image, *sides, within[-1], channel))
+    if tiling.fourier and seen.flags.c_contiguous:
+        return seen.reshape(prod(tile), -1)
+    line = given if tiling.fourier else tiling.line
+    count = prod(lead[axes:]) * line
     room = 0 if tiling.fourier else -count % tiling.taps + tiling.taps - 1
-    tiles = memory.scratch("cut", (prod(tile), count + room, x.shape[-1]), dtype)
-    lines = tiles[:, :count].reshape(*tile, *shape)
-    lines[..., :given, :] = as_strided(slab, (*tile, *shape[:-2], given, shape[-1]), (*within[:axes], image, *sides, within[-1], channel))
+    tiles = memory.scratch("cut", (prod(tile), count + room, channels), dtype)
+    lines = tiles[:, :count].reshape(*lead, line, channels)
+    lines[..., :given, :] = seen
     lines[..., given:, :] = tiles[:, count:] = 0
     return tiles.reshape(len(tiles), -1)
 
@@ -110,26 +118,32 @@ def rows_of(a: Array, groups: int, tiling: Tiling, c: int, width: int) -> Array:
     return as_strided(a, shape, (a.strides[0], between, each * between, step))
 
 
-def deliver(y: Array, tiling: Tiling, batch: Box, target: Target) -> None:
-    """Takes outputs (m, (n, T0, d0, T1, d1, .., line, P)) of a batch to a target."""
-    y, box = _in_order(y, tiling, batch, target.channels), tiling.box(batch)
+def deliver(y: Array, tiling: Tiling, batch: Box, target: Target, part: slice | None = None) -> None:
+    """Takes outputs (m, (n, T0, d0, T1, d1, .., line, P)) of a batch to a target; of one tile they may be a part along the second axis."""
+    box = tiling.box(batch)
+    if part is not None:
+        tiling = replace(tiling, points=(tiling.points[0], part.stop - part.start, *tiling.points[2:]))
+        box = *box[:2], part, *box[3:]
+    y = _in_order(y, tiling, batch, target.channels)
     tile = target.tile(box, dense=False)
     if tile.size == y.size:
         tile.reshape(y.shape)[...] = y  # axes are split, which takes no copy
     else:  # the last blocks reach beyond the image
-        whole = y.reshape(len(y), *(t * m for t, m in zip(lengths(batch)[1:], tiling.windows.stride)), -1)
+        whole = y.reshape(len(y), *(t * m * d for t, m, d in zip(lengths(batch)[1:], tiling.points, tiling.spread)), -1)
         tile[...] = whole[tuple(slice(0, n) for n in tile.shape)]
     target.put(box, tile)
 
 
 def _in_order(y: Array, tiling: Tiling, batch: Box, channels: int) -> Array:
     """(n, T0, m0, d0, T1, .., P) of tiles (m, (n, T0, d0, T1, d1, .., line, P))."""
-    axes, rank, shape = len(tiling.axes), len(tiling.points), (*tiling.sides(batch), tiling.line)
-    tiles = y[:, : prod(shape) * channels].reshape(*tiling.points[:axes], *shape, channels)[..., : prod(tiling.points[axes:]), :]
+    axes, rank = len(tiling.axes), len(tiling.points)
+    points = prod(tiling.points[axes:])
+    shape = *tiling.sides(batch), points if tiling.fourier else tiling.line
+    tiles = y[:, : prod(shape) * channels].reshape(*tiling.points[:axes], *shape, channels)[..., :points, :]
     image, line, channel = axes, axes + 2 * rank + 1, axes + 2 * rank + 2
-    points = [*range(axes), line]
-    order = (axis for i in range(rank) for axis in (image + 1 + 2 * i, points[i], image + 2 + 2 * i))
-    return tiles.transpose(image, *order, *points[rank:], channel)
+    within = [*range(axes), line]
+    order = (axis for i in range(rank) for axis in (image + 1 + 2 * i, within[i], image + 2 + 2 * i))
+    return tiles.transpose(image, *order, *within[rank:], channel)
 
 
 def apply(chain: Chain, a: Array, key: str, out: Array | None = None) -> Array:
