@@ -156,6 +156,39 @@ def test_run_parts_cuts_the_tasks_in_order():
         assert parallel.run_parts([], lambda share, part: None) == 1
 
 
+def test_tasks_ahead_are_done_inline_whatever_becomes_of_one_and_not_while_time_is_measured():
+    found, done, later = [], threading.Event(), threading.Event()
+
+    def task():
+        found.append((parallel.inside(), threading.current_thread() is threading.main_thread()))
+        done.set()
+
+    with parallel.threads(2):
+        parallel.ahead(lambda: 1 / 0)
+        parallel.ahead(task)
+        assert done.wait(10) and found == [(True, False)]
+        with parallel.undisturbed():
+            parallel.ahead(later.set)
+            assert not later.wait(0.05)
+        assert later.wait(10)
+        done.clear()
+        parallel.ahead(task)  # a loop does not wait for it
+        parallel.run([1, 2, 3], lambda i: None)
+        assert done.wait(10)
+    with parallel.threads(1):
+        parallel.ahead(lambda: found.append("without a worker"))
+    assert len(found) == 2
+
+
+def test_a_process_ends_once_the_task_ahead_that_is_at_work_has_and_begins_no_other():
+    code = (
+        "import time; from tinygrad_nd.kernels import parallel as p; p.set_num_threads(2);"
+        "p.ahead(lambda: (print('begun', flush=True), time.sleep(0.3), print('done', flush=True)));"
+        "p.ahead(lambda: print('another', flush=True)); time.sleep(0.1)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["begun", "done"]
+
+
 def test_a_section_keeps_nothing_alive():
     with parallel.threads(3):
         a = np.empty(3)

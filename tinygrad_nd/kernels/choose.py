@@ -101,19 +101,23 @@ ROWS: dict[str, Algorithm] = {
 }
 
 
-def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, *read: Array) -> str:
+def pick(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, *read: Array, then: tuple[str, ...] = ()) -> str:
     """The name of the row that runs: the one spec.algorithm asks for, or with "auto" the cheapest that can.
 
     n images, c channels of x and m of y; the images that are read may be shown, for how they lie may matter. Raises ValueError if the row
-    asked for cannot do this convolution; one that can does all three contractions.
+    asked for cannot do this convolution; one that can does all three contractions. then: contractions that are soon to be asked for.
     """
     setting = engines.engine(), toom_cook.conv_precision(), parallel.num_threads()
-    return _pick(setting, contraction, n, c, m, spec, dtype, _channels_first(spec, read))
+    return _pick(setting, contraction, n, c, m, spec, dtype, _channels_first(spec, read), then)
 
 
 @lru_cache(4096)
-def _pick(setting: tuple[Any, ...], contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, turned: int) -> str:
+def _pick(
+    setting: tuple[Any, ...], contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: Any, turned: int, then: tuple[str, ...] = ()
+) -> str:
     """The choice under one engine, precision and number of threads."""
+    if then:
+        _foresee(setting, then, n, c, m, spec, dtype)
     if spec.algorithm != "auto":
         wide = phases.wide_dtype(np.dtype(dtype))
         why = ROWS[spec.algorithm].refuses(spec, wide)
@@ -124,6 +128,22 @@ def _pick(setting: tuple[Any, ...], contraction: str, n: int, c: int, m: int, sp
     offers = estimate(contraction, n, c, m, spec, dtype, turned)
     costs = {name: offer[0] for name, offer in offers.items() if not isinstance(offer, str)}
     return min(costs, key=costs.__getitem__)
+
+
+def _foresee(setting: tuple[Any, ...], contractions: Sequence[str], n: int, c: int, m: int, spec: ConvSpec, dtype: Any) -> None:
+    """What these contractions need is compiled meanwhile."""
+    rows = [_pick(setting, contraction, n, c, m, spec, dtype, 0) for contraction in contractions]  # all that is measured for them is, now
+    compiled = engines.compiled("winograd")
+
+    def compile_for(contraction: str) -> None:
+        lowered, count = phases.lowered(spec) if contraction == "input_grad" else (spec, 1)
+        about = (m, c * count, lowered) if contraction == "input_grad" else (c, m, spec)
+        for make in compiled.functions(contraction, n, *about, phases.wide_dtype(np.dtype(dtype))):  # type: ignore[union-attr]
+            parallel.ahead(make)
+
+    for contraction, row in zip(contractions, rows):
+        if compiled is not None and row == "winograd":
+            parallel.ahead(partial(compile_for, contraction))
 
 
 def _channels_first(spec: ConvSpec, read: Sequence[Array]) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import ctypes
 import itertools
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -85,6 +87,27 @@ def beside(lingering: int, helpers: int, work: Callable[..., object], *arguments
         work(*arguments)
 
 
+def ahead(task: Callable[[], object]) -> None:
+    """Have a worker do what others are soon to find done, when it has nothing else to do, one such task at a time; its errors are not told.
+
+    It runs its own loops alone. Never done: without workers, or before a process ends.
+    """
+    if num_threads() > 1:
+        _enlist(1)
+        _later.append(task)
+        _tickets.put((_catch_up, contextvars.copy_context()))
+        _dismiss()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside the block no task is done `ahead`: for what measures time."""
+    with _busy:
+        yield
+    if _later:
+        _tickets.put((_catch_up, contextvars.copy_context()))
+
+
 def crew(linger: Callable[[], object], dismiss: Callable[[], object]) -> None:
     """Tell what a worker does between its work here and its sleep, and what makes it come back from there."""
     global _linger, _dismiss
@@ -118,6 +141,24 @@ def boxes(shape: Sequence[int], size: int) -> list[Any]:
     step = -(-shape[axis] // pieces)
     cuts = [slice(i, i + step) for i in range(0, shape[axis], step)] if step else []
     return [(*outer, cut) for outer in np.ndindex(*shape[:axis]) for cut in cuts]
+
+
+def _catch_up() -> None:
+    while _later and _busy.acquire(blocking=False):
+        _local.inside = True
+        try:
+            _later.popleft()()
+        except Exception:  # another worker was sooner; or the caller meets this error, too
+            pass
+        finally:
+            _local.inside = False
+            _busy.release()
+
+
+def _end() -> None:
+    """Nothing is left at work when a process takes itself apart."""
+    _later.clear()
+    _busy.acquire()
 
 
 class _Section:
@@ -217,8 +258,9 @@ def _worker(tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.C
 
 def _start_afresh() -> None:
     """The pool and its lock, as they must be at import and in a forked child, where no worker lives."""
-    global _tickets, _workers, _avoided, _lock
+    global _tickets, _workers, _avoided, _lock, _later, _busy
     _tickets, _workers, _avoided, _lock = queue.SimpleQueue(), [], None, threading.Lock()
+    _later, _busy = deque(), threading.RLock()
     _local.inside = False
 
 
@@ -226,11 +268,14 @@ _tickets: queue.SimpleQueue[tuple[Callable[[], object], contextvars.Context]]
 _workers: list[threading.Thread]
 _avoided: int | None  # the processor that workers keep off
 _lock: threading.Lock
+_later: deque[Callable[[], object]]
+_busy: Any  # held while one of these is done
 _linger: Callable[[], object] = _nothing
 _dismiss: Callable[[], object] = _nothing
 _start_afresh()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+if hasattr(os, "register_at_fork"):  # a child must not find locked what a worker was about to unlock
+    os.register_at_fork(before=lambda: _busy.acquire(), after_in_parent=lambda: _busy.release(), after_in_child=_start_afresh)
+atexit.register(_end)
 
 
 def _positive(where: str, n: int) -> int:

@@ -16,6 +16,7 @@ from ..kernels import choose
 from ..kernels.geometry import ConvSpec, IntN, Padding, conv_spec, transpose_spec
 from ..kernels.padding import NUMPYS
 from ..kernels.words import shown
+from ..node import recording
 from ..tape import primitive
 from ..tensor import Tensor, astensor
 from .naming import named
@@ -50,7 +51,8 @@ _weight_grad = of_kernel(
 
 def correlate(x: Tensor, w: Tensor, bias: Tensor | None, spec: ConvSpec) -> Tensor:
     """y (N, M, *o) of x (N, C, *n) and w (M, C/groups, *k), by the row that suits."""
-    row = choose.pick("correlate", x.shape[0], x.shape[1], w.shape[0], spec, x.dtype, x._data)
+    then = ("weight_grad",) * w.requires_grad + ("input_grad",) * x.requires_grad if recording.get() else ()
+    row = choose.pick("correlate", x.shape[0], x.shape[1], w.shape[0], spec, x.dtype, x._data, then=then)
     return _correlate(x, w, bias, spec=spec, algorithm=row)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from .. import parallel
 from . import ir
 from .arithmetic import INTEGER, Number, stored
 from .arrays import SHARE, Block
@@ -43,6 +44,8 @@ def builtin(f: Loop, dtype: np.dtype[Any], arrays: int, numbers: int) -> Callabl
     argument, an array of one int32, and leaves there what is not 0.
     """
     name = f.py_func.__name__
+    if f.then is not None:
+        parallel.ahead(partial(builtin, f.then, dtype, arrays + 1, numbers))
     code = function(name, "rri>r", dtype, _enter, f, dtype, arrays, numbers)
     definition = _Definition(name.encode(), code.address, _FASTCALL, None)
     _kept.append(definition)

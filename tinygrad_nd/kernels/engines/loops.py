@@ -76,6 +76,9 @@ def relu_grad(out, g, of):
         out[i] = value if of[i] > 0 else 0
 
 
+relu.then = relu_grad
+
+
 @Loop
 def tanh_grad(out, g, y):
     for i in range(out.size):

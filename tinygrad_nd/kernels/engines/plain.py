@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
+from .. import memory, parallel
 from . import crew, ir, llvm, programs
 from .arithmetic import INTEGER, Number, stored
 from .arrays import Block
@@ -34,6 +34,7 @@ class Loop(Source):
         super().__init__(f, fast)
         self.vectors = vectors
         self.known: dict[Kinds, Any] = {}
+        self.then: Loop | None = None  # what the way back calls, with one array more
 
     def __call__(self, *arguments: Any) -> None:
         """At once, on this thread."""
@@ -44,9 +45,13 @@ class Loop(Source):
 
     def _compiled(self, arguments: Sequence[Any]) -> Any:
         kinds = tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in arguments])
-        if kinds not in self.known:
-            words = "i" * len(_words(arguments))
-            self.known[kinds] = llvm.function(self.py_func.__name__, words, np.dtype(float), _enter, self, kinds)
+        return self.known.get(kinds) or self._of(kinds)
+
+    def _of(self, kinds: Kinds) -> Any:
+        words = "i" * sum(kind[1] + 1 if isinstance(kind, tuple) else 1 for kind in kinds)
+        if self.then is not None:
+            parallel.ahead(partial(self.then._of, (kinds[0], *kinds)))
+        self.known[kinds] = llvm.function(self.py_func.__name__, words, np.dtype(float), _enter, self, kinds)
         return self.known[kinds]
 
 

@@ -8,7 +8,7 @@ Tables say which rows and columns of the input a window sees, and as which tap. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ Cut = tuple[int, int]
 U = np.uintp
 PART = 1 << 15  # numbers read by a task, at least
 TASKS = 4  # per thread
+CACHED = 1 << 20  # numbers of an image that are brought to their places for nothing
 WIDTH = 64  # columns that are enough
 FEW = 16  # taps of windows that overlap, up to which it is quicker to look at each window by itself
 COLUMN = llvm.lanes(np.dtype(np.float32))  # numbers in one that are worth going side by side
@@ -42,6 +43,7 @@ def max_pool(x: Array, spec: PoolSpec | Parted, want_index: bool) -> tuple[Array
     if not want_index:
         _over_lines(loops.maximum_lines, spec, _tables(spec), source, values)
         return layout.restore(values, spec.out), None
+    _foresee(spec, source.shape[-1], x.dtype)
     winner = memory.empty(values.shape, np.min_scalar_type(max(prod(spec.kernel) - 1, 0)))
     single = _by_windows(spec, layout.inner) and (prod(spec.kernel) <= FEW or _beside(spec))
     _over_lines(loops.winner_windows if single else loops.winner_lines, spec, _coded(spec, winner.dtype), source, values, winner)
@@ -71,6 +73,15 @@ def sampled(x: Array, taps: tuple[Taps, ...], factor: float) -> Array:
     y = memory.empty((layout.outer, *out, layout.inner), x.dtype)
     _over_lines(sample_loops.sample_lines, (taps, factor), _sampling(taps, x.dtype, factor), source, y)
     return layout.restore(y, out)
+
+
+@lru_cache(256)
+def _foresee(spec: PoolSpec | Parted, inner: int, dtype: np.dtype[Any]) -> None:
+    """That cotangents are brought to the winners' places: what does it is compiled meanwhile, by doing it once for one small image."""
+    if prod(spec.size) * inner > CACHED:
+        return
+    g = np.moveaxis(np.zeros((1, *spec.out, inner), dtype), -1, 1)
+    parallel.ahead(partial(scatter, g, np.zeros_like(g, np.min_scalar_type(max(prod(spec.kernel) - 1, 0))), spec))
 
 
 @lru_cache(256)

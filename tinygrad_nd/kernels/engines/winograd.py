@@ -6,7 +6,7 @@ tiles and takes them chunk by chunk: transform, multiply point by point, transfo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from math import prod
 from typing import Any
@@ -44,10 +44,7 @@ def engine(x: Array, kernels: Array, spec: ConvSpec, target: Target) -> None:
     values = memory.empty((tiling.size, groups * c, p), dtype)
 
     def transformed() -> list[list[Call]]:
-        llvm.together(
-            partial(toom_cook.read, dtype, "inputs", axes, groups * c), partial(toom_cook.write, dtype, axes, groups * p),
-            partial(toom_cook.transform, dtype, "weights", axes, p), partial(toom_cook.convolve, dtype),
-        )  # fmt: skip
+        llvm.together(*_correlating(dtype, axes, groups, c, p))
         return [[_transform("weights", axes, rows, values, *share)] for share in _shares(rows.shape[1], values.size)]
 
     def convolved() -> list[list[Call]]:
@@ -79,9 +76,9 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
 
     def written() -> list[list[Call]]:
         work = _Work(tiling, len(x), groups, c, m, dtype)
-        readers = [partial(toom_cook.read, dtype, *of) for of in (("inputs", axes, groups * c), ("cotangents", axes, groups * m))]
-        llvm.together(*readers, partial(toom_cook.transform, dtype, "gradients", axes, m), partial(toom_cook.accumulate, dtype))
-        f = _addresses(toom_cook.accumulate(dtype), *(read() for read in readers))
+        *readers, _, accumulate = makers = _summing(dtype, axes, groups, c, m)
+        llvm.together(*makers)
+        f = _addresses(accumulate(), *(read() for read in readers))
         seen, given = _image(x, tiling, tiling.length, spec.padding), _image(g, tiling, tiling.points)
         return [
             [
@@ -95,6 +92,27 @@ def weight_grad(x: Array, g: Array, spec: ConvSpec) -> Array:
     for other in parts[1:]:
         parts[0] += other
     return np.moveaxis(parts[0].reshape(*spec.kernel, groups, c, m), -3, 0)
+
+
+def functions(contraction: str, n: int, c: int, m: int, spec: ConvSpec, dtype: np.dtype[Any]) -> list[Callable[[], Any]]:
+    """What compiles the functions that it calls."""
+    about = c // spec.groups, m // spec.groups
+    axes = _plan(n, *about, spec, dtype, most_points(dtype)).axes
+    return (_summing if contraction == "weight_grad" else _correlating)(dtype, axes, spec.groups, *about)
+
+
+def _correlating(dtype: np.dtype[Any], axes: Axes, groups: int, c: int, p: int) -> list[Callable[[], Any]]:
+    return [
+        partial(toom_cook.read, dtype, "inputs", axes, groups * c), partial(toom_cook.write, dtype, axes, groups * p),
+        partial(toom_cook.transform, dtype, "weights", axes, p), partial(toom_cook.convolve, dtype),
+    ]  # fmt: skip
+
+
+def _summing(dtype: np.dtype[Any], axes: Axes, groups: int, c: int, m: int) -> list[Callable[[], Any]]:
+    return [
+        partial(toom_cook.read, dtype, "inputs", axes, groups * c), partial(toom_cook.read, dtype, "cotangents", axes, groups * m),
+        partial(toom_cook.transform, dtype, "gradients", axes, m), partial(toom_cook.accumulate, dtype),
+    ]  # fmt: skip
 
 
 class _Work:
