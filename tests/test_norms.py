@@ -270,6 +270,18 @@ NORMS = [
     lambda x: nd.layer_norm(x, x.shape[1:]), lambda x: nd.rms_norm(x, x.shape[-1]), lambda x: nd.local_response_norm(x, 3, 1.0),
 ]  # fmt: skip
 
+@pytest.mark.parametrize("size", [3, 40])
+@pytest.mark.parametrize("weight", [np.int64, np.float16])
+def test_the_weights_dtype_does_not_round_the_gradient_of_the_bias(weight, size):
+    x, g = RNG.standard_normal((2, 5, 3, size)), RNG.standard_normal((2, 5, 3, size))
+    w, b = np.arange(1, 6).astype(weight), nd.tensor(np.zeros(5), requires_grad=True)
+    for norm in (
+        lambda: nd.batch_norm(x, None, None, w, b, True), lambda: nd.group_norm(x, 5, w, b), lambda: nd.batch_norm(x, w * 0, w, w, b),
+        lambda: nd.swapaxes(nd.layer_norm(np.swapaxes(x, 1, 3), 5, w, b), 1, 3),
+    ):  # fmt: skip
+        np.testing.assert_allclose(nd.gradients(norm(), b, g).data, g.sum((0, 2, 3)), rtol=1e-9)
+
+
 
 @pytest.mark.parametrize("f", NORMS)
 def test_half_precision_is_accumulated_in_single(f):

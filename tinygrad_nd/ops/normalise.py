@@ -27,7 +27,8 @@ Axes = tuple[int, ...]
 def normalised(x: Tensor, weight: Tensor, bias: Tensor, over: Over) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """The result, and the mean and rstd that were found."""
     if not x.dtype == weight.dtype == bias.dtype:
-        x = astype(x, np.result_type(x.dtype, weight.dtype, bias.dtype))
+        kind = np.result_type(x.dtype, weight.dtype, bias.dtype)
+        x, weight = astype(x, kind), astype(weight, kind)  # kernels give the slopes of both parameters in the weight's dtype
     y, middle, rstd = over.normalise(x.data, weight.data, bias.data)
     for a in (y, middle, rstd):
         freeze(a)
