@@ -188,11 +188,24 @@ def _sums(g: Array, x: Array, mean: Array, within: Axes, out: Array | None = Non
 def per_cell(tile: Callable[..., None], arrays: list[Array], coefficients: list[Array]) -> Array:
     """tile(out, *arrays, *coefficients), or the compiled loop of the same name: one pass over memory."""
     x = arrays[-1]
-    cells = cells_of(x, _within(tuple(range(x.ndim)), *coefficients))
+    within = _within(tuple(range(x.ndim)), *coefficients)
+    cells = cells_of(x, within)
+    apart = list({id(a): a for a in arrays}.values())  # what is recalled names no array twice
+    which = tuple([next(i for i, b in enumerate(apart) if b is a) for a in arrays])
+    flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
+    return _over_cells(*apart, *flat, tile, within, which)
+
+
+@engines.recalled
+def _over_cells(*operands: Any) -> Array:
+    """The same of (*arrays, *coefficients per cell, tile, the axes that cells lie along, which of the arrays it is given)."""
+    *given, tile, within, which = operands
+    arrays, flat = [given[i] for i in which], given[max(which) + 1 :]
+    x = arrays[-1]
+    cells = cells_of(x, within)
     f = cells.compiled(tile.__name__[1:], x) or tile
     out = memory.empty_like(x)
     target, views = out.transpose(cells.order).reshape(cells.shape), [cells.view(a) for a in arrays]
-    flat = [cells.flat(c.astype(x.dtype, copy=False)) for c in coefficients]
     pieces = cells.pieces(tile_size(f, x.size))[1]
     tasks = lambda: [(target[p, q], *[v[p, q] for v in views], *[c[p] for c in flat]) for p, q, _ in pieces]
     run(f, max(cells.shape[1:]), (target, *views, *flat), tasks)
