@@ -141,3 +141,13 @@ def test_both_gradient_specs_have_the_size_of_what_they_make():
     made = spec((9, 6), (3, 2), stride=(2, 3), dilation=(1, 2), padding=((1, 0), (-1, 4)))
     assert input_grad_spec(made).out == made.size
     assert weight_grad_spec(made).out == made.kernel
+
+
+@pytest.mark.parametrize("wrong", [True, 2.0, (2.0, 2), (True, 2)])
+def test_what_equals_a_size_asked_before_is_refused_all_the_same(wrong):
+    assert pool_spec("pool", (9, 9), (1, 2)) is pool_spec("pool", (9, 9), (1, 2))
+    for right in (1, 2, (1, 2), (2, 2)):
+        pool_spec("pool", (9, 9), right, right)
+    for arguments in ((wrong, 2), (2, wrong)):
+        with pytest.raises(TypeError, match="takes ints"):
+            pool_spec("pool", (9, 9), *arguments)
