@@ -452,3 +452,16 @@ def test_threads_may_take_and_keep_at_once():
     for user in users:
         user.join()
     assert not wrong and kept() <= spare.LIMIT
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_of_cycles_rests_inside_and_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyError), memory.uncollected():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()

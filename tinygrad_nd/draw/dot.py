@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
+from ..kernels.memory import uncollected
 from .card import BESIDE, SCOPES, SLOT_SIDES, card, escaped, look, quoted, tooltip
 from .graph import Edge, Graph, Vertex
 from .style import Heat, edge_style, legend
@@ -14,6 +15,7 @@ _FONT = "Helvetica"
 Beside = dict[int, dict[int | None, tuple[int, bool]]]  # {operation: {slot: (leaf, whether it stands after the operation)}}
 
 
+@uncollected()
 def to_dot(graph: Graph, rankdir: str, legend: bool, dpi: int | None = None) -> str:
     """DOT source, in time linear in the graph. `dpi` is for pixels only."""
     return "\n".join(_lines(graph, rankdir, legend, dpi))

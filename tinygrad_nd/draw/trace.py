@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.memory import uncollected
 from ..node import Constant, Node
 from ..replay import reachable
 from ..tape import saved_operands
@@ -22,6 +23,7 @@ from .names import Names
 _edge = partial(tuple.__new__, Edge)  # a third of the time that Edge() takes
 
 
+@uncollected()
 def trace(
     outputs: Sequence[Tensor], names: Names, *, grads: bool, stats: bool, cost: bool, source: bool, marks: Mapping[int, str] | None = None
 ) -> Graph:

@@ -8,6 +8,7 @@ Smaller ones are left to malloc; see spare.py.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import threading
@@ -35,6 +36,21 @@ HALVES = 1 << 15  # numbers below have a place in every dtype
 ALIGN = 64  # bytes: a cache line, a vector register
 
 _local = threading.local()
+
+# Objects.
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles, for what makes many objects and no garbage: it would go through all there are, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
 
 # Scratch: work space that outlives a call, one set per thread.
 

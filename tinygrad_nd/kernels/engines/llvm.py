@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from .. import parallel
+from .. import memory, parallel
 from . import ir, objects
 
 INT = ir.IntType(64)
@@ -75,18 +73,6 @@ def function(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[...
 def together(*makers: Callable[[], Any]) -> None:
     """Calls what asks for functions, so that those not known yet are compiled on all threads at once."""
     parallel.run(makers, lambda make: make())
-
-
-@contextmanager
-def compiling() -> Iterator[None]:
-    """Without the collector of cycles: it would look through all that a compiler makes, again and again, a quarter of its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Kernel:
@@ -241,7 +227,7 @@ def _load(name: str, arguments: str, dtype: np.dtype[Any], body: Callable[..., A
     compiled = objects.load(key)
     if compiled is None:
         start = perf_counter()
-        with compiling():
+        with memory.uncollected():
             compiled = _compile(name, arguments, dtype, body, parameters)
         milliseconds = 1e3 * (perf_counter() - start)
         logging.getLogger("tinygrad_nd").info("compiled %s%s for %s in %.0f ms", name, parameters, dtype, milliseconds)
