@@ -19,9 +19,6 @@ import numpy as np
 from . import memory
 from .memory import Array
 
-FORMS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # of a complex number, that are multiplied
-BACK = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])  # the real and the imaginary part of the product
-
 
 class Circle(NamedTuple):
     """An axis of a tile: so many outputs of so many taps. Of the points they see, those before `start` and from `stop` on are zeros."""

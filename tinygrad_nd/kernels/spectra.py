@@ -1,8 +1,8 @@
 """Convolution of tiles that are transformed by `fourier`: all of them along the first axis, then frequency by frequency, then back.
 
-Threads share out the tiles of x, then the frequencies of the first axis, then the tiles of y. Each of these frequencies is a convolution
-over the other axes, whose spectra stay in a core's cache. A product has the rows of all tiles, as that of few channels needs them: tiles
-may be lines (see tilings).
+Threads share out the tiles of x, then the frequencies of the first axis, some at a time, then the tiles of y. Each of these frequencies is
+a convolution over the other axes. A product has the rows of all tiles, as that of few channels needs them: tiles may be lines (see
+tilings).
 """
 
 from __future__ import annotations

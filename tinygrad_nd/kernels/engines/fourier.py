@@ -1,4 +1,4 @@
-"""The transforms of kernels/fourier.py, compiled as fast ones, and what multiplies between them.
+"""Fourier transforms of short tiles, which kernels/fourier.py makes by matrices, compiled as fast ones, and what multiplies between them.
 
 A line of points is transformed for as many columns as a vector holds, in straight code or two loops of it, which is written by Cooley and
 Tukey's recursion on vectors that have no value yet: zeros that follow a kernel, and outputs that nobody keeps, cost next to nothing.
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..fourier import BACK, FORMS
 from . import llvm, tiles
 from .llvm import Kernel, integer
 from .tiles import OUTSIDE
 
 STRAIGHT = 14  # points of a transform that are written out
+FORMS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # of a complex number, that are multiplied
+BACK = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])  # the real and the imaginary part of the product
 
 Number = tuple[Any, Any]  # a complex one: two vectors, None where they are zeros
 
